@@ -1,0 +1,18 @@
+//! Compiles the contract in `proto/` without protoc, and keeps its descriptors for reflection.
+
+use std::{env, fs, io, path::PathBuf};
+
+use prost::Message;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=src/store/postgres/migrations");
+    println!("cargo:rerun-if-changed=src/store/sqlite/migrations");
+
+    let files = ["cmgate/v1/request.proto", "cmgate/v1/request_event.proto", "cmgate/v1/request_service.proto"];
+    let descriptors = protox::compile(files, ["proto"])?;
+    let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
+    fs::write(out.join("cmgate.descriptors"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! The time, as a value that is passed around: the system's, or one that a test sets.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+
+use crate::domain::Timestamp;
+
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The clock of the machine.
+    System,
+    /// A time set by hand, in microseconds since 1970.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+            Self::System => Timestamp::new(chrono::Utc::now()),
+            Self::Manual(micros) => {
+                Timestamp::from_micros(micros.load(Ordering::Relaxed)).unwrap_or_else(|| Self::System.now())
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The public contract: the types generated from `proto/cmgate/v1`, and how domain values are told in them.
+
+mod encode;
+
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    reason = "generated; documented in the proto files"
+)]
+/// Package `cmgate.v1`.
+pub mod v1 {
+    tonic::include_proto!("cmgate.v1");
+}
+
+/// Descriptors of every proto file, as reflection serves them.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.descriptors"));
+
+pub use encode::{credential, encode_event, event_type, place_event, request, request_type, status};

@@ -1,0 +1,90 @@
+//! Who calls, and who a rule of a policy means.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Sid, UserId};
+
+/// A caller as authentication has proven it. Every use case takes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The person or service.
+    pub user: UserId,
+    /// Name for display, as the identity provider gave it.
+    pub name: String,
+    /// Security identifier of the account, if known.
+    pub sid: Option<Sid>,
+    /// Security identifiers of the caller's groups.
+    pub groups: Vec<Sid>,
+}
+
+impl Caller {
+    /// What is kept of the caller with a change.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor { user: self.user, name: self.name.clone() }
+    }
+
+    /// Whether `principal` means this caller.
+    #[must_use]
+    pub fn is(&self, principal: &Principal) -> bool {
+        match principal {
+            Principal::User(user) => self.user == *user,
+            Principal::Group(sid) => self.sid.as_ref() == Some(sid) || self.groups.contains(sid),
+        }
+    }
+
+    /// Whether one of `principals` means this caller; an empty list means everybody.
+    #[must_use]
+    pub fn is_among(&self, principals: &[Principal]) -> bool {
+        principals.is_empty() || principals.iter().any(|principal| self.is(principal))
+    }
+}
+
+/// Who did something, kept with what was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The person or service.
+    pub user: UserId,
+    /// Its name at that time.
+    pub name: String,
+}
+
+/// Somebody whom a policy names: a user by id, or an account or group by security identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Principal {
+    /// One user.
+    User(UserId),
+    /// An account or everybody in a group.
+    Group(Sid),
+}
+
+impl TryFrom<String> for Principal {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if let Ok(user) = text.parse() {
+            return Ok(Self::User(user));
+        }
+        Sid::parse(&text)
+            .map(Self::Group)
+            .ok_or_else(|| format!("{text:?} is neither a user's UUID nor a SID (S-1-...)"))
+    }
+}
+
+impl From<Principal> for String {
+    fn from(principal: Principal) -> Self {
+        principal.to_string()
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Group(sid) => sid.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Commands: the only way in which a request comes to be or changes.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Caller, Comment, Credential, DataItem, Refusal, Request, RequestId, Timestamp, UserId, Version};
+
+/// One wish of one caller about one request.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The request that it is about.
+    pub request: RequestId,
+    /// What is to happen.
+    pub action: Action,
+    /// Who wants it.
+    pub caller: Caller,
+    /// When it arrived.
+    pub now: Timestamp,
+    /// Act on this version only.
+    pub expected: Option<Version>,
+    /// Act once only, however often the caller asks.
+    pub idempotent: Option<Idempotent>,
+    /// W3C trace context of the call, passed on with the event.
+    pub traceparent: Option<String>,
+}
+
+/// What is to happen to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Bring it into being.
+    Create(Box<Request>),
+    /// Approve it.
+    Approve {
+        /// What the approver says.
+        comment: Comment,
+        /// Items that the approver delivers.
+        data_items: Vec<DataItem>,
+    },
+    /// Refuse approval.
+    Deny {
+        /// Why.
+        comment: Comment,
+    },
+    /// Start its execution.
+    Start {
+        /// What the executor says.
+        comment: Comment,
+    },
+    /// End it well.
+    Complete {
+        /// What it produced.
+        new: Credential,
+        /// What the executor says.
+        comment: Comment,
+    },
+    /// End it with an error.
+    Fail {
+        /// The error.
+        comment: Comment,
+    },
+    /// Take it back.
+    Cancel {
+        /// Why.
+        comment: Comment,
+    },
+    /// Give up its execution.
+    Abandon {
+        /// Why.
+        comment: Comment,
+    },
+}
+
+impl Action {
+    /// Name in messages and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Approve { .. } => "approve",
+            Self::Deny { .. } => "deny",
+            Self::Start { .. } => "start",
+            Self::Complete { .. } => "complete",
+            Self::Fail { .. } => "fail",
+            Self::Cancel { .. } => "cancel",
+            Self::Abandon { .. } => "abandon",
+        }
+    }
+}
+
+/// What makes a command act once: the caller's key, and what the caller asked for under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotent {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// SHA-256 of what was asked.
+    pub fingerprint: [u8; 32],
+}
+
+/// A key chosen by a caller; keys of different callers never meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey {
+    /// Whose key it is.
+    pub user: UserId,
+    key: String,
+}
+
+impl IdempotencyKey {
+    /// Longest key, in characters.
+    pub const MAX_CHARS: usize = 128;
+
+    /// Checks a key that arrived in `field`.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] naming the field, unless the key is 1 to 128 visible ASCII characters.
+    pub fn parse(field: &str, user: UserId, key: &str) -> Result<Self, Refusal> {
+        let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if key.is_empty() || key.len() > Self::MAX_CHARS || !visible {
+            let problem = format!("must be 1 to {} visible ASCII characters", Self::MAX_CHARS);
+            return Err(Refusal::invalid(field, problem));
+        }
+        Ok(Self { user, key: key.to_owned() })
+    }
+
+    /// The key as the caller chose it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.key
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)
+    }
+}

@@ -1,0 +1,146 @@
+//! Drafts: what the creator of a request decides, and how a checked draft becomes a request.
+
+use serde::Serialize;
+
+use super::descriptor::descriptor;
+use super::{
+    Caller, Comment, Credential, CredentialEffect, DataItem, Policy, Priority, ProfileTemplate, Refusal, Request,
+    RequestId, RequestType, Sid, State, Subject, TemplateId, TemplateRef, Timestamp, UserId, Version, merge_items,
+};
+
+/// What the creator of a request decides. Serialised, it is what an idempotency key stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Draft {
+    /// What is asked for.
+    pub kind: RequestType,
+    /// The template; may be left out when `old` names something known.
+    pub template: Option<TemplateId>,
+    /// For whom; the owner of the subject, else the caller, if left out.
+    pub target: Option<UserId>,
+    /// What it is about.
+    pub old: Credential,
+    /// Items to store.
+    pub data_items: Vec<DataItem>,
+    /// What the creator says.
+    pub comment: Comment,
+    /// Urgency; the default of the policy if left out.
+    pub priority: Option<Priority>,
+}
+
+/// What surrounds a draft: the template in force, what is known of its subject, and where and when the request begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Id of the new request.
+    pub id: RequestId,
+    /// Who creates it.
+    pub caller: &'a Caller,
+    /// When.
+    pub now: Timestamp,
+    /// The template that the draft, or its subject, names.
+    pub template: &'a ProfileTemplate,
+    /// Its version.
+    pub template_version: u32,
+    /// What the service knows of the profile or card that the draft names.
+    pub subject: Option<&'a Subject>,
+    /// Account of the service, the owner of every descriptor.
+    pub service: &'a Sid,
+}
+
+/// Makes a request of a draft.
+///
+/// # Errors
+/// The [`Refusal`] that the caller gets: the template does not take this type, the caller may not ask for this, the
+/// draft lacks its subject or names one it cannot have, or a data item occurs twice.
+pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
+    let caller = origin.caller;
+    let policy = policy(draft.kind, origin.template)?;
+    let target = draft.target.or(origin.subject.map(|subject| subject.owner)).unwrap_or(caller.user);
+    permit_creation(policy, caller, target)?;
+    let old = subject_of(draft, origin.subject)?;
+    let new = match draft.kind.effect() {
+        CredentialEffect::Keeps => old,
+        CredentialEffect::Makes | CredentialEffect::Replaces => Credential::NONE,
+    };
+    let delivered = merge_items("data_items", &[], &draft.data_items)?;
+    let data_items = if old.is_none() { delivered } else { with_open_items(policy, delivered) };
+    let state = if policy.approvals_needed == 0 { State::Approved } else { State::Pending };
+    let target_sid = if target == caller.user { caller.sid.as_ref() } else { None };
+
+    Ok(Request {
+        id: origin.id,
+        kind: draft.kind,
+        originator: caller.user,
+        target,
+        template: TemplateRef { id: origin.template.id, version: origin.template_version },
+        medium: origin.template.medium,
+        policy: policy.clone(),
+        priority: draft.priority.unwrap_or(policy.default_priority),
+        comment: draft.comment.clone(),
+        data_items,
+        old,
+        new,
+        descriptor: descriptor(origin.service, policy, caller.sid.as_ref(), target_sid),
+        approvals: Vec::new(),
+        state,
+        submitted_at: origin.now,
+        changed_at: origin.now,
+        version: Version::FIRST,
+    })
+}
+
+fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Policy, Refusal> {
+    if kind.needs_smartcard() && template.medium == super::Medium::Software {
+        return Err(Refusal::SmartcardOnly { template: template.name.clone(), kind });
+    }
+    match template.policies.get(&kind) {
+        Some(policy) if policy.enabled => Ok(policy),
+        _ => Err(Refusal::WorkflowDisabled { template: template.name.clone(), kind }),
+    }
+}
+
+fn permit_creation(policy: &Policy, caller: &Caller, target: UserId) -> Result<(), Refusal> {
+    let refuse = |needed| Err(Refusal::NotPermitted { action: "create", needed });
+    if target == caller.user {
+        if policy.self_service { Ok(()) } else { refuse("a policy that lets users ask for themselves") }
+    } else if caller.is_among(&policy.initiators) {
+        Ok(())
+    } else {
+        refuse("being an initiator of its policy, or asking for oneself")
+    }
+}
+
+/// What the request is about: nothing for a type that makes something new, else the known subject, or what was said.
+fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refusal> {
+    let field = "old_credential";
+    match draft.kind.effect() {
+        CredentialEffect::Makes if draft.kind == RequestType::TemporaryCardEnroll => {
+            // A temporary card may be linked to the permanent one that it stands for.
+            Ok(known.map_or(draft.old, |subject| subject.credential))
+        }
+        CredentialEffect::Makes if draft.old.is_none() => Ok(Credential::NONE),
+        CredentialEffect::Makes => {
+            Err(Refusal::invalid(field, format!("must be absent in a request of type {}", draft.kind.name())))
+        }
+        CredentialEffect::Keeps | CredentialEffect::Replaces if draft.old.is_none() => Err(Refusal::invalid(
+            field,
+            format!("must name the profile or smart card that a request of type {} is about", draft.kind.name()),
+        )),
+        CredentialEffect::Keeps | CredentialEffect::Replaces => match known {
+            Some(subject) if !subject.credential.agrees_with(&draft.old) => {
+                Err(Refusal::invalid(field, "names a profile and a smart card that do not belong together"))
+            }
+            Some(subject) => Ok(subject.credential),
+            None => Ok(draft.old),
+        },
+    }
+}
+
+/// A request about an existing subject shows the items that are still open (the documented Unblock example).
+fn with_open_items(policy: &Policy, mut items: Vec<DataItem>) -> Vec<DataItem> {
+    for definition in &policy.data_items {
+        if !items.iter().any(|item| item.is_named(&definition.name)) {
+            items.push(DataItem::open(&definition.name));
+        }
+    }
+    items
+}

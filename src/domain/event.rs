@@ -1,0 +1,74 @@
+//! Events: what the log and the topic tell of a change.
+
+use std::sync::Arc;
+
+use super::{Actor, Comment, Request, Status, Timestamp};
+
+/// One change of one request. Every version of a request has exactly one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub event_type: EventType,
+    /// The request after the change.
+    pub request: Arc<Request>,
+    /// Its status before; `None` for a new request.
+    pub previous: Option<Status>,
+    /// Who caused the change.
+    pub actor: Actor,
+    /// When; never earlier than the event before.
+    pub at: Timestamp,
+    /// What was said with the change.
+    pub comment: Comment,
+    /// W3C trace context of the call that caused it.
+    pub traceparent: Option<String>,
+}
+
+/// What happened to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// It was created.
+    Created,
+    /// An approval was given, and more are needed.
+    ApprovalRecorded,
+    /// The last approval was given.
+    Approved,
+    /// Approval was refused.
+    Denied,
+    /// Execution was started.
+    Started,
+    /// It was completed.
+    Completed,
+    /// It failed.
+    Failed,
+    /// It was canceled.
+    Canceled,
+}
+
+impl EventType {
+    /// Every type.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::ApprovalRecorded,
+        Self::Approved,
+        Self::Denied,
+        Self::Started,
+        Self::Completed,
+        Self::Failed,
+        Self::Canceled,
+    ];
+
+    /// Type of the CloudEvent (`ce_type`).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "cmgate.request.created.v1",
+            Self::ApprovalRecorded => "cmgate.request.approval_recorded.v1",
+            Self::Approved => "cmgate.request.approved.v1",
+            Self::Denied => "cmgate.request.denied.v1",
+            Self::Started => "cmgate.request.started.v1",
+            Self::Completed => "cmgate.request.completed.v1",
+            Self::Failed => "cmgate.request.failed.v1",
+            Self::Canceled => "cmgate.request.canceled.v1",
+        }
+    }
+}

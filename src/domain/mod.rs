@@ -1,0 +1,40 @@
+//! What a request is and what may happen to it: types and pure functions.
+//!
+//! Nothing here reads a clock, a socket or a file; time and ids come in as arguments, and `tests/house.rs` keeps it so.
+
+mod caller;
+mod command;
+mod credential;
+mod decide;
+mod descriptor;
+mod draft;
+mod event;
+mod field;
+mod ids;
+mod kind;
+mod permission;
+mod query;
+mod refusal;
+mod request;
+mod shard;
+mod state;
+mod template;
+mod time;
+
+pub use caller::{Actor, Caller, Principal};
+pub use command::{Action, Command, IdempotencyKey, Idempotent};
+pub use credential::{Credential, Subject};
+pub use decide::decide;
+pub use descriptor::Sid;
+pub use draft::{Draft, Origin, create};
+pub use event::{Event, EventType};
+pub use field::{Comment, DataItem, Priority, merge_items};
+pub use ids::{CorrelationId, ProfileId, RequestId, SmartcardId, TemplateId, UserId};
+pub use kind::{CredentialEffect, RequestType};
+pub use query::{Cursor, PAGE_SIZE_MAX, Page, Query};
+pub use refusal::{ErrorKind, FieldViolation, Refusal};
+pub use request::{Approval, ETag, Execution, Request, TemplateRef, Version};
+pub use shard::{Position, Shard, ShardCount};
+pub use state::{CancelReason, Conclusion, FailReason, State, Status};
+pub use template::{DataItemDefinition, Medium, Policy, ProfileTemplate, Provider};
+pub use time::Timestamp;

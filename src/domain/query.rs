@@ -1,0 +1,43 @@
+//! What a list shows, and in which pages.
+
+use super::{RequestId, RequestType, Status, TemplateId, Timestamp, UserId};
+
+/// Most requests on one page.
+pub const PAGE_SIZE_MAX: u32 = 1_000;
+
+/// Which requests a list shows: those that meet every filter; an empty filter is met by all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Any of these statuses.
+    pub statuses: Vec<Status>,
+    /// Any of these types.
+    pub kinds: Vec<RequestType>,
+    /// For any of these users.
+    pub targets: Vec<UserId>,
+    /// Created by any of these users.
+    pub originators: Vec<UserId>,
+    /// About any of these templates.
+    pub templates: Vec<TemplateId>,
+    /// Submitted then or later.
+    pub submitted_from: Option<Timestamp>,
+    /// Submitted earlier than that.
+    pub submitted_before: Option<Timestamp>,
+}
+
+/// A page of a list in order of submit time, then id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Only what comes after this place.
+    pub after: Option<Cursor>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Submit time of the request at this place.
+    pub submitted_at: Timestamp,
+    /// Its id.
+    pub id: RequestId,
+}

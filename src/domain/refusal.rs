@@ -1,0 +1,193 @@
+//! Refusals: every reason for which a call fails through no fault of the service, each with its kind.
+//!
+//! `Display` is the text that the caller reads. Transports map the kind, never the single refusal.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::{IdempotencyKey, ProfileId, RequestId, RequestType, SmartcardId, Status, TemplateId, Version};
+
+/// Why a call was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// Input that cannot be right, field by field.
+    #[error("{}", list(.0))]
+    Invalid(Vec<FieldViolation>),
+    /// There is no such request.
+    #[error("there is no request {0}")]
+    RequestNotFound(RequestId),
+    /// The id of a new request is taken.
+    #[error("request {0} exists already")]
+    RequestExists(RequestId),
+    /// There is no such template.
+    #[error("there is no profile template {0}")]
+    TemplateNotFound(TemplateId),
+    /// The service does not know the smart card.
+    #[error("smart card {0} is not known")]
+    SmartcardNotFound(SmartcardId),
+    /// The service does not know the profile.
+    #[error("profile {0} is not known")]
+    ProfileNotFound(ProfileId),
+    /// The template does not take this type of request.
+    #[error("profile template {template:?} does not take requests of type {}", .kind.name())]
+    WorkflowDisabled {
+        /// Name of the template.
+        template: String,
+        /// The type that was asked for.
+        kind: RequestType,
+    },
+    /// A software profile cannot have this type of request.
+    #[error("a request of type {} needs a smart-card template; {template:?} issues software profiles", .kind.name())]
+    SmartcardOnly {
+        /// Name of the template.
+        template: String,
+        /// The type that was asked for.
+        kind: RequestType,
+    },
+    /// Originator and target may not judge their own request.
+    #[error("the originator and the target of a request may not {action} it")]
+    OwnRequest {
+        /// What was tried.
+        action: &'static str,
+    },
+    /// The caller may not do this.
+    #[error("the right to {action} this request needs {needed}")]
+    NotPermitted {
+        /// What was tried.
+        action: &'static str,
+        /// What the caller lacks.
+        needed: &'static str,
+    },
+    /// The status of the request does not allow it.
+    #[error("cannot {action} a request that is {}", .status.name())]
+    IllegalTransition {
+        /// What was tried.
+        action: &'static str,
+        /// Where the request stands.
+        status: Status,
+    },
+    /// The caller has approved this request before.
+    #[error("you have approved this request already; another person has to give the next approval")]
+    AlreadyApproved,
+    /// The request has another version than the caller has seen.
+    #[error("the request has changed: its version is {actual}, not {expected}")]
+    VersionMismatch {
+        /// What the caller has seen.
+        expected: Version,
+        /// What it is.
+        actual: Version,
+    },
+    /// The caller used this idempotency key for something else.
+    #[error("the idempotency key {:?} was used for another call", .0.as_str())]
+    KeyReused(IdempotencyKey),
+}
+
+/// One field that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// Path of the field, as the caller wrote it.
+    pub field: String,
+    /// What is wrong with it, as the rest of a sentence that begins with the field.
+    pub problem: String,
+}
+
+/// The kinds of error that callers meet. Transports map these and only these to codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The input cannot be right, whatever the state.
+    Invalid,
+    /// Who calls is not known.
+    Unauthenticated,
+    /// The caller may not do this.
+    PermissionDenied,
+    /// It is not there.
+    NotFound,
+    /// Its state does not allow this.
+    Conflict,
+    /// It has another version than the caller has seen.
+    VersionMismatch,
+    /// The idempotency key was used for something else.
+    KeyReused,
+    /// The input is larger than the service takes.
+    TooLarge,
+    /// The service has too much to do; try again later.
+    Overloaded,
+    /// The time that the caller gave is over; nothing was changed unless the text says otherwise.
+    DeadlineExceeded,
+    /// Something that the service needs is away; the outcome of a write may be unknown.
+    Unavailable,
+    /// The service does not do this.
+    Unimplemented,
+    /// The service is wrong.
+    Internal,
+}
+
+impl Refusal {
+    /// Input that cannot be right in one field.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldViolation { field: field.into(), problem: problem.into() }])
+    }
+
+    /// The kind of this refusal.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::RequestNotFound(_) => ErrorKind::NotFound,
+            Self::TemplateNotFound(_) | Self::SmartcardNotFound(_) | Self::ProfileNotFound(_) => ErrorKind::Invalid,
+            Self::WorkflowDisabled { .. }
+            | Self::SmartcardOnly { .. }
+            | Self::OwnRequest { .. }
+            | Self::NotPermitted { .. } => ErrorKind::PermissionDenied,
+            Self::IllegalTransition { .. } | Self::AlreadyApproved | Self::RequestExists(_) => ErrorKind::Conflict,
+            Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
+            Self::KeyReused(_) => ErrorKind::KeyReused,
+        }
+    }
+
+    /// Stable name of the reason, for programs.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_FIELD",
+            Self::RequestNotFound(_) => "REQUEST_NOT_FOUND",
+            Self::RequestExists(_) => "REQUEST_EXISTS",
+            Self::TemplateNotFound(_) => "PROFILE_TEMPLATE_NOT_FOUND",
+            Self::SmartcardNotFound(_) => "SMARTCARD_NOT_FOUND",
+            Self::ProfileNotFound(_) => "PROFILE_NOT_FOUND",
+            Self::WorkflowDisabled { .. } => "WORKFLOW_DISABLED",
+            Self::SmartcardOnly { .. } => "SMARTCARD_TEMPLATE_NEEDED",
+            Self::OwnRequest { .. } => "OWN_REQUEST",
+            Self::NotPermitted { .. } => "NOT_PERMITTED",
+            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::AlreadyApproved => "ALREADY_APPROVED",
+            Self::VersionMismatch { .. } => "VERSION_MISMATCH",
+            Self::KeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
+        }
+    }
+
+    /// The fields that are wrong, if that is the reason.
+    #[must_use]
+    pub fn violations(&self) -> Vec<FieldViolation> {
+        let one = |field: &str| vec![FieldViolation { field: field.to_owned(), problem: self.to_string() }];
+        match self {
+            Self::Invalid(violations) => violations.clone(),
+            Self::TemplateNotFound(_) => one("profile_template"),
+            Self::SmartcardNotFound(_) => one("old_credential.smartcard"),
+            Self::ProfileNotFound(_) => one("old_credential.profile"),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for FieldViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.problem)
+    }
+}
+
+fn list(violations: &[FieldViolation]) -> String {
+    violations.iter().map(FieldViolation::to_string).collect::<Vec<_>>().join("; ")
+}

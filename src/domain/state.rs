@@ -1,0 +1,169 @@
+//! Where a request stands. Each state carries exactly what is known in it, so that no half-filled request can exist.
+
+use serde::{Deserialize, Serialize};
+
+use super::request::Execution;
+use super::{Actor, Comment, Timestamp};
+
+/// The state of a request, with what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum State {
+    /// Waits for approvals.
+    Pending,
+    /// Ready to be executed.
+    Approved,
+    /// Being executed.
+    Executing {
+        /// Who started it, and when.
+        execution: Execution,
+    },
+    /// Done.
+    Completed {
+        /// The execution, if it was started as a step of its own.
+        execution: Option<Execution>,
+        /// The final step.
+        conclusion: Conclusion,
+    },
+    /// Approval was refused.
+    Denied {
+        /// The final step.
+        conclusion: Conclusion,
+    },
+    /// Did not succeed.
+    Failed {
+        /// The execution, if it was started.
+        execution: Option<Execution>,
+        /// Why.
+        reason: FailReason,
+        /// The final step.
+        conclusion: Conclusion,
+    },
+    /// Taken back.
+    Canceled {
+        /// The execution, if it was started.
+        execution: Option<Execution>,
+        /// Why.
+        reason: CancelReason,
+        /// The final step.
+        conclusion: Conclusion,
+    },
+}
+
+/// The state without its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// See [`State::Pending`].
+    Pending,
+    /// See [`State::Approved`].
+    Approved,
+    /// See [`State::Executing`].
+    Executing,
+    /// See [`State::Completed`].
+    Completed,
+    /// See [`State::Denied`].
+    Denied,
+    /// See [`State::Failed`].
+    Failed,
+    /// See [`State::Canceled`].
+    Canceled,
+}
+
+/// The step that ended a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// Who took it.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What was said with it.
+    pub comment: Comment,
+}
+
+/// Why a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailReason {
+    /// Execution met an error.
+    Error,
+    /// Its executor or originator gave it up.
+    Abandoned,
+}
+
+/// Why a request was canceled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// A person took it back.
+    Withdrawn,
+}
+
+impl State {
+    /// The state without its data.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Pending => Status::Pending,
+            Self::Approved => Status::Approved,
+            Self::Executing { .. } => Status::Executing,
+            Self::Completed { .. } => Status::Completed,
+            Self::Denied { .. } => Status::Denied,
+            Self::Failed { .. } => Status::Failed,
+            Self::Canceled { .. } => Status::Canceled,
+        }
+    }
+
+    /// The execution, if it was started as a step of its own.
+    #[must_use]
+    pub const fn execution(&self) -> Option<&Execution> {
+        match self {
+            Self::Pending | Self::Approved | Self::Denied { .. } => None,
+            Self::Executing { execution } => Some(execution),
+            Self::Completed { execution, .. } | Self::Failed { execution, .. } | Self::Canceled { execution, .. } => {
+                execution.as_ref()
+            }
+        }
+    }
+
+    /// The step that ended the request, if it has ended.
+    #[must_use]
+    pub const fn conclusion(&self) -> Option<&Conclusion> {
+        match self {
+            Self::Pending | Self::Approved | Self::Executing { .. } => None,
+            Self::Completed { conclusion, .. }
+            | Self::Denied { conclusion }
+            | Self::Failed { conclusion, .. }
+            | Self::Canceled { conclusion, .. } => Some(conclusion),
+        }
+    }
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Approved, Self::Executing, Self::Completed, Self::Denied, Self::Failed, Self::Canceled];
+
+    /// Whether nothing can happen to a request any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Pending | Self::Approved | Self::Executing => false,
+            Self::Completed | Self::Denied | Self::Failed | Self::Canceled => true,
+        }
+    }
+
+    /// Name in messages and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Executing => "executing",
+            Self::Completed => "completed",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+        }
+    }
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+pub mod domain;
+
+pub mod contract;
+
+pub mod clock;
+pub mod telemetry;
+
+pub mod feed;
+pub mod service;
+pub mod store;

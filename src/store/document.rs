@@ -1,0 +1,69 @@
+//! The stored form of a request and its neighbours: one JSON document, checked when it is read.
+//!
+//! The columns beside the document exist to be searched; the document is the truth.
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use super::StoreError;
+use crate::domain::{EventType, RequestType, Status};
+
+/// Writes a value as JSON text.
+pub(super) fn write<T: Serialize>(table: &'static str, row: impl ToString, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::corrupt(table, row, error))
+}
+
+/// Reads a value from JSON text.
+pub(super) fn read<T: DeserializeOwned>(table: &'static str, row: impl ToString, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::corrupt(table, row, error))
+}
+
+/// The number of a status in the database; never change one.
+pub(super) const fn status_number(status: Status) -> i16 {
+    match status {
+        Status::Pending => 1,
+        Status::Approved => 2,
+        Status::Executing => 3,
+        Status::Completed => 4,
+        Status::Denied => 5,
+        Status::Failed => 6,
+        Status::Canceled => 7,
+    }
+}
+
+/// The number of a type of request in the database; never change one.
+pub(super) const fn kind_number(kind: RequestType) -> i16 {
+    match kind {
+        RequestType::Enroll => 1,
+        RequestType::Recover => 2,
+        RequestType::Renew => 3,
+        RequestType::Disable => 4,
+        RequestType::Unblock => 5,
+        RequestType::Duplicate => 6,
+        RequestType::Retire => 7,
+        RequestType::RecoverOnBehalf => 8,
+        RequestType::SuspendOrReinstate => 9,
+        RequestType::OnlineUpdate => 10,
+        RequestType::TemporaryCardEnroll => 11,
+        RequestType::OfflineUnblock => 12,
+    }
+}
+
+/// The number of a type of event in the database; never change one.
+pub(super) const fn event_number(event_type: EventType) -> i16 {
+    match event_type {
+        EventType::Created => 1,
+        EventType::ApprovalRecorded => 2,
+        EventType::Approved => 3,
+        EventType::Denied => 4,
+        EventType::Started => 5,
+        EventType::Completed => 6,
+        EventType::Failed => 7,
+        EventType::Canceled => 8,
+    }
+}
+
+/// The type of event with this number.
+pub(super) fn event_type(number: i16) -> Option<EventType> {
+    EventType::ALL.into_iter().find(|event_type| event_number(*event_type) == number)
+}

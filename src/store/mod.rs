@@ -1,0 +1,152 @@
+//! The store boundary: what the service and the relay ask of a database, and nothing of how it is done.
+//!
+//! Two stores stand behind it, Postgres and SQLite; `tests/it/store.rs` holds one suite of behaviour over both.
+
+mod document;
+mod error;
+mod plan;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::domain::{
+    Command, EventType, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
+    Subject, TemplateId, Timestamp, Version,
+};
+
+pub use error::StoreError;
+pub use postgres::Postgres;
+pub use sqlite::Sqlite;
+
+/// How many shards and relay lanes the log has. Fixed when the database is made; a process that is configured otherwise
+/// is refused, since two processes that disagree would give one shard to two lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// Shards, which are partitions of the topic.
+    pub shards: ShardCount,
+    /// Relay lanes; lane `n` has the shards whose number leaves `n` when divided by the number of lanes.
+    pub lanes: u16,
+}
+
+impl Topology {
+    /// The shards of one lane.
+    pub fn shards_of(self, lane: u16) -> impl Iterator<Item = Shard> + use<> {
+        self.shards.shards().filter(move |shard| shard.number() % self.lanes == lane)
+    }
+}
+
+/// What became of one command of a batch.
+pub type Reply = Result<Applied, Refusal>;
+
+/// A command that took effect, now or when its idempotency key was first used.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The request after the change.
+    pub request: Arc<Request>,
+    /// The event that was logged; `None` if the effect is an earlier one.
+    pub logged: Option<LoggedEvent>,
+}
+
+/// An event at its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// Shard of the log.
+    pub shard: Shard,
+    /// Position in the shard.
+    pub position: Position,
+    /// The request that changed.
+    pub request: RequestId,
+    /// Its version after the change.
+    pub version: Version,
+    /// What happened.
+    pub event_type: EventType,
+    /// When.
+    pub at: Timestamp,
+    /// W3C trace context of the call that caused it.
+    pub traceparent: Option<String>,
+    /// The encoded `cmgate.v1.RequestEvent`, without its shard and position.
+    pub payload: Bytes,
+}
+
+/// How far the relay is known to have published a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The shard.
+    pub shard: Shard,
+    /// Last position known to be on the topic.
+    pub position: Position,
+    /// Whether it is certain that nothing after it was published: written on a clean stop, or by an operator.
+    pub exact: bool,
+    /// Whether an operator has said that the relay may go on from here although the topic is empty.
+    pub may_start_topic: bool,
+}
+
+/// The right to run one relay lane, held until dropped. It keeps lanes from fighting; what keeps a second writer from the
+/// topic is the fencing by Kafka.
+pub trait LaneLock: Send {
+    /// Whether the lock is still held, as far as is known.
+    fn is_held(&self) -> bool;
+}
+
+/// A database of requests with their event log.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// How the log is divided.
+    fn topology(&self) -> Topology;
+
+    /// Carries out commands in one transaction: all of those that are not refused take effect, each with one event, or none
+    /// does. A batch holds at most one command per request and one per idempotency key.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; unless the outcome is unknown, nothing has changed.
+    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError>;
+
+    /// Reads requests by id; what does not exist is left out, the order is not defined.
+    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError>;
+
+    /// Reads a page of a list.
+    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError>;
+
+    /// What is known of a profile or smart card, by the id of either.
+    async fn subject(&self, id: uuid::Uuid) -> Result<Option<Subject>, StoreError>;
+
+    /// Adds subjects that were issued elsewhere, or replaces what is known of them.
+    async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError>;
+
+    /// Keeps a template and gives its version: a new one if it differs from the newest that is kept.
+    async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;
+
+    /// The newest version of every template that is kept.
+    async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError>;
+
+    /// The last position of every shard, in the order of the shards.
+    async fn heads(&self) -> Result<Vec<Position>, StoreError>;
+
+    /// Reads up to `limit` events of a shard after a position, in order.
+    async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError>;
+
+    /// When the first event of a shard after a position was made.
+    async fn logged_at(&self, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How far the relay is known to have come, in the order of the shards.
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError>;
+
+    /// Replaces checkpoints.
+    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError>;
+
+    /// Takes the right to run a lane; `None` if another process has it.
+    async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError>;
+
+    /// Does what must be done from time to time: room for the events of the coming days, idempotency keys that are over.
+    async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError>;
+
+    /// Fails if the database does not answer.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Closes every connection.
+    async fn close(&self);
+}

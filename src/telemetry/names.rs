@@ -1,0 +1,22 @@
+//! The names of all metrics, in one place.
+
+/// Calls answered, by `method` and `outcome` (counter).
+pub const CALLS: &str = "cmgate_calls_total";
+/// Time to answer a call, by `method` and `outcome` (histogram, seconds).
+pub const CALL_SECONDS: &str = "cmgate_call_seconds";
+/// Commands in a committed batch (histogram).
+pub const BATCH_SIZE: &str = "cmgate_batch_size";
+/// Time of a batch's transaction, from its begin to the answer to its commit (histogram, seconds).
+pub const COMMIT_SECONDS: &str = "cmgate_commit_seconds";
+/// Last position of each `shard` of the log (gauge).
+pub const LOG_POSITION: &str = "cmgate_log_position";
+/// Last published position of each `shard` (gauge); set by the process whose relay lane has the shard.
+pub const RELAY_POSITION: &str = "cmgate_relay_position";
+/// Events of each `shard` that wait to be published (gauge).
+pub const RELAY_LAG_EVENTS: &str = "cmgate_relay_lag_events";
+/// Age of the oldest event of all shards that waits to be published (gauge, seconds).
+pub const RELAY_LAG_SECONDS: &str = "cmgate_relay_lag_seconds";
+/// State of each relay `lane` (gauge): 0 waiting for its lock, 1 starting, 2 streaming, 3 halted.
+pub const RELAY_STATE: &str = "cmgate_relay_state";
+/// Times that a relay `lane` started over after a failure (counter).
+pub const RELAY_RESTARTS: &str = "cmgate_relay_restarts_total";
