@@ -1,7 +1,7 @@
 //! The time, as a value that is passed around: the system's, or one that a test sets.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::domain::Timestamp;
 

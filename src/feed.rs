@@ -62,7 +62,9 @@ impl Feed {
     /// The last position of a shard, as far as is known.
     #[must_use]
     pub fn head(&self, shard: Shard) -> Position {
-        self.shards.get(shard.index()).map_or(Position::START, |shard| Position::new(shard.head.load(Ordering::Acquire)))
+        self.shards
+            .get(shard.index())
+            .map_or(Position::START, |shard| Position::new(shard.head.load(Ordering::Acquire)))
     }
 
     /// Up to `limit` events that follow `after` without a gap, if they are in memory; otherwise nothing.

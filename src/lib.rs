@@ -7,6 +7,7 @@ pub mod contract;
 pub mod clock;
 pub mod telemetry;
 
+pub mod api;
 pub mod feed;
 pub mod service;
 pub mod store;

@@ -113,11 +113,9 @@ fn time(time: Timestamp) -> ProtoTimestamp {
 
 const fn reason(state: &State) -> v1::ConclusionReason {
     match state {
-        State::Pending
-        | State::Approved
-        | State::Executing { .. }
-        | State::Completed { .. }
-        | State::Denied { .. } => v1::ConclusionReason::Unspecified,
+        State::Pending | State::Approved | State::Executing { .. } | State::Completed { .. } | State::Denied { .. } => {
+            v1::ConclusionReason::Unspecified
+        }
         State::Failed { reason: FailReason::Error, .. } => v1::ConclusionReason::Error,
         State::Failed { reason: FailReason::Abandoned, .. } => v1::ConclusionReason::Abandoned,
         State::Canceled { reason: CancelReason::Withdrawn, .. } => v1::ConclusionReason::Withdrawn,

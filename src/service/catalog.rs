@@ -17,11 +17,7 @@ impl Catalog {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn load(
-        store: &dyn Store,
-        clock: &Clock,
-        templates: Vec<ProfileTemplate>,
-    ) -> Result<Self, StoreError> {
+    pub async fn load(store: &dyn Store, clock: &Clock, templates: Vec<ProfileTemplate>) -> Result<Self, StoreError> {
         let mut catalog = Self::default();
         for template in templates {
             let version = store.put_template(&template, clock.now()).await?;

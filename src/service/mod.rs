@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::{
-    create, Action, Caller, Command, CorrelationId, Draft, IdempotencyKey, Idempotent, Origin, Page, Query, Refusal,
-    Request, RequestId, Sid, Subject, Timestamp, Version,
+    Action, Caller, Command, CorrelationId, Draft, IdempotencyKey, Idempotent, Origin, Page, Query, Refusal, Request,
+    RequestId, Sid, Subject, Timestamp, Version, create,
 };
 use crate::store::Store;
 
@@ -55,12 +55,7 @@ impl Service {
     ///
     /// # Errors
     /// A refusal of the draft or of the key, or what [`Error`] says of the service.
-    pub async fn create(
-        &self,
-        call: &Call,
-        draft: Draft,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Arc<Request>, Error> {
+    pub async fn create(&self, call: &Call, draft: Draft, key: Option<IdempotencyKey>) -> Result<Arc<Request>, Error> {
         let fingerprint = |key| Idempotent { key, fingerprint: fingerprint(&("create", &draft)) };
         let idempotent = key.map(fingerprint);
         let now = self.clock.now();

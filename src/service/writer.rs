@@ -155,7 +155,8 @@ fn take_batch(waiting: &mut VecDeque<Submission>, max_batch: usize) -> Vec<Submi
             continue;
         }
         let key = submission.command.idempotent.as_ref().map(|idempotent| idempotent.key.clone());
-        let is_taken = requests.contains(&submission.command.request) || key.as_ref().is_some_and(|key| keys.contains(key));
+        let is_taken =
+            requests.contains(&submission.command.request) || key.as_ref().is_some_and(|key| keys.contains(key));
         if is_taken || batch.len() == max_batch {
             // A later command on the same request must not overtake this one.
             requests.insert(submission.command.request);

@@ -2,8 +2,8 @@
 //!
 //! The columns beside the document exist to be searched; the document is the truth.
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::StoreError;
 use crate::domain::{EventType, RequestType, Status};

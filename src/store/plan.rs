@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::{Applied, LoggedEvent, Reply, Topology};
 use crate::contract;
 use crate::domain::{
-    decide, Command, CredentialEffect, Event, EventType, Idempotent, IdempotencyKey, Position, Refusal, Request,
-    RequestId, Shard, Subject,
+    Command, CredentialEffect, Event, EventType, IdempotencyKey, Idempotent, Position, Refusal, Request, RequestId,
+    Shard, Subject, decide,
 };
 
 /// What a batch found: the rows of its requests, locked, and the replies kept under its keys.

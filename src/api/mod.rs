@@ -1,0 +1,3 @@
+//! The transports: gRPC and the legacy REST facade, siblings over the service, on one port.
+
+pub mod status;

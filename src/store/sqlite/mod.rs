@@ -1,0 +1,5 @@
+//! The embedded store: SQLite.
+
+/// A SQLite database.
+#[derive(Debug)]
+pub struct Sqlite;
