@@ -19,8 +19,8 @@ use crate::domain::{
 };
 
 pub use error::StoreError;
-pub use postgres::Postgres;
-pub use sqlite::Sqlite;
+pub use postgres::{Postgres, PostgresSettings};
+pub use sqlite::{Sqlite, SqliteSettings};
 
 /// How many shards and relay lanes the log has. Fixed when the database is made; a process that is configured otherwise
 /// is refused, since two processes that disagree would give one shard to two lanes.
@@ -36,6 +36,19 @@ impl Topology {
     /// The shards of one lane.
     pub fn shards_of(self, lane: u16) -> impl Iterator<Item = Shard> + use<> {
         self.shards.shards().filter(move |shard| shard.number() % self.lanes == lane)
+    }
+
+    /// Compares with what a database was made with.
+    fn check_stored(self, shards: i32, lanes: i32) -> Result<(), StoreError> {
+        if (shards, lanes) == (i32::from(self.shards.get()), i32::from(self.lanes)) {
+            return Ok(());
+        }
+        Err(StoreError::Unfit(format!(
+            "the database was made with {shards} shards in {lanes} relay lanes, the configuration says {} in {}; \
+             both are fixed for the life of a database",
+            self.shards.get(),
+            self.lanes
+        )))
     }
 }
 
