@@ -70,6 +70,8 @@ impl KafkaSettings {
     /// Properties of a consumer that reads tails.
     pub(super) fn consumer(&self, isolation_level: &str) -> ClientConfig {
         let mut config = self.client();
+        // librdkafka asks for one although the relay joins no group and commits no offset.
+        config.set("group.id", "cmgate-relay");
         config.set("isolation.level", isolation_level);
         config.set("enable.partition.eof", "true");
         config.set("enable.auto.commit", "false");

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 
 use super::{KafkaFailure, KafkaSettings, drop_elsewhere, record};
 use crate::domain::{Position, Shard};
@@ -63,13 +63,14 @@ pub fn read_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail
 
 struct Reader<'a> {
     settings: &'a KafkaSettings,
-    committed: Option<BaseConsumer>,
-    uncommitted: Option<BaseConsumer>,
+    committed: Option<BaseConsumer<Quiet>>,
+    uncommitted: Option<BaseConsumer<Quiet>>,
 }
 
 impl<'a> Reader<'a> {
     fn new(settings: &'a KafkaSettings) -> Result<Self, KafkaFailure> {
-        let consumer = |level| settings.consumer(level).create().map_err(KafkaFailure::Settings).map(Some);
+        let consumer =
+            |level| settings.consumer(level).create_with_context(Quiet).map_err(KafkaFailure::Settings).map(Some);
         Ok(Self { settings, committed: consumer("read_committed")?, uncommitted: consumer("read_uncommitted")? })
     }
 
@@ -93,7 +94,7 @@ impl<'a> Reader<'a> {
 
     fn offsets(
         &self,
-        consumer: Option<&BaseConsumer>,
+        consumer: Option<&BaseConsumer<Quiet>>,
         shards: &[Shard],
         which: Offset,
     ) -> Result<BTreeMap<Shard, i64>, KafkaFailure> {
@@ -165,3 +166,14 @@ impl Drop for Reader<'_> {
 fn shard_of(partition: i32) -> Shard {
     Shard::new(u16::try_from(partition).unwrap_or(u16::MAX))
 }
+
+/// The end of a partition, which is what a tail is about, would otherwise be logged as an error.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "Kafka reports an event");
+    }
+}
+
+impl ConsumerContext for Quiet {}

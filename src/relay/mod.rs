@@ -6,6 +6,7 @@
 
 mod cursor;
 mod lane;
+mod permit;
 mod session;
 mod status;
 
@@ -23,6 +24,7 @@ use crate::kafka::KafkaSettings;
 use crate::store::Store;
 
 pub use cursor::Halt;
+pub use permit::{StartFrom, allow_empty_topic};
 pub use status::{LaneState, LaneStatus};
 
 /// How the relay works.
