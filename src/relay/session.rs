@@ -94,8 +94,10 @@ impl<'a> Session<'a> {
         let place = |tail: &crate::kafka::Tail| {
             let index = tail.shard.index();
             let head = heads.get(index).copied().unwrap_or_default();
-            let stored = *checkpoints.get(index).ok_or_else(|| no_checkpoint(tail.shard))?;
+            let mut stored = *checkpoints.get(index).ok_or_else(|| no_checkpoint(tail.shard))?;
             let cursor = resume(&stored, tail, head, lane.kafka.is_volatile)?;
+            // An operator's word is about this empty topic, not about one that is emptied later.
+            stored.may_start_topic &= tail.last.is_none();
             Ok(ShardPlace { shard: tail.shard, cursor, stored })
         };
         let shards = tails.iter().map(place).collect::<Result<Vec<_>, Stop>>()?;
