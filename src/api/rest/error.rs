@@ -27,8 +27,8 @@ const LEGACY_NAMES: [(&str, &str); 5] = [
 /// Why a call was not carried out.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Nobody has proven who calls.
-    Unauthenticated,
+    /// The call was refused before its path was looked at.
+    Early(ErrorKind, String),
     /// There is nothing at this address.
     UnknownAddress(String),
     /// The path does not take this method, but others.
@@ -50,7 +50,7 @@ struct Body<'a> {
 }
 
 impl Failure {
-    /// The answer to a call that failed.
+    /// The answer to a call that failed. `Message` ends with the correlation id, as callers report that text alone.
     pub(super) fn respond(self, correlation: Option<CorrelationId>) -> Response {
         self.log(correlation);
         let mut message = self.message();
@@ -70,7 +70,7 @@ impl Failure {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthenticated => told(ErrorKind::Unauthenticated).status,
+            Self::Early(kind, _) => told(*kind).status,
             Self::UnknownAddress(_) => told(ErrorKind::NotFound).status,
             Self::WrongMethod(..) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WrongMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -81,7 +81,7 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Unauthenticated => "Authorization has been denied for this request.".to_owned(),
+            Self::Early(_, message) => sentence(message),
             Self::UnknownAddress(address) => {
                 format!("No HTTP resource was found that matches the request URI '{address}'.")
             }
@@ -101,8 +101,8 @@ impl Failure {
     /// are left as clients may know them.
     const fn names_correlation(&self) -> bool {
         match self {
-            Self::Unauthenticated | Self::UnknownAddress(_) | Self::WrongMethod(..) => false,
-            Self::WrongMediaType(_) | Self::BodyTooLong(_) | Self::Service(_) => true,
+            Self::UnknownAddress(_) | Self::WrongMethod(..) => false,
+            Self::Early(..) | Self::WrongMediaType(_) | Self::BodyTooLong(_) | Self::Service(_) => true,
         }
     }
 
@@ -118,6 +118,12 @@ impl Failure {
             _ => tracing::warn!(correlation, reason, error = %error_chain(error), "call not carried out"),
         }
     }
+}
+
+/// An error in the shape of the facade, for what is refused before the facade is reached; the text is for the caller.
+#[must_use]
+pub fn refusal(kind: ErrorKind, message: &str, correlation: CorrelationId) -> Response {
+    Failure::Early(kind, message.to_owned()).respond(Some(correlation))
 }
 
 impl<E: Into<service::Error>> From<E> for Failure {
@@ -150,8 +156,8 @@ pub(super) fn legacy_name(field: &str) -> String {
     field.to_owned()
 }
 
-/// The text with a capital at its beginning.
+/// The text as the begin of a message: with a capital, and without a full stop.
 fn sentence(text: &str) -> String {
-    let mut rest = text.chars();
+    let mut rest = text.trim_end_matches('.').chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }

@@ -1,8 +1,5 @@
 //! The calls of the API: from a request of HTTP to a use case, and from its result to the documented answer.
 
-use std::future::Future;
-use std::time::Instant;
-
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +15,7 @@ use super::path::{Resource, address, resource};
 use super::view::{View, write_json};
 use super::{Limits, json, list, text};
 use crate::domain::{ErrorKind, IdempotencyKey, Refusal, RequestId};
-use crate::service::{Call, Error, Service};
+use crate::service::{Call, Service};
 
 /// Header with the key under which a create call acts once.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -33,7 +30,8 @@ pub(super) struct Facade {
 /// Answers any call that is not gRPC.
 pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Body>) -> Response {
     let Some(call) = request.extensions_mut().remove::<Call>() else {
-        return Failure::Unauthenticated.respond(None);
+        return Failure::Early(ErrorKind::Unauthenticated, "authorization has been denied for this request".to_owned())
+            .respond(None);
     };
     let correlation = call.correlation;
     let answered = facade.dispatch(call, request).await;
@@ -49,15 +47,14 @@ impl Facade {
             (Resource::Requests, &Method::POST) => self.create(&call, request).await,
             (Resource::Requests, &Method::GET) => self.list(call, request).await,
             (Resource::Request(id), &Method::GET) => self.get(&call, id).await,
-            (Resource::Requests, other) => Err(Failure::WrongMethod(other.clone(), "GET, POST")),
-            (Resource::Request(_), other) => Err(Failure::WrongMethod(other.clone(), "GET")),
+            (resource, other) => Err(Failure::WrongMethod(other.clone(), resource.methods())),
         }
     }
 
     async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
         let (head, body) = request.into_parts();
         let encoding = text::encoding(&head.headers).map_err(Failure::WrongMediaType)?;
-        let body = self.read(call, body).await?;
+        let body = self.read(body).await?;
         let body =
             text::decode(&body, encoding).ok_or_else(|| Refusal::invalid(BODY, "is not text in its encoding"))?;
         let body = json::read(&body).map_err(|error| Refusal::invalid(BODY, format!("is not JSON: {error}")))?;
@@ -70,7 +67,7 @@ impl Facade {
     }
 
     async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
-        match within(call.deadline, self.service.get(call, id)).await {
+        match self.service.get(call, id).await {
             Ok(request) => {
                 let mut response = answer_with(StatusCode::OK, &View::of(&request));
                 if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
@@ -89,20 +86,19 @@ impl Facade {
             return Ok(StatusCode::NO_CONTENT.into_response());
         };
         // Read before anything is sent, so that an error or an empty list still has its own status.
-        let first = within(call.deadline, list::first_page(&self.service, &call, &query)).await?;
+        let first = list::first_page(&self.service, &call, &query).await?;
         if first.is_empty() {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         Ok(([(CONTENT_TYPE, JSON)], list::body(self.service, call, query, first)).into_response())
     }
 
-    async fn read(&self, call: &Call, body: Body) -> Result<Bytes, Failure> {
+    async fn read(&self, body: Body) -> Result<Bytes, Failure> {
         let limit = self.limits.body_bytes;
         if body.size_hint().lower() > limit as u64 {
             return Err(Failure::BodyTooLong(limit));
         }
-        let collected = async { Ok(Limited::new(body, limit).collect().await) };
-        match within(call.deadline, collected).await? {
+        match Limited::new(body, limit).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(Failure::BodyTooLong(limit)),
             Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
@@ -118,16 +114,6 @@ fn idempotency_key(headers: &HeaderMap, call: &Call) -> Result<Option<Idempotenc
     }
     // What is not visible ASCII is refused by the key itself.
     IdempotencyKey::parse(IDEMPOTENCY_KEY, call.caller.user, key.to_str().unwrap_or_default()).map(Some)
-}
-
-/// What a future gives, unless the caller stops waiting first.
-async fn within<T>(deadline: Option<Instant>, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match deadline {
-        Some(deadline) => {
-            tokio::time::timeout_at(deadline.into(), future).await.unwrap_or(Err(Error::DeadlineExceeded))
-        }
-        None => future.await,
-    }
 }
 
 fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {

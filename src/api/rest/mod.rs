@@ -21,6 +21,9 @@ use axum::Router;
 
 use crate::service::Service;
 
+pub use error::refusal;
+pub use path::route;
+
 /// How much the facade takes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

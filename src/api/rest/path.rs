@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Uri, header::HOST};
+use http::header::HOST;
+use http::{HeaderMap, Method, Uri};
 
 use super::guid;
 use crate::domain::RequestId;
@@ -17,6 +18,27 @@ pub(super) enum Resource {
     Requests,
     /// `/requests/{id}`
     Request(RequestId),
+}
+
+impl Resource {
+    /// The methods that it takes, as the `Allow` header lists them.
+    pub(super) const fn methods(self) -> &'static str {
+        match self {
+            Self::Requests => "GET, POST",
+            Self::Request(_) => "GET",
+        }
+    }
+}
+
+/// The route of a method and path as metrics show it; `None` if there is no such route.
+#[must_use]
+pub fn route(method: &Method, path: &str) -> Option<&'static str> {
+    match (resource(path)?, method) {
+        (Resource::Requests, &Method::POST) => Some("POST /requests"),
+        (Resource::Requests, &Method::GET) => Some("GET /requests"),
+        (Resource::Request(_), &Method::GET) => Some("GET /requests/{id}"),
+        (Resource::Requests | Resource::Request(_), _) => None,
+    }
 }
 
 /// What a path names; `None` if it is not one of the API.
