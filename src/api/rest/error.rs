@@ -1,5 +1,5 @@
-//! Errors as legacy callers read them: `{"Message": ..., "CorrelationId": ...}`, in the words of the framework where it had
-//! some. This is the one place that answers with an error, and so the one that logs those of the service.
+//! Errors as legacy callers read them: `{"Message": ..., "CorrelationId": ...}`, in the words of the framework
+//! where it had some. This is the one place that answers with an error, and so the one that logs those of the service.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -113,9 +113,10 @@ impl Failure {
         }
         let correlation = correlation.map(|id| id.to_string());
         let reason = error.reason();
-        match error.kind() {
-            ErrorKind::Internal => tracing::error!(correlation, reason, error = %error_chain(error), "call failed"),
-            _ => tracing::warn!(correlation, reason, error = %error_chain(error), "call not carried out"),
+        if error.kind() == ErrorKind::Internal {
+            tracing::error!(correlation, reason, error = %error_chain(error), "call failed");
+        } else {
+            tracing::warn!(correlation, reason, error = %error_chain(error), "call not carried out");
         }
     }
 }

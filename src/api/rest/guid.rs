@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-/// Reads a GUID in one of the forms D (hyphens), N (none), B (D in braces) or P (D in parentheses), in any case, with blanks
-/// around it; `None` if it is none of these.
+/// Reads a GUID in one of the forms D (hyphens), N (none), B (D in braces) or P (D in parentheses), in any case, with
+/// blanks around it; `None` if it is none of these.
 pub(super) fn read(text: &str) -> Option<Uuid> {
     let text = text.trim();
     let bare = unwrap(text, '{', '}').or_else(|| unwrap(text, '(', ')'));

@@ -1,7 +1,7 @@
 //! A reader of JSON as Json.NET reads it, which is what legacy clients were tested against.
 //!
-//! Beyond RFC 8259 it takes comments, single and typographic quotes, names without quotes, a comma after the last member,
-//! control characters in strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every JSON text
+//! Beyond RFC 8259 it takes comments, single and typographic quotes, names without quotes, a comma after the last
+//! member, control characters in strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every JSON text
 //! keeps its meaning.
 
 #[cfg(test)]
@@ -177,15 +177,15 @@ impl Reader<'_> {
     }
 
     fn hex_unit(&mut self) -> Result<u16, SyntaxError> {
-        let mut unit = 0;
+        let mut unit: u16 = 0;
         for _ in 0..4 {
-            let Some(digit) = self.bump().and_then(|c| c.to_digit(16)) else {
+            let digit = self.bump().and_then(|c| c.to_digit(16)).and_then(|digit| u16::try_from(digit).ok());
+            let Some(digit) = digit else {
                 return Err(self.error("an escape that lacks its four hexadecimal digits"));
             };
-            unit = unit * 16 + digit;
+            unit = unit << 4 | digit;
         }
-        // Four hexadecimal digits fit 16 bits.
-        Ok(unit as u16)
+        Ok(unit)
     }
 
     fn number(&mut self) -> Result<Value, SyntaxError> {

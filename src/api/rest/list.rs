@@ -63,8 +63,8 @@ pub(super) async fn first_page(service: &Service, call: &Call, query: &Query) ->
     service.list(call, query, Page { after: None, limit: PAGE }).await
 }
 
-/// The body of a list that begins with this page. An error in a later page ends the connection before the list is whole, so
-/// that no caller takes it for one.
+/// The body of a list that begins with this page. An error in a later page ends the connection before the list is whole,
+/// so that no caller takes it for one.
 pub(super) fn body(service: Service, call: Call, query: Query, first: Vec<Request>) -> Body {
     if is_last(&first) {
         let mut whole = vec![b'['];

@@ -1,7 +1,7 @@
 //! Names and numbers of MIM CM. They live here and nowhere else; every other contract says what it means by name.
 //!
-//! Numbers of the statuses stand in the SQL interface (SDK page bb468058), those of the types 1 to 11 in the database; the
-//! documents number neither `OfflineUnblock` nor the halves of the data collection.
+//! Numbers of the statuses stand in the SQL interface (SDK page bb468058), those of the types 1 to 11 in the database;
+//! the documents number neither `OfflineUnblock` nor the halves of the data collection.
 
 use crate::domain::{Medium, Provider, Request, RequestType, Status};
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::header::HOST;
+use http::uri::Authority;
 use http::{HeaderMap, Method, Uri};
 
 use super::guid;
@@ -69,7 +70,7 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
 
 /// The address that the caller used, as far as it is known.
 pub(super) fn address(uri: &Uri, headers: &HeaderMap) -> String {
-    let host = uri.authority().map(|authority| authority.as_str());
+    let host = uri.authority().map(Authority::as_str);
     let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     match host {
@@ -93,8 +94,7 @@ fn decode(segment: &str) -> Option<Cow<'_, str>> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    // A hexadecimal digit is less than 16.
-    char::from(digit).to_digit(16).map(|value| value as u8)
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{numbers, time};
-use crate::domain::{DataItem, Medium, Request, State};
+use crate::domain::{DataItem, Medium, ProfileId, Request, SmartcardId, State};
 
-/// A request, its properties in the order in which they are shown. What is not there is a zero GUID, an empty string or the
-/// first day of the calendar, never null.
+/// A request, its properties in the order in which they are shown. What is not there is a zero GUID, an empty string or
+/// the first day of the calendar, never null.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct View<'a> {
@@ -55,10 +55,10 @@ impl<'a> View<'a> {
             target_user_uuid: request.target.uuid(),
             submitted: time::show(request.submitted_at),
             completed: completed(request),
-            new_profile_uuid: request.new.profile.map_or(Uuid::nil(), |id| id.uuid()),
-            old_profile_uuid: request.old.profile.map_or(Uuid::nil(), |id| id.uuid()),
-            new_smartcard_uuid: request.new.smartcard.map_or(Uuid::nil(), |id| id.uuid()),
-            old_smartcard_uuid: request.old.smartcard.map_or(Uuid::nil(), |id| id.uuid()),
+            new_profile_uuid: request.new.profile.map_or(Uuid::nil(), ProfileId::uuid),
+            old_profile_uuid: request.old.profile.map_or(Uuid::nil(), ProfileId::uuid),
+            new_smartcard_uuid: request.new.smartcard.map_or(Uuid::nil(), SmartcardId::uuid),
+            old_smartcard_uuid: request.old.smartcard.map_or(Uuid::nil(), SmartcardId::uuid),
             priority: request.priority.0,
             comment: request.comment.as_str(),
             profile_template_uuid: request.template.id.uuid(),

@@ -1,4 +1,4 @@
-//! The reader against serde_json on JSON, against tables on what only Json.NET takes, and against anything at all.
+//! The reader against `serde_json` on JSON, against tables on what only Json.NET takes, and against anything at all.
 
 use proptest::prelude::*;
 use serde_json::json;
