@@ -1,8 +1,8 @@
 //! A reader of JSON as Json.NET reads it, which is what legacy clients were tested against.
 //!
 //! Beyond RFC 8259 it takes comments, single and typographic quotes, names without quotes, a comma after the last
-//! member, control characters in strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every JSON text
-//! keeps its meaning.
+//! member, control characters in strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every
+//! JSON text keeps its meaning.
 
 #[cfg(test)]
 mod tests;
