@@ -1,3 +1,4 @@
 //! The transports: gRPC and the legacy REST facade, siblings over the service, on one port.
 
+pub mod rest;
 pub mod status;

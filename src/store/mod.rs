@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use uuid::Uuid;
 
 use crate::domain::{
     Command, EventType, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
@@ -96,6 +97,8 @@ pub struct Checkpoint {
     pub exact: bool,
     /// Whether an operator has said that the relay may go on from here although the topic is empty.
     pub may_start_topic: bool,
+    /// The run of a relay lane that may write this checkpoint; a later run takes it over.
+    pub owner: Uuid,
 }
 
 /// The right to run one relay lane, held until dropped. It keeps lanes from fighting; what keeps a second writer from the
@@ -125,7 +128,7 @@ pub trait Store: Send + Sync + 'static {
     async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError>;
 
     /// What is known of a profile or smart card, by the id of either.
-    async fn subject(&self, id: uuid::Uuid) -> Result<Option<Subject>, StoreError>;
+    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError>;
 
     /// Adds subjects that were issued elsewhere, or replaces what is known of them.
     async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError>;
@@ -148,7 +151,10 @@ pub trait Store: Send + Sync + 'static {
     /// How far the relay is known to have come, in the order of the shards.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError>;
 
-    /// Replaces checkpoints.
+    /// Makes `owner` the one who may write the checkpoints of these shards.
+    async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError>;
+
+    /// Replaces those checkpoints that still have the owner given with them; a lane that was overtaken changes nothing.
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError>;
 
     /// Takes the right to run a lane; `None` if another process has it.

@@ -1,6 +1,7 @@
 //! Opening a Postgres database: connect, migrate, and refuse what could break the guarantee.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -49,7 +50,7 @@ impl Postgres {
         check_server(&pool).await?;
         migrate(&pool).await?;
         agree_on_topology(&pool, settings.topology).await?;
-        Ok(Self { pool, options, topology: settings.topology })
+        Ok(Self { pool, options, topology: settings.topology, candidates: Arc::default() })
     }
 }
 

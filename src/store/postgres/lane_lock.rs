@@ -2,12 +2,14 @@
 //!
 //! A process that is killed loses its connection, and the server frees the lock at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::store::{LaneLock, StoreError};
@@ -18,21 +20,32 @@ const LOCK_CLASS: i32 = 0x636d_6761;
 /// How often the connection is tried; a lost one has lost the lock.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Connections of lanes that another process has, kept for the next try.
+pub(super) type Candidates = Mutex<HashMap<u16, PgConnection>>;
+
 struct AdvisoryLock {
     is_held: Arc<AtomicBool>,
     keeper: JoinHandle<()>,
 }
 
 /// See [`crate::store::Store::lock_lane`].
-pub(super) async fn take(options: &PgConnectOptions, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
-    let mut connection = options.connect().await?;
+pub(super) async fn take(
+    options: &PgConnectOptions,
+    candidates: &Candidates,
+    lane: u16,
+) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+    let mut candidates = candidates.lock().await;
+    let mut connection = match candidates.remove(&lane) {
+        Some(connection) => connection,
+        None => options.connect().await?,
+    };
     let is_taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
         .bind(LOCK_CLASS)
         .bind(i32::from(lane))
         .fetch_one(&mut connection)
         .await?;
     if !is_taken {
-        connection.close().await?;
+        candidates.insert(lane, connection);
         return Ok(None);
     }
     let is_held = Arc::new(AtomicBool::new(true));

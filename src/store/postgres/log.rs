@@ -65,7 +65,7 @@ pub(super) async fn logged_at(pool: &PgPool, shard: Shard, after: Position) -> R
 
 /// See [`crate::store::Store::checkpoints`].
 pub(super) async fn checkpoints(pool: &PgPool) -> Result<Vec<Checkpoint>, StoreError> {
-    let sql = "SELECT shard, pos, exact, may_start_topic FROM relay_checkpoint ORDER BY shard";
+    let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
     let rows = sqlx::query(sql).fetch_all(pool).await?;
     let read = |row: &PgRow| {
         Ok(Checkpoint {
@@ -73,22 +73,32 @@ pub(super) async fn checkpoints(pool: &PgPool) -> Result<Vec<Checkpoint>, StoreE
             position: Position::new(row.try_get::<i64, _>(1)?.cast_unsigned()),
             exact: row.try_get(2)?,
             may_start_topic: row.try_get(3)?,
+            owner: row.try_get(4)?,
         })
     };
     rows.iter().map(read).collect()
 }
 
+/// See [`crate::store::Store::claim_checkpoints`].
+pub(super) async fn claim_checkpoints(pool: &PgPool, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+    let shards: Vec<i16> = shards.iter().map(|shard| shard_number(*shard)).collect();
+    let sql = "UPDATE relay_checkpoint SET owner = $1 WHERE shard = ANY($2)";
+    sqlx::query(sql).bind(owner).bind(shards).execute(pool).await?;
+    Ok(())
+}
+
 /// See [`crate::store::Store::put_checkpoints`].
 pub(super) async fn put_checkpoints(pool: &PgPool, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
     let sql = "UPDATE relay_checkpoint SET pos = new.pos, exact = new.exact, may_start_topic = new.may_start_topic
-               FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[])
-                    AS new (shard, pos, exact, may_start_topic)
-               WHERE relay_checkpoint.shard = new.shard";
+               FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::uuid[])
+                    AS new (shard, pos, exact, may_start_topic, owner)
+               WHERE relay_checkpoint.shard = new.shard AND relay_checkpoint.owner = new.owner";
     sqlx::query(sql)
         .bind(checkpoints.iter().map(|checkpoint| shard_number(checkpoint.shard)).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.position.get().cast_signed()).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.exact).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.may_start_topic).collect::<Vec<_>>())
+        .bind(checkpoints.iter().map(|checkpoint| checkpoint.owner).collect::<Vec<_>>())
         .execute(pool)
         .await?;
     Ok(())

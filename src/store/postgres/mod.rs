@@ -10,6 +10,8 @@ mod log;
 mod maintain;
 mod read;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
@@ -28,6 +30,7 @@ pub struct Postgres {
     pool: PgPool,
     options: PgConnectOptions,
     topology: Topology,
+    candidates: Arc<lane_lock::Candidates>,
 }
 
 #[async_trait]
@@ -80,12 +83,16 @@ impl Store for Postgres {
         log::checkpoints(&self.pool).await
     }
 
+    async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+        log::claim_checkpoints(&self.pool, shards, owner).await
+    }
+
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
         log::put_checkpoints(&self.pool, checkpoints).await
     }
 
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
-        lane_lock::take(&self.options, lane).await
+        lane_lock::take(&self.options, &self.candidates, lane).await
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
@@ -99,6 +106,7 @@ impl Store for Postgres {
     }
 
     async fn close(&self) {
+        self.candidates.lock().await.clear();
         self.pool.close().await;
     }
 }

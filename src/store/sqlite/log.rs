@@ -63,7 +63,7 @@ pub(super) async fn logged_at(
 
 /// See [`crate::store::Store::checkpoints`].
 pub(super) async fn checkpoints(pool: &SqlitePool) -> Result<Vec<Checkpoint>, StoreError> {
-    let sql = "SELECT shard, pos, exact, may_start_topic FROM relay_checkpoint ORDER BY shard";
+    let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
     let rows = sqlx::query(sql).fetch_all(pool).await?;
     let read = |row: &SqliteRow| {
         Ok(Checkpoint {
@@ -71,22 +71,36 @@ pub(super) async fn checkpoints(pool: &SqlitePool) -> Result<Vec<Checkpoint>, St
             position: Position::new(row.try_get::<i64, _>(1)?.cast_unsigned()),
             exact: row.try_get(2)?,
             may_start_topic: row.try_get(3)?,
+            owner: row.try_get(4)?,
         })
     };
     rows.iter().map(read).collect()
+}
+
+/// See [`crate::store::Store::claim_checkpoints`].
+pub(super) async fn claim_checkpoints(pool: &SqlitePool, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    for shard in shards {
+        let sql = "UPDATE relay_checkpoint SET owner = ? WHERE shard = ?";
+        sqlx::query(sql).bind(owner).bind(shard.number()).execute(&mut *tx).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// See [`crate::store::Store::put_checkpoints`].
 pub(super) async fn put_checkpoints(pool: &SqlitePool, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     for checkpoint in checkpoints {
-        sqlx::query("UPDATE relay_checkpoint SET pos = ?, exact = ?, may_start_topic = ? WHERE shard = ?")
-            .bind(checkpoint.position.get().cast_signed())
-            .bind(checkpoint.exact)
-            .bind(checkpoint.may_start_topic)
-            .bind(checkpoint.shard.number())
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "UPDATE relay_checkpoint SET pos = ?, exact = ?, may_start_topic = ? WHERE shard = ? AND owner = ?",
+        )
+        .bind(checkpoint.position.get().cast_signed())
+        .bind(checkpoint.exact)
+        .bind(checkpoint.may_start_topic)
+        .bind(checkpoint.shard.number())
+        .bind(checkpoint.owner)
+        .execute(&mut *tx)
+        .await?;
     }
     Ok(tx.commit().await?)
 }

@@ -84,6 +84,10 @@ impl Store for Sqlite {
         log::checkpoints(&self.readers).await
     }
 
+    async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+        log::claim_checkpoints(&self.writer, shards, owner).await
+    }
+
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
         log::put_checkpoints(&self.writer, checkpoints).await
     }

@@ -50,7 +50,8 @@ CREATE TABLE relay_checkpoint (
     shard           INTEGER PRIMARY KEY,                        -- shard
     pos             INTEGER NOT NULL DEFAULT 0 CHECK (pos >= 0), -- last position known to be on the topic
     exact           INTEGER NOT NULL DEFAULT 0,                 -- whether nothing after it was published
-    may_start_topic INTEGER NOT NULL DEFAULT 0                  -- whether an operator lets the relay go on from here
+    may_start_topic INTEGER NOT NULL DEFAULT 0,                 -- whether an operator lets the relay go on from here
+    owner           BLOB    NOT NULL DEFAULT (zeroblob(16))     -- the run of a relay lane that may write this row
 ) STRICT;
 
 -- Keys under which callers had something done once, with what they were answered.
