@@ -26,7 +26,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("api::admin", &["api", "service", "store", "feed", "telemetry", "domain"]),
     //
     ("kafka", &["store", "contract", "domain"]),
-    ("relay", &["kafka", "store", "feed", "contract", "telemetry", "domain"]),
+    ("relay", &["kafka", "store", "feed", "contract", "clock", "telemetry", "domain"]),
     //
     ("cli", &["*"]),
     ("serve", &["*"]),

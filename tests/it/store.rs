@@ -71,6 +71,7 @@ suite! {
         the_log_tells_when_the_next_event_was_made
         checkpoints_are_read_back_as_they_were_put
         checkpoints_that_are_not_put_stay
+        a_run_that_was_overtaken_writes_no_checkpoint
     }
     catalogue {
         a_completed_request_tells_what_it_made
