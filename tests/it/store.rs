@@ -1,6 +1,7 @@
 //! One suite of behaviour over both stores: what holds for one holds for the other.
 
 mod catalogue;
+mod durability;
 mod keys;
 mod lists;
 mod log;
@@ -9,7 +10,7 @@ mod place;
 mod races;
 mod writes;
 
-use place::Place;
+pub(crate) use place::Place;
 
 /// Runs every test on each store, in a database of its own.
 macro_rules! suite {

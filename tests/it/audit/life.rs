@@ -1,6 +1,6 @@
 //! The legal lives of a request, written down again rather than taken from the code under test.
 
-use cmgate::contract::v1::{RequestEvent, RequestEventType as Type, RequestStatus as Status};
+use cmgate::contract::v1::{Request, RequestEvent, RequestEventType as Type, RequestStatus as Status};
 
 /// Status before, event, status after. No step leads out of completed, denied, failed or canceled.
 const STEPS: [(Status, Type, Status); 13] = [
@@ -21,7 +21,7 @@ const STEPS: [(Status, Type, Status); 13] = [
 
 /// The status that an event tells.
 pub(super) fn status(event: &RequestEvent) -> Status {
-    event.request.as_ref().map_or(Status::Unspecified, |request| request.status())
+    event.request.as_ref().map_or(Status::Unspecified, Request::status)
 }
 
 /// Whether an event may follow one that left this status; unspecified for the first event.

@@ -11,14 +11,14 @@ mod evidence;
 mod life;
 mod record;
 mod report;
-#[cfg(test)]
 mod tests;
 mod topic;
 
 use tokio::task::spawn_blocking;
 
-pub(crate) use evidence::Acknowledged;
-pub(crate) use report::Report;
+pub(crate) use evidence::{Acknowledged, TopicRecord};
+pub(crate) use report::{Report, Violation};
+pub(crate) use topic::read as read_topic;
 
 /// Audits a database against a topic. `acknowledged` is what callers were told that it had taken effect.
 ///

@@ -311,7 +311,8 @@ fn a_request_with_another_status_than_its_last_event_is_told() {
 
 #[test]
 fn a_payload_that_contradicts_its_row_is_told() {
-    let contradictions: [(&str, fn(&mut RequestEvent)); 6] = [
+    type Alteration = fn(&mut RequestEvent);
+    let contradictions: [(&str, Alteration); 6] = [
         ("request", |event| event.request.as_mut().unwrap().id = Uuid::from_u128(99).to_string()),
         ("version", |event| event.request.as_mut().unwrap().version += 1),
         ("type", |event| event.r#type = Type::Completed.into()),

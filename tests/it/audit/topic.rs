@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use super::evidence::TopicRecord;
@@ -25,7 +26,7 @@ const STALL: Duration = Duration::from_secs(5);
 const CONSUMERS: u32 = 12;
 
 /// Reads a topic.
-pub(super) fn read(brokers: &str, topic: &str) -> anyhow::Result<Vec<TopicRecord>> {
+pub(crate) fn read(brokers: &str, topic: &str) -> anyhow::Result<Vec<TopicRecord>> {
     let ends = settled_ends(brokers, topic)?;
     let mut records = Vec::new();
     // Where each partition is read on, as long as it has not come to its end.
@@ -52,7 +53,7 @@ fn settled_ends(brokers: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>
     let committed = consumer(brokers, "read_committed")?;
     let metadata = all.fetch_metadata(Some(topic), CALL_TIMEOUT).context("fetch metadata")?;
     let partitions: Vec<i32> =
-        metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect();
+        metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect();
     ensure!(!partitions.is_empty(), "there is no topic {topic}");
 
     let deadline = Instant::now() + SETTLE_TIMEOUT;

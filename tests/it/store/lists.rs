@@ -36,8 +36,8 @@ pub(super) async fn pages_follow_each_other_without_gap_or_repetition(place: &Pl
 async fn walk(store: &dyn Store, query: &Query, limit: u32) -> Vec<Request> {
     let mut list: Vec<Request> = Vec::new();
     loop {
-        let last = list.last().map(|last| Cursor { submitted_at: last.submitted_at, id: last.id });
-        let page = store.find(query, Page { after: last, limit }).await.unwrap();
+        let after = list.last().map(|last| Cursor { submitted_at: last.submitted_at, id: last.id });
+        let page = store.find(query, Page { after, limit }).await.unwrap();
         let is_full = page.len() == usize::try_from(limit).unwrap();
         list.extend(page);
         if !is_full {

@@ -15,26 +15,26 @@ use crate::services::{Database, DatabaseFile};
 const CONNECTIONS: u32 = 6;
 
 /// An empty database of one test.
-pub(super) enum Place {
+pub(crate) enum Place {
     Postgres(Database),
     Sqlite(DatabaseFile),
 }
 
 impl Place {
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         Self::Postgres(Database::create().await)
     }
 
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         Self::Sqlite(DatabaseFile::create())
     }
 
     /// Opens it as a process would at its start.
-    pub(super) async fn open(&self) -> Arc<dyn Store> {
+    pub(crate) async fn open(&self) -> Arc<dyn Store> {
         self.open_with(topology(4, 2)).await.unwrap()
     }
 
-    pub(super) async fn open_with(&self, topology: Topology) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) async fn open_with(&self, topology: Topology) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match self {
             Self::Postgres(database) => {
                 let url = database.url().to_owned();
@@ -45,6 +45,14 @@ impl Place {
                 Arc::new(Sqlite::open(&SqliteSettings { path: file.path().clone(), topology }).await?)
             }
         })
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Postgres(database) => database.url().to_owned(),
+            Self::Sqlite(file) => file.url(),
+        }
     }
 
     /// Runs a statement past the store.

@@ -33,7 +33,7 @@ pub(super) async fn approving_and_canceling_at_once_ends_canceled(place: &Place)
         let (created, _) = carry_out(&*store, creation(request(1))).await;
         let id = created.id;
         let wishes = vec![vec![wish(approver(1), id, approve())], vec![wish(ORIGINATOR, id, cancel())]];
-        let took_effect = race(&store, wishes).await.into_iter().flatten().filter(Result::is_ok).count();
+        let took_effect = race(&store, wishes).await.into_iter().flatten().flatten().count();
 
         // Both can win, if the approval comes first; never neither, and never the approval over the cancellation.
         let ended = read(&*store, id).await;
@@ -79,7 +79,7 @@ pub(super) async fn creations_from_everywhere_leave_no_gap(place: &Place) {
             let mut created = 0;
             for size in 1..=8 {
                 let batch: Vec<Command> = (0..size).map(|_| creation(request(0))).collect();
-                created += store.commit(&batch).await.unwrap().into_iter().filter(Result::is_ok).count();
+                created += store.commit(&batch).await.unwrap().into_iter().flatten().count();
             }
             created
         });
