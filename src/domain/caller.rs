@@ -88,3 +88,37 @@ impl fmt::Display for Principal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Caller, Principal, Sid};
+    use crate::domain::fixtures::{STRANGER, TARGET, caller};
+
+    #[test]
+    fn a_caller_is_meant_by_user_by_account_and_by_group() {
+        let sid = |text| Sid::parse(text).unwrap();
+        let caller = Caller { sid: Some(sid("S-1-5-21-1")), groups: vec![sid("S-1-5-21-2")], ..caller(TARGET) };
+        assert!(caller.is(&Principal::User(TARGET)));
+        assert!(caller.is(&Principal::Group(sid("S-1-5-21-1"))));
+        assert!(caller.is(&Principal::Group(sid("S-1-5-21-2"))));
+        assert!(!caller.is(&Principal::User(STRANGER)));
+        assert!(!caller.is(&Principal::Group(sid("S-1-5-21-3"))));
+    }
+
+    #[test]
+    fn an_empty_list_means_everybody() {
+        assert!(caller(TARGET).is_among(&[]));
+        assert!(!caller(TARGET).is_among(&[Principal::User(STRANGER)]));
+        assert!(caller(TARGET).is_among(&[Principal::User(STRANGER), Principal::User(TARGET)]));
+    }
+
+    #[test]
+    fn a_principal_is_read_as_it_is_written() {
+        for text in ["8f1590dc-d932-4b66-8e68-2e91c5880780", "S-1-5-21-1-2-3-500"] {
+            let principal = Principal::try_from(text.to_owned()).unwrap();
+            assert_eq!(String::from(principal), text);
+        }
+        let problem = Principal::try_from("everybody".to_owned()).unwrap_err();
+        assert_eq!(problem, "\"everybody\" is neither a user's UUID nor a SID (S-1-...)");
+    }
+}

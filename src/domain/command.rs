@@ -135,3 +135,30 @@ impl fmt::Display for IdempotencyKey {
         f.write_str(&self.key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::IdempotencyKey;
+    use crate::domain::Refusal;
+    use crate::domain::fixtures::{STRANGER, TARGET};
+
+    #[test]
+    fn a_key_is_visible_ascii_within_limits() {
+        let longest = "k".repeat(IdempotencyKey::MAX_CHARS);
+        for key in ["8e03978e-40d5-43dd-bc93-6894a57f9324", "~!", longest.as_str()] {
+            assert_eq!(IdempotencyKey::parse("key", TARGET, key).unwrap().as_str(), key);
+        }
+        let too_long = longest + "k";
+        for key in ["", " ", "two words", "tab\t", "nul\0", "schlüssel", too_long.as_str()] {
+            let expected = Refusal::invalid("key", "must be 1 to 128 visible ASCII characters");
+            assert_eq!(IdempotencyKey::parse("key", TARGET, key), Err(expected), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_different_callers_never_meet() {
+        let key = |user| IdempotencyKey::parse("key", user, "same").unwrap();
+        assert_eq!(key(TARGET), key(TARGET));
+        assert_ne!(key(TARGET), key(STRANGER));
+    }
+}

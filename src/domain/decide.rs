@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::permission::permit;
 use super::{
     Action, Approval, CancelReason, Command, Comment, Conclusion, Credential, CredentialEffect, Event, EventType,
-    Execution, FailReason, Refusal, Request, State, Status, merge_items,
+    Execution, FailReason, Medium, Refusal, Request, State, Status, merge_items,
 };
 
 /// Decides a command. `current` is the stored request, locked until the decision is stored.
@@ -156,6 +156,10 @@ fn failed(request: &Request, reason: FailReason, conclusion: Conclusion) -> Stat
 
 /// What a completed request leaves: the kept credential, or what was made, as far as it was told.
 fn produced(request: &Request, told: Credential) -> Result<Credential, Refusal> {
+    if request.medium == Medium::Software && told.smartcard.is_some() {
+        let problem = "must be absent: the request is about a software profile";
+        return Err(Refusal::invalid("new_credential.smartcard", problem));
+    }
     match request.kind.effect() {
         CredentialEffect::Keeps if request.new.agrees_with(&told) => Ok(request.new),
         CredentialEffect::Keeps => Err(Refusal::invalid(

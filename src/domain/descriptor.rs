@@ -12,18 +12,27 @@ use super::{Policy, Principal};
 pub struct Sid(String);
 
 impl Sid {
-    /// Reads `S-1-<authority>-<sub-authority>...` with 1 to 15 sub-authorities (MS-DTYP 2.4.2.1).
+    /// Reads `S-1-<authority>-<sub-authority>...` with 1 to 15 sub-authorities (MS-DTYP 2.4.2.1). What is kept is the one
+    /// form that Windows writes, so that equal identifiers are equal texts.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         if !parts.next()?.eq_ignore_ascii_case("S") || parts.next()? != "1" {
             return None;
         }
-        let authority: u64 = parts.next()?.parse().ok()?;
-        let subs: Vec<u32> = parts.map(str::parse).collect::<Result<_, _>>().ok()?;
-        let valid = authority < 1 << 48 && (1..=15).contains(&subs.len());
-        valid.then(|| Self(text.to_ascii_uppercase()))
+        let authority = number(parts.next()?).filter(|authority| *authority < 1 << 48)?;
+        let subs: Vec<u32> = parts.map(|part| number(part)?.try_into().ok()).collect::<Option<_>>()?;
+        if !(1..=15).contains(&subs.len()) {
+            return None;
+        }
+        let subs: Vec<String> = subs.iter().map(u32::to_string).collect();
+        Some(Self(format!("S-1-{authority}-{}", subs.join("-"))))
     }
+}
+
+/// Digits alone; `str::parse` would take a sign too.
+fn number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 impl TryFrom<String> for Sid {
@@ -83,4 +92,47 @@ fn groups(principals: &[Principal]) -> impl Iterator<Item = &Sid> {
         Principal::Group(sid) => Some(sid),
         Principal::User(_) => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sid;
+
+    #[test]
+    fn a_sid_is_written_in_one_form() {
+        for (text, expected) in [
+            ("S-1-1-0", "S-1-1-0"),
+            ("s-1-5-32-544", "S-1-5-32-544"),
+            ("S-1-05-032-0544", "S-1-5-32-544"),
+            ("S-1-5-21-2127521184-1604012920-1887927527-500", "S-1-5-21-2127521184-1604012920-1887927527-500"),
+            ("S-1-281474976710655-4294967295", "S-1-281474976710655-4294967295"),
+            ("S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15", "S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15"),
+        ] {
+            assert_eq!(Sid::parse(text).unwrap().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_sid_is_not_read_as_one() {
+        for text in [
+            "",
+            "S",
+            "S-1",
+            "S-1-5",
+            "S-1-5-",
+            "S-2-5-1",
+            "X-1-5-1",
+            "S-1--1",
+            "S-1-+5-1",
+            "S-1-5-+1",
+            "S-1-5-1 ",
+            "S-1-5-4294967296",
+            "S-1-281474976710656-1",
+            "S-1-99999999999999999999-1",
+            "S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16",
+            "S-1-5-1)(A;;GA;;;WD",
+        ] {
+            assert_eq!(Sid::parse(text), None, "{text:?}");
+        }
+    }
 }

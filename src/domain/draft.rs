@@ -50,13 +50,14 @@ pub struct Origin<'a> {
 ///
 /// # Errors
 /// The [`Refusal`] that the caller gets: the template does not take this type, the caller may not ask for this, the
-/// draft lacks its subject or names one it cannot have, or a data item occurs twice.
+/// draft lacks its subject or names one it cannot have, or contradicts what is known of it, or a data item occurs twice.
 pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     let caller = origin.caller;
     let policy = policy(draft.kind, origin.template)?;
     let target = draft.target.or(origin.subject.map(|subject| subject.owner)).unwrap_or(caller.user);
     permit_creation(policy, caller, target)?;
     let old = subject_of(draft, origin.subject)?;
+    agree_with_subject(draft.kind, target, origin)?;
     let new = match draft.kind.effect() {
         CredentialEffect::Keeps => old,
         CredentialEffect::Makes | CredentialEffect::Replaces => Credential::NONE,
@@ -112,6 +113,9 @@ fn permit_creation(policy: &Policy, caller: &Caller, target: UserId) -> Result<(
 /// What the request is about: nothing for a type that makes something new, else the known subject, or what was said.
 fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refusal> {
     let field = "old_credential";
+    if known.is_some_and(|subject| !subject.credential.agrees_with(&draft.old)) {
+        return Err(Refusal::invalid(field, "names a profile and a smart card that do not belong together"));
+    }
     match draft.kind.effect() {
         CredentialEffect::Makes if draft.kind == RequestType::TemporaryCardEnroll => {
             // A temporary card may be linked to the permanent one that it stands for.
@@ -125,13 +129,26 @@ fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refu
             field,
             format!("must name the profile or smart card that a request of type {} is about", draft.kind.name()),
         )),
-        CredentialEffect::Keeps | CredentialEffect::Replaces => match known {
-            Some(subject) if !subject.credential.agrees_with(&draft.old) => {
-                Err(Refusal::invalid(field, "names a profile and a smart card that do not belong together"))
-            }
-            Some(subject) => Ok(subject.credential),
-            None => Ok(draft.old),
-        },
+        CredentialEffect::Keeps | CredentialEffect::Replaces => {
+            Ok(known.map_or(draft.old, |subject| subject.credential))
+        }
+    }
+}
+
+/// A request about something known is for its owner and under its template; otherwise its creator could choose who
+/// executes it, and whose approval it needs.
+fn agree_with_subject(kind: RequestType, target: UserId, origin: Origin<'_>) -> Result<(), Refusal> {
+    let Some(subject) = origin.subject else { return Ok(()) };
+    if target != subject.owner {
+        return Err(Refusal::invalid("target", "must be the owner of the profile or smart card"));
+    }
+    match kind.effect() {
+        // A temporary card is issued under a template of its own.
+        CredentialEffect::Makes => Ok(()),
+        CredentialEffect::Keeps | CredentialEffect::Replaces if origin.template.id == subject.template => Ok(()),
+        CredentialEffect::Keeps | CredentialEffect::Replaces => {
+            Err(Refusal::invalid("profile_template", "must be the template of the profile or smart card"))
+        }
     }
 }
 
@@ -144,3 +161,6 @@ fn with_open_items(policy: &Policy, mut items: Vec<DataItem>) -> Vec<DataItem> {
     }
     items
 }
+
+#[cfg(test)]
+mod tests;

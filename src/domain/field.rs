@@ -98,6 +98,11 @@ impl DataItem {
 /// # Errors
 /// [`Refusal::Invalid`] on `field`, if a name occurs twice in `delivered` or the request would hold too many items.
 pub fn merge_items(field: &str, items: &[DataItem], delivered: &[DataItem]) -> Result<Vec<DataItem>, Refusal> {
+    let too_many = || Refusal::invalid(field, format!("a request holds at most {} items", DataItem::MAX_ITEMS));
+    // First, since the comparison of names below takes time that grows with the square of their number.
+    if delivered.len() > DataItem::MAX_ITEMS {
+        return Err(too_many());
+    }
     let mut merged = items.to_vec();
     for (index, item) in delivered.iter().enumerate() {
         if delivered[..index].iter().any(|earlier| earlier.is_named(item.name())) {
@@ -112,7 +117,7 @@ pub fn merge_items(field: &str, items: &[DataItem], delivered: &[DataItem]) -> R
         }
     }
     if merged.len() > DataItem::MAX_ITEMS {
-        return Err(Refusal::invalid(field, format!("a request holds at most {} items", DataItem::MAX_ITEMS)));
+        return Err(too_many());
     }
     Ok(merged)
 }
@@ -126,4 +131,91 @@ fn text_within(field: &str, text: String, max_chars: usize) -> Result<String, Re
         return Ok(text);
     };
     Err(Refusal::Invalid(vec![FieldViolation { field: field.to_owned(), problem }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Comment, DataItem, merge_items};
+    use crate::domain::Refusal;
+
+    #[test]
+    fn a_comment_is_measured_in_characters() {
+        let longest = "ä".repeat(Comment::MAX_CHARS);
+        assert_eq!(Comment::parse("comment", longest.as_str()).unwrap().as_str(), longest);
+        let refusal = Comment::parse("comment", longest + "ä").unwrap_err();
+        assert_eq!(refusal, Refusal::invalid("comment", "must have at most 4000 characters"));
+    }
+
+    #[test]
+    fn no_text_holds_a_nul() {
+        let expected = |field: &str| Refusal::invalid(field, "must not contain U+0000");
+        assert_eq!(Comment::parse("comment", "a\0b"), Err(expected("comment")));
+        assert_eq!(DataItem::parse("item", "a\0b", None), Err(expected("item.name")));
+        assert_eq!(DataItem::parse("item", "a", Some("\0".to_owned())), Err(expected("item.value")));
+    }
+
+    #[test]
+    fn an_item_has_a_name_within_limits() {
+        let longest = "n".repeat(DataItem::MAX_NAME_CHARS);
+        assert_eq!(DataItem::parse("item", longest.as_str(), None).unwrap().name(), longest);
+        let refusal = DataItem::parse("item", longest + "n", None).unwrap_err();
+        assert_eq!(refusal, Refusal::invalid("item.name", "must have at most 256 characters"));
+        assert_eq!(DataItem::parse("item", "", None), Err(Refusal::invalid("item.name", "must not be empty")));
+    }
+
+    #[test]
+    fn an_item_has_a_value_within_limits() {
+        let longest = "v".repeat(DataItem::MAX_VALUE_CHARS);
+        assert_eq!(DataItem::parse("item", "n", Some(longest.clone())).unwrap().value(), Some(longest.as_str()));
+        let refusal = DataItem::parse("item", "n", Some(longest + "v")).unwrap_err();
+        assert_eq!(refusal, Refusal::invalid("item.value", "must have at most 16000 characters"));
+    }
+
+    #[test]
+    fn an_empty_value_is_not_an_open_item() {
+        assert_eq!(item("n", Some("")).value(), Some(""));
+        assert_eq!(DataItem::open("n").value(), None);
+    }
+
+    #[test]
+    fn what_is_delivered_replaces_values_and_adds_names_at_the_end() {
+        let items = [item("Straße", Some("old")), item("Room", None)];
+        let merged = merge_items("items", &items, &[item("Badge", Some("7")), item("STRASSE", Some("?"))]).unwrap();
+        // Case is not regarded; spelling is.
+        let expected = [items[0].clone(), items[1].clone(), item("Badge", Some("7")), item("STRASSE", Some("?"))];
+        assert_eq!(merged, expected);
+
+        let merged = merge_items("items", &items, &[item("straße", Some("new")), item("ROOM", Some("1"))]).unwrap();
+        assert_eq!(merged, [item("Straße", Some("new")), item("Room", Some("1"))]);
+    }
+
+    #[test]
+    fn a_name_is_delivered_once() {
+        let refusal = merge_items("items", &[], &[item("a", None), item("b", None), item("A", None)]).unwrap_err();
+        assert_eq!(refusal, Refusal::invalid("items[2].name", "\"A\" is given twice"));
+    }
+
+    #[test]
+    fn a_request_holds_a_limited_number_of_items() {
+        let numbered = |numbers: std::ops::Range<usize>| -> Vec<DataItem> {
+            numbers.map(|number| item(&number.to_string(), None)).collect()
+        };
+        let full = numbered(0..DataItem::MAX_ITEMS);
+        assert_eq!(merge_items("items", &full, &full).unwrap(), full);
+
+        let expected = Err(Refusal::invalid("items", "a request holds at most 200 items"));
+        assert_eq!(merge_items("items", &full, &[item("one more", None)]), expected);
+        assert_eq!(merge_items("items", &[], &numbered(0..DataItem::MAX_ITEMS + 1)), expected);
+    }
+
+    #[test]
+    fn too_many_items_are_refused_before_their_names_are_compared() {
+        let same = vec![item("same", None); DataItem::MAX_ITEMS + 1];
+        let expected = Err(Refusal::invalid("items", "a request holds at most 200 items"));
+        assert_eq!(merge_items("items", &[], &same), expected);
+    }
+
+    fn item(name: &str, value: Option<&str>) -> DataItem {
+        DataItem::parse("item", name, value.map(str::to_owned)).unwrap()
+    }
 }

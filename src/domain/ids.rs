@@ -73,3 +73,31 @@ uuid_id! {
     /// Identifies one call, in its answer, in the log and in the errors that a caller reports.
     CorrelationId
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RequestId;
+
+    #[test]
+    fn an_id_is_read_in_every_form_and_written_in_one() {
+        let canonical = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
+        for text in [
+            canonical,
+            "A9B4B42C-CC50-4C9B-89D1-BBC0BCD5A099",
+            "{a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099}",
+            "a9b4b42ccc504c9b89d1bbc0bcd5a099",
+        ] {
+            let id: RequestId = text.parse().unwrap();
+            assert_eq!((id.to_string().as_str(), format!("{id:?}").as_str()), (canonical, canonical), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_not_read_as_one() {
+        for text in
+            ["", "a9b4b42c", "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a09", " a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099", "current"]
+        {
+            assert!(text.parse::<RequestId>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -10,6 +10,8 @@ mod descriptor;
 mod draft;
 mod event;
 mod field;
+#[cfg(test)]
+mod fixtures;
 mod ids;
 mod kind;
 mod permission;

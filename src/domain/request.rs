@@ -171,3 +171,25 @@ impl Request {
         user == self.originator || user == self.target
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ETag, Version};
+
+    #[test]
+    fn a_tag_that_was_given_out_is_understood() {
+        for number in [1, 9, 10, u32::MAX] {
+            let tag = ETag(Version::new(number));
+            assert_eq!(ETag::parse(&tag.to_string()), Some(tag));
+        }
+    }
+
+    #[test]
+    fn a_tag_that_was_never_given_out_is_not_understood() {
+        for text in
+            ["", "v", "1", "V1", "v0", "v01", "v+1", "v-1", "v1 ", " v1", "\"v1\"", "W/\"v1\"", "v4294967296", "*"]
+        {
+            assert_eq!(ETag::parse(text), None, "{text:?}");
+        }
+    }
+}

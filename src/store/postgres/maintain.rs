@@ -33,6 +33,11 @@ async fn add_partition(pool: &PgPool, day: NaiveDate) -> Result<(), StoreError> 
     if sqlx::query_scalar(exists).bind(&table).fetch_one(pool).await? {
         return Ok(());
     }
+    // A day that has begun in the default partition stays there; to attach its own would be refused.
+    let has_begun = "SELECT EXISTS (SELECT FROM event_log_other WHERE day = $1)";
+    if sqlx::query_scalar(has_begun).bind(day).fetch_one(pool).await? {
+        return Ok(());
+    }
     let mut tx = pool.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *tx).await?;
     if sqlx::query_scalar(exists).bind(&table).fetch_one(&mut *tx).await? {

@@ -1,0 +1,133 @@
+//! Persons, policies and requests that the tests of the domain share.
+
+use uuid::Uuid;
+
+use super::{
+    Action, Actor, Approval, Caller, CancelReason, Command, Comment, Conclusion, Credential, Execution, FailReason,
+    Medium, Policy, Priority, ProfileId, Request, RequestId, RequestType, SmartcardId, State, Status, TemplateId,
+    TemplateRef, Timestamp, UserId, Version,
+};
+
+pub(super) const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
+pub(super) const TARGET: UserId = UserId::new(Uuid::from_u128(2));
+pub(super) const APPROVER: UserId = UserId::new(Uuid::from_u128(3));
+pub(super) const SECOND_APPROVER: UserId = UserId::new(Uuid::from_u128(4));
+pub(super) const AGENT: UserId = UserId::new(Uuid::from_u128(5));
+pub(super) const INITIATOR: UserId = UserId::new(Uuid::from_u128(6));
+pub(super) const STRANGER: UserId = UserId::new(Uuid::from_u128(7));
+
+pub(super) const REQUEST: RequestId = RequestId::new(Uuid::from_u128(0x10));
+pub(super) const TEMPLATE: TemplateId = TemplateId::new(Uuid::from_u128(0x20));
+
+/// A card with its profile.
+pub(super) const CARD: Credential = Credential {
+    profile: Some(ProfileId::new(Uuid::from_u128(0x30))),
+    smartcard: Some(SmartcardId::new(Uuid::from_u128(0x31))),
+};
+/// Another one.
+pub(super) const OTHER_CARD: Credential = Credential {
+    profile: Some(ProfileId::new(Uuid::from_u128(0x40))),
+    smartcard: Some(SmartcardId::new(Uuid::from_u128(0x41))),
+};
+
+/// So many seconds after the moment at which every request of the fixtures was made.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(1_700_000_000_000_000 + seconds * 1_000_000).unwrap()
+}
+
+pub(super) fn caller(user: UserId) -> Caller {
+    Caller { user, name: format!("user {user}"), sid: None, groups: Vec::new() }
+}
+
+pub(super) fn actor(user: UserId) -> Actor {
+    caller(user).actor()
+}
+
+pub(super) fn comment(text: &str) -> Comment {
+    Comment::parse("comment", text).unwrap()
+}
+
+/// A policy that needs so many approvals and leaves the rest open.
+pub(super) fn needing(approvals_needed: u8) -> Policy {
+    Policy { approvals_needed, ..Policy::default() }
+}
+
+/// A request for a new card, of somebody for somebody else, that stands at `status`. It was not brought there by the code
+/// under test.
+pub(super) fn request(status: Status, policy: Policy) -> Request {
+    let conclusion = Conclusion { actor: actor(TARGET), at: at(0), comment: Comment::default() };
+    let state = match status {
+        Status::Pending => State::Pending,
+        Status::Approved => State::Approved,
+        Status::Executing => State::Executing { execution: execution() },
+        Status::Completed => State::Completed { execution: Some(execution()), conclusion },
+        Status::Denied => State::Denied { conclusion },
+        Status::Failed => State::Failed { execution: Some(execution()), reason: FailReason::Error, conclusion },
+        Status::Canceled => State::Canceled { execution: None, reason: CancelReason::Withdrawn, conclusion },
+    };
+    Request {
+        id: REQUEST,
+        kind: RequestType::Enroll,
+        originator: ORIGINATOR,
+        target: TARGET,
+        template: TemplateRef { id: TEMPLATE, version: 1 },
+        medium: Medium::Smartcard,
+        policy,
+        priority: Priority(0),
+        comment: comment("please"),
+        data_items: Vec::new(),
+        old: Credential::NONE,
+        new: Credential::NONE,
+        descriptor: "O:S-1-5-21-1D:".to_owned(),
+        approvals: Vec::new(),
+        state,
+        submitted_at: at(0),
+        changed_at: at(0),
+        version: Version::new(5),
+    }
+}
+
+pub(super) fn execution() -> Execution {
+    Execution { actor: actor(AGENT), at: at(0) }
+}
+
+pub(super) fn approval_by(user: UserId) -> Approval {
+    Approval { actor: actor(user), at: at(0), comment: Comment::default() }
+}
+
+/// The wish of a user about the request, a second after it was made.
+pub(super) fn command(user: UserId, action: Action) -> Command {
+    Command {
+        request: REQUEST,
+        action,
+        caller: caller(user),
+        now: at(1),
+        expected: None,
+        idempotent: None,
+        traceparent: None,
+    }
+}
+
+/// The action of this name, with nothing said and nothing delivered; a creation is one with no approvals to come.
+pub(super) fn action(name: &str) -> Action {
+    let comment = Comment::default();
+    match name {
+        "create" => Action::Create(Box::new(Request {
+            version: Version::FIRST,
+            ..request(Status::Approved, Policy::default())
+        })),
+        "approve" => Action::Approve { comment, data_items: Vec::new() },
+        "deny" => Action::Deny { comment },
+        "start" => Action::Start { comment },
+        "complete" => Action::Complete { new: Credential::NONE, comment },
+        "fail" => Action::Fail { comment },
+        "cancel" => Action::Cancel { comment },
+        "abandon" => Action::Abandon { comment },
+        _ => panic!("there is no action {name}"),
+    }
+}
+
+/// The lines of a table written out in a test, each as its words.
+pub(super) fn rows(table: &str) -> Vec<Vec<&str>> {
+    table.lines().map(|line| line.split_whitespace().collect()).filter(|row: &Vec<&str>| !row.is_empty()).collect()
+}

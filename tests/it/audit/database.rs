@@ -1,0 +1,75 @@
+//! Reads the tables by SQL of its own, in one transaction.
+
+use anyhow::{Context, bail};
+use sqlx::{
+    AssertSqlSafe, Connection, Database, Executor, FromRow, IntoArguments, PgConnection, Postgres, Sqlite,
+    SqliteConnection,
+};
+use uuid::Uuid;
+
+use super::evidence::{LogRow, RequestRow, Tables};
+
+/// Shard and position.
+type Place = (i64, i64);
+/// Id, version, status.
+type Request = (Uuid, i64, i64);
+/// Shard, position, request, version, type, microseconds since 1970, traceparent, payload.
+type Event = (i64, i64, Uuid, i64, i64, i64, Option<String>, Vec<u8>);
+
+/// Reads a Postgres or SQLite database.
+pub(super) async fn read(url: &str) -> anyhow::Result<Tables> {
+    if url.starts_with("postgres://") {
+        let mut connection = PgConnection::connect(url).await?;
+        let mut tx = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let micros = "CAST(EXTRACT(EPOCH FROM at) * 1000000 AS bigint)";
+        Ok(tables::<Postgres>(&mut tx, micros).await?)
+    } else if url.starts_with("sqlite://") {
+        let mut connection = SqliteConnection::connect(url).await?;
+        let mut tx = connection.begin().await?;
+        Ok(tables::<Sqlite>(&mut tx, "at").await?)
+    } else {
+        bail!("{url} names neither a Postgres nor a SQLite database")
+    }
+}
+
+async fn tables<D>(connection: &mut D::Connection, micros: &str) -> anyhow::Result<Tables>
+where
+    D: Database,
+    D::Arguments: IntoArguments<D>,
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+    for<'r> Place: FromRow<'r, D::Row>,
+    for<'r> Request: FromRow<'r, D::Row>,
+    for<'r> Event: FromRow<'r, D::Row>,
+{
+    let heads = "SELECT CAST(shard AS bigint), CAST(next AS bigint) FROM event_head";
+    let checkpoints = "SELECT CAST(shard AS bigint), CAST(pos AS bigint) FROM relay_checkpoint";
+    let requests = "SELECT id, CAST(version AS bigint), CAST(status AS bigint) FROM request";
+    let log = format!(
+        "SELECT CAST(shard AS bigint), CAST(pos AS bigint), request_id, CAST(version AS bigint), CAST(type AS bigint),
+                {micros}, traceparent, payload FROM event_log ORDER BY shard, pos"
+    );
+    let heads: Vec<Place> = sqlx::query_as(heads).fetch_all(&mut *connection).await?;
+    let checkpoints: Vec<Place> = sqlx::query_as(checkpoints).fetch_all(&mut *connection).await?;
+    let requests: Vec<Request> = sqlx::query_as(requests).fetch_all(&mut *connection).await?;
+    let log: Vec<Event> = sqlx::query_as(AssertSqlSafe(log)).fetch_all(&mut *connection).await?;
+    Ok(Tables {
+        requests: requests.into_iter().map(request).collect::<anyhow::Result<_>>()?,
+        log: log.into_iter().map(event).collect::<anyhow::Result<_>>()?,
+        next: heads.into_iter().map(place).collect::<anyhow::Result<_>>()?,
+        checkpoints: checkpoints.into_iter().map(place).collect::<anyhow::Result<_>>()?,
+    })
+}
+
+fn place((shard, position): Place) -> anyhow::Result<(u16, u64)> {
+    Ok((shard.try_into().context("shard")?, position.try_into().context("position")?))
+}
+
+fn request((id, version, status): Request) -> anyhow::Result<RequestRow> {
+    Ok(RequestRow { id, version: version.try_into().context("version")?, status: status.try_into().context("status")? })
+}
+
+fn event((shard, position, request, version, kind, at, traceparent, payload): Event) -> anyhow::Result<LogRow> {
+    let (shard, position) = place((shard, position))?;
+    let (version, event_type) = (version.try_into().context("version")?, kind.try_into().context("type")?);
+    Ok(LogRow { shard, position, request, version, event_type, at, traceparent, payload })
+}

@@ -1,0 +1,70 @@
+//! What the auditor found, in memory and not yet judged.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+/// Everything that is judged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    /// The tables.
+    pub database: Tables,
+    /// The topic; the records of each partition in the order of their offsets.
+    pub records: Vec<TopicRecord>,
+    /// What callers were told.
+    pub acknowledged: Vec<Acknowledged>,
+}
+
+/// The tables, as one transaction saw them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tables {
+    /// Table `request`.
+    pub requests: Vec<RequestRow>,
+    /// Table `event_log`.
+    pub log: Vec<LogRow>,
+    /// Table `event_head`: the next position of each shard.
+    pub next: BTreeMap<u16, u64>,
+    /// Table `relay_checkpoint`: the last position of each shard that is known to be published.
+    pub checkpoints: BTreeMap<u16, u64>,
+}
+
+/// A request as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestRow {
+    pub id: Uuid,
+    pub version: u32,
+    /// As in the contract.
+    pub status: i32,
+}
+
+/// An event of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct LogRow {
+    pub shard: u16,
+    pub position: u64,
+    pub request: Uuid,
+    pub version: u32,
+    /// As in the contract.
+    pub event_type: i32,
+    /// Microseconds since 1970.
+    pub at: i64,
+    pub traceparent: Option<String>,
+    pub payload: Vec<u8>,
+}
+
+/// A committed record of the topic.
+#[derive(Clone, Debug)]
+pub(crate) struct TopicRecord {
+    pub partition: u16,
+    pub offset: i64,
+    pub key: Vec<u8>,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub value: Vec<u8>,
+}
+
+/// A write of which a caller was told that it took effect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acknowledged {
+    pub request: Uuid,
+    pub version: u32,
+}

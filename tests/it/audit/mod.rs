@@ -1,0 +1,37 @@
+//! The auditor: reads the database and the topic by itself, without the code under test, and checks that each
+//! acknowledged write is in the log once, and the log on the topic exactly once and in order.
+//!
+//! It checks the invariants that any consumer may rely on: every version of a request has one event (I1), positions are
+//! dense (I2), the topic has each position once and in order (I3), every life is legal (I4), every record equals its row
+//! (I5), and the topic is never ahead of the database (I6).
+
+mod check;
+mod database;
+mod evidence;
+mod life;
+mod record;
+mod report;
+#[cfg(test)]
+mod tests;
+mod topic;
+
+use tokio::task::spawn_blocking;
+
+pub(crate) use evidence::Acknowledged;
+pub(crate) use report::Report;
+
+/// Audits a database against a topic. `acknowledged` is what callers were told that it had taken effect.
+///
+/// The topic is read before the database, so that an audit while others write finds in the database whatever it found
+/// on the topic.
+pub(crate) async fn audit(
+    database_url: &str,
+    brokers: &str,
+    topic: &str,
+    acknowledged: Vec<Acknowledged>,
+) -> anyhow::Result<Report> {
+    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    let records = spawn_blocking(move || topic::read(&brokers, &topic)).await??;
+    let database = database::read(database_url).await?;
+    Ok(check::check(&evidence::Evidence { database, records, acknowledged }))
+}

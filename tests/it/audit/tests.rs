@@ -1,0 +1,454 @@
+//! Shows that the auditor sees: whatever is done to a sound log and topic, it tells that, and nothing else.
+
+use cmgate::contract::v1::{Request, RequestEvent, RequestEventType as Type, RequestStatus as Status};
+use cmgate::domain::{RequestId, ShardCount};
+use prost::Message;
+use prost_types::Timestamp;
+use uuid::Uuid;
+
+use super::check::check;
+use super::evidence::{Acknowledged, Evidence, LogRow, RequestRow, TopicRecord};
+use super::record;
+use super::report::Violation;
+
+const SHARDS: u16 = 2;
+
+/// Life of a request that is approved, executed and completed.
+const COMPLETED: [(Type, Status); 5] = [
+    (Type::Created, Status::Pending),
+    (Type::ApprovalRecorded, Status::Pending),
+    (Type::Approved, Status::Approved),
+    (Type::Started, Status::Executing),
+    (Type::Completed, Status::Completed),
+];
+/// Life of a request that is taken back.
+const CANCELED: [(Type, Status); 2] = [(Type::Created, Status::Approved), (Type::Canceled, Status::Canceled)];
+
+#[test]
+fn what_is_sound_has_no_violation() {
+    let report = check(&sound());
+    assert_eq!(report.violations, []);
+    assert_eq!((report.requests, report.events, report.records), (8, 28, 28));
+    assert_eq!((report.unpublished, report.acknowledged), (0, 28));
+}
+
+#[test]
+fn what_is_empty_has_no_violation() {
+    assert_eq!(check(&Evidence::default()).violations, []);
+}
+
+#[test]
+fn a_removed_record_is_missing() {
+    let mut evidence = sound();
+    evidence.records.remove(index(&evidence, 1, 3));
+    assert_eq!(check(&evidence).violations, [Violation::RecordMissing { shard: 1, position: 3 }]);
+}
+
+#[test]
+fn a_record_that_is_still_to_come_is_told_apart_from_a_missing_one() {
+    let mut evidence = sound();
+    let last = evidence.database.next[&0] - 1;
+    evidence.records.remove(index(&evidence, 0, last));
+    let report = check(&evidence);
+    assert_eq!((report.violations.as_slice(), report.unpublished), ([].as_slice(), 1));
+
+    evidence.database.checkpoints.insert(0, last);
+    let expected = Violation::CheckpointAhead { shard: 0, checkpoint: last, tail: last - 1 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn a_repeated_record_is_told_once() {
+    let mut evidence = sound();
+    let again = TopicRecord { offset: 1_000, ..evidence.records[index(&evidence, 1, 3)].clone() };
+    evidence.records.push(again);
+    let expected = Violation::RecordRepeated { shard: 1, position: 3, offset: 1_000 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn swapped_records_are_out_of_order() {
+    let mut evidence = sound();
+    let (earlier, later) = (index(&evidence, 1, 3), index(&evidence, 1, 4));
+    evidence.records.swap(earlier, later);
+    let offset = evidence.records[later].offset;
+    let expected = Violation::RecordOutOfOrder { shard: 1, position: 3, offset, after: 4 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn an_altered_value_or_key_differs_from_the_log() {
+    let differs = |what: &str| [Violation::RecordDiffers { shard: 1, position: 3, what: what.to_owned() }];
+    let mut evidence = sound();
+    let altered = index(&evidence, 1, 3);
+    evidence.records[altered].value[4] ^= 1;
+    assert_eq!(check(&evidence).violations, differs("value"));
+
+    let mut evidence = sound();
+    evidence.records[altered].value.push(0);
+    assert_eq!(check(&evidence).violations, differs("value"));
+
+    let mut evidence = sound();
+    evidence.records[altered].key.make_ascii_uppercase();
+    evidence.records[altered].key.push(b'x');
+    assert_eq!(check(&evidence).violations, differs("key"));
+}
+
+#[test]
+fn a_header_altered_removed_repeated_or_added_differs_from_the_log() {
+    let altered = index(&sound(), 1, 3);
+    let names: Vec<String> = sound().records[altered].headers.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names.len(), 11);
+    for (header, name) in names.iter().enumerate().filter(|(_, name)| !["x-shard", "x-pos"].contains(&name.as_str())) {
+        let differs = [Violation::RecordDiffers { shard: 1, position: 3, what: format!("header {name}") }];
+
+        let mut evidence = sound();
+        evidence.records[altered].headers.remove(header);
+        assert_eq!(check(&evidence).violations, differs, "{name} removed");
+
+        let mut evidence = sound();
+        evidence.records[altered].headers[header].1.clear();
+        assert_eq!(check(&evidence).violations, differs, "{name} altered");
+
+        let mut evidence = sound();
+        let again = evidence.records[altered].headers[header].clone();
+        evidence.records[altered].headers.push(again);
+        assert_eq!(check(&evidence).violations, differs, "{name} repeated");
+    }
+    let mut evidence = sound();
+    evidence.records[altered].headers.push(("x-more".to_owned(), Vec::new()));
+    let differs = [Violation::RecordDiffers { shard: 1, position: 3, what: "header x-more".to_owned() }];
+    assert_eq!(check(&evidence).violations, differs);
+}
+
+#[test]
+fn a_record_without_a_place_is_foreign() {
+    for name in ["x-shard", "x-pos"] {
+        let mut evidence = sound();
+        let mut foreign = evidence.records[index(&evidence, 1, 3)].clone();
+        foreign.offset = 1_000;
+        foreign.headers.retain(|(other, _)| other != name);
+        evidence.records.push(foreign);
+        assert_eq!(check(&evidence).violations, [Violation::RecordForeign { partition: 1, offset: 1_000 }]);
+    }
+}
+
+#[test]
+fn a_record_moved_to_another_partition_is_misplaced() {
+    let mut evidence = sound();
+    let moved = index(&evidence, 1, 3);
+    evidence.records[moved].partition = 0;
+    let expected = Violation::RecordMisplaced { shard: 1, position: 3, partition: 0 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn a_topic_beyond_the_head_is_ahead() {
+    let mut evidence = sound();
+    // An older database under the same topic: the last two events of a shard were never made.
+    let next = evidence.database.next[&1];
+    let lost: Vec<LogRow> =
+        evidence.database.log.extract_if(.., |row| row.shard == 1 && row.position >= next - 2).collect();
+    evidence.database.next.insert(1, next - 2);
+    evidence.acknowledged.clear();
+    undo(&mut evidence, &lost);
+    let expected = Violation::TopicAhead { shard: 1, tail: next - 1, last: next - 3 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn an_acknowledged_write_that_is_not_in_the_log_is_missing() {
+    let mut evidence = sound();
+    let request = evidence.database.requests[0].id;
+    evidence.acknowledged.push(Acknowledged { request, version: 6 });
+    let unknown = Uuid::from_u128(99);
+    evidence.acknowledged.push(Acknowledged { request: unknown, version: 1 });
+    let expected = [(request, 6), (unknown, 1)];
+    let expected = expected.map(|(request, version)| Violation::AcknowledgedMissing { request, version });
+    assert_eq!(check(&evidence).violations, expected);
+}
+
+#[test]
+fn a_row_that_vanished_from_the_log_is_missing_wherever_it_was_needed() {
+    let mut evidence = sound();
+    let vanished = row(&evidence, 1, 3).clone();
+    evidence.database.log.retain(|row| (row.shard, row.position) != (1, 3));
+    let (request, version) = (vanished.request, vanished.version);
+    let expected = [
+        Violation::AcknowledgedMissing { request, version },
+        Violation::PositionMissing { shard: 1, position: 3 },
+        Violation::VersionMissing { request, version },
+        Violation::RecordWithoutRow { shard: 1, position: 3 },
+    ];
+    assert_eq!(check(&evidence).violations, expected);
+}
+
+#[test]
+fn a_head_that_disagrees_with_the_log_is_wrong() {
+    let mut evidence = sound();
+    let next = evidence.database.next[&1];
+    evidence.database.next.insert(1, next + 1);
+    let expected = Violation::HeadWrong { shard: 1, next: next + 1, last: next - 1 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn a_position_that_the_log_has_twice_is_told() {
+    let mut evidence = sound();
+    let again = row(&evidence, 1, 3).clone();
+    evidence.database.log.push(again);
+    assert_eq!(check(&evidence).violations, [Violation::PositionRepeated { shard: 1, position: 3 }]);
+}
+
+#[test]
+fn a_request_has_an_event_for_each_version_and_no_more() {
+    let mut evidence = sound();
+    let request = evidence.database.requests[0].id;
+    evidence.database.requests[0].version += 1;
+    assert_eq!(check(&evidence).violations, [Violation::VersionMissing { request, version: 6 }]);
+
+    evidence.database.requests[0].version -= 2;
+    evidence.database.requests[0].status = Status::Executing.into();
+    let violations = check(&evidence).violations;
+    assert!(violations.contains(&Violation::VersionUnknown { request, version: 5 }), "{violations:?}");
+
+    evidence.database.requests.remove(0);
+    let unknown = [1, 2, 3, 4, 5].map(|version| Violation::VersionUnknown { request, version });
+    assert_eq!(check(&evidence).violations, unknown);
+}
+
+#[test]
+fn an_event_in_the_shard_of_another_request_is_told() {
+    // The whole life lies in the wrong shard, the same on the topic, so that nothing else is wrong.
+    let stray = Uuid::from_u128(1);
+    let right = ShardCount::new(SHARDS).unwrap().shard_of(RequestId::new(stray)).number();
+    let wrong = 1 - right;
+    let evidence = written(&[(stray, &CANCELED)], |_| wrong);
+    let expected = [1, 2].map(|position| Violation::WrongShard { shard: wrong, position, request: stray });
+    assert_eq!(check(&evidence).violations, expected);
+}
+
+#[test]
+fn a_life_that_goes_on_after_its_end_is_illegal() {
+    let life = [CANCELED.as_slice(), &[(Type::Started, Status::Executing)]].concat();
+    let expected = Violation::StepIllegal {
+        request: Uuid::from_u128(1),
+        version: 3,
+        from: "REQUEST_STATUS_CANCELED",
+        event: "REQUEST_EVENT_TYPE_STARTED",
+        to: "REQUEST_STATUS_EXECUTING",
+    };
+    assert_eq!(check(&lived(&life)).violations, [expected]);
+}
+
+#[test]
+fn every_step_that_the_life_cycle_does_not_have_is_illegal() {
+    let legal = [
+        (Type::Created, &[(Status::Unspecified, Status::Pending), (Status::Unspecified, Status::Approved)][..]),
+        (Type::ApprovalRecorded, &[(Status::Pending, Status::Pending)]),
+        (Type::Approved, &[(Status::Pending, Status::Approved)]),
+        (Type::Denied, &[(Status::Pending, Status::Denied)]),
+        (Type::Started, &[(Status::Approved, Status::Executing)]),
+        (Type::Completed, &[(Status::Approved, Status::Completed), (Status::Executing, Status::Completed)]),
+        (Type::Failed, &[(Status::Approved, Status::Failed), (Status::Executing, Status::Failed)]),
+        (
+            Type::Canceled,
+            &[
+                (Status::Pending, Status::Canceled),
+                (Status::Approved, Status::Canceled),
+                (Status::Executing, Status::Canceled),
+            ],
+        ),
+    ];
+    for (event_type, steps) in legal {
+        for before in 0..=7 {
+            for after in 0..=7 {
+                let (before, after) = (Status::try_from(before).unwrap(), Status::try_from(after).unwrap());
+                let event = event(Uuid::nil(), 1, 0, before, (event_type, after));
+                let expected = steps.contains(&(before, after));
+                assert_eq!(super::life::is_legal(before, &event), expected, "{before:?} {event_type:?} {after:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_that_misremembers_the_status_before_it_is_illegal() {
+    let mut evidence = lived(&CANCELED);
+    rewrite(&mut evidence, 2, |event| event.previous_status = Status::Pending.into());
+    let violations = check(&evidence).violations;
+    assert!(matches!(violations.as_slice(), [Violation::StepIllegal { version: 2, .. }]), "{violations:?}");
+}
+
+#[test]
+fn versions_out_of_order_are_told() {
+    let mut evidence = lived(&CANCELED);
+    evidence.database.log[0].version = 2;
+    evidence.database.log[1].version = 1;
+    for (row, version) in [(1, 2), (2, 1)] {
+        rewrite(&mut evidence, row, |event| event.request.as_mut().unwrap().version = version);
+    }
+    let expected = Violation::VersionDisordered { request: Uuid::from_u128(1), version: 2 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn time_that_goes_back_is_told() {
+    let mut evidence = lived(&CANCELED);
+    evidence.database.log[1].at -= 10_000_000;
+    rewrite(&mut evidence, 2, |event| event.time.as_mut().unwrap().seconds -= 10);
+    let expected = Violation::TimeBackwards { request: Uuid::from_u128(1), version: 2 };
+    assert_eq!(check(&evidence).violations, [expected]);
+}
+
+#[test]
+fn a_request_with_another_status_than_its_last_event_is_told() {
+    let mut evidence = sound();
+    evidence.database.requests[0].status = Status::Executing.into();
+    let request = evidence.database.requests[0].id;
+    assert_eq!(check(&evidence).violations, [Violation::StatusWrong { request }]);
+}
+
+#[test]
+fn a_payload_that_contradicts_its_row_is_told() {
+    let contradictions: [(&str, fn(&mut RequestEvent)); 6] = [
+        ("request", |event| event.request.as_mut().unwrap().id = Uuid::from_u128(99).to_string()),
+        ("version", |event| event.request.as_mut().unwrap().version += 1),
+        ("type", |event| event.r#type = Type::Completed.into()),
+        ("time", |event| event.time.as_mut().unwrap().nanos += 1_000),
+        ("place", |event| event.position = 7),
+        ("it has no request", |event| event.request = None),
+    ];
+    for (what, contradict) in contradictions {
+        let mut evidence = lived(&CANCELED);
+        rewrite(&mut evidence, 2, contradict);
+        let violations = check(&evidence).violations;
+        assert!(
+            matches!(violations.as_slice(), [Violation::RowContradictory { position: 2, what: told, .. }] if *told == what),
+            "{what}: {violations:?}"
+        );
+    }
+}
+
+#[test]
+fn a_report_reads_as_sentences() {
+    let mut evidence = sound();
+    evidence.records.remove(index(&evidence, 1, 3));
+    let expected = "8 requests, 28 events, 27 records, 0 unpublished, 28 acknowledged, 1 violations\n\
+                    I3: partition 1 has no position 3";
+    assert_eq!(check(&evidence).to_string(), expected);
+}
+
+/// Eight requests whose events are mixed in two shards, published without fault.
+fn sound() -> Evidence {
+    let lives: Vec<(Uuid, &[(Type, Status)])> =
+        (1..=8).map(|id| (Uuid::from_u128(id), if id % 2 == 1 { &COMPLETED[..] } else { &CANCELED[..] })).collect();
+    let shards = ShardCount::new(SHARDS).unwrap();
+    written(&lives, |request| shards.shard_of(RequestId::new(request)).number())
+}
+
+/// One request with this life.
+fn lived(life: &[(Type, Status)]) -> Evidence {
+    let shards = ShardCount::new(SHARDS).unwrap();
+    written(&[(Uuid::from_u128(1), life)], |request| shards.shard_of(RequestId::new(request)).number())
+}
+
+/// A database in which these lives were lived side by side, and the topic that tells of them.
+fn written(lives: &[(Uuid, &[(Type, Status)])], shard_of: impl Fn(Uuid) -> u16) -> Evidence {
+    let mut evidence = Evidence::default();
+    evidence.database.next = (0..SHARDS).map(|shard| (shard, 1)).collect();
+    let longest = lives.iter().map(|(_, life)| life.len()).max().unwrap_or_default();
+    for step in 0..longest {
+        for (request, life) in lives.iter().filter(|(_, life)| step < life.len()) {
+            let before = step.checked_sub(1).map_or(Status::Unspecified, |before| life[before].1);
+            let version = u32::try_from(step + 1).unwrap();
+            let at = i64::try_from(step).unwrap() * 1_000_000;
+            let shard = shard_of(*request);
+            let next = evidence.database.next.get_mut(&shard).unwrap();
+            evidence.database.log.push(LogRow {
+                shard,
+                position: *next,
+                request: *request,
+                version,
+                event_type: life[step].0.into(),
+                at,
+                traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+                payload: event(*request, version, at, before, life[step]).encode_to_vec(),
+            });
+            *next += 1;
+            evidence.acknowledged.push(Acknowledged { request: *request, version });
+        }
+    }
+    let stands = |(request, life): &(Uuid, &[(Type, Status)])| RequestRow {
+        id: *request,
+        version: u32::try_from(life.len()).unwrap(),
+        status: life.last().unwrap().1.into(),
+    };
+    evidence.database.requests = lives.iter().map(stands).collect();
+    republish(&mut evidence);
+    evidence
+}
+
+fn event(request: Uuid, version: u32, at: i64, before: Status, (event_type, after): (Type, Status)) -> RequestEvent {
+    let request = Request { id: request.to_string(), status: after.into(), version, ..Request::default() };
+    RequestEvent {
+        r#type: event_type.into(),
+        request: Some(request),
+        previous_status: before.into(),
+        time: Some(Timestamp { seconds: at / 1_000_000, nanos: 0 }),
+        ..RequestEvent::default()
+    }
+}
+
+/// Makes the topic tell the log as it is.
+fn republish(evidence: &mut Evidence) {
+    let mut offsets = [0; SHARDS as usize];
+    evidence.records.clear();
+    for row in &evidence.database.log {
+        let offset = &mut offsets[usize::from(row.shard)];
+        let headers = record::headers(row).into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes()));
+        let time = chrono::DateTime::from_timestamp_micros(row.at).unwrap().to_rfc3339();
+        let told = [("ce_source", "//cmgate"), ("ce_time", time.as_str())];
+        evidence.records.push(TopicRecord {
+            partition: row.shard,
+            offset: *offset,
+            key: row.request.to_string().into_bytes(),
+            headers: headers.chain(told.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))).collect(),
+            value: record::value(row),
+        });
+        // Markers of transactions take up offsets.
+        *offset += 2;
+    }
+}
+
+/// Alters the payload of a row of the log by its position in the one shard that has any, and publishes that.
+fn rewrite(evidence: &mut Evidence, position: u64, alter: impl FnOnce(&mut RequestEvent)) {
+    let row = evidence.database.log.iter_mut().find(|row| row.position == position).unwrap();
+    let mut event = RequestEvent::decode(row.payload.as_slice()).unwrap();
+    alter(&mut event);
+    row.payload = event.encode_to_vec();
+    republish(evidence);
+}
+
+/// Takes requests back to where they stood before these events.
+fn undo(evidence: &mut Evidence, lost: &[LogRow]) {
+    for row in lost {
+        let event = RequestEvent::decode(row.payload.as_slice()).unwrap();
+        let request = evidence.database.requests.iter_mut().find(|request| request.id == row.request).unwrap();
+        if request.version >= row.version {
+            request.version = row.version - 1;
+            request.status = event.previous_status;
+        }
+    }
+}
+
+fn row(evidence: &Evidence, shard: u16, position: u64) -> &LogRow {
+    evidence.database.log.iter().find(|row| (row.shard, row.position) == (shard, position)).unwrap()
+}
+
+/// Where the record of this position is in the list.
+fn index(evidence: &Evidence, shard: u16, position: u64) -> usize {
+    let id = format!("{shard}-{position}").into_bytes();
+    let has_id = |record: &TopicRecord| record.headers.iter().any(|(name, value)| name == "ce_id" && *value == id);
+    evidence.records.iter().position(has_id).unwrap()
+}

@@ -1,0 +1,142 @@
+//! Reads the topic with a consumer of its own: everything that is committed, up to where the topic ended at the beginning.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+use super::evidence::TopicRecord;
+
+/// Longest wait for one answer of the cluster.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest wait for transactions that were open when the reading began; longer than one may last.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A consumer that delivers nothing for so long is replaced: after a restart of its broker one can stand still for ever.
+const STALL: Duration = Duration::from_secs(5);
+
+/// Consumers in a row that may stand still before the reading fails.
+const CONSUMERS: u32 = 12;
+
+/// Reads a topic.
+pub(super) fn read(brokers: &str, topic: &str) -> anyhow::Result<Vec<TopicRecord>> {
+    let ends = settled_ends(brokers, topic)?;
+    let mut records = Vec::new();
+    // Where each partition is read on, as long as it has not come to its end.
+    let mut next: BTreeMap<i32, i64> =
+        ends.iter().filter(|(_, end)| **end > 0).map(|(partition, _)| (*partition, 0)).collect();
+    let mut stalled = 0;
+    while !next.is_empty() {
+        let before = records.len() + (ends.len() - next.len());
+        let consumer = consumer(brokers, "read_committed")?;
+        read_until_stalled(&consumer, topic, &ends, &mut next, &mut records)?;
+        drop_elsewhere(consumer);
+        let has_moved = records.len() + (ends.len() - next.len()) > before;
+        stalled = if has_moved { 0 } else { stalled + 1 };
+        ensure!(stalled < CONSUMERS, "{topic} delivers nothing more at {next:?}, its partitions end at {ends:?}");
+    }
+    records.sort_by_key(|record: &TopicRecord| (record.partition, record.offset));
+    Ok(records)
+}
+
+/// The end of each partition, once no transaction is open before it; then all that is committed is delivered before the
+/// end of the partition is told.
+fn settled_ends(brokers: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>> {
+    let all = consumer(brokers, "read_uncommitted")?;
+    let committed = consumer(brokers, "read_committed")?;
+    let metadata = all.fetch_metadata(Some(topic), CALL_TIMEOUT).context("fetch metadata")?;
+    let partitions: Vec<i32> =
+        metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect();
+    ensure!(!partitions.is_empty(), "there is no topic {topic}");
+
+    let deadline = Instant::now() + SETTLE_TIMEOUT;
+    let mut ends = BTreeMap::new();
+    for partition in partitions {
+        let (_, end) = all.fetch_watermarks(topic, partition, CALL_TIMEOUT).context("fetch the high watermark")?;
+        while committed.fetch_watermarks(topic, partition, CALL_TIMEOUT).context("fetch the stable offset")?.1 < end {
+            if Instant::now() > deadline {
+                bail!("a transaction stays open in partition {partition} of {topic}");
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        ends.insert(partition, end);
+    }
+    drop_elsewhere((all, committed));
+    Ok(ends)
+}
+
+/// Reads on until every partition has come to its end, or nothing is delivered any more.
+fn read_until_stalled(
+    consumer: &BaseConsumer,
+    topic: &str,
+    ends: &BTreeMap<i32, i64>,
+    next: &mut BTreeMap<i32, i64>,
+    records: &mut Vec<TopicRecord>,
+) -> anyhow::Result<()> {
+    let mut assignment = TopicPartitionList::new();
+    for (partition, offset) in &*next {
+        assignment.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+    }
+    consumer.assign(&assignment)?;
+    let mut last_delivery = Instant::now();
+    while !next.is_empty() && last_delivery.elapsed() < STALL {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                last_delivery = Instant::now();
+                let (partition, offset) = (message.partition(), message.offset());
+                if offset < ends[&partition] && next.contains_key(&partition) {
+                    records.push(record(&message)?);
+                    next.insert(partition, offset + 1);
+                }
+                if offset + 1 >= ends[&partition] {
+                    next.remove(&partition);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                last_delivery = Instant::now();
+                next.remove(&partition);
+            }
+            // A broker that is away may come back; the time of the stall bounds the wait.
+            Some(Err(_)) | None => {}
+        }
+    }
+    Ok(())
+}
+
+fn record(message: &BorrowedMessage<'_>) -> anyhow::Result<TopicRecord> {
+    let header = |header: rdkafka::message::Header<'_, &[u8]>| {
+        (header.key.to_owned(), header.value.map(<[u8]>::to_vec).unwrap_or_default())
+    };
+    Ok(TopicRecord {
+        partition: message.partition().try_into().context("partition")?,
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec).unwrap_or_default(),
+        headers: message.headers().map(|headers| headers.iter().map(header).collect()).unwrap_or_default(),
+        value: message.payload().map(<[u8]>::to_vec).unwrap_or_default(),
+    })
+}
+
+fn consumer(brokers: &str, isolation_level: &str) -> anyhow::Result<BaseConsumer> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    config.set("client.id", "cmgate-auditor");
+    // librdkafka asks for one although the auditor joins no group and commits no offset.
+    config.set("group.id", "cmgate-auditor");
+    config.set("isolation.level", isolation_level);
+    config.set("enable.partition.eof", "true");
+    config.set("enable.auto.commit", "false");
+    config.set("auto.offset.reset", "error");
+    config.set("fetch.wait.max.ms", "10");
+    Ok(config.create()?)
+}
+
+/// Closing a consumer takes a tenth of a second that nobody needs to wait for.
+fn drop_elsewhere<T: Send + 'static>(value: T) {
+    thread::spawn(move || drop(value));
+}

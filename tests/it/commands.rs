@@ -1,0 +1,126 @@
+//! People, and what they want of requests.
+
+use std::collections::BTreeMap;
+
+use cmgate::domain::{
+    Action, Caller, Command, Comment, Credential, DataItem, Draft, IdempotencyKey, Idempotent, Medium, Origin, Policy,
+    ProfileId, ProfileTemplate, Request, RequestId, RequestType, Sid, SmartcardId, TemplateId, Timestamp, UserId,
+    create,
+};
+use uuid::Uuid;
+
+pub(crate) const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
+pub(crate) const TARGET: UserId = UserId::new(Uuid::from_u128(2));
+pub(crate) const TEMPLATE: TemplateId = TemplateId::new(Uuid::from_u128(0x20));
+
+/// Somebody who is no party to any request.
+pub(crate) fn approver(number: u8) -> UserId {
+    UserId::new(Uuid::from_u128(0x100 + u128::from(number)))
+}
+
+/// So many seconds after a noon on which every test begins.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(1_788_264_000_000_000 + seconds * 1_000_000).unwrap()
+}
+
+pub(crate) fn comment(text: &str) -> Comment {
+    Comment::parse("comment", text).unwrap()
+}
+
+pub(crate) fn item(name: &str, value: Option<&str>) -> DataItem {
+    DataItem::parse("data_items", name, value.map(str::to_owned)).unwrap()
+}
+
+/// A profile on a card, unlike any other.
+pub(crate) fn fresh_card() -> Credential {
+    let (profile, smartcard) = (ProfileId::new(Uuid::new_v4()), SmartcardId::new(Uuid::new_v4()));
+    Credential { profile: Some(profile), smartcard: Some(smartcard) }
+}
+
+/// A policy that needs so many approvals and leaves the rest open.
+pub(crate) fn needing(approvals_needed: u8) -> Policy {
+    Policy { approvals_needed, ..Policy::default() }
+}
+
+/// The template of every request here.
+pub(crate) fn template(policy: Policy) -> ProfileTemplate {
+    ProfileTemplate {
+        id: TEMPLATE,
+        name: "Door".to_owned(),
+        description: String::new(),
+        medium: Medium::Smartcard,
+        policies: BTreeMap::from([(RequestType::Enroll, policy)]),
+    }
+}
+
+/// A new request of somebody for somebody else, under a policy that needs so many approvals.
+pub(crate) fn request(approvals_needed: u8) -> Request {
+    let caller = caller(ORIGINATOR);
+    let draft = Draft {
+        kind: RequestType::Enroll,
+        template: Some(TEMPLATE),
+        target: Some(TARGET),
+        old: Credential::NONE,
+        data_items: Vec::new(),
+        comment: Comment::default(),
+        priority: None,
+    };
+    let origin = Origin {
+        id: RequestId::new(Uuid::new_v4()),
+        caller: &caller,
+        now: at(0),
+        template: &template(needing(approvals_needed)),
+        template_version: 1,
+        subject: None,
+        service: &Sid::parse("S-1-5-21-1").unwrap(),
+    };
+    create(&draft, origin).unwrap()
+}
+
+/// The wish that this request come to be.
+pub(crate) fn creation(request: Request) -> Command {
+    command(request.originator, request.id, request.submitted_at, Action::Create(Box::new(request)))
+}
+
+/// The wish of a user that something happen to a request.
+pub(crate) fn wish(user: UserId, request: RequestId, action: Action) -> Command {
+    command(user, request, at(1), action)
+}
+
+/// The same wish under an idempotency key; the fingerprint stands for what is asked.
+pub(crate) fn under_key(key: &str, asked: u8, command: Command) -> Command {
+    let key = IdempotencyKey::parse("key", command.caller.user, key).unwrap();
+    Command { idempotent: Some(Idempotent { key, fingerprint: [asked; 32] }), ..command }
+}
+
+pub(crate) fn approve() -> Action {
+    Action::Approve { comment: Comment::default(), data_items: Vec::new() }
+}
+
+pub(crate) fn deny() -> Action {
+    Action::Deny { comment: Comment::default() }
+}
+
+pub(crate) fn start() -> Action {
+    Action::Start { comment: Comment::default() }
+}
+
+pub(crate) fn complete(new: Credential) -> Action {
+    Action::Complete { new, comment: Comment::default() }
+}
+
+pub(crate) fn fail() -> Action {
+    Action::Fail { comment: Comment::default() }
+}
+
+pub(crate) fn cancel() -> Action {
+    Action::Cancel { comment: Comment::default() }
+}
+
+fn command(user: UserId, request: RequestId, now: Timestamp, action: Action) -> Command {
+    Command { request, action, caller: caller(user), now, expected: None, idempotent: None, traceparent: None }
+}
+
+fn caller(user: UserId) -> Caller {
+    Caller { user, name: format!("user {user}"), sid: None, groups: Vec::new() }
+}

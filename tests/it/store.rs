@@ -1,0 +1,92 @@
+//! One suite of behaviour over both stores: what holds for one holds for the other.
+
+mod catalogue;
+mod keys;
+mod lists;
+mod log;
+mod opening;
+mod place;
+mod races;
+mod writes;
+
+use place::Place;
+
+/// Runs every test on each store, in a database of its own.
+macro_rules! suite {
+    ($($module:ident { $($test:ident)+ })+) => {
+        mod on_postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$module::$test(&super::Place::postgres().await).await;
+                }
+            )+)+
+        }
+        mod on_sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$module::$test(&super::Place::sqlite()).await;
+                }
+            )+)+
+        }
+    };
+}
+
+suite! {
+    writes {
+        what_was_created_is_read_back
+        what_does_not_exist_is_left_out_of_what_is_read
+        every_state_is_read_back_as_it_was_written
+        every_command_that_took_effect_has_one_event
+        positions_are_dense_from_one_in_every_shard
+        a_refused_member_leaves_its_neighbours_alone
+        a_batch_of_refused_commands_changes_nothing
+        an_empty_batch_changes_nothing
+        a_command_for_another_version_is_refused
+        a_clock_gone_astray_does_not_stop_the_log
+    }
+    keys {
+        a_repeated_call_hears_the_first_reply_and_changes_nothing
+        the_first_reply_is_repeated_even_if_the_request_has_changed_since
+        a_key_used_for_something_else_is_refused
+        keys_of_different_callers_never_meet
+        a_refused_command_does_not_use_up_its_key
+        a_repeated_call_leaves_its_neighbours_alone
+        one_key_in_many_batches_at_once_creates_one_request
+        one_key_in_many_batches_at_once_takes_one_step
+    }
+    races {
+        exactly_as_many_approvals_count_as_are_needed
+        approving_and_canceling_at_once_ends_canceled
+        batches_over_the_same_requests_all_come_through
+        creations_from_everywhere_leave_no_gap
+    }
+    lists {
+        a_list_shows_what_meets_every_filter
+        pages_follow_each_other_without_gap_or_repetition
+    }
+    log {
+        the_log_is_read_in_pages
+        the_log_tells_when_the_next_event_was_made
+        checkpoints_are_read_back_as_they_were_put
+        checkpoints_that_are_not_put_stay
+        a_run_that_was_overtaken_writes_no_checkpoint
+    }
+    catalogue {
+        a_completed_request_tells_what_it_made
+        a_request_that_keeps_or_fails_tells_nothing
+        what_was_issued_elsewhere_can_be_made_known
+        a_template_gets_a_new_version_only_when_it_differs
+    }
+    opening {
+        what_was_acknowledged_is_there_after_a_restart
+        two_processes_share_one_database
+        a_database_that_is_divided_otherwise_is_refused
+        a_newer_schema_is_refused
+        a_lane_is_run_by_one_process
+        maintenance_forgets_old_keys_only
+        maintenance_can_begin_after_the_first_events
+        a_store_that_answers_says_so
+    }
+}

@@ -1,0 +1,121 @@
+//! Idempotency keys: what is asked under one takes effect once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use cmgate::domain::{Command, Refusal, RequestId, Status};
+use cmgate::store::{Reply, Store};
+use tokio::task::JoinSet;
+
+use super::place::{Place, carry_out, commit_one, whole_log};
+use crate::commands::{TARGET, approve, approver, creation, request, start, under_key, wish};
+
+pub(super) async fn a_repeated_call_hears_the_first_reply_and_changes_nothing(place: &Place) {
+    let store = place.open().await;
+    // Every attempt to create makes an id of its own.
+    let attempt = || under_key("once", 1, creation(request(0)));
+    let (created, _) = carry_out(&*store, attempt()).await;
+
+    let repeated = commit_one(&*store, attempt()).await.unwrap();
+    assert_eq!((repeated.request, repeated.logged), (created, None));
+    assert_eq!(whole_log(&*store).await.len(), 1);
+}
+
+pub(super) async fn the_first_reply_is_repeated_even_if_the_request_has_changed_since(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(2))).await;
+    let first = under_key("first", 1, wish(approver(1), created.id, approve()));
+    let (pending, _) = carry_out(&*store, first.clone()).await;
+    let (approved, _) = carry_out(&*store, wish(approver(2), created.id, approve())).await;
+    assert_eq!((pending.status(), approved.status()), (Status::Pending, Status::Approved));
+
+    let repeated = commit_one(&*store, first).await.unwrap();
+    assert_eq!((repeated.request, repeated.logged), (pending, None));
+}
+
+pub(super) async fn a_key_used_for_something_else_is_refused(place: &Place) {
+    let store = place.open().await;
+    let first = under_key("once", 1, creation(request(0)));
+    carry_out(&*store, first.clone()).await;
+
+    let other = commit_one(&*store, under_key("once", 2, creation(request(0)))).await;
+    assert_eq!(other.unwrap_err(), Refusal::KeyReused(first.idempotent.unwrap().key));
+    assert_eq!(whole_log(&*store).await.len(), 1);
+}
+
+pub(super) async fn keys_of_different_callers_never_meet(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(2))).await;
+    for approver in [approver(1), approver(2)] {
+        carry_out(&*store, under_key("same", 1, wish(approver, created.id, approve()))).await;
+    }
+    assert_eq!(whole_log(&*store).await.len(), 3);
+}
+
+pub(super) async fn a_refused_command_does_not_use_up_its_key(place: &Place) {
+    let store = place.open().await;
+    let (pending, _) = carry_out(&*store, creation(request(1))).await;
+    let started = under_key("start", 1, wish(TARGET, pending.id, start()));
+    assert!(commit_one(&*store, started.clone()).await.is_err());
+    carry_out(&*store, wish(approver(1), pending.id, approve())).await;
+    let (executing, _) = carry_out(&*store, started).await;
+    assert_eq!(executing.status(), Status::Executing);
+}
+
+pub(super) async fn a_repeated_call_leaves_its_neighbours_alone(place: &Place) {
+    let store = place.open().await;
+    let repeated = under_key("once", 1, creation(request(0)));
+    let (created, _) = carry_out(&*store, repeated.clone()).await;
+
+    let new = [request(0), request(0)];
+    let batch = [creation(new[0].clone()), repeated, under_key("other", 1, creation(new[1].clone()))];
+    let replies = store.commit(&batch).await.unwrap();
+    let requests: Vec<RequestId> = replies.iter().map(|reply| reply.as_ref().unwrap().request.id).collect();
+    let are_new: Vec<bool> = replies.iter().map(|reply| reply.as_ref().unwrap().logged.is_some()).collect();
+    assert_eq!(requests, [new[0].id, created.id, new[1].id]);
+    assert_eq!(are_new, [true, false, true]);
+    assert_eq!(whole_log(&*store).await.len(), 3);
+}
+
+pub(super) async fn one_key_in_many_batches_at_once_creates_one_request(place: &Place) {
+    let store = place.open().await;
+    for round in 0..5 {
+        let key = format!("round {round}").replace(' ', "-");
+        // A stranger beside it in each batch must not be lost when the batch has to begin again.
+        let batches = (0..8).map(|_| vec![creation(request(0)), under_key(&key, 1, creation(request(0)))]).collect();
+        let replies = commit_at_once(&store, batches).await;
+        assert_one_effect(replies.iter().map(|replies| &replies[1]));
+        assert!(replies.iter().all(|replies| replies[0].as_ref().unwrap().logged.is_some()));
+        assert_eq!(whole_log(&*store).await.len(), (round + 1) * 9);
+    }
+}
+
+pub(super) async fn one_key_in_many_batches_at_once_takes_one_step(place: &Place) {
+    let store = place.open().await;
+    for round in 0..5 {
+        let (approved, _) = carry_out(&*store, creation(request(0))).await;
+        let key = format!("round-{round}");
+        let batches = (0..8).map(|_| vec![under_key(&key, 1, wish(TARGET, approved.id, start()))]).collect();
+        let replies = commit_at_once(&store, batches).await;
+        assert_one_effect(replies.iter().map(|replies| &replies[0]));
+        assert_eq!(whole_log(&*store).await.len(), (round + 1) * 2);
+    }
+}
+
+async fn commit_at_once(store: &Arc<dyn Store>, batches: Vec<Vec<Command>>) -> Vec<Vec<Reply>> {
+    let mut tasks = JoinSet::new();
+    for batch in batches {
+        let store = Arc::clone(store);
+        tasks.spawn(async move { store.commit(&batch).await.unwrap() });
+    }
+    tasks.join_all().await
+}
+
+/// All hear of the same request, and one of them has caused it.
+fn assert_one_effect<'r>(replies: impl Iterator<Item = &'r Reply>) {
+    let applied: Vec<_> = replies.map(|reply| reply.as_ref().unwrap()).collect();
+    let requests: HashSet<_> =
+        applied.iter().map(|applied| (applied.request.id, applied.request.version.get())).collect();
+    assert_eq!(requests.len(), 1, "one request at one version: {requests:?}");
+    assert_eq!(applied.iter().filter(|applied| applied.logged.is_some()).count(), 1, "one effect");
+}

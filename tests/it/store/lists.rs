@@ -1,0 +1,130 @@
+//! Lists: filters and pages.
+
+use cmgate::domain::{Action, Cursor, Page, Query, Request, RequestType, Status, TemplateId, TemplateRef, UserId};
+use cmgate::store::Store;
+use uuid::Uuid;
+
+use super::place::{Place, carry_out};
+use crate::commands::{TARGET, approver, at, cancel, complete, creation, deny, fresh_card, request, start, wish};
+
+const ALL: Page = Page { after: None, limit: 1_000 };
+
+pub(super) async fn a_list_shows_what_meets_every_filter(place: &Place) {
+    let store = place.open().await;
+    let requests = fill(&*store).await;
+    for query in queries() {
+        let found = store.find(&query, ALL).await.unwrap();
+        let expected: Vec<Request> = requests.iter().filter(|request| meets(&query, request)).cloned().collect();
+        assert_eq!(found, expected, "{query:?}");
+    }
+}
+
+pub(super) async fn pages_follow_each_other_without_gap_or_repetition(place: &Place) {
+    let store = place.open().await;
+    let requests = fill(&*store).await;
+    let ties = requests.windows(2).filter(|pair| pair[0].submitted_at == pair[1].submitted_at).count();
+    assert!(ties > 3, "several requests have the same submit time");
+    for query in queries() {
+        let expected: Vec<Request> = requests.iter().filter(|request| meets(&query, request)).cloned().collect();
+        for limit in [1, 2, 5, 1_000] {
+            assert_eq!(walk(&*store, &query, limit).await, expected, "{query:?} in pages of {limit}");
+        }
+    }
+}
+
+/// Reads a list to its end, page by page.
+async fn walk(store: &dyn Store, query: &Query, limit: u32) -> Vec<Request> {
+    let mut list: Vec<Request> = Vec::new();
+    loop {
+        let last = list.last().map(|last| Cursor { submitted_at: last.submitted_at, id: last.id });
+        let page = store.find(query, Page { after: last, limit }).await.unwrap();
+        let is_full = page.len() == usize::try_from(limit).unwrap();
+        list.extend(page);
+        if !is_full {
+            return list;
+        }
+    }
+}
+
+/// Requests that differ in everything that a list filters by, in the order of a list.
+async fn fill(store: &dyn Store) -> Vec<Request> {
+    // Approvals needed, and what is done.
+    let lives: [(u8, &[(UserId, Action)]); 6] = [
+        (1, &[]),
+        (0, &[]),
+        (1, &[(approver(9), deny())]),
+        (1, &[(TARGET, cancel())]),
+        (0, &[(TARGET, start())]),
+        (0, &[(TARGET, start()), (TARGET, complete(fresh_card()))]),
+    ];
+    let mut requests = Vec::new();
+    for number in 0..40_u8 {
+        let nth = usize::from(number);
+        let (approvals_needed, steps) = lives[nth % lives.len()];
+        let mut new = request(approvals_needed);
+        new.kind = RequestType::ALL[nth % 3];
+        new.originator = approver(number % 2);
+        new.template = TemplateRef { id: template(nth % 4), version: 1 };
+        // Later ones were submitted earlier, four at a time.
+        new.submitted_at = at(-i64::from(number / 4));
+        new.changed_at = new.submitted_at;
+        let (mut last, _) = carry_out(store, creation(new.clone())).await;
+        for (user, action) in steps {
+            last = carry_out(store, wish(*user, new.id, action.clone())).await.0;
+        }
+        requests.push((*last).clone());
+    }
+    requests.sort_by_key(|request| (request.submitted_at, request.id));
+    requests
+}
+
+fn queries() -> Vec<Query> {
+    let any = Query::default;
+    let mut queries = vec![any()];
+    queries.extend(Status::ALL.map(|status| Query { statuses: vec![status], ..any() }));
+    queries.extend([
+        Query { statuses: vec![Status::Pending, Status::Executing], ..any() },
+        Query { kinds: vec![RequestType::Enroll], ..any() },
+        Query { kinds: vec![RequestType::Recover, RequestType::Renew], ..any() },
+        Query { kinds: vec![RequestType::OfflineUnblock], ..any() },
+        Query { targets: vec![TARGET], ..any() },
+        Query { targets: vec![approver(0)], ..any() },
+        Query { originators: vec![approver(0)], ..any() },
+        Query { originators: vec![approver(0), approver(1)], ..any() },
+        Query { templates: vec![template(1)], ..any() },
+        Query { templates: vec![template(1), template(2)], ..any() },
+        Query { submitted_from: Some(at(-3)), ..any() },
+        Query { submitted_before: Some(at(-3)), ..any() },
+        Query { submitted_from: Some(at(-6)), submitted_before: Some(at(-2)), ..any() },
+        Query { submitted_from: Some(at(1)), ..any() },
+        Query { statuses: vec![Status::Canceled], originators: vec![approver(1)], ..any() },
+        Query {
+            statuses: vec![Status::Completed, Status::Executing, Status::Denied],
+            kinds: vec![RequestType::Enroll, RequestType::Renew],
+            targets: vec![TARGET],
+            originators: vec![approver(0)],
+            templates: vec![template(0), template(2)],
+            submitted_from: Some(at(-8)),
+            submitted_before: Some(at(0)),
+        },
+    ]);
+    queries
+}
+
+/// What a list promises, said in memory.
+fn meets(query: &Query, request: &Request) -> bool {
+    fn allows<T: PartialEq>(allowed: &[T], value: &T) -> bool {
+        allowed.is_empty() || allowed.contains(value)
+    }
+    allows(&query.statuses, &request.status())
+        && allows(&query.kinds, &request.kind)
+        && allows(&query.targets, &request.target)
+        && allows(&query.originators, &request.originator)
+        && allows(&query.templates, &request.template.id)
+        && query.submitted_from.is_none_or(|from| request.submitted_at >= from)
+        && query.submitted_before.is_none_or(|before| request.submitted_at < before)
+}
+
+fn template(number: usize) -> TemplateId {
+    TemplateId::new(Uuid::from_u128(0x20 + u128::try_from(number).unwrap()))
+}

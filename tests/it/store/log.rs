@@ -1,0 +1,89 @@
+//! Reading the log, and the relay's checkpoints.
+
+use cmgate::domain::{Position, Shard};
+use cmgate::store::Checkpoint;
+use uuid::Uuid;
+
+use super::place::{Place, carry_out, topology, whole_log};
+use crate::commands::{at, creation, request};
+
+const SHARD: Shard = Shard::new(0);
+
+pub(super) async fn the_log_is_read_in_pages(place: &Place) {
+    let store = place.open_with(topology(1, 1)).await.unwrap();
+    for _ in 0..7 {
+        carry_out(&*store, creation(request(0))).await;
+    }
+    let whole = whole_log(&*store).await;
+    let read = async |after, limit| store.read_log(SHARD, Position::new(after), limit).await.unwrap();
+    assert_eq!(read(0, 3).await, whole[..3]);
+    assert_eq!(read(3, 3).await, whole[3..6]);
+    assert_eq!(read(6, 3).await, whole[6..]);
+    assert_eq!(read(7, 3).await, []);
+    assert_eq!(read(1_000, 3).await, []);
+}
+
+pub(super) async fn the_log_tells_when_the_next_event_was_made(place: &Place) {
+    let store = place.open_with(topology(1, 1)).await.unwrap();
+    for seconds in [5, 3] {
+        let mut new = request(0);
+        (new.submitted_at, new.changed_at) = (at(seconds), at(seconds));
+        carry_out(&*store, creation(new)).await;
+    }
+    let logged_at = async |after| store.logged_at(SHARD, Position::new(after)).await.unwrap();
+    assert_eq!(logged_at(0).await, Some(at(5)));
+    assert_eq!(logged_at(1).await, Some(at(3)));
+    assert_eq!(logged_at(2).await, None);
+}
+
+pub(super) async fn checkpoints_are_read_back_as_they_were_put(place: &Place) {
+    let store = place.open().await;
+    let untouched = [0, 1, 2, 3].map(|shard| checkpoint(shard, 0, Uuid::nil()));
+    assert_eq!(store.checkpoints().await.unwrap(), untouched);
+
+    let owner = Uuid::new_v4();
+    let put = [
+        checkpoint(0, 7, owner),
+        Checkpoint { exact: true, ..checkpoint(1, 1, owner) },
+        Checkpoint { may_start_topic: true, ..checkpoint(2, 5_000_000_000, owner) },
+        Checkpoint { exact: true, may_start_topic: true, ..checkpoint(3, 0, owner) },
+    ];
+    store.claim_checkpoints(&put.map(|checkpoint| checkpoint.shard), owner).await.unwrap();
+    store.put_checkpoints(&put).await.unwrap();
+    assert_eq!(place.open().await.checkpoints().await.unwrap(), put);
+}
+
+pub(super) async fn checkpoints_that_are_not_put_stay(place: &Place) {
+    let store = place.open().await;
+    let owner = Uuid::new_v4();
+    store.claim_checkpoints(&[Shard::new(1), Shard::new(2)], owner).await.unwrap();
+    let exact = Checkpoint { exact: true, ..checkpoint(2, 9, owner) };
+    store.put_checkpoints(&[checkpoint(1, 4, owner), exact]).await.unwrap();
+    store.put_checkpoints(&[]).await.unwrap();
+    store.put_checkpoints(&[checkpoint(2, 8, owner)]).await.unwrap();
+    let (first, last) = (checkpoint(0, 0, Uuid::nil()), checkpoint(3, 0, Uuid::nil()));
+    let expected = [first, checkpoint(1, 4, owner), checkpoint(2, 8, owner), last];
+    assert_eq!(store.checkpoints().await.unwrap(), expected);
+}
+
+pub(super) async fn a_run_that_was_overtaken_writes_no_checkpoint(place: &Place) {
+    let store = place.open().await;
+    let (overtaken, successor) = (Uuid::new_v4(), Uuid::new_v4());
+    let shards = [Shard::new(0), Shard::new(2)];
+    store.claim_checkpoints(&shards, overtaken).await.unwrap();
+    store.put_checkpoints(&[checkpoint(0, 5, overtaken), checkpoint(2, 5, overtaken)]).await.unwrap();
+
+    // A successor of one of its shards keeps what it finds.
+    store.claim_checkpoints(&shards[..1], successor).await.unwrap();
+    store.put_checkpoints(&[checkpoint(0, 6, overtaken), checkpoint(2, 6, overtaken)]).await.unwrap();
+    let found = store.checkpoints().await.unwrap();
+    assert_eq!((found[0], found[2]), (checkpoint(0, 5, successor), checkpoint(2, 6, overtaken)));
+
+    store.put_checkpoints(&[checkpoint(0, 7, successor)]).await.unwrap();
+    assert_eq!(store.checkpoints().await.unwrap()[0], checkpoint(0, 7, successor));
+}
+
+fn checkpoint(shard: u16, position: u64, owner: Uuid) -> Checkpoint {
+    let (shard, position) = (Shard::new(shard), Position::new(position));
+    Checkpoint { shard, position, exact: false, may_start_topic: false, owner }
+}

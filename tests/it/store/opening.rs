@@ -1,0 +1,134 @@
+//! Opening a database, alone and beside others, and what is done in it from time to time.
+
+use std::time::Duration;
+
+use cmgate::domain::Command;
+use cmgate::store::{LaneLock, Store, StoreError};
+
+use super::place::{Place, carry_out, commit_one, read, topology, whole_log};
+use crate::commands::{TARGET, at, complete, creation, fresh_card, request, start, under_key, wish};
+
+/// How long the server may take to notice that a connection has gone.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) async fn what_was_acknowledged_is_there_after_a_restart(place: &Place) {
+    let store = place.open().await;
+    let once = under_key("once", 1, creation(request(0)));
+    let (created, _) = carry_out(&*store, once.clone()).await;
+    carry_out(&*store, wish(TARGET, created.id, start())).await;
+    let card = fresh_card();
+    let (completed, _) = carry_out(&*store, wish(TARGET, created.id, complete(card))).await;
+    let log = whole_log(&*store).await;
+    store.close().await;
+
+    let store = place.open().await;
+    assert_eq!(read(&*store, created.id).await, *completed);
+    assert_eq!(whole_log(&*store).await, log);
+    assert!(store.subject(card.smartcard.unwrap().uuid()).await.unwrap().is_some());
+    assert_eq!(commit_one(&*store, once).await.unwrap().request, created);
+    carry_out(&*store, creation(request(0))).await;
+    assert_eq!(whole_log(&*store).await.len(), log.len() + 1);
+}
+
+pub(super) async fn two_processes_share_one_database(place: &Place) {
+    let (one, other) = (place.open().await, place.open().await);
+    let (created, _) = carry_out(&*one, creation(request(0))).await;
+    let (started, _) = carry_out(&*other, wish(TARGET, created.id, start())).await;
+    assert_eq!(read(&*one, created.id).await, *started);
+    assert_eq!(whole_log(&*one).await, whole_log(&*other).await);
+}
+
+pub(super) async fn a_database_that_is_divided_otherwise_is_refused(place: &Place) {
+    place.open_with(topology(4, 2)).await.unwrap();
+    for (shards, lanes) in [(8, 2), (2, 2), (4, 1), (4, 4)] {
+        let refused = place.open_with(topology(shards, lanes)).await.err();
+        assert!(matches!(refused, Some(StoreError::Unfit(_))), "{shards} shards in {lanes} lanes: {refused:?}");
+    }
+    let store = place.open_with(topology(4, 2)).await.unwrap();
+    assert_eq!(store.topology(), topology(4, 2));
+    assert_eq!((store.heads().await.unwrap().len(), store.checkpoints().await.unwrap().len()), (4, 4));
+}
+
+pub(super) async fn a_newer_schema_is_refused(place: &Place) {
+    place.open().await;
+    let from_the_future = match place {
+        Place::Postgres(_) => "(9999, 'later', true, '\\x00', 0)",
+        Place::Sqlite(_) => "(9999, 'later', 1, x'00', 0)",
+    };
+    let columns = "version, description, success, checksum, execution_time";
+    place.tamper(&format!("INSERT INTO _sqlx_migrations ({columns}) VALUES {from_the_future}")).await;
+    let refused = place.open_with(topology(4, 2)).await.err();
+    assert!(matches!(refused, Some(StoreError::Unfit(_))), "{refused:?}");
+}
+
+pub(super) async fn a_lane_is_run_by_one_process(place: &Place) {
+    let (one, other) = (place.open().await, place.open().await);
+    let lock = one.lock_lane(0).await.unwrap().expect("nobody has the lane");
+    assert!(lock.is_held());
+    assert!(other.lock_lane(0).await.unwrap().is_none());
+    assert!(one.lock_lane(0).await.unwrap().is_none(), "not even for the process that has it");
+    let neighbour = other.lock_lane(1).await.unwrap();
+    assert!(neighbour.is_some_and(|lock| lock.is_held()), "lanes do not meet");
+
+    drop(lock);
+    let lock = lock_when_free(&*other, 0).await;
+    assert!(lock.is_held());
+    assert!(one.lock_lane(0).await.unwrap().is_none());
+}
+
+/// A dropped lock is free once the server has noticed, which it does by itself.
+async fn lock_when_free(store: &dyn Store, lane: u16) -> Box<dyn LaneLock> {
+    let tries = async {
+        loop {
+            if let Some(lock) = store.lock_lane(lane).await.unwrap() {
+                return lock;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, tries).await.expect("a dropped lock is freed")
+}
+
+pub(super) async fn maintenance_forgets_old_keys_only(place: &Place) {
+    let store = place.open().await;
+    store.maintain(at(0), at(0)).await.unwrap();
+    let attempt = |key: &str, seconds| {
+        let mut new = request(0);
+        (new.submitted_at, new.changed_at) = (at(seconds), at(seconds));
+        Command { now: at(seconds), ..under_key(key, 1, creation(new)) }
+    };
+    let (old, _) = carry_out(&*store, attempt("old", 0)).await;
+    let (young, _) = carry_out(&*store, attempt("young", 10)).await;
+    store.maintain(at(20), at(10)).await.unwrap();
+
+    let repeated = commit_one(&*store, attempt("young", 21)).await.unwrap();
+    assert_eq!((repeated.request, repeated.logged), (young, None));
+    let (again, _) = carry_out(&*store, attempt("old", 21)).await;
+    assert_ne!(again.id, old.id);
+    assert_eq!(read(&*store, old.id).await, *old);
+    whole_log(&*store).await;
+}
+
+/// Whatever kept the first maintenance from being done, it can be made up for, for this day and the next.
+pub(super) async fn maintenance_can_begin_after_the_first_events(place: &Place) {
+    const DAY: i64 = 24 * 3_600;
+    let store = place.open().await;
+    let (before, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
+    for days in [0, 1] {
+        store.maintain(at(days * DAY), at(-DAY)).await.unwrap();
+        let mut new = request(0);
+        (new.submitted_at, new.changed_at) = (at(days * DAY + 60), at(days * DAY + 60));
+        carry_out(&*store, creation(new)).await;
+    }
+    assert_eq!(whole_log(&*store).await.len(), 3);
+    store.maintain(at(2 * DAY), at(DAY)).await.unwrap();
+    let (again, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
+    assert_ne!(again.id, before.id, "old keys were forgotten");
+}
+
+pub(super) async fn a_store_that_answers_says_so(place: &Place) {
+    let store = place.open().await;
+    store.ping().await.unwrap();
+    store.close().await;
+    assert!(store.ping().await.is_err());
+}

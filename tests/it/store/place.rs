@@ -1,0 +1,121 @@
+//! A database that can be opened as a store, more than once at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cmgate::domain::{Command, Position, Request, RequestId, ShardCount, Version};
+use cmgate::store::{
+    Applied, LoggedEvent, Postgres, PostgresSettings, Reply, Sqlite, SqliteSettings, Store, StoreError, Topology,
+};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::services::{Database, DatabaseFile};
+
+/// Connections of the pool of each store; fewer than the tasks of a race, so that some wait for one.
+const CONNECTIONS: u32 = 6;
+
+/// An empty database of one test.
+pub(super) enum Place {
+    Postgres(Database),
+    Sqlite(DatabaseFile),
+}
+
+impl Place {
+    pub(super) async fn postgres() -> Self {
+        Self::Postgres(Database::create().await)
+    }
+
+    pub(super) fn sqlite() -> Self {
+        Self::Sqlite(DatabaseFile::create())
+    }
+
+    /// Opens it as a process would at its start.
+    pub(super) async fn open(&self) -> Arc<dyn Store> {
+        self.open_with(topology(4, 2)).await.unwrap()
+    }
+
+    pub(super) async fn open_with(&self, topology: Topology) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Self::Postgres(database) => {
+                let url = database.url().to_owned();
+                let settings = PostgresSettings { url, max_connections: CONNECTIONS, topology };
+                Arc::new(Postgres::connect(&settings).await?)
+            }
+            Self::Sqlite(file) => {
+                Arc::new(Sqlite::open(&SqliteSettings { path: file.path().clone(), topology }).await?)
+            }
+        })
+    }
+
+    /// Runs a statement past the store.
+    pub(super) async fn tamper(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Postgres(database) => {
+                let mut connection = PgConnection::connect(database.url()).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+            }
+            Self::Sqlite(file) => {
+                let mut connection = SqliteConnection::connect(&file.url()).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+            }
+        }
+    }
+}
+
+pub(super) fn topology(shards: u16, lanes: u16) -> Topology {
+    Topology { shards: ShardCount::new(shards).unwrap(), lanes }
+}
+
+/// Commits a batch of one command.
+pub(super) async fn commit_one(store: &dyn Store, command: Command) -> Reply {
+    let mut replies = store.commit(&[command]).await.unwrap();
+    assert_eq!(replies.len(), 1, "one reply for one command");
+    replies.remove(0)
+}
+
+/// Commits a command that must take effect now, and gives the request after it with its event.
+pub(super) async fn carry_out(store: &dyn Store, command: Command) -> (Arc<Request>, LoggedEvent) {
+    let Applied { request, logged } = commit_one(store, command).await.unwrap();
+    (request, logged.expect("the command takes effect now"))
+}
+
+/// One request as it stands.
+pub(super) async fn read(store: &dyn Store, id: RequestId) -> Request {
+    let mut found = store.get(&[id]).await.unwrap();
+    assert_eq!(found.len(), 1, "request {id} is there once");
+    found.remove(0)
+}
+
+/// The whole log, shard by shard, after checking that it is whole: positions are dense from 1, the heads agree, every event
+/// lies in the shard of its request, and every request has one event for each of its versions, in order.
+pub(super) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
+    let shards = store.topology().shards;
+    let heads = store.heads().await.unwrap();
+    assert_eq!(heads.len(), usize::from(shards.get()), "a head for every shard");
+
+    let mut log = Vec::new();
+    for (shard, head) in shards.shards().zip(heads) {
+        let events = store.read_log(shard, Position::START, 100_000).await.unwrap();
+        for (position, event) in (1..).zip(&events) {
+            assert_eq!((event.shard, event.position), (shard, Position::new(position)), "positions are dense");
+            assert_eq!(shards.shard_of(event.request), shard, "an event lies in the shard of its request");
+        }
+        assert_eq!(u64::try_from(events.len()).unwrap(), head.get(), "the head of shard {shard} is the last position");
+        log.extend(events);
+    }
+
+    let mut versions: HashMap<RequestId, Version> = HashMap::new();
+    for event in &log {
+        let expected = versions.get(&event.request).map_or(Version::FIRST, |version| version.next());
+        assert_eq!(event.version, expected, "the versions of {} follow each other", event.request);
+        versions.insert(event.request, event.version);
+    }
+    let ids: Vec<RequestId> = versions.keys().copied().collect();
+    let requests = store.get(&ids).await.unwrap();
+    assert_eq!(requests.len(), ids.len(), "every request of the log is there");
+    for request in requests {
+        assert_eq!(versions[&request.id], request.version, "{} has one event for each version", request.id);
+    }
+    log
+}

@@ -1,0 +1,108 @@
+//! Many tasks on the same requests: whatever wins, the end is legal and the log has no gap.
+
+use std::sync::Arc;
+
+use cmgate::domain::{Command, Refusal, RequestId, Status, Version};
+use cmgate::store::{Reply, Store};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use super::place::{Place, carry_out, read, whole_log};
+use crate::commands::{ORIGINATOR, approve, approver, cancel, creation, request, wish};
+
+pub(super) async fn exactly_as_many_approvals_count_as_are_needed(place: &Place) {
+    let store = place.open().await;
+    for _ in 0..5 {
+        let (created, _) = carry_out(&*store, creation(request(3))).await;
+        let wishes = (0..8).map(|number| vec![wish(approver(number), created.id, approve())]).collect();
+        let replies = race(&store, wishes).await;
+
+        let refused: Vec<Refusal> = replies.into_iter().flatten().filter_map(Result::err).collect();
+        let too_late = Refusal::IllegalTransition { action: "approve", status: Status::Approved };
+        assert_eq!(refused, vec![too_late; 5]);
+        let approved = read(&*store, created.id).await;
+        assert_eq!((approved.status(), approved.approvals.len()), (Status::Approved, 3));
+        assert_eq!(approved.version, Version::new(4));
+    }
+    whole_log(&*store).await;
+}
+
+pub(super) async fn approving_and_canceling_at_once_ends_canceled(place: &Place) {
+    let store = place.open().await;
+    for _ in 0..20 {
+        let (created, _) = carry_out(&*store, creation(request(1))).await;
+        let id = created.id;
+        let wishes = vec![vec![wish(approver(1), id, approve())], vec![wish(ORIGINATOR, id, cancel())]];
+        let took_effect = race(&store, wishes).await.into_iter().flatten().filter(Result::is_ok).count();
+
+        // Both can win, if the approval comes first; never neither, and never the approval over the cancellation.
+        let ended = read(&*store, id).await;
+        assert_eq!(ended.status(), Status::Canceled);
+        assert_eq!(ended.version, Version::new(1 + u32::try_from(took_effect).unwrap()));
+        assert_eq!(ended.approvals.len(), took_effect - 1);
+    }
+    whole_log(&*store).await;
+}
+
+/// Each batch has all the requests, each in another order.
+pub(super) async fn batches_over_the_same_requests_all_come_through(place: &Place) {
+    const TASKS: u8 = 8;
+    let store = place.open().await;
+    let creations: Vec<Command> = (0..12).map(|_| creation(request(TASKS))).collect();
+    let ids: Vec<RequestId> = creations.iter().map(|command| command.request).collect();
+    store.commit(&creations).await.unwrap();
+
+    let batches = (0..TASKS).map(|number| {
+        let mut batch: Vec<Command> = ids.iter().map(|id| wish(approver(number), *id, approve())).collect();
+        batch.rotate_left(usize::from(number));
+        if number % 2 == 1 {
+            batch.reverse();
+        }
+        batch
+    });
+    let replies = race(&store, batches.collect()).await;
+    assert!(replies.iter().flatten().all(Result::is_ok), "{replies:?}");
+    for id in &ids {
+        let approved = read(&*store, *id).await;
+        assert_eq!((approved.status(), approved.approvals.len()), (Status::Approved, usize::from(TASKS)));
+    }
+    assert_eq!(whole_log(&*store).await.len(), ids.len() * (1 + usize::from(TASKS)));
+}
+
+pub(super) async fn creations_from_everywhere_leave_no_gap(place: &Place) {
+    // Two handles stand for two processes.
+    let stores = [place.open().await, place.open().await];
+    let mut tasks = JoinSet::new();
+    for task in 0..12 {
+        let store = Arc::clone(&stores[task % 2]);
+        tasks.spawn(async move {
+            let mut created = 0;
+            for size in 1..=8 {
+                let batch: Vec<Command> = (0..size).map(|_| creation(request(0))).collect();
+                created += store.commit(&batch).await.unwrap().into_iter().filter(Result::is_ok).count();
+            }
+            created
+        });
+    }
+    let created: usize = tasks.join_all().await.into_iter().sum();
+    assert_eq!(created, 12 * 36);
+    assert_eq!(whole_log(&*stores[0]).await.len(), created);
+}
+
+/// Commits all batches at the same moment; gives the replies in their order.
+async fn race(store: &Arc<dyn Store>, batches: Vec<Vec<Command>>) -> Vec<Vec<Reply>> {
+    let start = Arc::new(Barrier::new(batches.len()));
+    let mut runners = Vec::new();
+    for batch in batches {
+        let (store, start) = (Arc::clone(store), Arc::clone(&start));
+        runners.push(tokio::spawn(async move {
+            start.wait().await;
+            store.commit(&batch).await.unwrap()
+        }));
+    }
+    let mut replies = Vec::new();
+    for runner in runners {
+        replies.push(runner.await.unwrap());
+    }
+    replies
+}

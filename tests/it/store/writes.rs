@@ -1,0 +1,171 @@
+//! What a batch does.
+
+use cmgate::domain::{
+    Action, Command, Credential, Position, Priority, Refusal, RequestId, RequestType, Status, Version,
+};
+use uuid::Uuid;
+
+use super::place::{Place, carry_out, commit_one, read, whole_log};
+use crate::commands::{
+    ORIGINATOR, TARGET, approve, approver, at, cancel, comment, complete, creation, deny, fail, fresh_card, item,
+    request, start, wish,
+};
+
+pub(super) async fn what_was_created_is_read_back(place: &Place) {
+    let store = place.open().await;
+    let mut new = request(1);
+    new.comment = comment("with 'quotes', ünïcödé and 🔑");
+    new.data_items = vec![item("Room", Some("")), item("Reason", None)];
+    new.priority = Priority(255);
+    new.kind = RequestType::Unblock;
+    new.old = fresh_card();
+    new.new = Credential { profile: None, ..new.old };
+
+    let (created, _) = carry_out(&*store, creation(new.clone())).await;
+    assert_eq!(*created, new);
+    assert_eq!(read(&*store, new.id).await, new);
+}
+
+pub(super) async fn what_does_not_exist_is_left_out_of_what_is_read(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(0))).await;
+    let unknown = RequestId::new(Uuid::new_v4());
+    assert_eq!(store.get(&[unknown, created.id]).await.unwrap(), [(*created).clone()]);
+    assert_eq!(store.get(&[unknown]).await.unwrap(), []);
+    assert_eq!(store.get(&[]).await.unwrap(), []);
+}
+
+pub(super) async fn every_state_is_read_back_as_it_was_written(place: &Place) {
+    let store = place.open().await;
+    let lives = [
+        (Status::Pending, 2, vec![(approver(1), approve())]),
+        (Status::Approved, 1, vec![(approver(1), approve())]),
+        (Status::Executing, 0, vec![(TARGET, start())]),
+        (Status::Completed, 0, vec![(TARGET, start()), (TARGET, complete(fresh_card()))]),
+        (Status::Denied, 2, vec![(approver(1), approve()), (approver(2), deny())]),
+        (Status::Failed, 0, vec![(TARGET, fail())]),
+        (Status::Canceled, 0, vec![(TARGET, start()), (ORIGINATOR, cancel())]),
+    ];
+    assert_eq!(lives.each_ref().map(|(status, ..)| *status), Status::ALL);
+    for (status, approvals_needed, steps) in lives {
+        let new = request(approvals_needed);
+        let id = new.id;
+        carry_out(&*store, creation(new)).await;
+        let mut last = None;
+        for (user, action) in steps {
+            last = Some(carry_out(&*store, wish(user, id, action)).await.0);
+        }
+        let last = last.unwrap();
+        assert_eq!(last.status(), status);
+        assert_eq!(read(&*store, id).await, *last);
+    }
+    whole_log(&*store).await;
+}
+
+pub(super) async fn every_command_that_took_effect_has_one_event(place: &Place) {
+    let store = place.open().await;
+    let new = request(1);
+    let id = new.id;
+    let traced = Command {
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        ..wish(TARGET, id, start())
+    };
+    let mut acknowledged = Vec::new();
+    for command in [creation(new), wish(approver(1), id, approve()), traced, wish(TARGET, id, complete(fresh_card()))] {
+        let (request, event) = carry_out(&*store, command).await;
+        assert_eq!((event.request, event.version), (id, request.version));
+        acknowledged.push(event);
+        // A command that is refused in between leaves no event.
+        assert!(commit_one(&*store, wish(ORIGINATOR, id, deny())).await.is_err());
+    }
+    assert_eq!(whole_log(&*store).await, acknowledged);
+}
+
+pub(super) async fn positions_are_dense_from_one_in_every_shard(place: &Place) {
+    let store = place.open().await;
+    assert_eq!(store.heads().await.unwrap(), [Position::START; 4]);
+
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let batch: Vec<Command> = (0..40).map(|_| creation(request(0))).collect();
+        for (command, reply) in batch.iter().zip(store.commit(&batch).await.unwrap()) {
+            let event = reply.unwrap().logged.unwrap();
+            assert_eq!(event.request, command.request);
+            told.push(event);
+        }
+    }
+    told.sort_by_key(|event| (event.shard, event.position));
+    assert_eq!(whole_log(&*store).await, told);
+}
+
+pub(super) async fn a_refused_member_leaves_its_neighbours_alone(place: &Place) {
+    let store = place.open().await;
+    let (pending, _) = carry_out(&*store, creation(request(1))).await;
+    let (approved, _) = carry_out(&*store, creation(request(0))).await;
+    let missing = RequestId::new(Uuid::new_v4());
+    let new = request(0);
+    let batch = [
+        wish(TARGET, pending.id, start()),
+        wish(TARGET, approved.id, start()),
+        wish(TARGET, missing, start()),
+        creation(new.clone()),
+    ];
+    let replies = store.commit(&batch).await.unwrap();
+    let [first, second, third, fourth] = replies.try_into().unwrap();
+
+    let illegal = Refusal::IllegalTransition { action: "start", status: Status::Pending };
+    assert_eq!(first.unwrap_err(), illegal);
+    assert_eq!(second.unwrap().request.status(), Status::Executing);
+    assert_eq!(third.unwrap_err(), Refusal::RequestNotFound(missing));
+    assert_eq!(*fourth.unwrap().request, new);
+
+    assert_eq!(read(&*store, pending.id).await, *pending);
+    assert_eq!(read(&*store, approved.id).await.status(), Status::Executing);
+    assert_eq!(whole_log(&*store).await.len(), 4);
+}
+
+pub(super) async fn a_batch_of_refused_commands_changes_nothing(place: &Place) {
+    let store = place.open().await;
+    let (pending, _) = carry_out(&*store, creation(request(1))).await;
+    let before = whole_log(&*store).await;
+    let missing = RequestId::new(Uuid::new_v4());
+    let replies = store.commit(&[wish(TARGET, pending.id, start()), wish(TARGET, missing, start())]).await.unwrap();
+    assert!(replies.iter().all(Result::is_err), "{replies:?}");
+    assert_eq!(whole_log(&*store).await, before);
+}
+
+pub(super) async fn an_empty_batch_changes_nothing(place: &Place) {
+    let store = place.open().await;
+    assert!(store.commit(&[]).await.unwrap().is_empty());
+    assert_eq!(whole_log(&*store).await, []);
+}
+
+pub(super) async fn a_command_for_another_version_is_refused(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(2))).await;
+    let expecting = |version, user, action: Action| Command {
+        expected: Some(Version::new(version)),
+        ..wish(user, created.id, action)
+    };
+    carry_out(&*store, expecting(1, approver(1), approve())).await;
+    let reply = commit_one(&*store, expecting(1, approver(2), approve())).await;
+    let mismatch = Refusal::VersionMismatch { expected: Version::new(1), actual: Version::new(2) };
+    assert_eq!(reply.unwrap_err(), mismatch);
+    let (approved, _) = carry_out(&*store, expecting(2, approver(2), approve())).await;
+    assert_eq!(approved.status(), Status::Approved);
+    whole_log(&*store).await;
+}
+
+/// Days for which no room was made are taken too, and do not disturb the order.
+pub(super) async fn a_clock_gone_astray_does_not_stop_the_log(place: &Place) {
+    const YEAR: i64 = 365 * 24 * 3_600;
+    let store = place.open().await;
+    store.maintain(at(0), at(0)).await.unwrap();
+    for seconds in [0, YEAR, -YEAR, 20 * YEAR, 1] {
+        let mut new = request(0);
+        (new.submitted_at, new.changed_at) = (at(seconds), at(seconds));
+        let (created, event) = carry_out(&*store, creation(new)).await;
+        assert_eq!((created.submitted_at, event.at), (at(seconds), at(seconds)));
+    }
+    assert_eq!(whole_log(&*store).await.len(), 5);
+}
