@@ -43,8 +43,8 @@ fn parse_timeout(text: &str) -> Option<Duration> {
     }
     let value: u64 = digits.parse().ok()?;
     match unit {
-        "H" => Some(Duration::from_secs(value * 3_600)),
-        "M" => Some(Duration::from_secs(value * 60)),
+        "H" => Some(Duration::from_hours(value)),
+        "M" => Some(Duration::from_mins(value)),
         "S" => Some(Duration::from_secs(value)),
         "m" => Some(Duration::from_millis(value)),
         "u" => Some(Duration::from_micros(value)),
@@ -82,13 +82,13 @@ mod tests {
     #[test]
     fn a_timeout_has_the_units_of_the_specification() {
         for (text, timeout) in [
-            ("2H", Duration::from_secs(7_200)),
-            ("3M", Duration::from_secs(180)),
+            ("2H", Duration::from_hours(2)),
+            ("3M", Duration::from_mins(3)),
             ("30S", Duration::from_secs(30)),
             ("250m", Duration::from_millis(250)),
             ("5u", Duration::from_micros(5)),
             ("0n", Duration::ZERO),
-            ("99999999H", Duration::from_secs(99_999_999 * 3_600)),
+            ("99999999H", Duration::from_hours(99_999_999)),
         ] {
             assert_eq!(parse_timeout(text), Some(timeout), "{text}");
         }

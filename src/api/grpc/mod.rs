@@ -14,10 +14,10 @@ use tonic::Status;
 
 use self::decode::Step;
 use self::errors::Failure;
+use crate::contract;
 use crate::contract::v1;
 use crate::contract::v1::batch_create_result::Result as MemberResult;
 use crate::contract::v1::request_service_server::{RequestService, RequestServiceServer};
-use crate::contract::{self};
 use crate::domain::{CorrelationId, Cursor, ErrorKind, Page, Refusal, Request, UserId};
 use crate::service::{Call, Service};
 
@@ -187,6 +187,7 @@ fn refuse(call: &Call, refusal: Refusal) -> Status {
     Failure::from(refusal).status(call.correlation)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "ends a method, which can fail before")]
 fn answer<M>(message: M) -> Answer<M> {
     Ok(tonic::Response::new(message))
 }

@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb as reflection;
 use tonic_types::StatusExt;
 use tower::ServiceExt;
 
@@ -179,24 +180,23 @@ async fn reflection_lists_the_services_in_both_versions() {
     let calls = bare_api().await.calls;
     let expected = ["cmgate.v1.RequestService", "grpc.health.v1.Health"];
 
-    use tonic_reflection::pb::{v1, v1alpha};
-    let mut client = v1::server_reflection_client::ServerReflectionClient::new(calls.clone());
-    let list = v1::server_reflection_request::MessageRequest::ListServices(String::new());
-    let request = v1::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let mut client = reflection::v1::server_reflection_client::ServerReflectionClient::new(calls.clone());
+    let list = reflection::v1::server_reflection_request::MessageRequest::ListServices(String::new());
+    let request = reflection::v1::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
     let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
     let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
-    let v1::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
+    let reflection::v1::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
         panic!("{answer:?}")
     };
     let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
     assert!(expected.iter().all(|name| names.iter().any(|found| found == name)), "{names:?}");
 
-    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(calls);
-    let list = v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
-    let request = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let mut client = reflection::v1alpha::server_reflection_client::ServerReflectionClient::new(calls);
+    let list = reflection::v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
+    let request = reflection::v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
     let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
     let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
-    let v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
+    let reflection::v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
         panic!("{answer:?}")
     };
     let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();

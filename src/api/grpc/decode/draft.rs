@@ -18,12 +18,11 @@ pub(crate) struct Creation {
 /// Reads a creation. `path` leads from the message that was sent to this one: empty, or `requests[3].`.
 pub(crate) fn creation(user: UserId, path: &str, message: v1::CreateRequestRequest) -> Result<Creation, Refusal> {
     let mut violations = Violations::default();
-    let draft = match message.draft {
-        Some(message) => draft(&mut violations, &format!("{path}draft"), message),
-        None => {
-            violations.add(format!("{path}draft"), "must be given");
-            None
-        }
+    let draft = if let Some(message) = message.draft {
+        draft(&mut violations, &format!("{path}draft"), message)
+    } else {
+        violations.add(format!("{path}draft"), "must be given");
+        None
     };
     let key = fields::key(&mut violations, &format!("{path}request_id"), user, &message.request_id);
     violations.finish(draft.map(|draft| Creation { draft, key }))

@@ -16,6 +16,7 @@ pub(crate) struct Step {
 }
 
 /// What every step has.
+#[derive(Clone, Copy)]
 struct Head<'a> {
     id: &'a str,
     etag: &'a str,
