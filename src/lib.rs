@@ -10,5 +10,7 @@ pub mod telemetry;
 pub mod api;
 pub mod auth;
 pub mod feed;
+pub mod kafka;
+pub mod relay;
 pub mod service;
 pub mod store;

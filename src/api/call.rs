@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Request, Response};
 use tracing::Instrument;
 
 use self::observed::{Observed, Outcome};
-use super::grpc;
+use super::{grpc, rest};
 use crate::auth::{AuthError, Authentication};
-use crate::domain::{Caller, CorrelationId, ErrorKind};
+use crate::domain::{Caller, ErrorKind};
 use crate::service::Call;
 
 pub use headers::CORRELATION_HEADER;
@@ -34,17 +34,6 @@ pub struct CallSettings {
     pub authentication: Authentication,
     /// Longest time that a call may take, however long its caller would wait.
     pub max_duration: Duration,
-    /// How the layer speaks for the legacy REST facade.
-    pub legacy: LegacyManners,
-}
-
-/// What the layer needs of the legacy REST facade before, or instead of, its handlers.
-#[derive(Clone, Copy, Debug)]
-pub struct LegacyManners {
-    /// The route of a method and path as metrics show it, such as `POST /requests`; `None` if there is no such route.
-    pub route: fn(&Method, &str) -> Option<&'static str>,
-    /// An error in the shape of the facade; the text is for the caller.
-    pub refuse: fn(ErrorKind, &str, CorrelationId) -> Response<Body>,
 }
 
 /// A service of both transports with the layer around it.
@@ -89,7 +78,7 @@ where
         let correlation = headers::correlation(&parts.headers);
         let deadline = begun + self.settings.time_for(&parts);
         let caller = self.settings.caller(transport, &parts);
-        let observed = Observed::begin(transport, self.settings.method(transport, &parts), begun);
+        let observed = Observed::begin(transport, method(transport, &parts), begun);
         let user = caller.as_ref().ok().and_then(Option::as_ref).map(|caller| tracing::field::display(caller.user));
         let span = tracing::info_span!("call", %correlation, method = observed.method(), user);
 
@@ -100,7 +89,6 @@ where
             }
             self.inner.call(Request::from_parts(parts, body))
         });
-        let refuse_legacy = self.settings.legacy.refuse;
         let answering = async move {
             let answer = match inner {
                 Ok(inner) => in_time(inner, deadline).await,
@@ -108,7 +96,7 @@ where
             };
             let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| match transport {
                 Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
-                Transport::Legacy => refuse_legacy(kind, &message, correlation),
+                Transport::Legacy => rest::refusal(kind, &message, correlation),
             });
             if transport == Transport::Grpc {
                 grpc::complete(&mut response, correlation);
@@ -136,12 +124,13 @@ impl CallSettings {
         }
         self.authentication.authenticate(parts).map(Some)
     }
+}
 
-    fn method(&self, transport: Transport, parts: &Parts) -> Option<&'static str> {
-        match transport {
-            Transport::Grpc => transport::grpc_method(parts.uri.path()),
-            Transport::Legacy => (self.legacy.route)(&parts.method, parts.uri.path()),
-        }
+/// The method that is called, if there is one.
+fn method(transport: Transport, parts: &Parts) -> Option<&'static str> {
+    match transport {
+        Transport::Grpc => transport::grpc_method(parts.uri.path()),
+        Transport::Legacy => rest::route(&parts.method, parts.uri.path()),
     }
 }
 

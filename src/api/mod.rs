@@ -4,11 +4,12 @@
 pub mod admin;
 pub mod call;
 pub mod grpc;
+pub mod rest;
 pub mod server;
 pub mod status;
 
 mod public;
 #[cfg(test)]
-mod testing;
+mod tests;
 
-pub use public::{Api, ApiSettings, Legacy, Serving, Transports, assemble};
+pub use public::{Api, ApiSettings, Serving, Transports, assemble};

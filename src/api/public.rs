@@ -15,8 +15,9 @@ use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::{Builder, Error as ReflectionError};
 
-use super::call::{CallSettings, Calls, LegacyManners, Transport};
+use super::call::{CallSettings, Calls, Transport};
 use super::grpc::Requests;
+use super::rest::{self, Limits};
 use crate::auth::Authentication;
 use crate::contract::DESCRIPTORS;
 use crate::contract::v1::request_service_server::RequestServiceServer;
@@ -29,21 +30,14 @@ pub struct ApiSettings {
     pub max_message_bytes: usize,
     /// Longest time that a call may take, however long its caller would wait.
     pub max_duration: Duration,
+    /// Limits of the REST facade.
+    pub rest: Limits,
 }
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { max_message_bytes: 1 << 20, max_duration: Duration::from_secs(30) }
+        Self { max_message_bytes: 1 << 20, max_duration: Duration::from_secs(30), rest: Limits::default() }
     }
-}
-
-/// The legacy REST facade. It takes every request that is not gRPC, whatever its path.
-#[derive(Clone, Debug)]
-pub struct Legacy {
-    /// Its routes, with a fallback.
-    pub router: Router,
-    /// How the layer around it speaks for it.
-    pub manners: LegacyManners,
 }
 
 /// What the public port serves, and the switch of its health service.
@@ -55,7 +49,7 @@ pub struct Api {
     pub serving: Serving,
 }
 
-/// Sends each request to its transport.
+/// Sends each request to its transport: the facade takes everything that is not gRPC, whatever its path.
 #[derive(Clone, Debug)]
 pub struct Transports {
     grpc: Router,
@@ -73,20 +67,19 @@ pub struct Serving(HealthReporter);
 pub async fn assemble(
     service: Service,
     authentication: Authentication,
-    legacy: Legacy,
     settings: ApiSettings,
 ) -> Result<Api, ReflectionError> {
     let (reporter, health) = health_reporter();
     let serving = Serving(reporter);
     serving.set(true).await;
-    let grpc = Routes::new(Requests::server(service, settings.max_message_bytes))
+    let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .into_axum_router();
     // The fallback of `Routes` answers UNIMPLEMENTED with HTTP status 200. It may stay, since only gRPC gets there.
-    let transports = Transports { grpc: grpc.with_state(()), legacy: legacy.router.with_state(()) };
-    let settings = CallSettings { authentication, max_duration: settings.max_duration, legacy: legacy.manners };
+    let transports = Transports { grpc: grpc.with_state(()), legacy: rest::router(service, settings.rest) };
+    let settings = CallSettings { authentication, max_duration: settings.max_duration };
     Ok(Api { calls: Calls::new(transports, settings), serving })
 }
 
@@ -140,6 +133,3 @@ where
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -107,8 +107,9 @@ fn actor(actor: &Actor) -> v1::Actor {
 
 fn time(time: Timestamp) -> ProtoTimestamp {
     let micros = time.micros();
-    // Both parts of a Euclidean division of an i64 by a million fit their fields.
-    ProtoTimestamp { seconds: micros.div_euclid(1_000_000), nanos: (micros.rem_euclid(1_000_000) * 1_000) as i32 }
+    #[expect(clippy::cast_possible_truncation, reason = "less than a billion")]
+    let nanos = (micros.rem_euclid(1_000_000) * 1_000) as i32;
+    ProtoTimestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
 
 const fn reason(state: &State) -> v1::ConclusionReason {

@@ -2,14 +2,7 @@
 
 mod encode;
 
-#[expect(
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::pedantic,
-    clippy::allow_attributes,
-    reason = "generated; documented in the proto files"
-)]
+#[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated; documented in the proto files")]
 /// Package `cmgate.v1`.
 pub mod v1 {
     tonic::include_proto!("cmgate.v1");

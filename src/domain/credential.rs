@@ -1,6 +1,7 @@
 //! Profiles and smart cards: what requests make and work on.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{ProfileId, SmartcardId, TemplateId, UserId};
 
@@ -21,6 +22,13 @@ impl Credential {
     #[must_use]
     pub const fn is_none(&self) -> bool {
         self.profile.is_none() && self.smartcard.is_none()
+    }
+
+    /// Its ids: one, both or none.
+    pub fn ids(&self) -> impl Iterator<Item = Uuid> + use<> {
+        let profile = self.profile.map(ProfileId::uuid);
+        let smartcard = self.smartcard.map(SmartcardId::uuid);
+        profile.into_iter().chain(smartcard)
     }
 
     /// Whether nothing that is said of `other` contradicts `self`.

@@ -1,6 +1,6 @@
 //! Security identifiers and the security descriptor of a request, in the text forms of Windows (MS-DTYP 2.4.2, 2.5.1).
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,8 @@ impl fmt::Display for Sid {
 pub(super) fn descriptor(service: &Sid, policy: &Policy, originator: Option<&Sid>, target: Option<&Sid>) -> String {
     let mut sddl = format!("O:{service}D:");
     let mut entry = |kind: &str, rights: &str, sid: &dyn fmt::Display| {
-        sddl.push_str(&format!("({kind};;{rights};;;{sid})"));
+        // Writing to a String cannot fail.
+        let _ = write!(sddl, "({kind};;{rights};;;{sid})");
     };
     if let Some(sid) = originator {
         entry("D", "LC", sid);

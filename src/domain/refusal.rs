@@ -134,9 +134,11 @@ impl Refusal {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid(_) => ErrorKind::Invalid,
             Self::RequestNotFound(_) => ErrorKind::NotFound,
-            Self::TemplateNotFound(_) | Self::SmartcardNotFound(_) | Self::ProfileNotFound(_) => ErrorKind::Invalid,
+            // What a draft names and the service does not know is a wrong field of the draft.
+            Self::Invalid(_) | Self::TemplateNotFound(_) | Self::SmartcardNotFound(_) | Self::ProfileNotFound(_) => {
+                ErrorKind::Invalid
+            }
             Self::WorkflowDisabled { .. }
             | Self::SmartcardOnly { .. }
             | Self::OwnRequest { .. }

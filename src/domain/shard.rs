@@ -67,9 +67,9 @@ impl ShardCount {
         let mut text = Uuid::encode_buffer();
         let key = id.uuid().hyphenated().encode_lower(&mut text);
         let hash = murmur2(key.as_bytes()) & 0x7fff_ffff;
-        let shard = hash % u32::from(self.0);
-        // The remainder of a division by a u16 fits a u16.
-        Shard(shard as u16)
+        #[expect(clippy::cast_possible_truncation, reason = "the remainder of a division by a u16 fits a u16")]
+        let shard = (hash % u32::from(self.0)) as u16;
+        Shard(shard)
     }
 }
 
@@ -123,7 +123,7 @@ impl fmt::Display for Position {
 fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;
-    // Kafka hashes record keys, whose length is an i32.
+    #[expect(clippy::cast_possible_truncation, reason = "the length of a record key is an i32 in Kafka")]
     let mut hash = SEED ^ data.len() as u32;
     let mut words = data.chunks_exact(4);
     for word in &mut words {

@@ -150,7 +150,7 @@ impl Service {
 /// A new id, ordered by the time of the clock rather than of the machine.
 fn uuid_v7(now: Timestamp) -> Uuid {
     let micros = now.micros().max(0).unsigned_abs();
-    // The remainder of a division by a million, in nanoseconds, fits a u32.
+    #[expect(clippy::cast_possible_truncation, reason = "less than a billion")]
     let nanos = (micros % 1_000_000 * 1_000) as u32;
     Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos))
 }

@@ -9,12 +9,20 @@ use super::StoreError;
 use crate::domain::{EventType, RequestType, Status};
 
 /// Writes a value as JSON text.
-pub(super) fn write<T: Serialize>(table: &'static str, row: impl ToString, value: &T) -> Result<String, StoreError> {
+pub(super) fn write<T: Serialize>(
+    table: &'static str,
+    row: impl std::fmt::Display,
+    value: &T,
+) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::corrupt(table, row, error))
 }
 
 /// Reads a value from JSON text.
-pub(super) fn read<T: DeserializeOwned>(table: &'static str, row: impl ToString, text: &str) -> Result<T, StoreError> {
+pub(super) fn read<T: DeserializeOwned>(
+    table: &'static str,
+    row: impl std::fmt::Display,
+    text: &str,
+) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::corrupt(table, row, error))
 }
 

@@ -55,10 +55,10 @@ impl StoreError {
     /// A row that cannot be right.
     pub(super) fn corrupt(
         table: &'static str,
-        row: impl ToString,
+        row: impl std::fmt::Display,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Corrupt { table, row: row.to_string(), source: source.into() }
+        Self::Corrupt { table, row: format!("{row}"), source: source.into() }
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use uuid::Uuid;
 
 use crate::domain::{
     Command, EventType, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
@@ -19,8 +20,8 @@ use crate::domain::{
 };
 
 pub use error::StoreError;
-pub use postgres::Postgres;
-pub use sqlite::Sqlite;
+pub use postgres::{Postgres, PostgresSettings};
+pub use sqlite::{Sqlite, SqliteSettings};
 
 /// How many shards and relay lanes the log has. Fixed when the database is made; a process that is configured otherwise
 /// is refused, since two processes that disagree would give one shard to two lanes.
@@ -36,6 +37,19 @@ impl Topology {
     /// The shards of one lane.
     pub fn shards_of(self, lane: u16) -> impl Iterator<Item = Shard> + use<> {
         self.shards.shards().filter(move |shard| shard.number() % self.lanes == lane)
+    }
+
+    /// Compares with what a database was made with.
+    fn check_stored(self, shards: i32, lanes: i32) -> Result<(), StoreError> {
+        if (shards, lanes) == (i32::from(self.shards.get()), i32::from(self.lanes)) {
+            return Ok(());
+        }
+        Err(StoreError::Unfit(format!(
+            "the database was made with {shards} shards in {lanes} relay lanes, the configuration says {} in {}; \
+             both are fixed for the life of a database",
+            self.shards.get(),
+            self.lanes
+        )))
     }
 }
 
@@ -83,6 +97,8 @@ pub struct Checkpoint {
     pub exact: bool,
     /// Whether an operator has said that the relay may go on from here although the topic is empty.
     pub may_start_topic: bool,
+    /// The run of a relay lane that may write this checkpoint; a later run takes it over.
+    pub owner: Uuid,
 }
 
 /// The right to run one relay lane, held until dropped. It keeps lanes from fighting; what keeps a second writer from the
@@ -112,7 +128,7 @@ pub trait Store: Send + Sync + 'static {
     async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError>;
 
     /// What is known of a profile or smart card, by the id of either.
-    async fn subject(&self, id: uuid::Uuid) -> Result<Option<Subject>, StoreError>;
+    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError>;
 
     /// Adds subjects that were issued elsewhere, or replaces what is known of them.
     async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError>;
@@ -135,7 +151,10 @@ pub trait Store: Send + Sync + 'static {
     /// How far the relay is known to have come, in the order of the shards.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError>;
 
-    /// Replaces checkpoints.
+    /// Makes `owner` the one who may write the checkpoints of these shards.
+    async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError>;
+
+    /// Replaces those checkpoints that still have the owner given with them; a lane that was overtaken changes nothing.
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError>;
 
     /// Takes the right to run a lane; `None` if another process has it.

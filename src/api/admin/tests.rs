@@ -1,3 +1,5 @@
+//! What the private port answers, with a database and without.
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{LaneHealth, Readiness, router};
-use crate::api::testing::NoStore;
+use crate::api::tests::support::NoStore;
 
 /// Asks for a path, with a relay lane halted.
 async fn get(path: &str, is_database_there: bool, is_draining: bool) -> (StatusCode, String) {

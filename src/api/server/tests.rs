@@ -1,10 +1,11 @@
+//! The listener over real sockets: both versions of HTTP, an orderly end, and clients that do nothing.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -15,8 +16,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::{Server, ServerSettings, serve};
-use crate::api::ApiSettings;
-use crate::api::testing::api;
+use crate::api::tests::support::api;
 
 const ANYWHERE: &str = "127.0.0.1:0";
 
@@ -37,12 +37,11 @@ async fn fetch(address: SocketAddr, path: &str) -> String {
 #[tokio::test]
 async fn one_port_speaks_both_versions_of_http() {
     let stop = CancellationToken::new();
-    let legacy = Router::new().route("/known", get(async || StatusCode::NO_CONTENT));
-    let api = api(legacy, ApiSettings::default()).await;
-    let server = serve(ANYWHERE.parse().unwrap(), api.calls, ServerSettings::default(), stop.clone()).await.unwrap();
+    let calls = api().await.calls;
+    let server = serve(ANYWHERE.parse().unwrap(), calls, ServerSettings::default(), stop.clone()).await.unwrap();
     let address = server.address();
-    let answer = fetch(address, "/known").await;
-    assert!(answer.starts_with("HTTP/1.1 204") && answer.contains("x-correlation-id: "), "{answer}");
+    let answer = fetch(address, "/unknown").await;
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("x-correlation-id: "), "{answer}");
 
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut client = HealthClient::new(channel);

@@ -1,5 +1,112 @@
 //! The production store: Postgres 15 or newer.
+//!
+//! Locks are always taken in one order: request rows by id, idempotency keys, subjects by id, heads by shard. So two
+//! batches can wait for each other's locks but never in a circle.
+
+mod commit;
+mod connect;
+mod lane_lock;
+mod log;
+mod maintain;
+mod read;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
+
+use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+use crate::domain::{
+    Command, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, TemplateId, Timestamp,
+};
+
+pub use connect::PostgresSettings;
 
 /// A Postgres database.
-#[derive(Debug)]
-pub struct Postgres;
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    pool: PgPool,
+    options: PgConnectOptions,
+    topology: Topology,
+    candidates: Arc<lane_lock::Candidates>,
+}
+
+#[async_trait]
+impl Store for Postgres {
+    fn topology(&self) -> Topology {
+        self.topology
+    }
+
+    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+        commit::commit(self, batch).await
+    }
+
+    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+        read::get(&self.pool, ids).await
+    }
+
+    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+        read::find(&self.pool, query, page).await
+    }
+
+    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
+        read::subject(&self.pool, id).await
+    }
+
+    async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError> {
+        commit::write_subjects(&mut *self.pool.acquire().await?, subjects).await
+    }
+
+    async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
+        maintain::put_template(&self.pool, template, now).await
+    }
+
+    async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
+        read::templates(&self.pool).await
+    }
+
+    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
+        log::heads(&self.pool).await
+    }
+
+    async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
+        log::read(&self.pool, shard, after, limit).await
+    }
+
+    async fn logged_at(&self, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError> {
+        log::logged_at(&self.pool, shard, after).await
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        log::checkpoints(&self.pool).await
+    }
+
+    async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+        log::claim_checkpoints(&self.pool, shards, owner).await
+    }
+
+    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        log::put_checkpoints(&self.pool, checkpoints).await
+    }
+
+    async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+        lane_lock::take(&self.options, &self.candidates, lane).await
+    }
+
+    async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
+        maintain::add_partitions(&self.pool, now).await?;
+        maintain::drop_keys(&self.pool, keys_before).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.candidates.lock().await.clear();
+        self.pool.close().await;
+    }
+}

@@ -1,5 +1,112 @@
-//! The embedded store: SQLite.
+//! The embedded store: SQLite in one file, for development and for installations without a server.
+//!
+//! One connection writes, so that a batch waits for its turn in this process rather than for the lock of the file; others
+//! read. In WAL mode with `synchronous=FULL` a commit that returned survives a power cut.
+
+mod commit;
+mod connect;
+mod lane_lock;
+mod log;
+mod maintain;
+mod read;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use sqlx::SqlitePool;
+use uuid::Uuid;
+
+use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+use crate::domain::{
+    Command, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, TemplateId, Timestamp,
+};
+
+pub use connect::SqliteSettings;
 
 /// A SQLite database.
-#[derive(Debug)]
-pub struct Sqlite;
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    writer: SqlitePool,
+    readers: SqlitePool,
+    topology: Topology,
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn topology(&self) -> Topology {
+        self.topology
+    }
+
+    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+        commit::commit(self, batch).await
+    }
+
+    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+        read::get(&self.readers, ids).await
+    }
+
+    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+        read::find(&self.readers, query, page).await
+    }
+
+    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
+        read::subject(&self.readers, id).await
+    }
+
+    async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError> {
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        commit::write_subjects(&mut tx, subjects).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
+        maintain::put_template(&self.writer, template, now).await
+    }
+
+    async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
+        read::templates(&self.readers).await
+    }
+
+    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
+        log::heads(&self.readers).await
+    }
+
+    async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
+        log::read(&self.readers, shard, after, limit).await
+    }
+
+    async fn logged_at(&self, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError> {
+        log::logged_at(&self.readers, shard, after).await
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        log::checkpoints(&self.readers).await
+    }
+
+    async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+        log::claim_checkpoints(&self.writer, shards, owner).await
+    }
+
+    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        log::put_checkpoints(&self.writer, checkpoints).await
+    }
+
+    async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+        lane_lock::take(&self.path, lane)
+    }
+
+    async fn maintain(&self, _now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
+        maintain::drop_keys(&self.writer, keys_before).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

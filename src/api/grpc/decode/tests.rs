@@ -1,3 +1,5 @@
+//! Every wrong field of every message is named, and no message makes decoding panic.
+
 use proptest::prelude::{Strategy, any};
 use proptest::{collection, option, prop_assert, proptest};
 use prost::Message;

@@ -1,3 +1,5 @@
+//! Every kind of error with its code and its details, and nothing of what is inside.
+
 use std::sync::Arc;
 
 use axum::body::Body;

@@ -80,13 +80,15 @@ CREATE TABLE relay_checkpoint (
     shard           smallint PRIMARY KEY,
     pos             bigint   NOT NULL DEFAULT 0 CHECK (pos >= 0),
     exact           boolean  NOT NULL DEFAULT false,
-    may_start_topic boolean  NOT NULL DEFAULT false
+    may_start_topic boolean  NOT NULL DEFAULT false,
+    owner           uuid     NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE  relay_checkpoint                 IS 'How far each shard is known to be published; the topic itself is the cursor.';
 COMMENT ON COLUMN relay_checkpoint.shard           IS 'Shard.';
 COMMENT ON COLUMN relay_checkpoint.pos             IS 'Last position known to be on the topic.';
 COMMENT ON COLUMN relay_checkpoint.exact           IS 'Whether nothing after it was published: written on a clean stop, or by an operator.';
 COMMENT ON COLUMN relay_checkpoint.may_start_topic IS 'Whether an operator lets the relay go on from here although the topic is empty.';
+COMMENT ON COLUMN relay_checkpoint.owner           IS 'The run of a relay lane that may write this row; a later run takes it over.';
 
 CREATE TABLE idempotency_key (
     caller      uuid        NOT NULL,

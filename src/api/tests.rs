@@ -1,10 +1,14 @@
+//! The public port as its callers meet it, without a network and without a database.
+
+pub(super) mod support;
+
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::routing::get;
 use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -13,24 +17,19 @@ use tonic_reflection::pb as reflection;
 use tonic_types::StatusExt;
 use tower::ServiceExt;
 
-use crate::api::ApiSettings;
-use crate::api::call::CORRELATION_HEADER;
-use crate::api::testing::{AWAY, api};
+use self::support::{AWAY, api, authentication};
+use super::call::{CORRELATION_HEADER, CallSettings, Calls};
 use crate::contract::v1;
 use crate::contract::v1::request_service_client::RequestServiceClient;
 use crate::service::Call;
 
 const ID: &str = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
 
-async fn bare_api() -> crate::api::Api {
-    api(Router::new(), ApiSettings::default()).await
-}
-
 async fn answer(path: &str, headers: &[(&'static str, &'static str)], body: &'static [u8]) -> Response<Body> {
     let mut request = Request::post(path).body(Body::from(body)).unwrap();
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
     request.headers_mut().extend(headers.collect::<HeaderMap>());
-    bare_api().await.calls.oneshot(request).await.unwrap()
+    api().await.calls.oneshot(request).await.unwrap()
 }
 
 fn status(response: &Response<Body>) -> Status {
@@ -82,41 +81,49 @@ async fn a_caller_nobody_knows_is_told_in_the_shape_of_the_transport() {
     let response = answer("/", &[bad], b"").await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert!(response.headers().contains_key(CORRELATION_HEADER));
-    let text = to_bytes(response.into_body(), 1_000).await.unwrap();
-    assert_eq!(&text[..], b"header X-Dev-User must be a UUID");
+    let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 1_000).await.unwrap()).unwrap();
+    let message = body["Message"].as_str().unwrap();
+    assert!(message.contains("header X-Dev-User must be a UUID"), "{message}");
+}
+
+/// Some routes with the layer around them.
+fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
+    Calls::new(router, CallSettings { authentication: authentication(), max_duration })
 }
 
 #[tokio::test]
 async fn handlers_get_the_call_and_answers_its_id() {
-    let legacy = Router::new().route(
-        "/known",
-        get(async |request: Request<Body>| {
-            let call = request.extensions().get::<Call>().unwrap();
-            assert!(call.deadline.is_some() && call.traceparent.is_some());
-            call.caller.user.to_string()
-        }),
-    );
-    let api = api(legacy, ApiSettings::default()).await;
-    let request = Request::get("/known")
+    let router = Router::new().fallback(async |request: Request<Body>| {
+        let call = request.extensions().get::<Call>().unwrap();
+        assert!(call.deadline.is_some() && call.traceparent.is_some());
+        call.caller.user.to_string()
+    });
+    let request = Request::get("/")
         .header("x-dev-user", ID)
         .header("X-Correlation-ID", ID)
         .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    let response = api.calls.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let calls = calls(router, Duration::from_secs(30));
+    let response = calls.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.headers()[CORRELATION_HEADER], ID);
     assert_eq!(&to_bytes(response.into_body(), 1_000).await.unwrap()[..], ID.as_bytes());
 }
 
 #[tokio::test]
 async fn a_call_whose_time_is_over_is_answered_without_its_handler() {
-    let legacy = Router::new().route("/known", get(std::future::pending::<()>));
-    let api = api(legacy, ApiSettings { max_duration: Duration::ZERO, ..ApiSettings::default() }).await;
-    let response = api.calls.oneshot(Request::get("/known").body(Body::empty()).unwrap()).await.unwrap();
+    let endless = Router::new().fallback(std::future::pending::<()>);
+    let at_once = calls(endless.clone(), Duration::ZERO);
+    let response = at_once.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+
+    let request = Request::post("/").header("content-type", "application/grpc").header("grpc-timeout", "1u");
+    let in_an_hour = calls(endless, Duration::from_hours(1));
+    let response = in_an_hour.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(status(&response).code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]
 async fn wrong_fields_are_named_by_their_path_wherever_they_are_noticed() {
-    let mut client = RequestServiceClient::new(bare_api().await.calls);
+    let mut client = RequestServiceClient::new(api().await.calls);
     let draft = v1::RequestDraft {
         r#type: v1::RequestType::Enroll.into(),
         profile_template: ID.to_owned(),
@@ -143,7 +150,7 @@ async fn wrong_fields_are_named_by_their_path_wherever_they_are_noticed() {
 
 #[tokio::test]
 async fn a_database_that_is_away_is_no_secret_but_its_errors_are() {
-    let mut client = RequestServiceClient::new(bare_api().await.calls);
+    let mut client = RequestServiceClient::new(api().await.calls);
     let error = client.get_request(v1::GetRequestRequest { id: ID.to_owned() }).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     assert!(error.get_details_retry_info().is_some());
@@ -152,7 +159,7 @@ async fn a_database_that_is_away_is_no_secret_but_its_errors_are() {
 
 #[tokio::test]
 async fn health_follows_its_switch_and_ends_its_streams() {
-    let mut api = bare_api().await;
+    let mut api = api().await;
     let mut client = HealthClient::new(api.calls.clone());
     let check = |service: &str| HealthCheckRequest { service: service.to_owned() };
     for service in ["", "cmgate.v1.RequestService"] {
@@ -177,7 +184,7 @@ async fn health_follows_its_switch_and_ends_its_streams() {
 
 #[tokio::test]
 async fn reflection_lists_the_services_in_both_versions() {
-    let calls = bare_api().await.calls;
+    let calls = api().await.calls;
     let expected = ["cmgate.v1.RequestService", "grpc.health.v1.Health"];
 
     let mut client = reflection::v1::server_reflection_client::ServerReflectionClient::new(calls.clone());

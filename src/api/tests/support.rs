@@ -3,14 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::Router;
-use axum::body::Body;
-use http::{Response, StatusCode};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::call::LegacyManners;
-use super::{Api, ApiSettings, Legacy, assemble};
+use crate::api::{Api, ApiSettings, assemble};
 use crate::auth::{Authentication, Development};
 use crate::clock::Clock;
 use crate::domain::{
@@ -22,11 +18,11 @@ use crate::service::{Catalog, Service, Writer, WriterSettings};
 use crate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 
 /// What the database of the tests says to everything.
-pub(super) const AWAY: &str = "nobody listens on the port of the database";
+pub(in crate::api) const AWAY: &str = "nobody listens on the port of the database";
 
 /// A database that is away, or says no more than that it is there.
-pub(super) struct NoStore {
-    pub(super) answers_pings: bool,
+pub(in crate::api) struct NoStore {
+    pub(in crate::api) answers_pings: bool,
 }
 
 fn away<T>() -> Result<T, StoreError> {
@@ -71,6 +67,9 @@ impl Store for NoStore {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
         away()
     }
+    async fn claim_checkpoints(&self, _shards: &[Shard], _owner: Uuid) -> Result<(), StoreError> {
+        away()
+    }
     async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
         away()
     }
@@ -87,7 +86,7 @@ impl Store for NoStore {
 }
 
 /// Use cases without a database and without a template.
-pub(super) fn service() -> Service {
+pub(in crate::api) fn service() -> Service {
     let store: Arc<dyn Store> = Arc::new(NoStore { answers_pings: false });
     let feed = Arc::new(Feed::new(store.topology().shards));
     let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
@@ -96,25 +95,12 @@ pub(super) fn service() -> Service {
 }
 
 /// Everybody is user 1, unless a header says otherwise.
-pub(super) fn authentication() -> Authentication {
+pub(in crate::api) fn authentication() -> Authentication {
     let user = UserId::new(Uuid::from_u128(1));
     Authentication::Development(Development { user, name: "dev".to_owned(), sid: None, groups: Vec::new() })
 }
 
-/// Manners of a facade that tells an error as its text alone.
-pub(super) fn manners() -> LegacyManners {
-    LegacyManners {
-        route: |_method, path| (path == "/known").then_some("GET /known"),
-        refuse: |kind, message, _correlation| {
-            let mut response = Response::new(Body::from(message.to_owned()));
-            *response.status_mut() = super::status::told(kind).status;
-            response
-        },
-    }
-}
-
-/// The public port with a facade of the given routes, and 404 for all others.
-pub(super) async fn api(legacy: Router, settings: ApiSettings) -> Api {
-    let router = legacy.fallback(async || StatusCode::NOT_FOUND);
-    assemble(service(), authentication(), Legacy { router, manners: manners() }, settings).await.unwrap()
+/// The public port.
+pub(in crate::api) async fn api() -> Api {
+    assemble(service(), authentication(), ApiSettings::default()).await.unwrap()
 }

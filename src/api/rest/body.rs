@@ -1,0 +1,121 @@
+//! The body of a create call, and the draft that it stands for.
+
+use uuid::Uuid;
+
+use super::json::Value;
+use super::{guid, items, numbers};
+use crate::domain::{
+    Comment, Credential, Draft, FieldViolation, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId,
+    UserId,
+};
+
+/// What errors call the body.
+pub(super) const BODY: &str = "The request body";
+
+/// What is wrong with a call, gathered so that the caller learns all of it at once.
+#[derive(Debug, Default)]
+pub(super) struct Violations(Vec<FieldViolation>);
+
+impl Violations {
+    /// Notes what is wrong with one field.
+    pub(super) fn add(&mut self, field: impl Into<String>, problem: impl Into<String>) {
+        self.0.push(FieldViolation { field: field.into(), problem: problem.into() });
+    }
+
+    /// The value of a field; if it was refused, nothing, and the refusal is kept.
+    pub(super) fn keep<T>(&mut self, read: Result<T, Refusal>) -> Option<T> {
+        read.map_err(|refusal| self.0.extend(refusal.violations())).ok()
+    }
+
+    /// Whether nothing is wrong.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The refusal that tells all that is wrong.
+    pub(super) fn refusal(self) -> Refusal {
+        Refusal::Invalid(self.0)
+    }
+}
+
+/// Reads the draft that a body stands for.
+///
+/// # Errors
+/// [`Refusal::Invalid`] with all that is wrong with the body, and with what was found wrong before.
+pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, Refusal> {
+    let Value::Object(members) = body else {
+        violations.add(BODY, "must be a JSON object");
+        return Err(violations.refusal());
+    };
+    // Names are matched in any case, and each of several that match replaces the one before, as in Json.NET.
+    let member = |name: &str| {
+        let last = members.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
+        last.map_or(&Value::Null, |(_, value)| value)
+    };
+    let mut uuid = |name: &str| violations.keep(uuid_of(name, member(name))).flatten();
+    let template = uuid("profiletemplateuuid").map(TemplateId::new);
+    let target = uuid("target").map(UserId::new);
+    let profile = uuid("profile").map(ProfileId::new);
+    let smartcard = uuid("smartcard").map(SmartcardId::new);
+    let old = Credential { profile, smartcard };
+    let kind = violations.keep(kind_of(member("type")));
+    let data_items = items::read(member("datacollection"), &mut violations);
+    let comment = violations.keep(comment_of(member("comment"))).unwrap_or_default();
+    let priority = violations.keep(priority_of(member("priority"))).flatten();
+    match kind {
+        Some(kind) if violations.is_empty() => Ok(Draft { kind, template, target, old, data_items, comment, priority }),
+        _ => Err(violations.refusal()),
+    }
+}
+
+/// A value as the framework reads one into a string; nothing for what is no text.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) | Value::Number(text) => Some(text.clone()),
+        Value::Bool(bool) => Some(bool.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn kind_of(value: &Value) -> Result<RequestType, Refusal> {
+    let kind = match value {
+        Value::String(text) | Value::Number(text) => numbers::read_type(text),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    kind.ok_or_else(|| Refusal::invalid("type", format!("must be one of {}", numbers::type_names())))
+}
+
+/// A GUID. An empty string and the zero GUID stand for none, as in the answers.
+fn uuid_of(name: &str, value: &Value) -> Result<Option<Uuid>, Refusal> {
+    let read = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => guid::read(text),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let uuid = read.ok_or_else(|| Refusal::invalid(name, "must be a GUID"))?;
+    Ok(if uuid.is_nil() { None } else { Some(uuid) })
+}
+
+fn comment_of(value: &Value) -> Result<Comment, Refusal> {
+    if *value == Value::Null {
+        return Ok(Comment::default());
+    }
+    let text = text_of(value).ok_or_else(|| Refusal::invalid("comment", "must be a string"))?;
+    Comment::parse("comment", text)
+}
+
+fn priority_of(value: &Value) -> Result<Option<Priority>, Refusal> {
+    let number = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => text.trim(),
+        // Some serialisers write every number with a fraction.
+        Value::Number(number) => number.split_once('.').map_or(number.as_str(), |(whole, fraction)| {
+            if fraction.bytes().all(|digit| digit == b'0') { whole } else { number }
+        }),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => "",
+    };
+    let priority = number.parse().map_err(|_| Refusal::invalid("priority", "must be a whole number from 0 to 255"))?;
+    Ok(Some(Priority(priority)))
+}

@@ -1,0 +1,123 @@
+//! The calls of the API: from a request of HTTP to a use case, and from its result to the documented answer.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ETAG};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
+
+use super::body::{BODY, Violations, draft};
+use super::error::{Failure, JSON};
+use super::path::{Resource, address, resource};
+use super::view::{View, write_json};
+use super::{Limits, json, list, text};
+use crate::domain::{ErrorKind, IdempotencyKey, Refusal, RequestId};
+use crate::service::{Call, Service};
+
+/// Header with the key under which a create call acts once.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// What the calls work with.
+#[derive(Clone)]
+pub(super) struct Facade {
+    pub(super) service: Service,
+    pub(super) limits: Limits,
+}
+
+/// Answers any call that is not gRPC.
+pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Body>) -> Response {
+    let Some(call) = request.extensions_mut().remove::<Call>() else {
+        return Failure::Early(ErrorKind::Unauthenticated, "authorization has been denied for this request".to_owned())
+            .respond(None);
+    };
+    let correlation = call.correlation;
+    let answered = facade.dispatch(call, request).await;
+    answered.unwrap_or_else(|failure| failure.respond(Some(correlation)))
+}
+
+impl Facade {
+    async fn dispatch(self, call: Call, request: Request<Body>) -> Result<Response, Failure> {
+        let Some(resource) = resource(request.uri().path()) else {
+            return Err(Failure::UnknownAddress(address(request.uri(), request.headers())));
+        };
+        match (resource, request.method()) {
+            (Resource::Requests, &Method::POST) => self.create(&call, request).await,
+            (Resource::Requests, &Method::GET) => self.list(call, request).await,
+            (Resource::Request(id), &Method::GET) => self.get(&call, id).await,
+            (resource, other) => Err(Failure::WrongMethod(other.clone(), resource.methods())),
+        }
+    }
+
+    async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
+        let (head, body) = request.into_parts();
+        let encoding = text::encoding(&head.headers).map_err(Failure::WrongMediaType)?;
+        let body = self.read(body).await?;
+        let body =
+            text::decode(&body, encoding).ok_or_else(|| Refusal::invalid(BODY, "is not text in its encoding"))?;
+        let body = json::read(&body).map_err(|error| Refusal::invalid(BODY, format!("is not JSON: {error}")))?;
+
+        let mut violations = Violations::default();
+        let key = violations.keep(idempotency_key(&head.headers, call)).flatten();
+        let draft = draft(&body, violations)?;
+        let created = self.service.create(call, draft, key).await?;
+        Ok(answer_with(StatusCode::CREATED, &format!("api/v1.0/requests/{}", created.id)))
+    }
+
+    async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
+        match self.service.get(call, id).await {
+            Ok(request) => {
+                let mut response = answer_with(StatusCode::OK, &View::of(&request));
+                if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
+                    response.headers_mut().insert(ETAG, tag);
+                }
+                Ok(response)
+            }
+            // The documented answer for what does not exist.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn list(self, call: Call, request: Request<Body>) -> Result<Response, Failure> {
+        let Some(query) = list::query(request.uri(), &call)? else {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        };
+        // Read before anything is sent, so that an error or an empty list still has its own status.
+        let first = list::first_page(&self.service, &call, &query).await?;
+        if first.is_empty() {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        Ok(([(CONTENT_TYPE, JSON)], list::body(self.service, call, query, first)).into_response())
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, Failure> {
+        let limit = self.limits.body_bytes;
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Failure::BodyTooLong(limit));
+        }
+        match Limited::new(body, limit).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Failure::BodyTooLong(limit)),
+            Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
+        }
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap, call: &Call) -> Result<Option<IdempotencyKey>, Refusal> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Refusal::invalid(IDEMPOTENCY_KEY, "must be given once"));
+    }
+    // What is not visible ASCII is refused by the key itself.
+    IdempotencyKey::parse(IDEMPOTENCY_KEY, call.caller.user, key.to_str().unwrap_or_default()).map(Some)
+}
+
+fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {
+    let mut body = Vec::new();
+    write_json(&mut body, value);
+    (status, [(CONTENT_TYPE, JSON)], body).into_response()
+}

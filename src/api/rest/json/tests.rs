@@ -1,0 +1,163 @@
+//! The reader against `serde_json` on JSON, against tables on what only Json.NET takes, and against anything at all.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{MAX_DEPTH, MAX_VALUES, Value, read};
+
+/// The same value for `serde_json`, where the last of equal names wins too.
+fn to_serde(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(bool) => (*bool).into(),
+        Value::Number(number) => serde_json::from_str(number).unwrap(),
+        Value::String(text) => text.clone().into(),
+        Value::Array(items) => items.iter().map(to_serde).collect(),
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), to_serde(value))).collect(),
+    }
+}
+
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<u64>().prop_map(serde_json::Value::from),
+        any::<f64>().prop_map(serde_json::Value::from),
+        any::<String>().prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(6, 128, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8).prop_map(serde_json::Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..8)
+                .prop_map(|members| members.into_iter().collect::<serde_json::Value>()),
+        ]
+    })
+}
+
+/// Text that looks like JSON often enough to get far into the reader.
+fn jumble() -> impl Strategy<Value = String> {
+    let token = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "'",
+        "\\",
+        "\\u",
+        "d83d",
+        "de00",
+        "//",
+        "/*",
+        "*/",
+        "null",
+        "NaN",
+        "-",
+        ".",
+        "e",
+        "0",
+        "17",
+        " ",
+        "\n",
+        "\0",
+        "\u{201C}",
+        "\u{201D}",
+        "\u{2019}",
+        "name",
+        "$",
+        "\u{1F600}",
+    ]);
+    prop::collection::vec(token, 0..64).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #[test]
+    fn json_keeps_its_meaning(value in any_json()) {
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(to_serde(&read(&text).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>(), jumble in jumble()) {
+        let _ = read(&text);
+        let _ = read(&jumble);
+    }
+
+    #[test]
+    fn what_serde_json_reads_is_read_alike(text in jumble()) {
+        if let Ok(expected) = serde_json::from_str::<serde_json::Value>(&text) {
+            prop_assert_eq!(to_serde(&read(&text).unwrap()), expected);
+        }
+    }
+}
+
+#[test]
+fn what_json_net_takes_is_taken() {
+    let table = [
+        ("comment in an object", "{ /* why */ \"a\": // what\n 1 }", json!({"a": 1})),
+        ("comment around the value", "// first\r[1] /* last */", json!([1])),
+        ("single quotes", "{'a': 'it is \"so\"'}", json!({"a": "it is \"so\""})),
+        ("escaped single quote", "'it\\'s'", json!("it's")),
+        ("unquoted names", "{a: 1, $b_2: 2}", json!({"a": 1, "$b_2": 2})),
+        ("comma after the last member", "{\"a\": [1, 2,],}", json!({"a": [1, 2]})),
+        ("typographic quotes", "[{“Request Reason”:”Need VPN Certs”}]", json!([{"Request Reason": "Need VPN Certs"}])),
+        ("typographic quotes inside plain ones", "\"Bob’s “card”\"", json!("Bob’s “card”")),
+        ("apostrophe inside typographic quotes", "“Bob’s”", json!("Bob’s")),
+        ("typographic single quotes", "{‘a’:‘b’}", json!({"a": "b"})),
+        ("line break in a string", "\"a\nb\"", json!("a\nb")),
+        ("NUL between tokens", "[1]\0\0", json!([1])),
+        ("no-break space between tokens", "[\u{a0}1]", json!([1])),
+        ("undefined", "[undefined]", json!([null])),
+        ("surrogate pair", "\"\\uD83D\\uDE00\"", json!("\u{1F600}")),
+        ("lone surrogates", "\"\\uD83D\\uD83Dx\\uDE00\"", json!("\u{FFFD}\u{FFFD}x\u{FFFD}")),
+        ("surrogate before another escape", "\"\\uD83D\\n\"", json!("\u{FFFD}\n")),
+    ];
+    for (form, text, expected) in table {
+        assert_eq!(read(text).map(|value| to_serde(&value)), Ok(expected), "{form}");
+    }
+    for number in [".5", "5.", "-.5e3", "NaN", "Infinity", "-Infinity"] {
+        assert_eq!(read(number), Ok(Value::Number(number.to_owned())));
+    }
+}
+
+#[test]
+fn what_is_not_json_is_refused_with_its_place() {
+    let table = [
+        ("", "a value is missing at line 1, column 1"),
+        ("{\"a\" 1}", "a colon is missing at line 1, column 6"),
+        ("[1\n 2]", "a comma or ] is missing at line 2, column 2"),
+        ("[1,,2]", "something that is not a value at line 1, column 4"),
+        ("{,}", "a name is missing at line 1, column 2"),
+        ("\"a", "a string does not end at line 1, column 3"),
+        ("/* a", "a comment does not end at line 1, column 5"),
+        ("\"\\x\"", "an escape that JSON does not have at line 1, column 4"),
+        ("\"\\u12g4\"", "an escape that lacks its four hexadecimal digits at line 1, column 7"),
+        ("01", "a number that cannot be read at line 1, column 3"),
+        ("1e", "a number that cannot be read at line 1, column 3"),
+        (".", "a number that cannot be read at line 1, column 2"),
+        ("True", "something that is not a value at line 1, column 5"),
+        ("[] []", "more than one value at line 1, column 4"),
+        ("\u{1F600}", "something that is not a value at line 1, column 1"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(read(text).map_err(|error| error.to_string()), Err(expected.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn depth_and_size_have_their_limits() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(read(&nested(MAX_DEPTH)).is_ok());
+    assert!(read(&nested(MAX_DEPTH + 1)).is_err());
+    assert!(read(&"[".repeat(1 << 20)).is_err());
+    assert!(read(&"{a:".repeat(1 << 20)).is_err());
+
+    let array = |items: usize| format!("[{}]", "0,".repeat(items));
+    assert!(read(&array(MAX_VALUES - 1)).is_ok());
+    assert!(read(&array(MAX_VALUES)).is_err());
+}

@@ -1,0 +1,147 @@
+//! Names and numbers of MIM CM. They live here and nowhere else; every other contract says what it means by name.
+//!
+//! Numbers of the statuses stand in the SQL interface (SDK page bb468058), those of the types 1 to 11 in the database;
+//! the documents number neither `OfflineUnblock` nor the halves of the data collection.
+
+use crate::domain::{Medium, Provider, Request, RequestType, Status};
+
+/// Names of types that a caller may use: those of the create page, of the policy page, and of the enumeration.
+const TYPE_NAMES: [(&str, RequestType); 16] = [
+    ("Enroll", RequestType::Enroll),
+    ("Duplicate", RequestType::Duplicate),
+    ("OfflineUnblock", RequestType::OfflineUnblock),
+    ("OnlineUpdate", RequestType::OnlineUpdate),
+    ("Renew", RequestType::Renew),
+    ("Recover", RequestType::Recover),
+    ("RecoverOnBehalf", RequestType::RecoverOnBehalf),
+    ("Reinstate", RequestType::SuspendOrReinstate),
+    ("Retire", RequestType::Retire),
+    ("Revoke", RequestType::Disable),
+    ("TemporaryCards", RequestType::TemporaryCardEnroll),
+    ("Unblock", RequestType::Unblock),
+    ("Disable", RequestType::Disable),
+    ("SuspendOrReinstate", RequestType::SuspendOrReinstate),
+    ("TemporaryCardEnroll", RequestType::TemporaryCardEnroll),
+    ("TemporaryEnroll", RequestType::TemporaryCardEnroll),
+];
+
+/// How many of the names are those of the create page, which an error lists.
+const DOCUMENTED_TYPES: usize = 12;
+
+/// The names of statuses that the get page lists.
+pub(super) const STATUS_NAMES: &str = "Approved, Canceled, Completed, Denied, Executing, Failed, None, Pending";
+
+/// Name of the status that no request has, number 0.
+const NO_STATUS: &str = "None";
+
+/// The number of a type.
+pub(super) const fn type_number(kind: RequestType) -> u8 {
+    match kind {
+        RequestType::Enroll => 1,
+        RequestType::Recover => 2,
+        RequestType::Renew => 3,
+        RequestType::Disable => 4,
+        RequestType::Unblock => 5,
+        RequestType::Duplicate => 6,
+        RequestType::Retire => 7,
+        RequestType::RecoverOnBehalf => 8,
+        RequestType::SuspendOrReinstate => 9,
+        RequestType::OnlineUpdate => 10,
+        RequestType::TemporaryCardEnroll => 11,
+        // 12 and 13 are for the types that retire and disable temporary cards.
+        RequestType::OfflineUnblock => 14,
+    }
+}
+
+/// The number of a status.
+pub(super) const fn status_number(status: Status) -> u8 {
+    match status {
+        Status::Approved => 3,
+        Status::Denied => 4,
+        Status::Completed => 8,
+        Status::Failed => 9,
+        Status::Pending => 16,
+        Status::Canceled => 17,
+        Status::Executing => 18,
+    }
+}
+
+/// The bits of `Flags`: 1 for an enrollment agent, 2 for a smart card.
+pub(super) fn flags(request: &Request) -> u8 {
+    let agent = u8::from(request.policy.enrollment_agent_required);
+    let smartcard = match request.medium {
+        Medium::Software => 0,
+        Medium::Smartcard => 2,
+    };
+    agent | smartcard
+}
+
+/// The bits of `DataCollectionFlags`, each for a party that has delivered its items: 16 the subscriber, 32 the manager.
+pub(super) fn data_collection_flags(request: &Request) -> u8 {
+    let bit = |provider, bit| if request.is_provided_by(provider) { bit } else { 0 };
+    bit(Provider::Subscriber, 16) | bit(Provider::CertificateManager, 32)
+}
+
+/// A type by a name in any case, or by its number, as the framework binds an enumeration.
+pub(super) fn read_type(text: &str) -> Option<RequestType> {
+    let text = text.trim();
+    let named = TYPE_NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, kind)| *kind);
+    named.or_else(|| RequestType::ALL.into_iter().find(|kind| is_number(text, type_number(*kind))))
+}
+
+/// The names of types that the create page lists.
+pub(super) fn type_names() -> String {
+    TYPE_NAMES[..DOCUMENTED_TYPES].iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// A status by its name in any case, or by its number: `Some(None)` for `None`, which no request has.
+#[expect(clippy::option_option, reason = "the inner None is the status of that name")]
+pub(super) fn read_status(text: &str) -> Option<Option<Status>> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case(NO_STATUS) || is_number(text, 0) {
+        return Some(None);
+    }
+    let found = Status::ALL
+        .into_iter()
+        .find(|status| status.name().eq_ignore_ascii_case(text) || is_number(text, status_number(*status)));
+    found.map(Some)
+}
+
+fn is_number(text: &str, number: u8) -> bool {
+    text.parse() == Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read_status, read_type, status_number, type_names, type_number};
+    use crate::domain::{RequestType, Status};
+
+    #[test]
+    fn every_type_is_read_by_its_names_and_its_number() {
+        for (name, kind) in super::TYPE_NAMES {
+            for text in [name.to_owned(), name.to_uppercase(), name.to_lowercase(), format!(" {name} ")] {
+                assert_eq!(read_type(&text), Some(kind), "{text}");
+            }
+        }
+        for kind in RequestType::ALL {
+            assert_eq!(read_type(&type_number(kind).to_string()), Some(kind));
+        }
+        for other in ["", "0", "12", "-1", "256", "Abandon", "enroll,renew", "recover_on_behalf"] {
+            assert_eq!(read_type(other), None, "{other}");
+        }
+        assert_eq!(type_names().split(", ").count(), 12);
+    }
+
+    #[test]
+    fn every_status_is_read_by_its_name_and_its_number() {
+        for status in Status::ALL {
+            assert_eq!(read_status(status.name()), Some(Some(status)));
+            assert_eq!(read_status(&status.name().to_uppercase()), Some(Some(status)));
+            assert_eq!(read_status(&status_number(status).to_string()), Some(Some(status)));
+        }
+        assert_eq!(read_status("none"), Some(None));
+        for other in ["", "Abandoned", "1", "Cancelled"] {
+            assert_eq!(read_status(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Paths of the API, matched as IIS did: in any case, with slashes, dots and blanks at the end left out.
+
+use std::borrow::Cow;
+
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Uri};
+
+use super::guid;
+use crate::domain::RequestId;
+
+/// What every path begins with.
+const PREFIX: [&str; 3] = ["CertificateManagement", "api", "v1.0"];
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    /// `/requests`
+    Requests,
+    /// `/requests/{id}`
+    Request(RequestId),
+}
+
+impl Resource {
+    /// The methods that it takes, as the `Allow` header lists them.
+    pub(super) const fn methods(self) -> &'static str {
+        match self {
+            Self::Requests => "GET, POST",
+            Self::Request(_) => "GET",
+        }
+    }
+}
+
+/// The route of a method and path as metrics show it; `None` if there is no such route.
+#[must_use]
+pub fn route(method: &Method, path: &str) -> Option<&'static str> {
+    match (resource(path)?, method) {
+        (Resource::Requests, &Method::POST) => Some("POST /requests"),
+        (Resource::Requests, &Method::GET) => Some("GET /requests"),
+        (Resource::Request(_), &Method::GET) => Some("GET /requests/{id}"),
+        (Resource::Requests | Resource::Request(_), _) => None,
+    }
+}
+
+/// What a path names; `None` if it is not one of the API.
+pub(super) fn resource(path: &str) -> Option<Resource> {
+    let mut segments: Vec<Cow<'_, str>> = path.strip_prefix('/')?.split('/').map(decode).collect::<Option<_>>()?;
+    while let Some(last) = segments.last_mut() {
+        let meant = last.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+        if !meant.is_empty() {
+            *last = Cow::Owned(meant.to_owned());
+            break;
+        }
+        segments.pop();
+    }
+    let segments: Vec<&str> = segments.iter().map(|segment| segment.trim()).collect();
+    let (prefix, rest) = segments.split_at_checked(PREFIX.len())?;
+    let is_of_api = prefix.iter().zip(PREFIX).all(|(given, expected)| given.eq_ignore_ascii_case(expected));
+    if !is_of_api {
+        return None;
+    }
+    match rest {
+        [name] if name.eq_ignore_ascii_case("requests") => Some(Resource::Requests),
+        [name, id] if name.eq_ignore_ascii_case("requests") => {
+            guid::read(id).map(|id| Resource::Request(RequestId::new(id)))
+        }
+        _ => None,
+    }
+}
+
+/// The address that the caller used, as far as it is known.
+pub(super) fn address(uri: &Uri, headers: &HeaderMap) -> String {
+    let host = uri.authority().map(Authority::as_str);
+    let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    match host {
+        Some(host) => format!("{}://{host}{path}", uri.scheme_str().unwrap_or("http")),
+        None => path.to_owned(),
+    }
+}
+
+/// Takes the percent-encoding off a segment; `None` if the result is not text.
+fn decode(segment: &str) -> Option<Cow<'_, str>> {
+    if !segment.contains('%') {
+        return Some(Cow::Borrowed(segment));
+    }
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut bytes = segment.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = if byte == b'%' { hex(bytes.next()?)? * 16 + hex(bytes.next()?)? } else { byte };
+        decoded.push(byte);
+    }
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Resource, resource};
+
+    const ID: &str = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
+
+    #[test]
+    fn the_list_is_found_in_any_case() {
+        for path in [
+            "/CertificateManagement/api/v1.0/requests",
+            "/certificatemanagement/API/V1.0/REQUESTS",
+            "/CertificateManagement/api/v1.0/requests/",
+            "/CertificateManagement/api/v1.0/requests...",
+            "/CertificateManagement/api/v1.0/requests/%20//.",
+            "/CertificateManagement/api/v1%2E0/req%75ests",
+        ] {
+            assert_eq!(resource(path), Some(Resource::Requests), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_found_in_every_form_of_its_id() {
+        let id = Resource::Request(ID.parse().unwrap());
+        let forms = [
+            ID.to_owned(),
+            ID.to_uppercase(),
+            ID.replace('-', ""),
+            format!("{{{ID}}}"),
+            format!("%7B{ID}%7D"),
+            format!("({ID})"),
+            format!("%20{ID}%20"),
+            format!("{ID}/"),
+            format!("{ID}...."),
+            format!("{ID}%20./."),
+        ];
+        for form in forms {
+            let path = format!("/certificatemanagement/api/v1.0/requests/{form}");
+            assert_eq!(resource(&path), Some(id), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_are_not_of_the_api() {
+        for path in [
+            "",
+            "*",
+            "/",
+            "/requests",
+            "/api/v1.0/requests",
+            "/CertificateManagement/api/v1.0",
+            "/CertificateManagement/api/v2.0/requests",
+            "/CertificateManagement/api/v1.0/request",
+            "/CertificateManagement/api/v1.0/requests/1",
+            "/CertificateManagement/api/v1.0/requests/not-a-guid",
+            "/CertificateManagement/api/v1.0/requests/%zz",
+            "/CertificateManagement/api/v1.0/requests/%ff",
+            "/CertificateManagement/api/v1.0/requests/%",
+            "/CertificateManagement/api/v1.0/requests%2Fa9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099",
+            "/CertificateManagement/api/v1.0/requests/a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099/profiles",
+        ] {
+            assert_eq!(resource(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_is_too_odd(path in any::<String>(), id in "[%{}().0-9a-f-]{0,40}") {
+            let _ = resource(&path);
+            let _ = resource(&format!("/CertificateManagement/api/v1.0/requests/{id}"));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The facade behind its router, over a store in memory: what is sent, and what comes back.
+//!
+//! The stores, the writer and the life cycle have their own tests; here they only have to be there.
+
+mod answers;
+mod drafts;
+mod golden;
+mod hostile;
+mod lists;
+mod memory;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use self::memory::Memory;
+use super::{Limits, router};
+use crate::clock::Clock;
+use crate::domain::{Caller, DataItemDefinition, Medium, Policy, ProfileTemplate, Provider, RequestType, Sid, UserId};
+use crate::feed::Feed;
+use crate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use crate::store::Store;
+
+const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
+const USER: &str = "8f1590dc-d932-4b66-8e68-2e91c5880780";
+const CARD_TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
+const SOFTWARE_TEMPLATE: &str = "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1";
+const CORRELATION: &str = "0c0a7d1e-3c0c-7000-8000-00000000c0de";
+
+/// The facade, and the store that it works on.
+struct Facade {
+    router: Router,
+    store: Arc<Memory>,
+}
+
+/// What came back.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    /// The body; the error if it broke off.
+    body: Result<String, String>,
+}
+
+impl Facade {
+    async fn start() -> Self {
+        Self::over(Memory::default()).await
+    }
+
+    async fn over(memory: Memory) -> Self {
+        let memory = Arc::new(memory);
+        let store: Arc<dyn Store> = Arc::clone(&memory) as _;
+        // 2015-07-07T23:36:21.93Z
+        let clock = Clock::Manual(Arc::new(AtomicI64::new(1_436_312_181_930_000)));
+        let catalog = Catalog::load(&*store, &clock, templates()).await.unwrap();
+        let feed = Arc::new(Feed::new(store.topology().shards));
+        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();
+        let service = Service::new(store, writer, Arc::new(catalog), clock, account);
+        Self { router: router(service, Limits::default()), store: memory }
+    }
+
+    async fn send(&self, mut request: Request<Body>) -> Answer {
+        request.extensions_mut().insert(call());
+        self.send_unknown(request).await
+    }
+
+    /// Sends a request whose caller nobody has proven.
+    async fn send_unknown(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string());
+        let body = body.map(|body| String::from_utf8(body.to_bytes().to_vec()).unwrap());
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    async fn get(&self, uri: &str) -> Answer {
+        self.send(Request::get(uri).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, body: impl Into<Body>) -> Answer {
+        let request = Request::post(REQUESTS).header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+}
+
+impl Answer {
+    fn body(&self) -> &str {
+        self.body.as_deref().unwrap()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The message of an error, without the sentence at its end, after a look at what every error has.
+    fn message(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/json; charset=utf-8"));
+        let body: serde_json::Value = serde_json::from_str(self.body()).unwrap();
+        assert_eq!(body["CorrelationId"], CORRELATION);
+        let message = body["Message"].as_str().unwrap();
+        let end = format!(". The correlation id of this call is {CORRELATION}.");
+        message.strip_suffix(&end).unwrap_or(message).to_owned()
+    }
+}
+
+fn call() -> Call {
+    Call { caller: caller(), deadline: None, correlation: CORRELATION.parse().unwrap(), traceparent: None }
+}
+
+fn caller() -> Caller {
+    Caller { user: user(), name: "dev".to_owned(), sid: None, groups: Vec::new() }
+}
+
+fn user() -> UserId {
+    USER.parse().unwrap()
+}
+
+/// The policy of the documented examples: an item that the subscriber has to deliver.
+fn policy() -> Policy {
+    let item = DataItemDefinition { name: "Sample Data Item".to_owned(), provider: Provider::Subscriber };
+    Policy { data_items: vec![item], ..Policy::default() }
+}
+
+fn templates() -> Vec<ProfileTemplate> {
+    let template = |id: &str, medium, kinds: &[RequestType]| ProfileTemplate {
+        id: id.parse().unwrap(),
+        name: "Sample".to_owned(),
+        description: String::new(),
+        medium,
+        policies: kinds.iter().map(|kind| (*kind, policy())).collect(),
+    };
+    vec![
+        template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL),
+        template(SOFTWARE_TEMPLATE, Medium::Software, &[RequestType::Enroll]),
+    ]
+}

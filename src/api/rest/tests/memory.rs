@@ -1,0 +1,127 @@
+//! A store in memory that keeps requests and nothing else.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{CARD_TEMPLATE, user};
+use crate::domain::{
+    Action, Command, Credential, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount,
+    Subject, TemplateId, Timestamp,
+};
+use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+
+/// The smart card of the documented examples, with its profile.
+pub(super) const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
+pub(super) const PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
+
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) requests: Mutex<Vec<Request>>,
+    /// How many pages are read before the database goes away; `None`: it stays.
+    pub(super) pages_left: Option<AtomicUsize>,
+}
+
+impl Memory {
+    pub(super) fn with(requests: Vec<Request>) -> Self {
+        Self { requests: Mutex::new(requests), pages_left: None }
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    fn topology(&self) -> Topology {
+        Topology { shards: ShardCount::new(1).unwrap(), lanes: 1 }
+    }
+
+    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+        let created = |command: &Command| match &command.action {
+            Action::Create(request) => {
+                self.requests.lock().unwrap().push((**request).clone());
+                Ok(Applied { request: (**request).clone().into(), logged: None })
+            }
+            other => panic!("the facade does not {} requests", other.name()),
+        };
+        Ok(batch.iter().map(created).collect())
+    }
+
+    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+        Ok(self.requests.lock().unwrap().iter().filter(|request| ids.contains(&request.id)).cloned().collect())
+    }
+
+    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+        if let Some(left) = &self.pages_left
+            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+        {
+            return Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut));
+        }
+        let place = |request: &Request| (request.submitted_at, request.id);
+        let is_meant = |request: &&Request| {
+            (query.statuses.is_empty() || query.statuses.contains(&request.status()))
+                && (query.targets.is_empty() || query.targets.contains(&request.target))
+                && page.after.is_none_or(|after| place(request) > (after.submitted_at, after.id))
+        };
+        let mut found: Vec<Request> = self.requests.lock().unwrap().iter().filter(is_meant).cloned().collect();
+        found.sort_by_key(place);
+        found.truncate(page.limit as usize);
+        Ok(found)
+    }
+
+    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
+        let credential = Credential { profile: PROFILE.parse().ok(), smartcard: CARD.parse().ok() };
+        let subject = Subject { credential, owner: user(), template: CARD_TEMPLATE.parse().unwrap() };
+        Ok([CARD, PROFILE].contains(&id.to_string().as_str()).then_some(subject))
+    }
+
+    async fn put_subjects(&self, _: &[Subject]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn put_template(&self, _: &ProfileTemplate, _: Timestamp) -> Result<u32, StoreError> {
+        Ok(1)
+    }
+
+    async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn read_log(&self, _: Shard, _: Position, _: u32) -> Result<Vec<LoggedEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn logged_at(&self, _: Shard, _: Position) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn claim_checkpoints(&self, _: &[Shard], _: Uuid) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn put_checkpoints(&self, _: &[Checkpoint]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn lock_lane(&self, _: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn maintain(&self, _: Timestamp, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}

@@ -1,0 +1,99 @@
+//! A request as the legacy API shows it: 21 properties in the documented order.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{numbers, time};
+use crate::domain::{DataItem, Medium, ProfileId, Request, SmartcardId, State};
+
+/// A request, its properties in the order in which they are shown. What is not there is a zero GUID, an empty string or
+/// the first day of the calendar, never null.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct View<'a> {
+    uuid: Uuid,
+    request_type: u8,
+    status: u8,
+    flags: u8,
+    data_collection: Vec<ItemView<'a>>,
+    data_collection_flags: u8,
+    originator_user_uuid: Uuid,
+    target_user_uuid: Uuid,
+    submitted: String,
+    completed: String,
+    new_profile_uuid: Uuid,
+    old_profile_uuid: Uuid,
+    new_smartcard_uuid: Uuid,
+    old_smartcard_uuid: Uuid,
+    priority: u8,
+    comment: &'a str,
+    profile_template_uuid: Uuid,
+    security_descriptor: &'a str,
+    is_smartcard: bool,
+    is_enrollment_agent: bool,
+    is_data_collection_complete: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ItemView<'a> {
+    name: &'a str,
+    value: Option<&'a str>,
+}
+
+impl<'a> View<'a> {
+    /// A request as it is shown.
+    pub(super) fn of(request: &'a Request) -> Self {
+        Self {
+            uuid: request.id.uuid(),
+            request_type: numbers::type_number(request.kind),
+            status: numbers::status_number(request.status()),
+            flags: numbers::flags(request),
+            data_collection: request.data_items.iter().map(ItemView::of).collect(),
+            data_collection_flags: numbers::data_collection_flags(request),
+            originator_user_uuid: request.originator.uuid(),
+            target_user_uuid: request.target.uuid(),
+            submitted: time::show(request.submitted_at),
+            completed: completed(request),
+            new_profile_uuid: request.new.profile.map_or(Uuid::nil(), ProfileId::uuid),
+            old_profile_uuid: request.old.profile.map_or(Uuid::nil(), ProfileId::uuid),
+            new_smartcard_uuid: request.new.smartcard.map_or(Uuid::nil(), SmartcardId::uuid),
+            old_smartcard_uuid: request.old.smartcard.map_or(Uuid::nil(), SmartcardId::uuid),
+            priority: request.priority.0,
+            comment: request.comment.as_str(),
+            profile_template_uuid: request.template.id.uuid(),
+            security_descriptor: &request.descriptor,
+            is_smartcard: request.medium == Medium::Smartcard,
+            is_enrollment_agent: request.policy.enrollment_agent_required,
+            is_data_collection_complete: request.is_data_collection_complete(),
+        }
+    }
+}
+
+impl<'a> ItemView<'a> {
+    fn of(item: &'a DataItem) -> Self {
+        Self { name: item.name(), value: item.value() }
+    }
+}
+
+/// When the request was completed; any other end is not a completion.
+fn completed(request: &Request) -> String {
+    match &request.state {
+        State::Completed { conclusion, .. } => time::show(conclusion.at),
+        State::Pending
+        | State::Approved
+        | State::Executing { .. }
+        | State::Denied { .. }
+        | State::Failed { .. }
+        | State::Canceled { .. } => time::UNSET.to_owned(),
+    }
+}
+
+/// Writes a value as JSON without blanks at the end of `out`.
+pub(super) fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
+    #[expect(
+        clippy::expect_used,
+        reason = "structs, strings and numbers always have a JSON form, and memory takes it"
+    )]
+    serde_json::to_writer(out, value).expect("every answer has a JSON form");
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with Kafka, told apart by what the relay does next: start over, or halt.
+
+use rdkafka::error::KafkaError;
+use thiserror::Error;
+
+use crate::domain::Shard;
+
+/// A failure of Kafka. `Display` leaves out the source; a log walks the chain.
+#[derive(Debug, Error)]
+pub enum KafkaFailure {
+    /// The settings do not make a client.
+    #[error("the Kafka settings do not make a client")]
+    Settings(#[source] KafkaError),
+    /// The cluster did not answer in time, or answered with an error that may pass.
+    #[error("Kafka did not {0}")]
+    Call(&'static str, #[source] KafkaError),
+    /// The topic could not be made.
+    #[error("topic {topic} could not be created: {reason}")]
+    CreateTopic {
+        /// The topic.
+        topic: String,
+        /// What the cluster says.
+        reason: String,
+    },
+    /// The topic has another number of partitions than the log has shards.
+    #[error("topic {topic} has {actual} partitions, the event log has {expected} shards")]
+    PartitionCount {
+        /// The topic.
+        topic: String,
+        /// Shards of the log.
+        expected: usize,
+        /// Partitions of the topic.
+        actual: usize,
+    },
+    /// A record was not delivered.
+    #[error("a record was not delivered")]
+    Delivery(#[source] KafkaError),
+    /// Records were still under way when the time for them was over.
+    #[error("{0} records were not delivered in time")]
+    DeliveryTimeout(i32),
+    /// A partition holds a record that this service did not write.
+    #[error("partition {shard} holds a record at offset {offset} without a position of this log")]
+    ForeignRecord {
+        /// The partition.
+        shard: Shard,
+        /// Offset of the record.
+        offset: i64,
+    },
+    /// Somebody outside the lane keeps a transaction open on its partitions.
+    #[error("a transaction of somebody else stays open on partition {0}")]
+    ForeignTransaction(Shard),
+}
+
+impl KafkaFailure {
+    /// Whether starting over cannot help, so that the lane has to halt for an operator.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::PartitionCount { .. } | Self::ForeignRecord { .. } | Self::ForeignTransaction(_) => true,
+            Self::Settings(_)
+            | Self::Call(..)
+            | Self::CreateTopic { .. }
+            | Self::Delivery(_)
+            | Self::DeliveryTimeout(_) => false,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Publishing: one Kafka transaction a batch, through producers that keep every predecessor out.
+//!
+//! A lane rotates between two transactional ids, since the next transaction of one id has to wait until the markers of the
+//! last are written (20 ms a time in librdkafka).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+
+use super::{KafkaFailure, KafkaSettings, Record, drop_elsewhere};
+
+/// Transactional ids of a lane.
+const IDS: usize = 2;
+
+/// Pause between looks at deliveries that are under way.
+const DRAIN_PAUSE: Duration = Duration::from_micros(100);
+
+/// The producers of one lane. Only the newest publisher of a lane can commit anything.
+pub struct Publisher {
+    producers: Vec<BaseProducer<Watch>>,
+    topic: String,
+    commit_timeout: Duration,
+    turn: usize,
+}
+
+/// What became of a batch that was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The publisher can go on.
+    Clean,
+    /// The connection was lost and found again meanwhile. A stray end of this transaction may still be on its way, so this
+    /// publisher must not begin another one (KAFKA-17754): fence anew.
+    Reconnected,
+}
+
+impl Publisher {
+    /// Makes the producers of a lane, which fences those of every predecessor and aborts what they left open.
+    ///
+    /// # Errors
+    /// What the cluster says, after waiting for as long as a commit may take.
+    pub fn fence(settings: &KafkaSettings, lane: u16) -> Result<Self, KafkaFailure> {
+        let ids: Vec<String> = (0..IDS).map(|id| format!("{}.lane-{lane}.{id}", settings.topic)).collect();
+        // In parallel: each may have to wait for the abort of what its predecessor left open.
+        let producers = thread::scope(|scope| {
+            let threads: Vec<_> = ids.iter().map(|id| scope.spawn(|| fenced_producer(settings, id))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(Err(died()))).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(Self { producers, topic: settings.topic.clone(), commit_timeout: settings.commit_timeout(), turn: 0 })
+    }
+
+    /// Publishes records in one transaction. After an error nothing is known: drop the publisher and read the tail.
+    ///
+    /// # Errors
+    /// What went wrong; the records may be on the topic, or not.
+    pub fn publish(&mut self, records: &[Record]) -> Result<Published, KafkaFailure> {
+        let deadline = Instant::now() + self.commit_timeout;
+        let producer = &self.producers[self.turn];
+        self.turn = (self.turn + 1) % self.producers.len();
+
+        producer.context().was_disconnected.store(false, Ordering::Release);
+        producer.begin_transaction().map_err(|error| KafkaFailure::Call("begin a transaction", error))?;
+        for record in records {
+            enqueue(producer, &self.topic, record, deadline)?;
+        }
+        drain(producer, deadline)?;
+        commit(producer, deadline)?;
+        let was_disconnected = producer.context().was_disconnected.load(Ordering::Acquire);
+        Ok(if was_disconnected { Published::Reconnected } else { Published::Clean })
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        drop_elsewhere(std::mem::take(&mut self.producers));
+    }
+}
+
+fn fenced_producer(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProducer<Watch>, KafkaFailure> {
+    let deadline = Instant::now() + settings.commit_timeout();
+    let producer: BaseProducer<Watch> =
+        settings.producer(transactional_id).create_with_context(Watch::default()).map_err(KafkaFailure::Settings)?;
+    // A client without a connection waits half a second before it asks who coordinates its transactions.
+    producer
+        .client()
+        .fetch_metadata(Some(&settings.topic), KafkaSettings::CALL_TIMEOUT)
+        .map_err(|error| KafkaFailure::Call("answer with metadata", error))?;
+    retry(deadline, || producer.init_transactions(KafkaSettings::CALL_TIMEOUT))
+        .map_err(|error| KafkaFailure::Call("fence the predecessors", error))?;
+    Ok(producer)
+}
+
+fn enqueue(
+    producer: &BaseProducer<Watch>,
+    topic: &str,
+    record: &Record,
+    deadline: Instant,
+) -> Result<(), KafkaFailure> {
+    loop {
+        let message = BaseRecord::to(topic)
+            .partition(record.partition)
+            .key(&record.key)
+            .payload(&record.value)
+            .headers(record.headers.clone());
+        match producer.send(message) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if Instant::now() < deadline => {
+                producer.poll(Duration::ZERO);
+                thread::sleep(DRAIN_PAUSE);
+            }
+            Err((error, _)) => return Err(KafkaFailure::Delivery(error)),
+        }
+    }
+}
+
+/// Waits until every record is delivered. A commit with anything under way would take a tenth of a second.
+fn drain(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), KafkaFailure> {
+    loop {
+        producer.poll(Duration::ZERO);
+        if let Some(error) = producer.context().take_failure() {
+            return Err(KafkaFailure::Delivery(error));
+        }
+        let under_way = producer.in_flight_count();
+        if under_way == 0 {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(KafkaFailure::DeliveryTimeout(under_way));
+        }
+        thread::sleep(DRAIN_PAUSE);
+    }
+}
+
+fn commit(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), KafkaFailure> {
+    let remaining = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+    retry(deadline, || producer.commit_transaction(remaining()))
+        .map_err(|error| KafkaFailure::Call("commit a transaction", error))?;
+    producer.poll(Duration::ZERO);
+    match producer.context().take_failure() {
+        Some(error) => Err(KafkaFailure::Delivery(error)),
+        None => Ok(()),
+    }
+}
+
+/// Repeats a call for as long as librdkafka says that it may be resumed.
+fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    loop {
+        match call() {
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {}
+            result => return result,
+        }
+    }
+}
+
+/// A thread that was joined without a result has panicked, which the code above cannot.
+fn died() -> KafkaFailure {
+    KafkaFailure::Call("fence the predecessors", KafkaError::Canceled)
+}
+
+/// What librdkafka tells in callbacks.
+#[derive(Debug, Default)]
+struct Watch {
+    failure: Mutex<Option<KafkaError>>,
+    was_disconnected: AtomicBool,
+}
+
+impl Watch {
+    fn take_failure(&self) -> Option<KafkaError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Watch {
+    fn error(&self, error: KafkaError, reason: &str) {
+        let is_disconnect = matches!(
+            error,
+            KafkaError::Global(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
+        );
+        if is_disconnect {
+            self.was_disconnected.store(true, Ordering::Release);
+        }
+        tracing::warn!(%error, reason, "Kafka reports an error");
+    }
+}
+
+impl ProducerContext for Watch {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
+        if let Err((error, _)) = result {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How to reach Kafka, and the properties of the clients that are made of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::ShardCount;
+
+/// Where the events go.
+#[derive(Clone, Debug)]
+pub struct KafkaSettings {
+    /// `host:port`, several separated by commas.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// Its partitions, which are the shards of the log.
+    pub partitions: ShardCount,
+    /// Replicas of each partition, when the topic is made.
+    pub replication_factor: u16,
+    /// `ce_source` of every record.
+    pub source: String,
+    /// How long a transaction may stay open: it bounds how long a relay that hangs can hold back the readers.
+    pub transaction_timeout: Duration,
+    /// Whether the cluster forgets everything when it stops, as the built-in test broker does; the relay then starts at
+    /// the first position whenever the topic is empty.
+    pub is_volatile: bool,
+    /// More properties of librdkafka, for example `security.protocol`.
+    pub properties: BTreeMap<String, SecretString>,
+}
+
+impl KafkaSettings {
+    /// Longest wait for one call, other than a commit.
+    pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Longest wait for deliveries and for a commit. Longer than a transaction lives, so that a broker that restarts costs
+    /// patience instead of an unknown outcome.
+    pub(super) fn commit_timeout(&self) -> Duration {
+        self.transaction_timeout + Duration::from_secs(5)
+    }
+
+    /// Properties of every client.
+    pub(super) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, value) in &self.properties {
+            config.set(name, value.expose_secret());
+        }
+        config.set("bootstrap.servers", &self.brokers);
+        config.set("client.id", "cmgate");
+        // Reconnect quickly: the backlog waits, and the brokers are few.
+        config.set("reconnect.backoff.ms", "50");
+        config.set("reconnect.backoff.max.ms", "1000");
+        config
+    }
+
+    /// Properties of a transactional producer.
+    pub(super) fn producer(&self, transactional_id: &str) -> ClientConfig {
+        let millis = self.transaction_timeout.as_millis().to_string();
+        let mut config = self.client();
+        config.set("transactional.id", transactional_id);
+        config.set("transaction.timeout.ms", &millis);
+        config.set("message.timeout.ms", &millis);
+        // The lane makes the batches; waiting for more would only add latency.
+        config.set("linger.ms", "0");
+        config.set("queue.buffering.max.messages", "100000");
+        config
+    }
+
+    /// Properties of a consumer that reads tails.
+    pub(super) fn consumer(&self, isolation_level: &str) -> ClientConfig {
+        let mut config = self.client();
+        // librdkafka asks for one although the relay joins no group and commits no offset.
+        config.set("group.id", "cmgate-relay");
+        config.set("isolation.level", isolation_level);
+        config.set("enable.partition.eof", "true");
+        config.set("enable.auto.commit", "false");
+        config.set("auto.offset.reset", "error");
+        config.set("fetch.wait.max.ms", "5");
+        config.set("fetch.min.bytes", "1");
+        config
+    }
+}

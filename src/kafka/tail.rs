@@ -1,0 +1,179 @@
+//! The tail: the last committed record of each partition, whose position is where the relay stands.
+//!
+//! Markers and aborted records take up offsets but are never delivered, so the last record is found by reading a window
+//! before the end, and a larger one where that held nothing.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+
+use super::{KafkaFailure, KafkaSettings, drop_elsewhere, record};
+use crate::domain::{Position, Shard};
+
+/// First window, in offsets.
+const WINDOW: i64 = 64;
+
+/// By how much the window grows where it held no record.
+const GROWTH: i64 = 16;
+
+/// Pause between looks at a transaction that should have ended.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a partition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// The partition.
+    pub shard: Shard,
+    /// Whether records were ever removed from it: its first offset is not 0.
+    pub was_trimmed: bool,
+    /// Position of its last committed record, if there is one.
+    pub last: Option<Position>,
+}
+
+#[derive(Clone, Copy)]
+struct Bounds {
+    low: i64,
+    high: i64,
+}
+
+/// Reads the tails of partitions. Nothing may publish to them meanwhile: fence first.
+///
+/// # Errors
+/// [`KafkaFailure::ForeignTransaction`] or [`KafkaFailure::ForeignRecord`] if somebody else writes to the topic; otherwise
+/// what the cluster says.
+pub fn read_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail>, KafkaFailure> {
+    let reader = Reader::new(settings)?;
+    let bounds = reader.settled_bounds(shards)?;
+    let mut last = BTreeMap::new();
+    let mut open: Vec<Shard> = shards.iter().copied().filter(|shard| bounds[shard].low < bounds[shard].high).collect();
+    let mut window = WINDOW;
+    while !open.is_empty() {
+        last.extend(reader.read_window(&open, &bounds, window)?);
+        open.retain(|shard| !last.contains_key(shard) && bounds[shard].high - window > bounds[shard].low);
+        window = window.saturating_mul(GROWTH);
+    }
+    let tail =
+        |shard: &Shard| Tail { shard: *shard, was_trimmed: bounds[shard].low > 0, last: last.get(shard).copied() };
+    Ok(shards.iter().map(tail).collect())
+}
+
+struct Reader<'a> {
+    settings: &'a KafkaSettings,
+    committed: Option<BaseConsumer<Quiet>>,
+    uncommitted: Option<BaseConsumer<Quiet>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(settings: &'a KafkaSettings) -> Result<Self, KafkaFailure> {
+        let consumer =
+            |level| settings.consumer(level).create_with_context(Quiet).map_err(KafkaFailure::Settings).map(Some);
+        Ok(Self { settings, committed: consumer("read_committed")?, uncommitted: consumer("read_uncommitted")? })
+    }
+
+    /// First and last offsets, once no transaction is open below the last: what a predecessor left is being aborted.
+    fn settled_bounds(&self, shards: &[Shard]) -> Result<BTreeMap<Shard, Bounds>, KafkaFailure> {
+        let deadline = Instant::now() + self.settings.commit_timeout();
+        let low = self.offsets(self.uncommitted.as_ref(), shards, Offset::Beginning)?;
+        loop {
+            let high = self.offsets(self.uncommitted.as_ref(), shards, Offset::End)?;
+            let stable = self.offsets(self.committed.as_ref(), shards, Offset::End)?;
+            let Some(unsettled) = shards.iter().find(|shard| high[shard] != stable[shard]) else {
+                let bounds = |shard: &Shard| (*shard, Bounds { low: low[shard], high: high[shard] });
+                return Ok(shards.iter().map(bounds).collect());
+            };
+            if Instant::now() >= deadline {
+                return Err(KafkaFailure::ForeignTransaction(*unsettled));
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn offsets(
+        &self,
+        consumer: Option<&BaseConsumer<Quiet>>,
+        shards: &[Shard],
+        which: Offset,
+    ) -> Result<BTreeMap<Shard, i64>, KafkaFailure> {
+        let failed = |error| KafkaFailure::Call("tell the offsets of the topic", error);
+        let consumer = consumer.ok_or_else(|| failed(KafkaError::Canceled))?;
+        let wanted = self.partitions(shards, |_| which).map_err(failed)?;
+        let offsets = consumer.offsets_for_times(wanted, KafkaSettings::CALL_TIMEOUT).map_err(failed)?;
+        let mut found = BTreeMap::new();
+        for element in offsets.elements() {
+            element.error().map_err(failed)?;
+            let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
+            let offset = offset.ok_or_else(|| failed(KafkaError::Canceled))?;
+            found.insert(shard_of(element.partition()), offset);
+        }
+        if shards.iter().all(|shard| found.contains_key(shard)) { Ok(found) } else { Err(failed(KafkaError::Canceled)) }
+    }
+
+    /// The last record of each partition among its last `window` offsets.
+    fn read_window(
+        &self,
+        shards: &[Shard],
+        bounds: &BTreeMap<Shard, Bounds>,
+        window: i64,
+    ) -> Result<BTreeMap<Shard, Position>, KafkaFailure> {
+        let failed = |error| KafkaFailure::Call("deliver the tail of the topic", error);
+        let consumer = self.committed.as_ref().ok_or_else(|| failed(KafkaError::Canceled))?;
+        let start = |shard| Offset::Offset(bounds[&shard].low.max(bounds[&shard].high - window));
+        consumer.assign(&self.partitions(shards, start).map_err(failed)?).map_err(failed)?;
+
+        let deadline = Instant::now() + KafkaSettings::CALL_TIMEOUT;
+        let mut reading: Vec<Shard> = shards.to_vec();
+        let mut last = BTreeMap::new();
+        while !reading.is_empty() {
+            let Some(polled) = consumer.poll(deadline.saturating_duration_since(Instant::now())) else {
+                return Err(failed(KafkaError::Canceled));
+            };
+            match polled {
+                Ok(message) => {
+                    let (shard, offset) = (shard_of(message.partition()), message.offset());
+                    let position = record::position(message.headers());
+                    last.insert(shard, position.ok_or(KafkaFailure::ForeignRecord { shard, offset })?);
+                    if offset + 1 == bounds[&shard].high {
+                        reading.retain(|reading| *reading != shard);
+                    }
+                }
+                Err(KafkaError::PartitionEOF(partition)) => reading.retain(|shard| *shard != shard_of(partition)),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(last)
+    }
+
+    fn partitions(&self, shards: &[Shard], offset: impl Fn(Shard) -> Offset) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(shards.len());
+        for shard in shards {
+            list.add_partition_offset(&self.settings.topic, shard.number().into(), offset(*shard))?;
+        }
+        Ok(list)
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        drop_elsewhere((self.committed.take(), self.uncommitted.take()));
+    }
+}
+
+/// Partitions that were asked for have the numbers of shards.
+fn shard_of(partition: i32) -> Shard {
+    Shard::new(u16::try_from(partition).unwrap_or(u16::MAX))
+}
+
+/// The end of a partition, which is what a tail is about, would otherwise be logged as an error.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "Kafka reports an event");
+    }
+}
+
+impl ConsumerContext for Quiet {}

@@ -1,0 +1,208 @@
+//! Where a lane goes on: the one decision on which "exactly once" rests, as a pure function.
+
+use thiserror::Error;
+
+use crate::domain::{Position, Shard};
+use crate::kafka::Tail;
+use crate::store::Checkpoint;
+
+/// Why a lane must not publish until an operator has decided. The text says what is wrong and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Halt {
+    /// The topic is ahead of the database, which was restored or failed over to an older state.
+    #[error(
+        "shard {shard}: the topic ends at position {tail}, the log at {head}. The database is older than what was \
+         published: restore a newer one; nothing is published meanwhile"
+    )]
+    TopicAhead {
+        /// The shard.
+        shard: Shard,
+        /// Last position on the topic.
+        tail: Position,
+        /// Last position of the log.
+        head: Position,
+    },
+    /// The topic lacks what is known to have been published.
+    #[error(
+        "shard {shard}: the topic ends at position {tail}, but {checkpoint} is known to have been published. The topic \
+         has lost records: compare with a replica, or publish to a new topic"
+    )]
+    TopicBehind {
+        /// The shard.
+        shard: Shard,
+        /// Last position on the topic.
+        tail: Position,
+        /// Last position known to be published.
+        checkpoint: Position,
+    },
+    /// The database knows of publications that its own log does not have.
+    #[error(
+        "shard {shard}: position {checkpoint} is known to have been published, the log ends at {head}. The database is \
+         not whole: restore a consistent one"
+    )]
+    CheckpointAhead {
+        /// The shard.
+        shard: Shard,
+        /// Last position known to be published.
+        checkpoint: Position,
+        /// Last position of the log.
+        head: Position,
+    },
+    /// The topic is new, but events were published before.
+    #[error(
+        "shard {shard}: the topic is new and empty, but positions up to {checkpoint} were published before. If that is \
+         meant, run `cmgate relay allow-empty-topic --from-checkpoint` (the topic goes on after {checkpoint}) or \
+         `--from-start` (everything in the log is published again)"
+    )]
+    TopicNew {
+        /// The shard.
+        shard: Shard,
+        /// Last position known to be published.
+        checkpoint: Position,
+    },
+    /// Retention removed every record, and it is not certain which was the last.
+    #[error(
+        "shard {shard}: retention has emptied the topic; {checkpoint} is known to have been published, the log ends at \
+         {head}, and events in between may have been. If none was, or a repetition does no harm, run \
+         `cmgate relay allow-empty-topic --from-checkpoint`"
+    )]
+    TopicEmptied {
+        /// The shard.
+        shard: Shard,
+        /// Last position known to be published.
+        checkpoint: Position,
+        /// Last position of the log.
+        head: Position,
+    },
+    /// The log lacks a position that was not published yet.
+    #[error(
+        "shard {shard}: position {missing} is missing in the log, which goes on with {found}. The database is damaged"
+    )]
+    LogGap {
+        /// The shard.
+        shard: Shard,
+        /// The position that should come next.
+        missing: Position,
+        /// The position that comes next.
+        found: Position,
+    },
+    /// The topic is not one that this service can write.
+    #[error("{0}")]
+    Topic(String),
+}
+
+/// The position after which a lane goes on.
+///
+/// `tail` was read after every predecessor was fenced, so it is final. `head` is the last position of the log.
+/// `is_volatile`: the cluster forgets its topics when it stops, so that an empty one means nothing.
+pub(super) fn resume(
+    checkpoint: &Checkpoint,
+    tail: &Tail,
+    head: Position,
+    is_volatile: bool,
+) -> Result<Position, Halt> {
+    let shard = tail.shard;
+    let known = checkpoint.position;
+    if let Some(last) = tail.last {
+        return if last > head {
+            Err(Halt::TopicAhead { shard, tail: last, head })
+        } else if last < known && !is_volatile {
+            Err(Halt::TopicBehind { shard, tail: last, checkpoint: known })
+        } else {
+            Ok(last)
+        };
+    }
+    if is_volatile {
+        return Ok(Position::START);
+    }
+    if known > head {
+        return Err(Halt::CheckpointAhead { shard, checkpoint: known, head });
+    }
+    if checkpoint.may_start_topic {
+        return Ok(known);
+    }
+    if tail.was_trimmed {
+        // Nothing can have been published after `known` if the log ends there, or if the last owner said so in good order.
+        let is_certain = known == head || checkpoint.exact;
+        return if is_certain { Ok(known) } else { Err(Halt::TopicEmptied { shard, checkpoint: known, head }) };
+    }
+    if known == Position::START { Ok(known) } else { Err(Halt::TopicNew { shard, checkpoint: known }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: u64 = 100;
+
+    struct Case {
+        checkpoint: u64,
+        exact: bool,
+        allowed: bool,
+        trimmed: bool,
+        tail: Option<u64>,
+    }
+
+    fn run(case: &Case, is_volatile: bool) -> Result<u64, Halt> {
+        let shard = Shard::new(3);
+        let checkpoint = Checkpoint {
+            shard,
+            position: Position::new(case.checkpoint),
+            exact: case.exact,
+            may_start_topic: case.allowed,
+            owner: uuid::Uuid::nil(),
+        };
+        let tail = Tail { shard, was_trimmed: case.trimmed, last: case.tail.map(Position::new) };
+        resume(&checkpoint, &tail, Position::new(HEAD), is_volatile).map(Position::get)
+    }
+
+    fn case(checkpoint: u64, tail: Option<u64>) -> Case {
+        Case { checkpoint, exact: false, allowed: false, trimmed: false, tail }
+    }
+
+    #[test]
+    fn the_tail_is_the_cursor() {
+        assert_eq!(run(&case(0, Some(1)), false), Ok(1));
+        assert_eq!(run(&case(40, Some(40)), false), Ok(40));
+        assert_eq!(run(&case(40, Some(HEAD)), false), Ok(HEAD));
+        assert_eq!(run(&Case { trimmed: true, ..case(40, Some(60)) }, false), Ok(60));
+    }
+
+    #[test]
+    fn a_topic_ahead_of_the_log_halts_whatever_the_broker() {
+        for is_volatile in [false, true] {
+            let halted = run(&case(40, Some(HEAD + 1)), is_volatile);
+            assert!(matches!(halted, Err(Halt::TopicAhead { .. })), "{halted:?}");
+        }
+    }
+
+    #[test]
+    fn a_topic_behind_the_checkpoint_halts() {
+        let halted = run(&case(40, Some(39)), false);
+        assert!(matches!(halted, Err(Halt::TopicBehind { .. })), "{halted:?}");
+    }
+
+    #[test]
+    fn a_new_topic_starts_only_with_a_new_log_or_by_permission() {
+        assert_eq!(run(&case(0, None), false), Ok(0));
+        assert!(matches!(run(&case(1, None), false), Err(Halt::TopicNew { .. })));
+        assert!(matches!(run(&Case { exact: true, ..case(1, None) }, false), Err(Halt::TopicNew { .. })));
+        assert_eq!(run(&Case { allowed: true, ..case(40, None) }, false), Ok(40));
+    }
+
+    #[test]
+    fn an_emptied_topic_goes_on_only_if_the_place_is_certain() {
+        let emptied = |case| Case { trimmed: true, ..case };
+        assert_eq!(run(&emptied(case(HEAD, None)), false), Ok(HEAD));
+        assert_eq!(run(&emptied(Case { exact: true, ..case(40, None) }), false), Ok(40));
+        assert_eq!(run(&emptied(Case { allowed: true, ..case(40, None) }), false), Ok(40));
+        assert!(matches!(run(&emptied(case(40, None)), false), Err(Halt::TopicEmptied { .. })));
+        assert!(matches!(run(&emptied(case(HEAD + 1, None)), false), Err(Halt::CheckpointAhead { .. })));
+    }
+
+    #[test]
+    fn a_broker_that_keeps_nothing_is_filled_from_the_start() {
+        assert_eq!(run(&case(40, None), true), Ok(0));
+        assert_eq!(run(&case(40, Some(7)), true), Ok(7));
+    }
+}

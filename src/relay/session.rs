@@ -1,0 +1,252 @@
+//! One session of a lane: fence, tail, check, stream. It ends at the first thing that is not a clean commit.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::cursor::{Halt, resume};
+use super::lane::Lane;
+use super::status::LaneState;
+use crate::domain::{Position, Shard};
+use crate::kafka::{KafkaFailure, Published, Publisher, Record, ensure_topic, read_tails};
+use crate::store::{Checkpoint, LaneLock, LoggedEvent, StoreError};
+
+/// Most events of one shard in one transaction.
+const SHARD_BATCH: u32 = 1_000;
+
+/// How often the lane looks around when nothing happens: at its lock, and whether it is to end.
+const IDLE_WAIT: Duration = Duration::from_millis(50);
+
+/// How often the place of the lane is written down. It is only needed if the topic loses its records.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How a session ended.
+pub(super) enum Ended {
+    /// The service stops, and everything in the log is on the topic, or had its chance.
+    Drained,
+    /// The lock is lost.
+    Overtaken,
+    /// Kafka was away for a moment during a commit that succeeded; the next session has to fence anew.
+    Reconnected,
+    /// Something contradicts the guarantee.
+    Halted(Halt),
+    /// Something failed; the next session finds out what is on the topic.
+    Failed {
+        /// What failed.
+        error: Box<dyn Error + Send + Sync>,
+        /// Whether the session had published something before.
+        published: bool,
+    },
+}
+
+/// Why a step of a session stops it.
+enum Stop {
+    Halt(Halt),
+    Kafka(KafkaFailure),
+    Store(StoreError),
+}
+
+pub(super) struct Session<'a> {
+    lane: &'a Lane,
+    id: Uuid,
+    publisher: Publisher,
+    shards: Vec<ShardPlace>,
+    checkpointed: Instant,
+}
+
+/// Where the session is in one shard.
+struct ShardPlace {
+    shard: Shard,
+    /// Last published position.
+    cursor: Position,
+    /// The checkpoint as it is stored.
+    stored: Checkpoint,
+}
+
+impl<'a> Session<'a> {
+    /// Runs a session to its end.
+    pub(super) fn run(lane: &'a Lane, lock: &dyn LaneLock) -> Ended {
+        let mut session = match Self::begin(lane) {
+            Ok(session) => session,
+            Err(stop) => return stop.ended(false),
+        };
+        lane.status.set(LaneState::Streaming, None);
+        tracing::info!(lane = lane.status.lane, cursors = ?session.cursors(), "relay lane streams");
+        let mut published = false;
+        let ended = session.stream(lock, &mut published);
+        ended.unwrap_or_else(|stop| stop.ended(published))
+    }
+
+    /// Fences every predecessor, and only then finds out where they left off.
+    fn begin(lane: &'a Lane) -> Result<Self, Stop> {
+        let shards = lane.status.shards();
+        let id = Uuid::new_v4();
+        lane.runtime.block_on(ensure_topic(&lane.kafka))?;
+        let publisher = Publisher::fence(&lane.kafka, lane.status.lane)?;
+        lane.runtime.block_on(lane.store.claim_checkpoints(shards, id))?;
+        let tails = read_tails(&lane.kafka, shards)?;
+        // Read after the tails: what is on the topic was in the log before.
+        let heads = lane.runtime.block_on(lane.store.heads())?;
+        let checkpoints = lane.runtime.block_on(lane.store.checkpoints())?;
+        lane.feed.observe(&heads);
+        let place = |tail: &crate::kafka::Tail| {
+            let index = tail.shard.index();
+            let head = heads.get(index).copied().unwrap_or_default();
+            let mut stored = *checkpoints.get(index).ok_or_else(|| no_checkpoint(tail.shard))?;
+            let cursor = resume(&stored, tail, head, lane.kafka.is_volatile)?;
+            // An operator's word is about this empty topic, not about one that is emptied later.
+            stored.may_start_topic &= tail.last.is_none();
+            Ok(ShardPlace { shard: tail.shard, cursor, stored })
+        };
+        let shards = tails.iter().map(place).collect::<Result<Vec<_>, Stop>>()?;
+        let session = Self { lane, id, publisher, shards, checkpointed: Instant::now() };
+        lane.status.advance(session.cursors().into_iter());
+        Ok(session)
+    }
+
+    fn stream(&mut self, lock: &dyn LaneLock, published: &mut bool) -> Result<Ended, Stop> {
+        let mut changes = self.lane.feed.subscribe();
+        loop {
+            if !lock.is_held() {
+                return Ok(Ended::Overtaken);
+            }
+            // Looked at before the log, so that what was written before the end is still published.
+            let is_draining = self.lane.drain.is_cancelled();
+            changes.mark_unchanged();
+            let batch = self.collect()?;
+            if batch.is_empty() {
+                if is_draining {
+                    self.checkpoint(true)?;
+                    return Ok(Ended::Drained);
+                }
+                self.checkpoint_if_due()?;
+                self.wait(&mut changes);
+                continue;
+            }
+            let outcome = self.publish(&batch)?;
+            *published = true;
+            self.checkpoint_if_due()?;
+            if outcome == Published::Reconnected {
+                return Ok(Ended::Reconnected);
+            }
+        }
+    }
+
+    /// What comes next in each shard: from memory if it is there, else from the log.
+    fn collect(&self) -> Result<Vec<LoggedEvent>, Stop> {
+        let mut batch = Vec::new();
+        for place in &self.shards {
+            if self.lane.feed.head(place.shard) <= place.cursor {
+                continue;
+            }
+            let mut events = self.lane.feed.read(place.shard, place.cursor, SHARD_BATCH as usize);
+            if events.is_empty() {
+                let read = self.lane.store.read_log(place.shard, place.cursor, SHARD_BATCH);
+                events = self.lane.runtime.block_on(read)?;
+            }
+            for (expected, event) in (1..).map(|n| place.cursor.plus(n)).zip(&events) {
+                if event.position != expected {
+                    return Err(Halt::LogGap { shard: place.shard, missing: expected, found: event.position }.into());
+                }
+            }
+            batch.append(&mut events);
+        }
+        Ok(batch)
+    }
+
+    fn publish(&mut self, batch: &[LoggedEvent]) -> Result<Published, Stop> {
+        self.mark_inexact(batch)?;
+        let records: Vec<Record> = batch.iter().map(|event| Record::new(event, &self.lane.kafka.source)).collect();
+        let published = self.publisher.publish(&records)?;
+        for event in batch {
+            if let Some(place) = self.shards.iter_mut().find(|place| place.shard == event.shard) {
+                place.cursor = event.position;
+            }
+        }
+        self.lane.status.advance(self.cursors().into_iter());
+        Ok(published)
+    }
+
+    /// From the first publication on, the stored checkpoint of a shard is no longer the exact place.
+    fn mark_inexact(&mut self, batch: &[LoggedEvent]) -> Result<(), Stop> {
+        let touches = |place: &ShardPlace| batch.iter().any(|event| event.shard == place.shard);
+        if !self.shards.iter().any(|place| place.stored.exact && touches(place)) {
+            return Ok(());
+        }
+        for place in &mut self.shards {
+            place.stored = Checkpoint { exact: false, owner: self.id, ..place.stored };
+        }
+        self.store_checkpoints()
+    }
+
+    fn checkpoint_if_due(&mut self) -> Result<(), Stop> {
+        let has_moved = self.shards.iter().any(|place| place.cursor != place.stored.position);
+        if has_moved && self.checkpointed.elapsed() >= CHECKPOINT_INTERVAL { self.checkpoint(false) } else { Ok(()) }
+    }
+
+    /// Writes down where the lane is. A shard whose topic an operator let start keeps that word until it has a record.
+    fn checkpoint(&mut self, exact: bool) -> Result<(), Stop> {
+        for place in &mut self.shards {
+            let has_moved = place.cursor != place.stored.position;
+            place.stored = Checkpoint {
+                shard: place.shard,
+                position: place.cursor,
+                exact: exact || (place.stored.exact && !has_moved),
+                may_start_topic: place.stored.may_start_topic && !has_moved,
+                owner: self.id,
+            };
+        }
+        self.checkpointed = Instant::now();
+        self.store_checkpoints()
+    }
+
+    fn store_checkpoints(&self) -> Result<(), Stop> {
+        let checkpoints: Vec<Checkpoint> = self.shards.iter().map(|place| place.stored).collect();
+        self.lane.runtime.block_on(self.lane.store.put_checkpoints(&checkpoints))?;
+        Ok(())
+    }
+
+    fn wait(&self, changes: &mut watch::Receiver<()>) {
+        // A time-out and a change both mean: look again.
+        let _ = self.lane.runtime.block_on(async { tokio::time::timeout(IDLE_WAIT, changes.changed()).await });
+    }
+
+    fn cursors(&self) -> Vec<Position> {
+        self.shards.iter().map(|place| place.cursor).collect()
+    }
+}
+
+fn no_checkpoint(shard: Shard) -> Stop {
+    Stop::Halt(Halt::Topic(format!("shard {shard} has no checkpoint row; the database is not whole")))
+}
+
+impl Stop {
+    fn ended(self, published: bool) -> Ended {
+        match self {
+            Self::Halt(halt) => Ended::Halted(halt),
+            Self::Kafka(failure) if failure.is_final() => Ended::Halted(Halt::Topic(failure.to_string())),
+            Self::Kafka(failure) => Ended::Failed { error: failure.into(), published },
+            Self::Store(error) => Ended::Failed { error: error.into(), published },
+        }
+    }
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+impl From<KafkaFailure> for Stop {
+    fn from(failure: KafkaFailure) -> Self {
+        Self::Kafka(failure)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

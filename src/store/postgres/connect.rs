@@ -1,0 +1,106 @@
+//! Opening a Postgres database: connect, migrate, and refuse what could break the guarantee.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+use super::{Postgres, StoreError, Topology};
+
+/// The schema of this version of the program.
+static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
+
+/// Longest wait for a connection, new or from the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that was idle for longer is tried before it is used, since the server may have gone in the meantime.
+const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+
+/// How to reach a Postgres database.
+#[derive(Clone, Debug)]
+pub struct PostgresSettings {
+    /// `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// Most connections of the pool; each relay lane that this process runs takes one more.
+    pub max_connections: u32,
+    /// How the log is divided, or to be divided if the database is new.
+    pub topology: Topology,
+}
+
+impl Postgres {
+    /// Connects, brings the schema up to date and checks that the database keeps what it acknowledges.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`] in plain words if the server is too old, may lose acknowledged commits, has a newer schema or
+    /// another topology; otherwise what went wrong on the way.
+    pub async fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(&settings.url)?.application_name("cmgate");
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
+            })
+            .connect_with(options.clone())
+            .await?;
+        check_server(&pool).await?;
+        migrate(&pool).await?;
+        agree_on_topology(&pool, settings.topology).await?;
+        Ok(Self { pool, options, topology: settings.topology, candidates: Arc::default() })
+    }
+}
+
+async fn check_server(pool: &PgPool) -> Result<(), StoreError> {
+    let show = async |setting: &'static str| -> Result<String, StoreError> {
+        let value = sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(pool).await?;
+        Ok(value)
+    };
+    let version = show("server_version_num").await?;
+    if version.parse::<u32>().is_ok_and(|number| number < 150_000) {
+        return Err(StoreError::Unfit(format!("Postgres 15 or newer is needed; the server is {version}")));
+    }
+    // With less, the relay could publish an event whose request is lost in a crash of the server.
+    let synchronous_commit = show("synchronous_commit").await?;
+    if !matches!(synchronous_commit.as_str(), "on" | "remote_apply") {
+        return Err(StoreError::Unfit(format!(
+            "synchronous_commit must be on or remote_apply for this role and database; it is {synchronous_commit}"
+        )));
+    }
+    let fsync = show("fsync").await?;
+    if fsync != "on" {
+        return Err(StoreError::Unfit(format!("fsync must be on; it is {fsync}")));
+    }
+    Ok(())
+}
+
+async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    // The migrator holds an advisory lock, so that processes that start together do not meet.
+    MIGRATOR.run(pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError::Unfit(format!(
+            "the schema of the database is newer than this program: it has migration {version}"
+        )),
+        other => StoreError::Migration(other),
+    })
+}
+
+async fn agree_on_topology(pool: &PgPool, wanted: Topology) -> Result<(), StoreError> {
+    let (shards, lanes) = (i32::from(wanted.shards.get()), i32::from(wanted.lanes));
+    let mut tx = pool.begin().await?;
+    sqlx::query("INSERT INTO topology (shards, lanes) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(shards)
+        .bind(lanes)
+        .execute(&mut *tx)
+        .await?;
+    let stored: (i32, i32) = sqlx::query_as("SELECT shards, lanes FROM topology").fetch_one(&mut *tx).await?;
+    wanted.check_stored(stored.0, stored.1)?;
+    for table in ["event_head", "relay_checkpoint"] {
+        let sql = format!("INSERT INTO {table} (shard) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(shards).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

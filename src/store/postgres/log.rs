@@ -1,0 +1,105 @@
+//! Reading the event log, and keeping the relay's checkpoints.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::commit::shard_number;
+use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
+use crate::store::{Checkpoint, LoggedEvent, StoreError, document};
+
+/// See [`crate::store::Store::heads`].
+pub(super) async fn heads(pool: &PgPool) -> Result<Vec<Position>, StoreError> {
+    let next: Vec<i64> = sqlx::query_scalar("SELECT next FROM event_head ORDER BY shard").fetch_all(pool).await?;
+    Ok(next.into_iter().map(|next| Position::new((next - 1).cast_unsigned())).collect())
+}
+
+/// See [`crate::store::Store::read_log`].
+pub(super) async fn read(
+    pool: &PgPool,
+    shard: Shard,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<LoggedEvent>, StoreError> {
+    let sql = "SELECT pos, request_id, version, type, at, traceparent, payload
+               FROM event_log WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3";
+    let rows = sqlx::query(sql)
+        .bind(shard_number(shard))
+        .bind(after.get().cast_signed())
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| event(shard, row)).collect()
+}
+
+fn event(shard: Shard, row: &PgRow) -> Result<LoggedEvent, StoreError> {
+    let position = Position::new(row.try_get::<i64, _>(0)?.cast_unsigned());
+    let number: i16 = row.try_get(3)?;
+    let event_type = document::event_type(number).ok_or_else(|| {
+        StoreError::corrupt("event_log", format_args!("{shard}/{position}"), format!("unknown type {number}"))
+    })?;
+    Ok(LoggedEvent {
+        shard,
+        position,
+        request: RequestId::new(row.try_get::<Uuid, _>(1)?),
+        version: Version::new(row.try_get::<i32, _>(2)?.cast_unsigned()),
+        event_type,
+        at: Timestamp::new(row.try_get(4)?),
+        traceparent: row.try_get(5)?,
+        payload: Bytes::from(row.try_get::<Vec<u8>, _>(6)?),
+    })
+}
+
+/// See [`crate::store::Store::logged_at`].
+pub(super) async fn logged_at(pool: &PgPool, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT at FROM event_log WHERE shard = $1 AND pos = $2";
+    let at: Option<DateTime<Utc>> = sqlx::query_scalar(sql)
+        .bind(shard_number(shard))
+        .bind(after.next().get().cast_signed())
+        .fetch_optional(pool)
+        .await?;
+    Ok(at.map(Timestamp::new))
+}
+
+/// See [`crate::store::Store::checkpoints`].
+pub(super) async fn checkpoints(pool: &PgPool) -> Result<Vec<Checkpoint>, StoreError> {
+    let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
+    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    let read = |row: &PgRow| {
+        Ok(Checkpoint {
+            shard: Shard::new(row.try_get::<i16, _>(0)?.cast_unsigned()),
+            position: Position::new(row.try_get::<i64, _>(1)?.cast_unsigned()),
+            exact: row.try_get(2)?,
+            may_start_topic: row.try_get(3)?,
+            owner: row.try_get(4)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// See [`crate::store::Store::claim_checkpoints`].
+pub(super) async fn claim_checkpoints(pool: &PgPool, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+    let shards: Vec<i16> = shards.iter().map(|shard| shard_number(*shard)).collect();
+    let sql = "UPDATE relay_checkpoint SET owner = $1 WHERE shard = ANY($2)";
+    sqlx::query(sql).bind(owner).bind(shards).execute(pool).await?;
+    Ok(())
+}
+
+/// See [`crate::store::Store::put_checkpoints`].
+pub(super) async fn put_checkpoints(pool: &PgPool, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+    let sql = "UPDATE relay_checkpoint SET pos = new.pos, exact = new.exact, may_start_topic = new.may_start_topic
+               FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::uuid[])
+                    AS new (shard, pos, exact, may_start_topic, owner)
+               WHERE relay_checkpoint.shard = new.shard AND relay_checkpoint.owner = new.owner";
+    sqlx::query(sql)
+        .bind(checkpoints.iter().map(|checkpoint| shard_number(checkpoint.shard)).collect::<Vec<_>>())
+        .bind(checkpoints.iter().map(|checkpoint| checkpoint.position.get().cast_signed()).collect::<Vec<_>>())
+        .bind(checkpoints.iter().map(|checkpoint| checkpoint.exact).collect::<Vec<_>>())
+        .bind(checkpoints.iter().map(|checkpoint| checkpoint.may_start_topic).collect::<Vec<_>>())
+        .bind(checkpoints.iter().map(|checkpoint| checkpoint.owner).collect::<Vec<_>>())
+        .execute(pool)
+        .await?;
+    Ok(())
+}

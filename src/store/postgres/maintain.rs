@@ -1,0 +1,93 @@
+//! What must be done from time to time: partitions for the coming days, old idempotency keys, versions of templates.
+
+use chrono::{Days, NaiveDate};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::domain::{ProfileTemplate, Timestamp};
+use crate::store::{StoreError, document};
+
+/// Days ahead for which the log has a partition of its own. Beyond, and for a clock gone astray, there is the default one.
+const DAYS_AHEAD: u64 = 7;
+
+/// Rows deleted at once, so that no delete holds its locks for long.
+const DELETE_CHUNK: i64 = 5_000;
+
+/// Key of the transaction lock under which partitions are made ("cmgp").
+const PARTITION_LOCK: i64 = 0x636d_6770;
+
+/// Makes the partitions of the coming days, as far as they are missing.
+pub(super) async fn add_partitions(pool: &PgPool, now: Timestamp) -> Result<(), StoreError> {
+    for ahead in 0..=DAYS_AHEAD {
+        if let Some(day) = now.day().checked_add_days(Days::new(ahead)) {
+            add_partition(pool, day).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Attaching a finished table, rather than creating a partition in place, takes no lock that a writer would wait for.
+async fn add_partition(pool: &PgPool, day: NaiveDate) -> Result<(), StoreError> {
+    let Some(next) = day.succ_opt() else { return Ok(()) };
+    let table = format!("event_log_{}", day.format("%Y%m%d"));
+    let exists = "SELECT to_regclass($1) IS NOT NULL";
+    if sqlx::query_scalar(exists).bind(&table).fetch_one(pool).await? {
+        return Ok(());
+    }
+    let mut tx = pool.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *tx).await?;
+    if sqlx::query_scalar(exists).bind(&table).fetch_one(&mut *tx).await? {
+        return Ok(());
+    }
+    let statements = [
+        "SET LOCAL lock_timeout = '2s'".to_owned(),
+        format!("CREATE TABLE {table} (LIKE event_log INCLUDING DEFAULTS INCLUDING INDEXES)"),
+        format!("ALTER TABLE event_log ATTACH PARTITION {table} FOR VALUES FROM ('{day}') TO ('{next}')"),
+    ];
+    for statement in statements {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Drops idempotency keys used before a time.
+pub(super) async fn drop_keys(pool: &PgPool, before: Timestamp) -> Result<(), StoreError> {
+    let sql = "DELETE FROM idempotency_key WHERE ctid IN
+               (SELECT ctid FROM idempotency_key WHERE used_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    loop {
+        let dropped = sqlx::query(sql).bind(before.utc()).bind(DELETE_CHUNK).execute(pool).await?;
+        if dropped.rows_affected() < DELETE_CHUNK.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+/// See [`crate::store::Store::put_template`].
+pub(super) async fn put_template(pool: &PgPool, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
+    let id = template.id.uuid();
+    let document = document::write("profile_template", id, template)?;
+    let mut tx = pool.begin().await?;
+    // Processes that start together would otherwise both add the same version.
+    sqlx::query("LOCK TABLE profile_template IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+    let newest: Option<(i32, bool)> = sqlx::query_as(
+        "SELECT version, document = $2::jsonb FROM profile_template WHERE id = $1 ORDER BY version DESC LIMIT 1",
+    )
+    .bind(id)
+    .bind(&document)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let version = match newest {
+        Some((version, true)) => return Ok(version.cast_unsigned()),
+        Some((version, false)) => version + 1,
+        None => 1,
+    };
+    sqlx::query("INSERT INTO profile_template (id, version, document, created_at) VALUES ($1, $2, $3::jsonb, $4)")
+        .bind(id)
+        .bind(version)
+        .bind(&document)
+        .bind(now.utc())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(version.cast_unsigned())
+}

@@ -1,0 +1,79 @@
+//! Reading requests, lists, subjects and templates.
+
+use serde::de::DeserializeOwned;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Postgres as Db, QueryBuilder, Row};
+use uuid::Uuid;
+
+use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, Subject, TemplateId};
+use crate::store::StoreError;
+use crate::store::document::{self, kind_number, status_number};
+
+/// See [`crate::store::Store::get`].
+pub(super) async fn get(pool: &PgPool, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let sql = "SELECT id, document::text FROM request WHERE id = ANY($1)";
+    let rows = sqlx::query(sql).bind(ids).fetch_all(pool).await?;
+    rows.iter().map(|row| read_document("request", row)).collect()
+}
+
+/// See [`crate::store::Store::find`].
+pub(super) async fn find(pool: &PgPool, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT id, document::text FROM request WHERE true");
+    any_of(&mut sql, "status", query.statuses.iter().map(|status| status_number(*status)).collect());
+    any_of(&mut sql, "type", query.kinds.iter().map(|kind| kind_number(*kind)).collect());
+    any_of(&mut sql, "target", query.targets.iter().map(|user| user.uuid()).collect());
+    any_of(&mut sql, "originator", query.originators.iter().map(|user| user.uuid()).collect());
+    any_of(&mut sql, "template", query.templates.iter().map(|template| template.uuid()).collect());
+    if let Some(from) = query.submitted_from {
+        sql.push(" AND submitted_at >= ").push_bind(from.utc());
+    }
+    if let Some(before) = query.submitted_before {
+        sql.push(" AND submitted_at < ").push_bind(before.utc());
+    }
+    if let Some(after) = page.after {
+        sql.push(" AND (submitted_at, id) > (").push_bind(after.submitted_at.utc());
+        sql.push(", ").push_bind(after.id.uuid()).push(")");
+    }
+    sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit));
+    let rows = sql.build().fetch_all(pool).await?;
+    rows.iter().map(|row| read_document("request", row)).collect()
+}
+
+/// A filter by one value can use an index in the order of the list; a filter by several cannot before Postgres 17.
+fn any_of<'q, T>(sql: &mut QueryBuilder<Db>, column: &str, mut values: Vec<T>)
+where
+    T: sqlx::Encode<'q, Db> + sqlx::Type<Db> + sqlx::postgres::PgHasArrayType + Send + 'q,
+{
+    if values.len() == 1
+        && let Some(value) = values.pop()
+    {
+        sql.push(format_args!(" AND {column} = ")).push_bind(value);
+    } else if !values.is_empty() {
+        sql.push(format_args!(" AND {column} = ANY(")).push_bind(values).push(")");
+    }
+}
+
+/// See [`crate::store::Store::subject`].
+pub(super) async fn subject(pool: &PgPool, id: Uuid) -> Result<Option<Subject>, StoreError> {
+    let sql = "SELECT id, document::text FROM subject WHERE id = $1";
+    let row = sqlx::query(sql).bind(id).fetch_optional(pool).await?;
+    row.map(|row| read_document("subject", &row)).transpose()
+}
+
+/// See [`crate::store::Store::templates`].
+pub(super) async fn templates(pool: &PgPool) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
+    let sql = "SELECT DISTINCT ON (id) id, document::text, version FROM profile_template ORDER BY id, version DESC";
+    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    let read = |row: &PgRow| {
+        let (id, version): (Uuid, i32) = (row.try_get(0)?, row.try_get(2)?);
+        Ok((TemplateId::new(id), version.cast_unsigned(), read_document("profile_template", row)?))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Reads the document of a row whose first two columns are its id and its document.
+fn read_document<T: DeserializeOwned>(table: &'static str, row: &PgRow) -> Result<T, StoreError> {
+    let id: Uuid = row.try_get(0)?;
+    document::read(table, id, row.try_get(1)?)
+}

@@ -1,0 +1,151 @@
+//! The write path: one transaction a batch, row by row, since a statement costs no round trip here.
+
+use std::collections::HashMap;
+
+use sqlx::{Row, SqliteConnection};
+
+use super::Sqlite;
+use crate::domain::{Action, Command, IdempotencyKey, Position, Request, RequestId, Shard, Subject};
+use crate::store::document::{self, event_number, kind_number, status_number};
+use crate::store::plan::{Change, Found, Plan, StoredReply};
+use crate::store::{LoggedEvent, Reply, StoreError};
+
+/// Carries out a batch; see [`crate::store::Store::commit`].
+pub(super) async fn commit(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    // The lock of the whole file is taken here, so no other batch can come between reading and writing.
+    let mut tx = store.writer.begin_with("BEGIN IMMEDIATE").await?;
+    let found = Found { requests: read_requests(&mut tx, batch).await?, keys: find_keys(&mut tx, batch).await? };
+    let plan = Plan::of(batch, found, store.topology);
+    if plan.changes.is_empty() {
+        tx.rollback().await?;
+        return Ok(plan.replies(&HashMap::new()));
+    }
+    let first = take_positions(&mut tx, &plan).await?;
+    for (change, event) in plan.changes.iter().zip(plan.events(&first)) {
+        write_request(&mut tx, change).await?;
+        write_key(&mut tx, change).await?;
+        append(&mut tx, &event).await?;
+    }
+    write_subjects(&mut tx, &plan.subjects()).await?;
+    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    Ok(plan.replies(&first))
+}
+
+async fn read_requests(
+    tx: &mut SqliteConnection,
+    batch: &[Command],
+) -> Result<HashMap<RequestId, Request>, StoreError> {
+    let mut found = HashMap::new();
+    for command in batch.iter().filter(|command| !matches!(command.action, Action::Create(_))) {
+        let id = command.request;
+        let row =
+            sqlx::query("SELECT document FROM request WHERE id = ?").bind(id.uuid()).fetch_optional(&mut *tx).await?;
+        if let Some(row) = row {
+            found.insert(id, document::read("request", id, row.try_get(0)?)?);
+        }
+    }
+    Ok(found)
+}
+
+async fn find_keys(
+    tx: &mut SqliteConnection,
+    batch: &[Command],
+) -> Result<HashMap<IdempotencyKey, StoredReply>, StoreError> {
+    let mut found = HashMap::new();
+    for key in batch.iter().filter_map(|command| command.idempotent.as_ref()).map(|idempotent| &idempotent.key) {
+        let row = sqlx::query("SELECT fingerprint, reply FROM idempotency_key WHERE caller = ? AND key = ?")
+            .bind(key.user.uuid())
+            .bind(key.as_str())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(row) = row {
+            let request = document::read("idempotency_key", key, row.try_get(1)?)?;
+            found.insert(key.clone(), StoredReply { fingerprint: row.try_get(0)?, request });
+        }
+    }
+    Ok(found)
+}
+
+async fn take_positions(tx: &mut SqliteConnection, plan: &Plan) -> Result<HashMap<Shard, Position>, StoreError> {
+    let mut first = HashMap::new();
+    for (shard, events) in plan.demand() {
+        let taken: i64 =
+            sqlx::query_scalar("UPDATE event_head SET next = next + ?1 WHERE shard = ?2 RETURNING next - ?1")
+                .bind(events.cast_signed())
+                .bind(shard.number())
+                .fetch_one(&mut *tx)
+                .await?;
+        first.insert(shard, Position::new(taken.cast_unsigned()));
+    }
+    Ok(first)
+}
+
+async fn write_request(tx: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
+    let request = &change.request;
+    let document = document::write("request", request.id, &**request)?;
+    let query = if change.is_new {
+        sqlx::query(
+            "INSERT INTO request (version, status, document, id, type, target, originator, template, submitted_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+    } else {
+        sqlx::query("UPDATE request SET version = ?, status = ?, document = ? WHERE id = ?")
+    };
+    let mut query =
+        query.bind(request.version.get()).bind(status_number(request.status())).bind(document).bind(request.id.uuid());
+    if change.is_new {
+        query = query
+            .bind(kind_number(request.kind))
+            .bind(request.target.uuid())
+            .bind(request.originator.uuid())
+            .bind(request.template.id.uuid())
+            .bind(request.submitted_at.micros());
+    }
+    query.execute(tx).await?;
+    Ok(())
+}
+
+async fn write_key(tx: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
+    let Some(idempotent) = &change.key else { return Ok(()) };
+    sqlx::query("INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at) VALUES (?, ?, ?, ?, ?)")
+        .bind(idempotent.key.user.uuid())
+        .bind(idempotent.key.as_str())
+        .bind(idempotent.fingerprint.as_slice())
+        .bind(document::write("idempotency_key", &idempotent.key, &*change.request)?)
+        .bind(change.event.at.micros())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn append(tx: &mut SqliteConnection, event: &LoggedEvent) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO event_log (shard, pos, request_id, version, type, at, traceparent, payload)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(event.shard.number())
+    .bind(event.position.get().cast_signed())
+    .bind(event.request.uuid())
+    .bind(event.version.get())
+    .bind(event_number(event.event_type))
+    .bind(event.at.micros())
+    .bind(event.traceparent.as_deref())
+    .bind(&event.payload[..])
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Adds or replaces subjects.
+pub(super) async fn write_subjects(tx: &mut SqliteConnection, subjects: &[Subject]) -> Result<(), StoreError> {
+    for subject in subjects {
+        for id in subject.credential.ids() {
+            sqlx::query("INSERT INTO subject (id, document) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document")
+                .bind(id)
+                .bind(document::write("subject", id, subject)?)
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Reading the event log, and keeping the relay's checkpoints.
+
+use bytes::Bytes;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+use uuid::Uuid;
+
+use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
+use crate::store::{Checkpoint, LoggedEvent, StoreError, document};
+
+/// See [`crate::store::Store::heads`].
+pub(super) async fn heads(pool: &SqlitePool) -> Result<Vec<Position>, StoreError> {
+    let next: Vec<i64> = sqlx::query_scalar("SELECT next FROM event_head ORDER BY shard").fetch_all(pool).await?;
+    Ok(next.into_iter().map(|next| Position::new((next - 1).cast_unsigned())).collect())
+}
+
+/// See [`crate::store::Store::read_log`].
+pub(super) async fn read(
+    pool: &SqlitePool,
+    shard: Shard,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<LoggedEvent>, StoreError> {
+    let sql = "SELECT pos, request_id, version, type, at, traceparent, payload
+               FROM event_log WHERE shard = ? AND pos > ? ORDER BY pos LIMIT ?";
+    let rows =
+        sqlx::query(sql).bind(shard.number()).bind(after.get().cast_signed()).bind(limit).fetch_all(pool).await?;
+    rows.iter().map(|row| event(shard, row)).collect()
+}
+
+fn event(shard: Shard, row: &SqliteRow) -> Result<LoggedEvent, StoreError> {
+    let position = Position::new(row.try_get::<i64, _>(0)?.cast_unsigned());
+    let corrupt = |what: String| StoreError::corrupt("event_log", format_args!("{shard}/{position}"), what);
+    let number: i16 = row.try_get(3)?;
+    let event_type = document::event_type(number).ok_or_else(|| corrupt(format!("unknown type {number}")))?;
+    let micros: i64 = row.try_get(4)?;
+    let at = Timestamp::from_micros(micros).ok_or_else(|| corrupt(format!("impossible time {micros}")))?;
+    Ok(LoggedEvent {
+        shard,
+        position,
+        request: RequestId::new(row.try_get::<Uuid, _>(1)?),
+        version: Version::new(row.try_get(2)?),
+        event_type,
+        at,
+        traceparent: row.try_get(5)?,
+        payload: Bytes::from(row.try_get::<Vec<u8>, _>(6)?),
+    })
+}
+
+/// See [`crate::store::Store::logged_at`].
+pub(super) async fn logged_at(
+    pool: &SqlitePool,
+    shard: Shard,
+    after: Position,
+) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT at FROM event_log WHERE shard = ? AND pos = ?")
+        .bind(shard.number())
+        .bind(after.next().get().cast_signed())
+        .fetch_optional(pool)
+        .await?;
+    Ok(at.and_then(Timestamp::from_micros))
+}
+
+/// See [`crate::store::Store::checkpoints`].
+pub(super) async fn checkpoints(pool: &SqlitePool) -> Result<Vec<Checkpoint>, StoreError> {
+    let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
+    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    let read = |row: &SqliteRow| {
+        Ok(Checkpoint {
+            shard: Shard::new(row.try_get(0)?),
+            position: Position::new(row.try_get::<i64, _>(1)?.cast_unsigned()),
+            exact: row.try_get(2)?,
+            may_start_topic: row.try_get(3)?,
+            owner: row.try_get(4)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// See [`crate::store::Store::claim_checkpoints`].
+pub(super) async fn claim_checkpoints(pool: &SqlitePool, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    for shard in shards {
+        let sql = "UPDATE relay_checkpoint SET owner = ? WHERE shard = ?";
+        sqlx::query(sql).bind(owner).bind(shard.number()).execute(&mut *tx).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// See [`crate::store::Store::put_checkpoints`].
+pub(super) async fn put_checkpoints(pool: &SqlitePool, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    for checkpoint in checkpoints {
+        sqlx::query(
+            "UPDATE relay_checkpoint SET pos = ?, exact = ?, may_start_topic = ? WHERE shard = ? AND owner = ?",
+        )
+        .bind(checkpoint.position.get().cast_signed())
+        .bind(checkpoint.exact)
+        .bind(checkpoint.may_start_topic)
+        .bind(checkpoint.shard.number())
+        .bind(checkpoint.owner)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(tx.commit().await?)
+}
