@@ -8,6 +8,7 @@ pub mod clock;
 pub mod telemetry;
 
 pub mod api;
+pub mod auth;
 pub mod feed;
 pub mod kafka;
 pub mod relay;
