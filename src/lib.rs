@@ -5,6 +5,7 @@ pub mod domain;
 pub mod contract;
 
 pub mod clock;
+pub mod config;
 pub mod telemetry;
 
 pub mod api;
