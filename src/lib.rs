@@ -6,9 +6,11 @@ pub mod contract;
 
 pub mod clock;
 pub mod config;
+pub mod shutdown;
 pub mod telemetry;
 
 pub mod api;
 pub mod feed;
 pub mod service;
 pub mod store;
+pub mod templates;
