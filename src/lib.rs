@@ -13,4 +13,9 @@ pub mod api;
 pub mod feed;
 pub mod service;
 pub mod store;
+pub mod tail;
 pub mod templates;
+
+pub mod cli;
+pub mod exit;
+pub mod run;

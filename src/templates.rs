@@ -31,7 +31,7 @@ pub struct Templates {
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// A file or the directory cannot be read.
-    #[error("cannot read the templates in {path}: {source}", path = path.display())]
+    #[error("cannot read the templates in {path}", path = path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
