@@ -85,7 +85,7 @@ fn stream_of(mut signal: Signal, name: &'static str) -> impl Stream<Item = &'sta
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     fn started(grace: Duration) -> (Shutdown, futures::channel::mpsc::UnboundedSender<&'static str>) {
         let (sender, signals) = futures::channel::mpsc::unbounded();

@@ -57,7 +57,7 @@ pub enum TailError {
         /// Its position.
         position: Position,
         /// Why.
-        source: prost_reflect::prost::DecodeError,
+        source: prost::DecodeError,
     },
 }
 

@@ -29,7 +29,7 @@ impl Default for Database {
 
 impl Database {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require_within("database.max_connections", self.max_connections, &(1..=10_000))
+        require_within("database.max_connections", &self.max_connections, &(1..=10_000))
     }
 }
 
@@ -45,7 +45,7 @@ pub struct DatabaseUrl {
 pub enum DatabaseKind {
     /// Postgres.
     Postgres,
-    /// SQLite.
+    /// A file of `SQLite`.
     Sqlite,
 }
 

@@ -65,10 +65,10 @@ pub(super) fn require(condition: bool, path: &'static str, problem: impl Into<St
 }
 
 /// Refuses a value outside its range.
-pub(super) fn require_within<T>(path: &'static str, value: T, range: &RangeInclusive<T>) -> Result<(), Invalid>
+pub(super) fn require_within<T>(path: &'static str, value: &T, range: &RangeInclusive<T>) -> Result<(), Invalid>
 where
     T: PartialOrd + super::text::Setting,
 {
     let (min, max) = (range.start().write(), range.end().write());
-    require(range.contains(&value), path, format!("must be {min} to {max}, not {}", value.write()))
+    require(range.contains(value), path, format!("must be {min} to {max}, not {}", value.write()))
 }

@@ -30,7 +30,7 @@ pub struct Kafka {
     /// Relay lanes, each with its own share of the partitions; fixed when the database is made. Default: 2.
     #[serde(deserialize_with = "text::deserialize")]
     pub lanes: u16,
-    /// Source of the events as CloudEvents has it (`ce_source`), a URI reference. Default: `/cmgate`.
+    /// Source of the events (`ce_source` of their records), a URI reference. Default: `/cmgate`.
     #[serde(with = "text")]
     pub source: String,
     /// How long a transaction may stay open before the broker ends it; also bounds the wait for a commit. At most what
@@ -76,7 +76,7 @@ impl Kafka {
             "kafka.topic",
             format!("must be 1 to 249 letters, digits, dots, underscores and hyphens, not {:?}", self.topic),
         )?;
-        require_within("kafka.replication_factor", self.replication_factor, &(1..=32_767))?;
+        require_within("kafka.replication_factor", &self.replication_factor, &(1..=32_767))?;
         require(
             (1..=self.partitions.get()).contains(&self.lanes),
             "kafka.lanes",
@@ -84,8 +84,8 @@ impl Kafka {
         )?;
         let source_is_valid = !self.source.is_empty() && self.source.bytes().all(|byte| byte.is_ascii_graphic());
         require(source_is_valid, "kafka.source", "must be a URI reference: visible ASCII characters without spaces")?;
-        let timeouts = Duration::from_secs(1)..=Duration::from_secs(15 * 60);
-        require_within("kafka.transaction_timeout", self.transaction_timeout, &timeouts)?;
+        let timeouts = Duration::from_secs(1)..=Duration::from_mins(15);
+        require_within("kafka.transaction_timeout", &self.transaction_timeout, &timeouts)?;
         self.properties.check()
     }
 }

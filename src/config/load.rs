@@ -174,7 +174,6 @@ fn join_names(name: String, value: Value, joined: &mut Dict) {
 fn refused(error: figment::Error) -> ConfigError {
     let problem = match error.kind {
         Kind::Message(problem) => problem,
-        Kind::UnknownField(_, known) if known.is_empty() => "is not a known key".to_owned(),
         Kind::UnknownField(_, known) => format!("is not a known key; known are {}", known.join(", ")),
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) | Kind::InvalidLength(_, expected) => {
             format!("must be {}", expected.replace("struct ", "the section "))

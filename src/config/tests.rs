@@ -41,7 +41,7 @@ fn without_any_source_the_defaults_are_in_force() {
     let config = Config::load(None, []).unwrap();
     assert_eq!(config.render().unwrap(), Config::default().render().unwrap());
     assert_eq!(config.database.url.expose(), "sqlite://data/cmgate.db");
-    assert_eq!(config.idempotency.keep, Duration::from_secs(86_400));
+    assert_eq!(config.idempotency.keep, Duration::from_hours(24));
     assert_eq!(config.kafka.brokers(), None);
 }
 
@@ -85,7 +85,8 @@ fn what_is_rendered_can_be_loaded() {
 
 #[test]
 fn an_unknown_key_is_refused_with_its_source() {
-    let cases: [(&str, &[(&str, &str)], &str, &str); 5] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 5] = [
         ("lisen = 1", &[], "lisen is not a known key; known are mode, listen, ", " (from FILE)"),
         ("[kafka]\ntopics = 'x'", &[], "kafka.topics is not a known key; known are brokers, topic", "(from FILE)"),
         (

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::error::{Invalid, require_within};
 use super::text;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// `[idempotency]`: repeated calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ impl Default for Idempotency {
 
 impl Idempotency {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require_within("idempotency.keep", self.keep, &(MINUTE..=365 * DAY))
+        require_within("idempotency.keep", &self.keep, &(MINUTE..=365 * DAY))
     }
 }
 
@@ -55,9 +55,9 @@ impl Default for Limits {
 
 impl Limits {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require_within("limits.message_bytes", self.message_bytes, &(1_024..=64 << 20))?;
-        require_within("limits.call_time", self.call_time, &(Duration::from_millis(100)..=HOUR))?;
-        require_within("limits.connections", self.connections, &(1..=1_000_000))
+        require_within("limits.message_bytes", &self.message_bytes, &(1_024..=64 << 20))?;
+        require_within("limits.call_time", &self.call_time, &(Duration::from_millis(100)..=HOUR))?;
+        require_within("limits.connections", &self.connections, &(1..=1_000_000))
     }
 }
 
@@ -65,7 +65,7 @@ impl Limits {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Writer {
-    /// Transactions under way at once; SQLite has one, whatever is said here. Default: 4.
+    /// Transactions under way at once; `SQLite` has one, whatever is said here. Default: 4.
     #[serde(deserialize_with = "text::deserialize")]
     pub lanes: u16,
     /// Most commands in one transaction. Default: 512.
@@ -84,9 +84,9 @@ impl Default for Writer {
 
 impl Writer {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require_within("writer.lanes", self.lanes, &(1..=64))?;
-        require_within("writer.max_batch", self.max_batch, &(1..=512))?;
-        require_within("writer.max_waiting", self.max_waiting, &(1..=1_000_000))
+        require_within("writer.lanes", &self.lanes, &(1..=64))?;
+        require_within("writer.max_batch", &self.max_batch, &(1..=512))?;
+        require_within("writer.max_waiting", &self.max_waiting, &(1..=1_000_000))
     }
 }
 
@@ -107,6 +107,6 @@ impl Default for Shutdown {
 
 impl Shutdown {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require_within("shutdown.grace", self.grace, &(Duration::from_secs(1)..=HOUR))
+        require_within("shutdown.grace", &self.grace, &(Duration::from_secs(1)..=HOUR))
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use prost_reflect::prost::Message;
+use prost::Message;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
