@@ -5,6 +5,8 @@ pub mod domain;
 pub mod contract;
 
 pub mod clock;
+pub mod config;
+pub mod shutdown;
 pub mod telemetry;
 
 pub mod api;
@@ -14,3 +16,9 @@ pub mod kafka;
 pub mod relay;
 pub mod service;
 pub mod store;
+pub mod tail;
+pub mod templates;
+
+pub mod cli;
+pub mod exit;
+pub mod run;
