@@ -5,11 +5,20 @@ pub mod domain;
 pub mod contract;
 
 pub mod clock;
+pub mod config;
+pub mod shutdown;
 pub mod telemetry;
 
 pub mod api;
+pub mod auth;
 pub mod feed;
 pub mod kafka;
 pub mod relay;
 pub mod service;
 pub mod store;
+pub mod tail;
+pub mod templates;
+
+pub mod cli;
+pub mod exit;
+pub mod run;

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::feed::Feed;
@@ -54,7 +53,6 @@ impl Relay {
         feed: &Arc<Feed>,
         clock: &Clock,
         settings: &RelaySettings,
-        tasks: &TaskTracker,
     ) -> std::io::Result<Self> {
         let drain = CancellationToken::new();
         let topology = store.topology();
@@ -75,8 +73,8 @@ impl Relay {
         }
         let watch = status::watch_log(Arc::clone(store), Arc::clone(feed), lanes.clone(), settings.poll_interval);
         let report = status::report(Arc::clone(store), Arc::clone(feed), lanes.clone(), clock.clone());
-        tasks.spawn(drain.clone().run_until_cancelled_owned(watch));
-        tasks.spawn(drain.clone().run_until_cancelled_owned(report));
+        tokio::spawn(drain.clone().run_until_cancelled_owned(watch));
+        tokio::spawn(drain.clone().run_until_cancelled_owned(report));
         Ok(Self { lanes, drain, threads })
     }
 

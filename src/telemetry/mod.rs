@@ -1,9 +1,15 @@
-//! What an operator sees: names of the metrics, and errors written out for the log.
+//! What an operator sees: the log, the metrics, and errors written out on one line.
 
 pub mod names;
 
+mod log;
+mod metrics;
+
 use std::error::Error;
 use std::fmt::Write;
+
+pub use log::{LogError, LogFormat, start_log};
+pub use metrics::{Metrics, MetricsError};
 
 /// An error with everything that caused it, on one line, for the log.
 #[must_use]

@@ -103,6 +103,10 @@ impl Store for Memory {
         Ok(Vec::new())
     }
 
+    async fn claim_checkpoints(&self, _: &[Shard], _: Uuid) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn put_checkpoints(&self, _: &[Checkpoint]) -> Result<(), StoreError> {
         Ok(())
     }

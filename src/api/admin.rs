@@ -1,0 +1,114 @@
+//! The private port: whether the process lives, whether it should get calls, and its metrics.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use serde::Serialize;
+
+use crate::store::Store;
+use crate::telemetry::error_chain;
+
+/// How long the database may take to answer before it counts as away.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the readiness of the process depends on, and what else is shown with it.
+pub struct Readiness {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Whether the process has begun to stop.
+    pub draining: Arc<AtomicBool>,
+    /// The state of each relay lane.
+    pub relay: Box<dyn Fn() -> Vec<LaneHealth> + Send + Sync>,
+}
+
+/// The state of a relay lane. It is shown and counts for nothing: writes are welcome, whatever becomes of their events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LaneHealth {
+    /// Number of the lane.
+    pub lane: u16,
+    /// Name of its state.
+    pub state: &'static str,
+    /// What an operator should know of it, for example why it is halted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Writes out all metrics in the text format of Prometheus.
+pub type Metrics = Box<dyn Fn() -> String + Send + Sync>;
+
+/// The answer to `/readyz`.
+#[derive(Debug, Serialize)]
+struct Report {
+    ready: bool,
+    checks: Checks,
+}
+
+#[derive(Debug, Serialize)]
+struct Checks {
+    database: Check,
+    accepting: Check,
+    relay: Vec<LaneHealth>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// The routes of the private port.
+pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz).with_state(Arc::new(readiness)))
+        .route("/metrics", get(metrics_text).with_state(Arc::new(metrics)))
+}
+
+async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
+    let database = readiness.database().await;
+    let accepting =
+        if readiness.draining.load(Ordering::Acquire) { Check::failed("the process is stopping") } else { Check::OK };
+    let ready = database.ok && accepting.ok;
+    let report = Report { ready, checks: Checks { database, accepting, relay: (readiness.relay)() } };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(report)).into_response()
+}
+
+async fn metrics_text(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics())
+}
+
+impl Readiness {
+    async fn database(&self) -> Check {
+        match tokio::time::timeout(PING_TIMEOUT, self.store.ping()).await {
+            Ok(Ok(())) => Check::OK,
+            Ok(Err(error)) => Check::failed(error_chain(&error)),
+            Err(_elapsed) => Check::failed(format!("no answer within {} s", PING_TIMEOUT.as_secs())),
+        }
+    }
+}
+
+impl Check {
+    const OK: Self = Self { ok: true, detail: None };
+
+    fn failed(detail: impl Into<String>) -> Self {
+        Self { ok: false, detail: Some(detail.into()) }
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness").field("draining", &self.draining).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

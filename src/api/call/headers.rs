@@ -1,0 +1,135 @@
+//! The headers that surround a call: its correlation id, its time limit and its trace.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+use uuid::Uuid;
+
+use crate::domain::CorrelationId;
+
+/// Header that names a call, in the request if the caller chooses the name, and in every response.
+pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
+
+const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
+const TRACEPARENT_HEADER: HeaderName = HeaderName::from_static("traceparent");
+
+/// Most digits of a `grpc-timeout`.
+const TIMEOUT_DIGITS: usize = 8;
+/// Length of a `traceparent` of version 00; later versions may only append to it.
+const TRACEPARENT_LENGTH: usize = 55;
+
+/// The id that the caller gave the call, or a new one.
+pub(super) fn correlation(headers: &HeaderMap) -> CorrelationId {
+    let given = headers.get(CORRELATION_HEADER).and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok());
+    CorrelationId::new(given.unwrap_or_else(Uuid::new_v4))
+}
+
+/// How long the caller waits, if it says so in the form of the gRPC specification.
+pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    parse_timeout(headers.get(TIMEOUT_HEADER)?.to_str().ok()?)
+}
+
+/// The W3C trace context of the caller; `None` if it is absent or cannot be right.
+pub(super) fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(TRACEPARENT_HEADER)?.to_str().ok()?;
+    is_traceparent(text).then(|| text.to_owned())
+}
+
+/// `TimeoutValue TimeoutUnit` of "gRPC over HTTP2": 1 to 8 digits and one of `HMSmun`.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > TIMEOUT_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_hours(value)),
+        "M" => Some(Duration::from_mins(value)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+/// `version "-" trace-id "-" parent-id "-" trace-flags` in lower-case hex; neither id is all zeros, no version is `ff`.
+fn is_traceparent(text: &str) -> bool {
+    let Some((context, rest)) = text.split_at_checked(TRACEPARENT_LENGTH) else { return false };
+    let mut fields = context.split('-');
+    let mut next = |length: usize| fields.next().filter(|field| field.len() == length && is_lower_hex(field));
+    let (Some(version), Some(trace), Some(parent), Some(_flags)) = (next(2), next(32), next(16), next(2)) else {
+        return false;
+    };
+    let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
+    let may_end = rest.is_empty() || version != "00" && rest.starts_with('-');
+    version != "ff" && may_end && !is_zero(trace) && !is_zero(parent)
+}
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{HeaderMap, HeaderValue};
+    use proptest::proptest;
+
+    use super::{CORRELATION_HEADER, correlation, is_traceparent, parse_timeout};
+
+    #[test]
+    fn a_timeout_has_the_units_of_the_specification() {
+        for (text, timeout) in [
+            ("2H", Duration::from_hours(2)),
+            ("3M", Duration::from_mins(3)),
+            ("30S", Duration::from_secs(30)),
+            ("250m", Duration::from_millis(250)),
+            ("5u", Duration::from_micros(5)),
+            ("0n", Duration::ZERO),
+            ("99999999H", Duration::from_hours(99_999_999)),
+        ] {
+            assert_eq!(parse_timeout(text), Some(timeout), "{text}");
+        }
+        for bad in ["", "S", "10", "10s", "-1S", "+1S", "1.5S", "100000000S", " 1S", "1é", "é"] {
+            assert_eq!(parse_timeout(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_trace_context_has_the_form_of_w3c() {
+        let trace = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(is_traceparent(&format!("00-{trace}")));
+        assert!(is_traceparent(&format!("cc-{trace}-what-comes-later")));
+        for bad in [
+            String::new(),
+            format!("00-{trace}-more"),
+            format!("cc-{trace}.more"),
+            format!("ff-{trace}"),
+            format!("00-{}", trace.to_uppercase()),
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01".to_owned(),
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01".to_owned(),
+            "00-0af7651916cd43dd8448eb211c80319cb-7ad6b7169203331-01".to_owned(),
+            format!("00-{}", trace.replace('7', "é")),
+        ] {
+            assert!(!is_traceparent(&bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_call_keeps_the_id_that_its_caller_gave() {
+        let id = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
+        let of = |value| correlation(&HeaderMap::from_iter([(CORRELATION_HEADER, HeaderValue::from_static(value))]));
+        assert_eq!(of(id).to_string(), id);
+        assert_ne!(of("mine"), of("mine"));
+        assert_ne!(correlation(&HeaderMap::new()), correlation(&HeaderMap::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_parsers_panic(text in ".{0,70}") {
+            let _ = (parse_timeout(&text), is_traceparent(&text));
+        }
+    }
+}

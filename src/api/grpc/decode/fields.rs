@@ -1,0 +1,128 @@
+//! Parts that several messages have in common.
+
+use std::fmt::Display;
+
+use super::violations::Violations;
+use crate::contract::v1;
+use crate::domain::{
+    Comment, Credential, DataItem, ETag, IdempotencyKey, ProfileId, RequestType, SmartcardId, Status, Timestamp,
+    UserId, Version,
+};
+
+pub(super) fn comment(violations: &mut Violations, field: &str, text: String) -> Option<Comment> {
+    violations.check(Comment::parse(field, text))
+}
+
+/// A profile and smart card; an absent message is the same as an empty one.
+pub(super) fn credential(
+    violations: &mut Violations,
+    field: impl Display,
+    credential: Option<&v1::Credential>,
+) -> Credential {
+    let Some(credential) = credential else { return Credential::NONE };
+    let profile = format_args!("{field}.profile");
+    let profile = violations.optional_uuid(profile, &credential.profile, ProfileId::new);
+    let smartcard = format_args!("{field}.smartcard");
+    let smartcard = violations.optional_uuid(smartcard, &credential.smartcard, SmartcardId::new);
+    Credential { profile, smartcard }
+}
+
+/// Data items, each checked on its own. That no name occurs twice is checked when they are merged into the request.
+pub(super) fn data_items(violations: &mut Violations, field: &str, items: Vec<v1::DataItem>) -> Vec<DataItem> {
+    if items.len() > DataItem::MAX_ITEMS {
+        violations.add(field, format!("must have at most {} items", DataItem::MAX_ITEMS));
+        return Vec::new();
+    }
+    let numbered = items.into_iter().enumerate();
+    let checked = numbered.filter_map(|(index, item)| {
+        violations.check(DataItem::parse(&format!("{field}[{index}]"), item.name, item.value))
+    });
+    checked.collect()
+}
+
+/// The version that an etag stands for. A tag that this service never gave out can match none.
+pub(super) fn etag(violations: &mut Violations, text: &str) -> Option<Version> {
+    if text.is_empty() {
+        return None;
+    }
+    let tag = ETag::parse(text);
+    if tag.is_none() {
+        violations.add("etag", "must be the etag of an answer of this service");
+    }
+    tag.map(ETag::version)
+}
+
+/// The idempotency key of the caller, if it sent one.
+pub(super) fn key(violations: &mut Violations, field: &str, user: UserId, text: &str) -> Option<IdempotencyKey> {
+    if text.is_empty() { None } else { violations.check(IdempotencyKey::parse(field, user, text)) }
+}
+
+/// A point in time. What is finer than a microsecond is rounded up: stored times are whole microseconds, and so compare
+/// with the result as with the given time.
+pub(super) fn time(
+    violations: &mut Violations,
+    field: &str,
+    time: Option<&prost_types::Timestamp>,
+) -> Option<Timestamp> {
+    let time = time?;
+    let nanos = u32::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+    let micros = nanos.and_then(|nanos| time.seconds.checked_mul(1_000_000)?.checked_add(nanos.div_ceil(1_000).into()));
+    let valid = (FIRST_SECOND..=LAST_SECOND).contains(&time.seconds);
+    let result = micros.filter(|_| valid).and_then(Timestamp::from_micros);
+    if result.is_none() {
+        violations.add(field, "must be a time of the years 1 to 9999 with 0 to 999,999,999 nanoseconds");
+    }
+    result
+}
+
+/// Range of `google.protobuf.Timestamp`: 0001-01-01T00:00:00Z.
+const FIRST_SECOND: i64 = -62_135_596_800;
+/// 9999-12-31T23:59:59Z.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// A type of request; a number that is not known, or stands for nothing, is wrong.
+pub(super) fn request_type(violations: &mut Violations, field: impl Display, number: i32) -> Option<RequestType> {
+    let kind = match v1::RequestType::try_from(number) {
+        Ok(v1::RequestType::Enroll) => RequestType::Enroll,
+        Ok(v1::RequestType::Recover) => RequestType::Recover,
+        Ok(v1::RequestType::Renew) => RequestType::Renew,
+        Ok(v1::RequestType::Disable) => RequestType::Disable,
+        Ok(v1::RequestType::Unblock) => RequestType::Unblock,
+        Ok(v1::RequestType::Duplicate) => RequestType::Duplicate,
+        Ok(v1::RequestType::Retire) => RequestType::Retire,
+        Ok(v1::RequestType::RecoverOnBehalf) => RequestType::RecoverOnBehalf,
+        Ok(v1::RequestType::SuspendOrReinstate) => RequestType::SuspendOrReinstate,
+        Ok(v1::RequestType::OnlineUpdate) => RequestType::OnlineUpdate,
+        Ok(v1::RequestType::TemporaryCardEnroll) => RequestType::TemporaryCardEnroll,
+        Ok(v1::RequestType::OfflineUnblock) => RequestType::OfflineUnblock,
+        Ok(v1::RequestType::Unspecified) => return unspecified(violations, field),
+        Err(_) => return unknown(violations, field, number),
+    };
+    Some(kind)
+}
+
+/// A status; a number that is not known, or stands for nothing, is wrong.
+pub(super) fn status(violations: &mut Violations, field: impl Display, number: i32) -> Option<Status> {
+    let status = match v1::RequestStatus::try_from(number) {
+        Ok(v1::RequestStatus::Pending) => Status::Pending,
+        Ok(v1::RequestStatus::Approved) => Status::Approved,
+        Ok(v1::RequestStatus::Executing) => Status::Executing,
+        Ok(v1::RequestStatus::Completed) => Status::Completed,
+        Ok(v1::RequestStatus::Denied) => Status::Denied,
+        Ok(v1::RequestStatus::Failed) => Status::Failed,
+        Ok(v1::RequestStatus::Canceled) => Status::Canceled,
+        Ok(v1::RequestStatus::Unspecified) => return unspecified(violations, field),
+        Err(_) => return unknown(violations, field, number),
+    };
+    Some(status)
+}
+
+fn unspecified<T>(violations: &mut Violations, field: impl Display) -> Option<T> {
+    violations.add(field.to_string(), "must be given");
+    None
+}
+
+fn unknown<T>(violations: &mut Violations, field: impl Display, number: i32) -> Option<T> {
+    violations.add(field.to_string(), format!("has no value {number}"));
+    None
+}

@@ -1,0 +1,15 @@
+//! Messages of the contract as domain values. Everything wrong with a message is told at once, each field under the path
+//! that it has in the message.
+
+mod draft;
+mod fields;
+mod list;
+mod step;
+mod violations;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use draft::{creation, members};
+pub(super) use list::list;
+pub(super) use step::{Step, abandon, approve, cancel, complete, deny, fail, id, start};

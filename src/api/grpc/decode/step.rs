@@ -1,0 +1,98 @@
+//! Steps of a life cycle. Their messages differ in what the action carries; the request, the version and the
+//! idempotency key are the same in all.
+
+use super::fields;
+use super::violations::Violations;
+use crate::contract::v1;
+use crate::domain::{Action, Comment, IdempotencyKey, Refusal, RequestId, UserId, Version};
+
+/// A step to take with a request.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) id: RequestId,
+    pub(crate) action: Action,
+    pub(crate) expected: Option<Version>,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+/// What every step has.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    id: &'a str,
+    etag: &'a str,
+    request_id: &'a str,
+}
+
+pub(crate) fn approve(user: UserId, message: v1::ApproveRequestRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    step(user, head, |violations| {
+        let data_items = fields::data_items(violations, "data_items", message.data_items);
+        let comment = fields::comment(violations, "comment", message.comment)?;
+        Some(Action::Approve { comment, data_items })
+    })
+}
+
+pub(crate) fn deny(user: UserId, message: v1::DenyRequestRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    commented(user, head, message.comment, |comment| Action::Deny { comment })
+}
+
+pub(crate) fn start(user: UserId, message: v1::StartRequestRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    commented(user, head, message.comment, |comment| Action::Start { comment })
+}
+
+pub(crate) fn complete(user: UserId, message: v1::CompleteRequestRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    step(user, head, |violations| {
+        let new = fields::credential(violations, "new_credential", message.new_credential.as_ref());
+        let comment = fields::comment(violations, "comment", message.comment)?;
+        Some(Action::Complete { new, comment })
+    })
+}
+
+pub(crate) fn fail(user: UserId, message: v1::FailRequestRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    step(user, head, |violations| {
+        if message.comment.is_empty() {
+            violations.add("comment", "must say what went wrong");
+        }
+        Some(Action::Fail { comment: fields::comment(violations, "comment", message.comment)? })
+    })
+}
+
+pub(crate) fn cancel(user: UserId, message: v1::CancelRequestRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    commented(user, head, message.comment, |comment| Action::Cancel { comment })
+}
+
+pub(crate) fn abandon(user: UserId, message: v1::AbandonRequestRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    commented(user, head, message.comment, |comment| Action::Abandon { comment })
+}
+
+/// The id of the request that a message is about.
+pub(crate) fn id(text: &str) -> Result<RequestId, Refusal> {
+    let mut violations = Violations::default();
+    let id = violations.uuid("id", text, RequestId::new);
+    violations.finish(id)
+}
+
+fn commented(
+    user: UserId,
+    head: Head<'_>,
+    comment: String,
+    action: impl FnOnce(Comment) -> Action,
+) -> Result<Step, Refusal> {
+    step(user, head, |violations| fields::comment(violations, "comment", comment).map(action))
+}
+
+fn step(user: UserId, head: Head<'_>, action: impl FnOnce(&mut Violations) -> Option<Action>) -> Result<Step, Refusal> {
+    let mut violations = Violations::default();
+    let id = violations.uuid("id", head.id, RequestId::new);
+    let action = action(&mut violations);
+    let expected = fields::etag(&mut violations, head.etag);
+    let key = fields::key(&mut violations, "request_id", user, head.request_id);
+    let step = id.zip(action).map(|(id, action)| Step { id, action, expected, key });
+    violations.finish(step)
+}

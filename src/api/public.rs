@@ -1,0 +1,135 @@
+//! The public port: gRPC with health and reflection, and everything else for the legacy REST facade.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::future::RouteFuture;
+use bytes::Bytes;
+use http::Request;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_reflection::server::{Builder, Error as ReflectionError};
+
+use super::call::{CallSettings, Calls, Transport};
+use super::grpc::Requests;
+use super::rest::{self, Limits};
+use crate::auth::Authentication;
+use crate::contract::DESCRIPTORS;
+use crate::contract::v1::request_service_server::RequestServiceServer;
+use crate::service::Service;
+
+/// Limits of the public port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Longest message of a gRPC call.
+    pub max_message_bytes: usize,
+    /// Longest time that a call may take, however long its caller would wait.
+    pub max_duration: Duration,
+    /// Limits of the REST facade.
+    pub rest: Limits,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self { max_message_bytes: 1 << 20, max_duration: Duration::from_secs(30), rest: Limits::default() }
+    }
+}
+
+/// What the public port serves, and the switch of its health service.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// The calls, to be given to [`super::server::serve`].
+    pub calls: Calls<Transports>,
+    /// What the health service says.
+    pub serving: Serving,
+}
+
+/// Sends each request to its transport: the facade takes everything that is not gRPC, whatever its path.
+#[derive(Clone, Debug)]
+pub struct Transports {
+    grpc: Router,
+    legacy: Router,
+}
+
+/// The switch of the gRPC health service.
+#[derive(Clone, Debug)]
+pub struct Serving(HealthReporter);
+
+/// Puts the public port together. Its health service says from the start that it serves.
+///
+/// # Errors
+/// Descriptors that cannot be read; those are compiled in.
+pub async fn assemble(
+    service: Service,
+    authentication: Authentication,
+    settings: ApiSettings,
+) -> Result<Api, ReflectionError> {
+    let (reporter, health) = health_reporter();
+    let serving = Serving(reporter);
+    serving.set(true).await;
+    let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .into_axum_router();
+    // The fallback of `Routes` answers UNIMPLEMENTED with HTTP status 200. It may stay, since only gRPC gets there.
+    let transports = Transports { grpc: grpc.with_state(()), legacy: rest::router(service, settings.rest) };
+    let settings = CallSettings { authentication, max_duration: settings.max_duration };
+    Ok(Api { calls: Calls::new(transports, settings), serving })
+}
+
+fn reflection() -> Builder<'static> {
+    Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+impl Serving {
+    /// Names of the health service: the whole server, and the service of the contract.
+    const NAMES: [&str; 2] = ["", <RequestServiceServer<Requests> as NamedService>::NAME];
+
+    /// Says whether new calls are welcome; clients that watch are told at once.
+    pub async fn set(&self, is_serving: bool) {
+        let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for name in Self::NAMES {
+            self.0.set_service_status(name, status).await;
+        }
+    }
+
+    /// Says that new calls are not welcome, and ends the streams of the clients that watch: a server that stops would
+    /// wait for them.
+    pub async fn end(&mut self) {
+        self.set(false).await;
+        for name in Self::NAMES {
+            self.0.clear_service_status(name).await;
+        }
+        self.set(false).await;
+    }
+}
+
+impl<B> tower::Service<Request<B>> for Transports
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Routers are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match Transport::of(request.headers()) {
+            Transport::Grpc => self.grpc.call(request),
+            Transport::Legacy => self.legacy.call(request),
+        }
+    }
+}

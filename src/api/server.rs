@@ -1,0 +1,248 @@
+//! The listener of a port: HTTP/1.1 and HTTP/2 without TLS side by side, with every limit said out loud, and an orderly
+//! end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::telemetry::error_chain;
+
+/// Limits of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Most connections at once; more wait in the backlog of the operating system.
+    pub max_connections: usize,
+    /// Most calls at once on one HTTP/2 connection.
+    pub max_concurrent_streams: u32,
+    /// Longest wait for the first bytes of a connection, and for the head of the next request of an HTTP/1 connection.
+    pub head_timeout: Duration,
+    /// How long the calls under way may take to end once the port is to stop.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_concurrent_streams: 1_000,
+            head_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Longest head of a request, in bytes.
+const HEAD_BYTES: u32 = 16 << 10;
+/// Buffer of an HTTP/1 connection, which bounds the head of a request too.
+const HTTP1_BUFFER_BYTES: usize = 32 << 10;
+/// What a client may send on one stream before it is read.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// What a client may send on one connection before it is read.
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// Largest HTTP/2 frame; the smallest that may be set.
+const FRAME_BYTES: u32 = 16 << 10;
+/// What waits to be sent on one stream before its handler has to wait.
+const SEND_BUFFER_BYTES: usize = 256 << 10;
+/// Streams that a client has reset before they were looked at. One that opens and resets streams in a loop (CVE-2023-44487)
+/// is cut off here.
+const PENDING_RESET_STREAMS: usize = 100;
+/// Streams that the server had to reset because of what the client did (CVE-2025-8671), on one connection.
+const LOCAL_RESET_STREAMS: usize = 1_024;
+/// How long an HTTP/2 connection may be silent before it is pinged.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long the answer to such a ping may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait after the operating system could not give a connection, for example for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait for the rest of an HTTP/2 preface that came in pieces, which hardly ever happens.
+const PREFACE_PAUSE: Duration = Duration::from_millis(5);
+
+/// The first bytes of every HTTP/2 connection (RFC 9113, 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A port that is being served.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    ended: JoinHandle<()>,
+}
+
+impl Server {
+    /// The address that is listened on, with the port that was given by the operating system if none was asked for.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the port was told to stop and every connection has ended or was cut off.
+    pub async fn ended(self) {
+        if let Err(error) = self.ended.await {
+            tracing::error!(%error, address = %self.address, "listener failed");
+        }
+    }
+}
+
+/// Serves a port until `stop`: then no connection is accepted any more, each is told to end with the calls under way,
+/// and what has not ended by the deadline is cut off.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn serve<S>(
+    address: SocketAddr,
+    service: S,
+    settings: ServerSettings,
+    stop: CancellationToken,
+) -> io::Result<Server>
+where
+    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let ended = tokio::spawn(accept(listener, service, settings, stop));
+    Ok(Server { address, ended })
+}
+
+async fn accept<S>(listener: TcpListener, service: S, settings: ServerSettings, stop: CancellationToken)
+where
+    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let protocols = Arc::new(Protocols::new(settings));
+    let room = Arc::new(Semaphore::new(settings.max_connections));
+    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    let cut = CancellationToken::new();
+    while let Some(Some((stream, permit))) = stop.run_until_cancelled(next(&listener, &room)).await {
+        let connection = Arc::clone(&protocols).serve(stream, service.clone(), graceful.watcher(), stop.clone());
+        let cut = cut.clone();
+        connections.spawn(async move {
+            let _held = permit;
+            cut.run_until_cancelled(connection).await;
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(settings.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "calls did not end in time, cutting their connections off");
+        cut.cancel();
+    }
+    connections.wait().await;
+}
+
+/// The next connection, once there is room for it.
+async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    // Fails only for a semaphore that was closed, which nobody does.
+    let permit = Arc::clone(room).acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _peer)) => return Some((stream, permit)),
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A version of HTTP.
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// How connections of each version of HTTP are served.
+struct Protocols {
+    http1: Builder<TokioExecutor>,
+    http2: Builder<TokioExecutor>,
+    head_timeout: Duration,
+}
+
+impl Protocols {
+    fn new(settings: ServerSettings) -> Self {
+        let mut http1 = Builder::new(TokioExecutor::new());
+        http1
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(settings.head_timeout)
+            .max_buf_size(HTTP1_BUFFER_BYTES)
+            .keep_alive(true)
+            .half_close(false);
+        let mut http2 = Builder::new(TokioExecutor::new());
+        http2
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(settings.max_concurrent_streams)
+            .max_header_list_size(HEAD_BYTES)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .adaptive_window(false)
+            .max_frame_size(FRAME_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .max_pending_accept_reset_streams(PENDING_RESET_STREAMS)
+            .max_local_error_reset_streams(LOCAL_RESET_STREAMS)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        Self { http1: http1.http1_only(), http2: http2.http2_only(), head_timeout: settings.head_timeout }
+    }
+
+    /// Serves a connection to its end.
+    async fn serve<S>(self: Arc<Self>, stream: TcpStream, service: S, watcher: Watcher, stop: CancellationToken)
+    where
+        S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "answers may be delayed");
+        }
+        let version = tokio::time::timeout(self.head_timeout, version(&stream));
+        let Some(Ok(Ok(version))) = stop.run_until_cancelled(version).await else { return };
+        let builder = match version {
+            Version::Http1 => &self.http1,
+            Version::Http2 => &self.http2,
+        };
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        if let Err(error) = watcher.watch(connection).await {
+            // Clients go away as they please.
+            tracing::debug!(error = %error_chain(&*error), "connection ended early");
+        }
+    }
+}
+
+/// The version that a client speaks, told by its first bytes, which stay to be read. The builder could find out too, but
+/// would wait without an end for a client that says nothing.
+async fn version(stream: &TcpStream) -> io::Result<Version> {
+    let mut buffer = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut buffer).await?;
+        let first = &buffer[..length];
+        if length == PREFACE.len() && first == PREFACE {
+            return Ok(Version::Http2);
+        }
+        if length == 0 || !PREFACE.starts_with(first) {
+            return Ok(Version::Http1);
+        }
+        tokio::time::sleep(PREFACE_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! The public port as its callers meet it, without a network and without a database.
+
+pub(super) mod support;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use futures::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use serde_json::Value;
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb as reflection;
+use tonic_types::StatusExt;
+use tower::ServiceExt;
+
+use self::support::{AWAY, api, authentication};
+use super::call::{CORRELATION_HEADER, CallSettings, Calls};
+use crate::contract::v1;
+use crate::contract::v1::request_service_client::RequestServiceClient;
+use crate::service::Call;
+
+const ID: &str = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
+
+async fn answer(path: &str, headers: &[(&'static str, &'static str)], body: &'static [u8]) -> Response<Body> {
+    let mut request = Request::post(path).body(Body::from(body)).unwrap();
+    let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+    request.headers_mut().extend(headers.collect::<HeaderMap>());
+    api().await.calls.oneshot(request).await.unwrap()
+}
+
+fn status(response: &Response<Body>) -> Status {
+    assert_eq!(response.status(), StatusCode::OK);
+    Status::from_header_map(response.headers()).unwrap()
+}
+
+#[tokio::test]
+async fn an_unknown_grpc_path_is_unimplemented() {
+    for path in ["/cmgate.v1.RequestService/Nothing", "/cmgate.v2.RequestService/CreateRequest", "/", "/a/b/c"] {
+        let response = answer(path, &[("content-type", "application/grpc")], b"").await;
+        let status = status(&response);
+        assert_eq!(status.code(), Code::Unimplemented, "{path}");
+        assert_eq!(status.get_details_error_info().unwrap().reason, "UNIMPLEMENTED");
+    }
+}
+
+#[tokio::test]
+async fn everything_else_goes_to_the_facade() {
+    let path = "/cmgate.v1.RequestService/CreateRequest";
+    let response = answer(path, &[("content-type", "application/json")], b"{}").await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert!(response.headers().contains_key(CORRELATION_HEADER));
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_the_fault_of_the_caller() {
+    let grpc = [("content-type", "application/grpc")];
+    let path = "/cmgate.v1.RequestService/CreateRequest";
+    for body in [&b"\0\0\0\0\x02\xff\xff"[..], b"\0\0\0\0\x09\x00", b"", b"\x07\0\0\0\0"] {
+        let response = answer(path, &grpc, body).await;
+        let status = status(&response);
+        assert!(matches!(status.code(), Code::InvalidArgument | Code::Unimplemented), "{body:?}: {status}");
+        assert!(status.get_details_error_info().is_some());
+    }
+    let response = answer(path, &grpc, b"\0\x7f\xff\xff\xff").await;
+    assert_eq!(status(&response).code(), Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn a_caller_nobody_knows_is_told_in_the_shape_of_the_transport() {
+    let bad = ("x-dev-user", "nobody");
+    let response =
+        answer("/cmgate.v1.RequestService/GetRequest", &[("content-type", "application/grpc"), bad], b"").await;
+    let status = status(&response);
+    assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "header X-Dev-User must be a UUID"));
+    assert_eq!(status.get_details_error_info().unwrap().reason, "BAD_IDENTITY_HEADER");
+
+    let response = answer("/", &[bad], b"").await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(response.headers().contains_key(CORRELATION_HEADER));
+    let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 1_000).await.unwrap()).unwrap();
+    let message = body["Message"].as_str().unwrap();
+    assert!(message.contains("header X-Dev-User must be a UUID"), "{message}");
+}
+
+/// Some routes with the layer around them.
+fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
+    Calls::new(router, CallSettings { authentication: authentication(), max_duration })
+}
+
+#[tokio::test]
+async fn handlers_get_the_call_and_answers_its_id() {
+    let router = Router::new().fallback(async |request: Request<Body>| {
+        let call = request.extensions().get::<Call>().unwrap();
+        assert!(call.deadline.is_some() && call.traceparent.is_some());
+        call.caller.user.to_string()
+    });
+    let request = Request::get("/")
+        .header("x-dev-user", ID)
+        .header("X-Correlation-ID", ID)
+        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let calls = calls(router, Duration::from_secs(30));
+    let response = calls.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()[CORRELATION_HEADER], ID);
+    assert_eq!(&to_bytes(response.into_body(), 1_000).await.unwrap()[..], ID.as_bytes());
+}
+
+#[tokio::test]
+async fn a_call_whose_time_is_over_is_answered_without_its_handler() {
+    let endless = Router::new().fallback(std::future::pending::<()>);
+    let at_once = calls(endless.clone(), Duration::ZERO);
+    let response = at_once.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+
+    let request = Request::post("/").header("content-type", "application/grpc").header("grpc-timeout", "1u");
+    let in_an_hour = calls(endless, Duration::from_hours(1));
+    let response = in_an_hour.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(status(&response).code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn wrong_fields_are_named_by_their_path_wherever_they_are_noticed() {
+    let mut client = RequestServiceClient::new(api().await.calls);
+    let draft = v1::RequestDraft {
+        r#type: v1::RequestType::Enroll.into(),
+        profile_template: ID.to_owned(),
+        ..v1::RequestDraft::default()
+    };
+    let create = |draft| v1::CreateRequestRequest { draft: Some(draft), request_id: String::new() };
+    let field = |status: Status| status.get_details_bad_request().unwrap().field_violations[0].field.clone();
+
+    let unknown_template = client.create_request(create(draft.clone())).await.unwrap_err();
+    assert_eq!(field(unknown_template), "draft.profile_template");
+    let bad_priority = v1::RequestDraft { priority: Some(256), ..draft.clone() };
+    let error = client.create_request(create(bad_priority.clone())).await.unwrap_err();
+    assert_eq!(field(error), "draft.priority");
+
+    let requests = vec![create(draft), create(bad_priority)];
+    let batch = v1::BatchCreateRequestsRequest { requests };
+    let results = client.batch_create_requests(batch).await.unwrap().into_inner().results;
+    let fields = results.into_iter().map(|result| match result.result {
+        Some(v1::batch_create_result::Result::Error(error)) => error.field_violations[0].field.clone(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(fields.collect::<Vec<_>>(), ["requests[0].draft.profile_template", "requests[1].draft.priority"]);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_no_secret_but_its_errors_are() {
+    let mut client = RequestServiceClient::new(api().await.calls);
+    let error = client.get_request(v1::GetRequestRequest { id: ID.to_owned() }).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.get_details_retry_info().is_some());
+    assert!(!error.message().contains(AWAY));
+}
+
+#[tokio::test]
+async fn health_follows_its_switch_and_ends_its_streams() {
+    let mut api = api().await;
+    let mut client = HealthClient::new(api.calls.clone());
+    let check = |service: &str| HealthCheckRequest { service: service.to_owned() };
+    for service in ["", "cmgate.v1.RequestService"] {
+        let answer = client.check(check(service)).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving);
+    }
+    assert_eq!(client.check(check("nothing")).await.unwrap_err().code(), Code::NotFound);
+    // Health needs no caller.
+    let mut unproven = tonic::Request::new(check(""));
+    unproven.metadata_mut().insert("x-dev-user", "nobody".parse().unwrap());
+    assert!(client.check(unproven).await.is_ok());
+
+    let watched = client.watch(check("")).await.unwrap().into_inner();
+    api.serving.end().await;
+    let seen: Vec<_> = watched.map(|answer| answer.unwrap().status()).collect().await;
+    assert_eq!(seen.last(), Some(&ServingStatus::NotServing));
+    for service in ["", "cmgate.v1.RequestService"] {
+        let answer = client.check(check(service)).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::NotServing);
+    }
+}
+
+#[tokio::test]
+async fn reflection_lists_the_services_in_both_versions() {
+    let calls = api().await.calls;
+    let expected = ["cmgate.v1.RequestService", "grpc.health.v1.Health"];
+
+    let mut client = reflection::v1::server_reflection_client::ServerReflectionClient::new(calls.clone());
+    let list = reflection::v1::server_reflection_request::MessageRequest::ListServices(String::new());
+    let request = reflection::v1::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let reflection::v1::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
+        panic!("{answer:?}")
+    };
+    let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
+    assert!(expected.iter().all(|name| names.iter().any(|found| found == name)), "{names:?}");
+
+    let mut client = reflection::v1alpha::server_reflection_client::ServerReflectionClient::new(calls);
+    let list = reflection::v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
+    let request = reflection::v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let reflection::v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
+        panic!("{answer:?}")
+    };
+    let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
+    assert!(expected.iter().all(|name| names.iter().any(|found| found == name)), "{names:?}");
+}

@@ -1,0 +1,96 @@
+//! The caller of the development mode: believed without proof, so that a life cycle with several persons can be tried.
+
+use http::HeaderMap;
+use uuid::Uuid;
+
+use super::AuthError;
+use crate::domain::{Caller, Sid, UserId};
+
+/// Header that names another user than the fixed one.
+pub const DEVELOPMENT_HEADER: &str = "X-Dev-User";
+
+/// Who calls in the development mode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Development {
+    /// The fixed user.
+    pub user: UserId,
+    /// Its name.
+    pub name: String,
+    /// Its security identifier.
+    pub sid: Option<Sid>,
+    /// Groups of every caller, also of those that the header names: a policy for a group can be tried as anybody.
+    pub groups: Vec<Sid>,
+}
+
+impl Development {
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, AuthError> {
+        let refuse = |problem| Err(AuthError::BadHeader { header: DEVELOPMENT_HEADER, problem });
+        let mut values = headers.get_all(DEVELOPMENT_HEADER).iter();
+        let Some(value) = values.next() else { return Ok(self.fixed()) };
+        if values.next().is_some() {
+            return refuse("must be sent once only");
+        }
+        let Ok(id) = Uuid::try_parse_ascii(value.as_bytes()) else { return refuse("must be a UUID") };
+        let user = UserId::new(id);
+        if user == self.user {
+            return Ok(self.fixed());
+        }
+        Ok(Caller { user, name: format!("development user {user}"), sid: None, groups: self.groups.clone() })
+    }
+
+    fn fixed(&self) -> Caller {
+        Caller { user: self.user, name: self.name.clone(), sid: self.sid.clone(), groups: self.groups.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+    use uuid::Uuid;
+
+    use super::{DEVELOPMENT_HEADER, Development};
+    use crate::domain::{Sid, UserId};
+
+    fn development() -> Development {
+        Development {
+            user: UserId::new(Uuid::from_u128(1)),
+            name: "dev".to_owned(),
+            sid: Sid::parse("S-1-5-21-1-2-3-500"),
+            groups: vec![Sid::parse("S-1-5-21-1-2-3-513").unwrap()],
+        }
+    }
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(DEVELOPMENT_HEADER, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn without_the_header_the_fixed_user_calls() {
+        let caller = development().authenticate(&headers(&[])).unwrap();
+        assert_eq!((caller.user, caller.name.as_str()), (development().user, "dev"));
+        assert_eq!(caller.sid, development().sid);
+    }
+
+    #[test]
+    fn the_header_selects_another_user_of_the_same_groups() {
+        let other = "00000000-0000-0000-0000-000000000002";
+        let caller = development().authenticate(&headers(&[other])).unwrap();
+        assert_eq!(caller.user, UserId::new(Uuid::from_u128(2)));
+        assert_eq!((caller.sid, caller.groups), (None, development().groups));
+        let fixed = development().authenticate(&headers(&["00000000-0000-0000-0000-000000000001"])).unwrap();
+        assert_eq!(fixed.name, "dev");
+    }
+
+    #[test]
+    fn a_bad_header_is_refused_by_name() {
+        let other = "00000000-0000-0000-0000-000000000002";
+        for values in [&["nobody"][..], &[""], &[other, other]] {
+            let error = development().authenticate(&headers(values)).unwrap_err();
+            assert!(error.to_string().starts_with("header X-Dev-User must be "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Authentication: how a [`Caller`] is proven. What the caller may then do is no matter of this module but of the life
+//! cycle (`domain`).
+
+mod development;
+
+use std::net::SocketAddr;
+
+use http::request::Parts;
+use thiserror::Error;
+
+use crate::domain::{Caller, ErrorKind};
+
+pub use development::{DEVELOPMENT_HEADER, Development};
+
+/// How callers are proven.
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// Nobody is proven: every caller is a fixed user, or the one that a header names.
+    Development(Development),
+}
+
+/// Why a caller is not known. `Display` is what the caller reads.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AuthError {
+    /// A header that says who calls cannot be read.
+    #[error("header {header} {problem}")]
+    BadHeader {
+        /// The header.
+        header: &'static str,
+        /// What is wrong with it, as the rest of a sentence.
+        problem: &'static str,
+    },
+}
+
+impl Authentication {
+    /// Proves who sent a request.
+    ///
+    /// # Errors
+    /// What the caller has to send differently.
+    pub fn authenticate(&self, parts: &Parts) -> Result<Caller, AuthError> {
+        match self {
+            Self::Development(development) => development.authenticate(&parts.headers),
+        }
+    }
+
+    /// Whether callers proven in this way may be served at an address. A service that believes everybody must not be
+    /// reachable from another machine.
+    #[must_use]
+    pub const fn may_listen_on(&self, address: &SocketAddr) -> bool {
+        match self {
+            Self::Development(_) => is_loopback(address),
+        }
+    }
+}
+
+impl AuthError {
+    /// The kind of this error.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::BadHeader { .. } => ErrorKind::Unauthenticated,
+        }
+    }
+
+    /// Stable name of the reason, for programs.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::BadHeader { .. } => "BAD_IDENTITY_HEADER",
+        }
+    }
+}
+
+/// Whether only this machine can reach an address; `::ffff:127.0.0.1` is one of those.
+const fn is_loopback(address: &SocketAddr) -> bool {
+    match address {
+        SocketAddr::V4(v4) => v4.ip().is_loopback(),
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => v4.is_loopback(),
+            None => v6.ip().is_loopback(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Authentication, Development};
+    use crate::domain::UserId;
+    use uuid::Uuid;
+
+    #[test]
+    fn development_serves_only_this_machine() {
+        let user = UserId::new(Uuid::from_u128(1));
+        let development =
+            Authentication::Development(Development { user, name: "dev".to_owned(), sid: None, groups: Vec::new() });
+        for (address, may) in [
+            ("127.0.0.1:0", true),
+            ("127.9.9.9:80", true),
+            ("[::1]:80", true),
+            ("[::ffff:127.0.0.1]:80", true),
+            ("0.0.0.0:80", false),
+            ("[::]:80", false),
+            ("192.168.0.1:80", false),
+            ("[::ffff:10.0.0.1]:80", false),
+        ] {
+            assert_eq!(development.may_listen_on(&address.parse().unwrap()), may, "{address}");
+        }
+    }
+}

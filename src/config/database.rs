@@ -1,0 +1,146 @@
+//! `[database]`: where requests and the event log are kept.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::error::{Invalid, require_within};
+use super::text::{self, Setting};
+
+/// `[database]`: where requests and the event log are kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://` or `sqlite://`, the latter with a path. Default: `sqlite://data/cmgate.db`.
+    #[serde(with = "text")]
+    pub url: DatabaseUrl,
+    /// Most connections that are open at once. Default: 16.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub max_connections: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        let url = DatabaseUrl { kind: DatabaseKind::Sqlite, url: "sqlite://data/cmgate.db".into() };
+        Self { url, max_connections: 16 }
+    }
+}
+
+impl Database {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        require_within("database.max_connections", &self.max_connections, &(1..=10_000))
+    }
+}
+
+/// The URL of a database. It may hold a password, which is masked wherever the URL is shown.
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    kind: DatabaseKind,
+    url: SecretString,
+}
+
+/// What kind of database a URL names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseKind {
+    /// Postgres.
+    Postgres,
+    /// A file of `SQLite`.
+    Sqlite,
+}
+
+impl DatabaseUrl {
+    /// What kind of database it names.
+    #[must_use]
+    pub const fn kind(&self) -> DatabaseKind {
+        self.kind
+    }
+
+    /// The whole URL with its password, for the driver only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.url.expose_secret()
+    }
+}
+
+impl Setting for DatabaseUrl {
+    const EXPECTED: &'static str = "a URL that begins with postgres:// or sqlite:// and names a database";
+    const IS_SECRET: bool = true;
+
+    fn read(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let kind = match scheme {
+            "postgres" | "postgresql" => DatabaseKind::Postgres,
+            "sqlite" => DatabaseKind::Sqlite,
+            _ => return None,
+        };
+        (!rest.is_empty()).then(|| Self { kind, url: text.into() })
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&masked(self.expose()))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The URL with its password masked: all that stands between the user and the last `@`, since a password may hold any
+/// character, and every parameter whose name speaks of a password.
+fn masked(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((login, rest)) => match login.split_once(':') {
+            Some((user, _)) => (format!("{user}:***@"), rest),
+            None => (format!("{login}@"), rest),
+        },
+        None => (String::new(), rest),
+    };
+    let Some((place, parameters)) = rest.split_once('?') else { return format!("{scheme}://{user}{rest}") };
+    let masked_parameter = |parameter: &str| match parameter.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}=***"),
+        _ => parameter.to_owned(),
+    };
+    let parameters: Vec<String> = parameters.split('&').map(masked_parameter).collect();
+    format!("{scheme}://{user}{place}?{}", parameters.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let cases = [
+            ("postgres://cmgate:canary@db/cmgate", "postgres://cmgate:***@db/cmgate"),
+            ("postgres://cmgate:canary@db:5432/x?sslmode=require", "postgres://cmgate:***@db:5432/x?sslmode=require"),
+            ("postgres://cmgate@db/cmgate", "postgres://cmgate@db/cmgate"),
+            ("postgres://db/x?user=a&password=canary", "postgres://db/x?user=a&password=***"),
+            ("postgres://db/x?SSLPassword=canary&a=b", "postgres://db/x?SSLPassword=***&a=b"),
+            ("postgres://u:ca/na?ry@canary@db/x", "postgres://u:***@db/x"),
+            ("postgresql://u:canary?@canary&x@db", "postgresql://u:***@db"),
+            ("sqlite://data/cmgate.db", "sqlite://data/cmgate.db"),
+        ];
+        for (url, shown) in cases {
+            let url = DatabaseUrl::read(url).unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(format!("{url:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn other_databases_are_refused() {
+        for url in ["", "mysql://db/x", "postgres:", "postgres://", "sqlite::memory:", "cmgate.db"] {
+            assert!(DatabaseUrl::read(url).is_none(), "{url:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `[authentication]`, `[development]` and `[service]`: who callers are taken for, and who the service is.
+
+use serde::{Deserialize, Serialize};
+use uuid::uuid;
+
+use super::error::{Invalid, require};
+use super::text::{self, Setting};
+use crate::domain::{Sid, UserId};
+
+/// `[authentication]`: how a caller proves who it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authentication {
+    /// `development`, the only kind so far: every caller is taken for the user of `[development]`. It is refused unless
+    /// the service listens on loopback addresses only.
+    #[serde(with = "text")]
+    pub kind: AuthenticationKind,
+}
+
+/// How a caller proves who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthenticationKind {
+    /// Not at all: every caller is the same fixed user.
+    Development,
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        Self { kind: AuthenticationKind::Development }
+    }
+}
+
+impl Setting for AuthenticationKind {
+    const EXPECTED: &'static str = "\"development\"";
+
+    fn read(text: &str) -> Option<Self> {
+        (text == "development").then_some(Self::Development)
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Development => "development".to_owned(),
+        }
+    }
+}
+
+/// `[development]`: the user whom every caller is taken for. The defaults are the people of the documented examples.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Development {
+    /// Its id. Default: `8f1590dc-d932-4b66-8e68-2e91c5880780`.
+    #[serde(with = "text")]
+    pub user: UserId,
+    /// Its name. Default: `dev`.
+    #[serde(with = "text")]
+    pub name: String,
+    /// Its security identifier. Default: `S-1-5-21-2127521184-1604012920-1887927527-14995557`.
+    #[serde(with = "text")]
+    pub sid: Sid,
+}
+
+impl Default for Development {
+    fn default() -> Self {
+        Self {
+            user: UserId::new(uuid!("8f1590dc-d932-4b66-8e68-2e91c5880780")),
+            name: "dev".to_owned(),
+            sid: documented_sid(14_995_557),
+        }
+    }
+}
+
+impl Development {
+    /// Longest name, in characters.
+    const MAX_NAME_CHARS: usize = 256;
+
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let is_valid = !self.name.trim().is_empty()
+            && self.name.chars().count() <= Self::MAX_NAME_CHARS
+            && !self.name.chars().any(char::is_control);
+        let problem = format!("must be 1 to {} characters", Self::MAX_NAME_CHARS);
+        require(is_valid, "development.name", problem)
+    }
+}
+
+/// `[service]`: the service's own account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Service {
+    /// Security identifier of the account, the owner of the descriptor of every request. Default: the one of the
+    /// documented examples, `S-1-5-21-2127521184-1604012920-1887927527-14134865`.
+    #[serde(with = "text")]
+    pub sid: Sid,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self { sid: documented_sid(14_134_865) }
+    }
+}
+
+/// An account of the domain of the documented examples.
+#[expect(clippy::expect_used, reason = "a constant domain with any u32 is a SID; the tests read the defaults")]
+fn documented_sid(account: u32) -> Sid {
+    Sid::parse(&format!("S-1-5-21-2127521184-1604012920-1887927527-{account}")).expect("a SID with 5 sub-authorities")
+}

@@ -1,0 +1,108 @@
+//! `[kafka]`: where events are published.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Invalid, require, require_within};
+use super::properties::Properties;
+use super::text;
+use crate::domain::ShardCount;
+
+/// `[kafka]`: where events are published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kafka {
+    /// `host:port` of one or more brokers, separated by commas. Empty, the default: the test broker within the process,
+    /// in development only.
+    #[serde(with = "text")]
+    pub brokers: String,
+    /// Topic of the life-cycle events. Default: `cmgate.requests.events.v1`.
+    #[serde(with = "text")]
+    pub topic: String,
+    /// Partitions of the topic, which are the shards of the event log; fixed when the database is made. Default: 8.
+    #[serde(deserialize_with = "text::deserialize", serialize_with = "write_count")]
+    pub partitions: ShardCount,
+    /// Replicas of each partition, used when the topic is created. Default: 1 in development, 3 in production.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub replication_factor: u16,
+    /// Relay lanes, each with its own share of the partitions; fixed when the database is made. Default: 2.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub lanes: u16,
+    /// Source of the events (`ce_source` of their records), a URI reference. Default: `/cmgate`.
+    #[serde(with = "text")]
+    pub source: String,
+    /// How long a transaction may stay open before the broker ends it; also bounds the wait for a commit. At most what
+    /// the broker allows (`transaction.max.timeout.ms`). Default: `10s`.
+    #[serde(with = "text")]
+    pub transaction_timeout: Duration,
+    /// Further properties of librdkafka, such as `security.protocol`; their values are secret.
+    pub properties: Properties,
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            brokers: String::new(),
+            topic: "cmgate.requests.events.v1".to_owned(),
+            partitions: DEFAULT_PARTITIONS,
+            replication_factor: 1,
+            lanes: 2,
+            source: "/cmgate".to_owned(),
+            transaction_timeout: Duration::from_secs(10),
+            properties: Properties(BTreeMap::new()),
+        }
+    }
+}
+
+const DEFAULT_PARTITIONS: ShardCount = match ShardCount::new(8) {
+    Some(count) => count,
+    None => panic!("8 is between 1 and 1024, which the compiler checks by evaluating this"),
+};
+
+impl Kafka {
+    /// The brokers; `None` for the test broker within the process.
+    #[must_use]
+    pub fn brokers(&self) -> Option<&str> {
+        (!self.brokers.is_empty()).then_some(&self.brokers)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let brokers_are_valid = self.brokers.is_empty() || self.brokers.split(',').all(is_broker);
+        require(brokers_are_valid, "kafka.brokers", "must be a list such as host1:9092,host2:9092")?;
+        require(
+            is_topic(&self.topic),
+            "kafka.topic",
+            format!("must be 1 to 249 letters, digits, dots, underscores and hyphens, not {:?}", self.topic),
+        )?;
+        require_within("kafka.replication_factor", &self.replication_factor, &(1..=32_767))?;
+        require(
+            (1..=self.partitions.get()).contains(&self.lanes),
+            "kafka.lanes",
+            format!("must be 1 to {}, the number of partitions, not {}", self.partitions.get(), self.lanes),
+        )?;
+        let source_is_valid = !self.source.is_empty() && self.source.bytes().all(|byte| byte.is_ascii_graphic());
+        require(source_is_valid, "kafka.source", "must be a URI reference: visible ASCII characters without spaces")?;
+        let timeouts = Duration::from_secs(1)..=Duration::from_mins(15);
+        require_within("kafka.transaction_timeout", &self.transaction_timeout, &timeouts)?;
+        self.properties.check()
+    }
+}
+
+fn is_broker(broker: &str) -> bool {
+    let Some((host, port)) = broker.rsplit_once(':') else { return false };
+    let host_is_valid = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
+    host_is_valid && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+/// The names that Kafka takes (`org.apache.kafka.common.internals.Topic`).
+fn is_topic(name: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_legal)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn write_count<S: serde::Serializer>(count: &ShardCount, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(count.get())
+}

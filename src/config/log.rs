@@ -1,0 +1,57 @@
+//! `[log]`: what the service writes about itself.
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+
+use super::error::{Invalid, require};
+use super::text::{self, Setting};
+
+/// `[log]`: what the service writes about itself, to standard error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `text` for people or `json` for machines. Default: `text` in development, `json` in production.
+    #[serde(with = "text")]
+    pub format: LogFormat,
+    /// What is logged: a level, or directives such as `info,cmgate::relay=debug`. Default: `info`.
+    #[serde(with = "text")]
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+impl Log {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let problem =
+            format!("must be a level (error, warn, info, debug, trace) or directives of it, not {:?}", self.filter);
+        require(EnvFilter::try_new(&self.filter).is_ok(), "log.filter", problem)
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line of text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    const EXPECTED: &'static str = "\"text\" or \"json\"";
+
+    fn read(text: &str) -> Option<Self> {
+        [Self::Text, Self::Json].into_iter().find(|format| format.write() == text)
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Json => "json".to_owned(),
+        }
+    }
+}

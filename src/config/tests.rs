@@ -1,0 +1,233 @@
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use super::{Config, LogFormat, Mode};
+use crate::domain::ShardCount;
+
+const CANARY: &str = "canary-7f3a";
+
+fn variables(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+}
+
+fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let path = NamedTempFile::new().unwrap();
+    fs::write(&path, file).unwrap();
+    Config::load(Some(path.path()), variables(environment)).map_err(|error| {
+        assert!(!format!("{error:?}").contains(CANARY), "{error:?}");
+        error.to_string().replace(path.path().to_str().unwrap(), "FILE")
+    })
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let file = "listen = '127.0.0.1:1'\nadmin_listen = '127.0.0.1:2'\n[kafka]\npartitions = 4\nlanes = 3\n";
+    let environment =
+        [("CMGATE__ADMIN_LISTEN", "[::1]:3"), ("CMGATE__KAFKA__LANES", "4"), ("CMGATE_LISTEN", "x"), ("PATH", "/bin")];
+    let config = load(file, &environment).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(config.admin_listen.to_string(), "[::1]:3");
+    assert_eq!(config.kafka.partitions, ShardCount::new(4).unwrap());
+    assert_eq!(config.kafka.lanes, 4);
+    assert_eq!(config.kafka.topic, "cmgate.requests.events.v1");
+}
+
+#[test]
+fn without_any_source_the_defaults_are_in_force() {
+    let config = Config::load(None, []).unwrap();
+    assert_eq!(config.render().unwrap(), Config::default().render().unwrap());
+    assert_eq!(config.database.url.expose(), "sqlite://data/cmgate.db");
+    assert_eq!(config.idempotency.keep, Duration::from_hours(24));
+    assert_eq!(config.kafka.brokers(), None);
+}
+
+#[test]
+fn production_has_its_own_defaults_and_needs_brokers() {
+    let config = load("mode = 'production'\nkafka.brokers = 'a:9092,[::1]:9093'", &[]).unwrap();
+    assert_eq!((config.mode, config.kafka.replication_factor), (Mode::Production, 3));
+    assert_eq!(config.log.format, LogFormat::Json);
+
+    let own = "mode = 'production'\nlog.format = 'text'\n[kafka]\nbrokers = 'a:1'\nreplication_factor = 2";
+    let config = load(own, &[]).unwrap();
+    assert_eq!((config.kafka.replication_factor, config.log.format), (2, LogFormat::Text));
+
+    let refused = load("", &[("CMGATE__MODE", "production")]).unwrap_err();
+    assert_eq!(refused, "kafka.brokers must be given in production, such as host1:9092,host2:9092");
+}
+
+#[test]
+fn the_example_file_shows_every_key_with_its_default() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/config.example.toml");
+    let example = fs::read_to_string(path).unwrap();
+    let put_in_force = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+        _ => format!("{line}\n"),
+    };
+    let in_force: String = example.lines().map(put_in_force).collect();
+    let defaults = Config::default().render().unwrap();
+
+    let table = |text: &str| text.parse::<toml::Table>().unwrap();
+    assert_eq!(table(&in_force), table(&defaults));
+    assert_eq!(load(&in_force, &[]).unwrap().render().unwrap(), defaults);
+    assert_eq!(load(&example, &[]).unwrap().render().unwrap(), defaults);
+}
+
+#[test]
+fn what_is_rendered_can_be_loaded() {
+    let changed = "listen = '[::1]:1'\n[limits]\ncall_time = '90s'\n[database]\nurl = 'postgres://db/x'";
+    let rendered = load(changed, &[]).unwrap().render().unwrap();
+    assert_eq!(load(&rendered, &[]).unwrap().render().unwrap(), rendered);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_source() {
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 5] = [
+        ("lisen = 1", &[], "lisen is not a known key; known are mode, listen, ", " (from FILE)"),
+        ("[kafka]\ntopics = 'x'", &[], "kafka.topics is not a known key; known are brokers, topic", "(from FILE)"),
+        (
+            "",
+            &[("CMGATE__WRITER__LANE", "1")],
+            "writer.lane is not",
+            "(from the environment variable CMGATE__WRITER__LANE)",
+        ),
+        ("", &[("CMGATE__", "1")], "the environment variable CMGATE__ names no setting", ""),
+        (
+            "",
+            &[("CMGATE__KAFKA____LANES", "1")],
+            "the environment variable CMGATE__KAFKA____LANES names no setting",
+            "",
+        ),
+    ];
+    for (file, environment, begin, end) in cases {
+        let refused = load(file, environment).unwrap_err();
+        assert!(refused.starts_with(begin) && refused.ends_with(end), "{refused}");
+    }
+}
+
+#[test]
+fn a_bad_value_names_its_key_and_its_source() {
+    let cases = [
+        ("mode = 'test'", "mode must be \"development\" or \"production\", not \"test\""),
+        ("listen = 'localhost:8080'", "listen must be an IP address and a port, such as 127.0.0.1:8080, not"),
+        ("listen = '0.0.0.0:8080'", "listen must be a loopback address such as 127.0.0.1:8080, not 0.0.0.0:8080: with"),
+        ("admin_listen = '0.0.0.0:1'", "admin_listen must be a loopback address"),
+        ("admin_listen = '127.0.0.1:8080'", "admin_listen must differ from listen"),
+        ("templates = ''", "templates must be a path"),
+        ("database.url = 'mysql://x'", "database.url must be a URL that begins with postgres:// or sqlite://"),
+        ("database.max_connections = 0", "database.max_connections must be 1 to 10000, not 0"),
+        ("database.max_connections = -1", "database.max_connections must be a whole number"),
+        ("database = 'x'", "database must be the section Database"),
+        ("kafka.brokers = 'a:9092,b'", "kafka.brokers must be a list such as"),
+        ("kafka.brokers = ['a:9092']", "kafka.brokers must be text"),
+        ("kafka.topic = 'a b'", "kafka.topic must be 1 to 249 letters"),
+        ("kafka.partitions = 1025", "kafka.partitions must be a whole number from 1 to 1024, not \"1025\""),
+        ("kafka.partitions = 0", "kafka.partitions must be a whole number from 1 to 1024"),
+        ("kafka.replication_factor = 0", "kafka.replication_factor must be 1 to 32767"),
+        ("kafka.lanes = 9", "kafka.lanes must be 1 to 8, the number of partitions, not 9"),
+        ("kafka.source = ''", "kafka.source must be a URI reference"),
+        ("kafka.transaction_timeout = '16m'", "kafka.transaction_timeout must be 1s to 15m, not 16m"),
+        ("kafka.properties.acks = 1", "kafka.properties must not set \"acks\""),
+        ("kafka.properties.'enable.idempotence' = false", "kafka.properties must not set \"enable.idempotence\""),
+        ("kafka.properties.max.in.flight = 9", "kafka.properties must not set \"max.in.flight\""),
+        ("kafka.properties.transactional.id = 'x'", "kafka.properties must not set \"transactional.id\""),
+        ("kafka.properties.isolation.level = 'x'", "kafka.properties must not set \"isolation.level\""),
+        ("kafka.properties.x = [1]", "kafka.properties.x must be text, a number or a truth value"),
+        ("authentication.kind = 'none'", "authentication.kind must be \"development\", not \"none\""),
+        ("development.user = 'dev'", "development.user must be a UUID, not \"dev\""),
+        ("development.name = ' '", "development.name must be 1 to 256 characters"),
+        ("development.sid = 'S-2'", "development.sid must be a security identifier (S-1-...), not \"S-2\""),
+        ("service.sid = ''", "service.sid must be a security identifier"),
+        ("idempotency.keep = '1s'", "idempotency.keep must be 1m to 365d, not 1s"),
+        ("idempotency.keep = 24", "idempotency.keep must be a time such as 500ms, 30s, 10m, 24h or 7d, not \"24\""),
+        ("limits.message_bytes = 1", "limits.message_bytes must be 1024 to 67108864, not 1"),
+        ("limits.call_time = '0s'", "limits.call_time must be 100ms to 1h, not 0ms"),
+        ("limits.connections = 0", "limits.connections must be 1 to 1000000"),
+        ("writer.lanes = 65", "writer.lanes must be 1 to 64, not 65"),
+        ("writer.max_batch = 513", "writer.max_batch must be 1 to 512, not 513"),
+        ("writer.max_waiting = 0", "writer.max_waiting must be 1 to 1000000"),
+        ("shutdown.grace = '0s'", "shutdown.grace must be 1s to 1h"),
+        ("log.format = 'yaml'", "log.format must be \"text\" or \"json\""),
+        ("log.filter = 'cmgate=loud'", "log.filter must be a level"),
+    ];
+    for (file, begin) in cases {
+        let refused = load(file, &[]).unwrap_err();
+        assert!(refused.starts_with(begin) && refused.ends_with(" (from FILE)"), "{file}: {refused}");
+        assert!(!refused.contains('\n'), "{refused}");
+    }
+}
+
+#[test]
+fn a_bad_variable_of_the_environment_is_named() {
+    let refused = load("", &[("CMGATE__WRITER__LANES", "many")]).unwrap_err();
+    let expected = "writer.lanes must be a whole number up to 65535, not \"many\" \
+                    (from the environment variable CMGATE__WRITER__LANES)";
+    assert_eq!(refused, expected);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_toml_is_told() {
+    let missing = Config::load(Some(Path::new("no/such/file.toml")), []).unwrap_err().to_string();
+    assert_eq!(missing, "cannot read the configuration no/such/file.toml");
+    let broken = load("mode = 'development'\nlisten = \n", &[]).unwrap_err();
+    assert!(broken.starts_with("FILE, line 2: "), "{broken}");
+}
+
+#[test]
+fn properties_may_be_written_as_names_as_tables_or_as_variables() {
+    let file =
+        "[kafka.properties]\n'client.id' = 'a'\nsecurity.protocol = 'b'\nsocket.keepalive.enable = true\nx.y = 7";
+    let environment = [
+        ("CMGATE__KAFKA__PROPERTIES__SECURITY_PROTOCOL", "sasl_plaintext"),
+        ("CMGATE__KAFKA__PROPERTIES__SASL_PASSWORD", "007"),
+    ];
+    let config = load(file, &environment).unwrap();
+    let properties: Vec<_> = config.kafka.properties.expose().collect();
+    let expected = [
+        ("client.id", "a"),
+        ("sasl.password", "007"),
+        ("security.protocol", "sasl_plaintext"),
+        ("socket.keepalive.enable", "true"),
+        ("x.y", "7"),
+    ];
+    assert_eq!(properties, expected);
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let url = format!("postgres://u:{CANARY}@db/x");
+    let file = format!("[database]\nurl = '{url}'\n[kafka.properties]\n'sasl.password' = '{CANARY}'");
+    let config = load(&file, &[("CMGATE__KAFKA__PROPERTIES__SSL_KEY_PASSWORD", CANARY)]).unwrap();
+    assert_eq!(config.database.url.expose(), url);
+    let shown = [format!("{config:?}"), format!("{config:#?}"), config.render().unwrap()];
+    for shown in shown {
+        assert!(!shown.contains(CANARY) && shown.contains("postgres://u:***@db/x"), "{shown}");
+        assert!(shown.contains("sasl.password") && shown.contains("ssl.key.password"), "{shown}");
+    }
+}
+
+/// `load` checks both forms of each error for the canary.
+#[test]
+fn errors_do_not_hold_secrets() {
+    let files = [
+        format!("[database]\nurl = 'mysql://u:{CANARY}@db'"),
+        format!("[database]\nurl = ['{CANARY}']"),
+        format!("[database]\nurl = '{CANARY}"),
+        format!("database = '{CANARY}'"),
+        format!("database.url = {CANARY}"),
+        format!("[kafka]\nproperties = '{CANARY}'"),
+        format!("[kafka.properties]\n'sasl.password' = ['{CANARY}']"),
+        format!("[kafka.properties]\n'transactional.id' = '{CANARY}'"),
+        format!("kafka = ['{CANARY}']"),
+    ];
+    for file in files {
+        let refused = load(&file, &[]).unwrap_err();
+        assert!(!refused.contains(CANARY), "{refused}");
+    }
+    let refused = load("", &[("CMGATE__DATABASE__URL", CANARY)]).unwrap_err();
+    assert!(!refused.contains(CANARY), "{refused}");
+}

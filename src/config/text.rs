@@ -1,0 +1,143 @@
+//! Settings as an operator writes them: as text, or as a number or a truth value that is read through its text.
+//!
+//! Environment variables are always text, so a setting must be readable from it. What is wrong with a value is said here,
+//! in one form for all settings; the value of a secret never becomes part of it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserializer, Serializer};
+
+use crate::domain::{ShardCount, Sid, UserId};
+
+/// A value that can be written as text and read back.
+pub(super) trait Setting: Sized {
+    /// What the text must be, to complete the sentence "must be ...".
+    const EXPECTED: &'static str;
+    /// Whether the value must not be repeated in an error.
+    const IS_SECRET: bool = false;
+
+    /// Reads the text; `None` if it is not what was expected.
+    fn read(text: &str) -> Option<Self>;
+
+    /// Writes it, with what is secret masked.
+    fn write(&self) -> String;
+}
+
+/// Reads a setting; for `#[serde(with = "text")]`.
+pub(super) fn deserialize<'de, T: Setting, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_any(SettingVisitor(PhantomData))
+}
+
+/// Writes a setting with what is secret masked; for `#[serde(with = "text")]`.
+pub(super) fn serialize<T: Setting, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&value.write())
+}
+
+struct SettingVisitor<T>(PhantomData<T>);
+
+impl<T: Setting> SettingVisitor<T> {
+    fn read<E: Error>(text: &str) -> Result<T, E> {
+        T::read(text).ok_or_else(|| {
+            let expected = T::EXPECTED;
+            if T::IS_SECRET {
+                E::custom(format_args!("must be {expected}"))
+            } else {
+                E::custom(format_args!("must be {expected}, not {text:?}"))
+            }
+        })
+    }
+}
+
+impl<T: Setting> Visitor<'_> for SettingVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Self::read(text)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<T, E> {
+        Self::read(&value.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
+        Self::read(&value.to_string())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
+        Self::read(&value.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
+        Self::read(&value.to_string())
+    }
+}
+
+/// A type whose own `FromStr` and `Display` are what an operator expects.
+macro_rules! plain_setting {
+    ($($setting:ty: $expected:literal;)*) => {$(
+        impl Setting for $setting {
+            const EXPECTED: &'static str = $expected;
+
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+
+            fn write(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+plain_setting! {
+    String: "text";
+    u16: "a whole number up to 65535";
+    u32: "a whole number up to 4294967295";
+    usize: "a whole number";
+    SocketAddr: "an IP address and a port, such as 127.0.0.1:8080";
+    UserId: "a UUID";
+}
+
+impl Setting for PathBuf {
+    const EXPECTED: &'static str = "a path";
+
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self::from(text))
+    }
+
+    fn write(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl Setting for Sid {
+    const EXPECTED: &'static str = "a security identifier (S-1-...)";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for ShardCount {
+    const EXPECTED: &'static str = "a whole number from 1 to 1024";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::new(text.parse().ok()?)
+    }
+
+    fn write(&self) -> String {
+        self.get().to_string()
+    }
+}

@@ -1,0 +1,206 @@
+//! The metrics: what each one means, and their rendering for Prometheus.
+
+use std::time::Duration;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::names;
+
+/// Time between two rounds of upkeep, which bounds the memory of samples that nobody reads.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Bounds in seconds: from a commit on a fast disk to what no caller waits for.
+const SECONDS: [f64; 16] =
+    [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+/// Bounds in commands: up to the largest batch.
+const COMMANDS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram(&'static [f64]),
+}
+
+struct Metric {
+    name: &'static str,
+    kind: Kind,
+    unit: Unit,
+    help: &'static str,
+}
+
+const METRICS: [Metric; 10] = [
+    Metric {
+        name: names::CALLS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Calls answered, by method and outcome.",
+    },
+    Metric {
+        name: names::CALL_SECONDS,
+        kind: Kind::Histogram(&SECONDS),
+        unit: Unit::Seconds,
+        help: "Time to answer a call, by method and outcome.",
+    },
+    Metric {
+        name: names::BATCH_SIZE,
+        kind: Kind::Histogram(&COMMANDS),
+        unit: Unit::Count,
+        help: "Commands in a committed batch.",
+    },
+    Metric {
+        name: names::COMMIT_SECONDS,
+        kind: Kind::Histogram(&SECONDS),
+        unit: Unit::Seconds,
+        help: "Time of a batch's transaction, from its begin to the answer to its commit.",
+    },
+    Metric {
+        name: names::LOG_POSITION,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Last position of each shard of the event log.",
+    },
+    Metric {
+        name: names::RELAY_POSITION,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Last published position of each shard; set by the process whose relay lane has the shard.",
+    },
+    Metric {
+        name: names::RELAY_LAG_EVENTS,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Events of each shard that wait to be published.",
+    },
+    Metric {
+        name: names::RELAY_LAG_SECONDS,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Age of the oldest event of all shards that waits to be published.",
+    },
+    Metric {
+        name: names::RELAY_STATE,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "State of each relay lane: 0 waiting for its lock, 1 starting, 2 streaming, 3 halted.",
+    },
+    Metric {
+        name: names::RELAY_RESTARTS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Times that a relay lane started over after a failure.",
+    },
+];
+
+/// The metrics could not be started.
+#[derive(Debug, Error)]
+pub enum MetricsError {
+    /// A histogram has no bounds.
+    #[error("the bounds of a histogram cannot be used")]
+    Bounds(#[from] BuildError),
+    /// Something else in this process has taken the metrics.
+    #[error("the metrics are started already")]
+    Taken,
+}
+
+/// The metrics of this process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    prometheus: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Starts to record the metrics of this process.
+    ///
+    /// # Errors
+    /// The metrics are started already.
+    pub fn start() -> Result<Self, MetricsError> {
+        let recorder = recorder()?;
+        let prometheus = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Taken)?;
+        describe();
+        Ok(Self { prometheus })
+    }
+
+    /// All metrics in the text format of Prometheus.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.prometheus.render()
+    }
+
+    /// Keeps the memory of the recorder in bounds, until told to end.
+    pub async fn upkeep(self, end: CancellationToken) {
+        while end.run_until_cancelled(tokio::time::sleep(UPKEEP_INTERVAL)).await.is_some() {
+            self.prometheus.run_upkeep();
+        }
+    }
+}
+
+fn recorder() -> Result<PrometheusRecorder, BuildError> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in METRICS {
+        if let Kind::Histogram(bounds) = metric.kind {
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), bounds)?;
+        }
+    }
+    Ok(builder.build_recorder())
+}
+
+fn describe() {
+    for Metric { name, kind, unit, help } in METRICS {
+        match kind {
+            Kind::Counter => describe_counter!(name, unit, help),
+            Kind::Gauge => describe_gauge!(name, unit, help),
+            Kind::Histogram(_) => describe_histogram!(name, unit, help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_described_once() {
+        let named: Vec<&str> = include_str!("names.rs").lines().filter_map(|line| line.split('"').nth(1)).collect();
+        let described: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(described, named);
+    }
+
+    #[test]
+    fn what_is_recorded_is_rendered_with_its_help_and_bounds() {
+        let recorder = recorder().unwrap();
+        let metrics = Metrics { prometheus: recorder.handle() };
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            metrics::counter!(names::CALLS, "method" => "CreateRequest", "outcome" => "ok").increment(2);
+            metrics::gauge!(names::LOG_POSITION, "shard" => "3").set(17.0);
+            metrics::histogram!(names::COMMIT_SECONDS).record(Duration::from_micros(150));
+            metrics::histogram!(names::BATCH_SIZE).record(512.0);
+        });
+        let text = metrics.render();
+        for line in [
+            "# HELP cmgate_calls_total Calls answered, by method and outcome.",
+            "# TYPE cmgate_calls_total counter",
+            "cmgate_calls_total{method=\"CreateRequest\",outcome=\"ok\"} 2",
+            "cmgate_log_position{shard=\"3\"} 17",
+            "cmgate_commit_seconds_bucket{le=\"0.0001\"} 0",
+            "cmgate_commit_seconds_bucket{le=\"0.0002\"} 1",
+            "cmgate_batch_size_bucket{le=\"256\"} 0",
+            "cmgate_batch_size_bucket{le=\"512\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn upkeep_ends_when_told() {
+        let metrics = Metrics { prometheus: recorder().unwrap().handle() };
+        let end = CancellationToken::new();
+        end.cancel();
+        metrics.upkeep(end).await;
+    }
+}

@@ -1,0 +1,235 @@
+//! Profile templates as an operator writes them: a directory with one TOML file for each.
+//!
+//! A file may also list what was issued under its template before this service was there, so that a request can name
+//! a card or a profile that no request here has made.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use figment::providers::Serialized;
+use figment::{Figment, error::Kind};
+use serde::Deserialize;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::domain::{
+    Credential, DataItem, Medium, Policy, Principal, ProfileId, ProfileTemplate, RequestType, SmartcardId, Subject,
+    TemplateId, UserId,
+};
+
+/// What the directory holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Templates {
+    /// The templates, in the order of their files' names.
+    pub templates: Vec<ProfileTemplate>,
+    /// What was issued under them before this service was there.
+    pub subjects: Vec<Subject>,
+}
+
+/// The templates cannot be used.
+#[derive(Debug, Error)]
+pub enum TemplateError {
+    /// A file or the directory cannot be read.
+    #[error("cannot read the templates in {path}", path = path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The directory holds no template, so no request could be taken.
+    #[error("the templates directory {path} holds no *.toml file", path = path.display())]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file is not TOML.
+    #[error("{path}, line {line}: {problem}", path = path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// A key is not known, or its value cannot be used.
+    #[error("{path}: {key} {problem}", path = path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The key, for example `policies.enroll.approvals_needed`.
+        key: String,
+        /// What is wrong with it, to follow the key in a sentence.
+        problem: String,
+    },
+}
+
+/// Reads every `*.toml` of a directory.
+///
+/// # Errors
+/// What is wrong first, with its file and key.
+pub fn load(directory: &Path) -> Result<Templates, TemplateError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        |source| TemplateError::Unreadable { path, source }
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable(directory))? {
+        let path = entry.map_err(unreadable(directory))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        return Err(TemplateError::Empty { path: directory.to_owned() });
+    }
+    paths.sort();
+
+    let mut loaded = Templates::default();
+    let mut seen = Seen::default();
+    for path in paths {
+        let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
+        let file = TemplateFile::parse(&path, &text)?;
+        let invalid = |(key, problem)| TemplateError::Invalid { path: path.clone(), key, problem };
+        file.check().map_err(invalid)?;
+        seen.note(&path, &file).map_err(invalid)?;
+        let (template, subjects) = file.into_parts();
+        loaded.templates.push(template);
+        loaded.subjects.extend(subjects);
+    }
+    Ok(loaded)
+}
+
+/// A file: the template of the domain with the subjects that were issued under it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TemplateFile {
+    uuid: TemplateId,
+    name: String,
+    #[serde(default)]
+    description: String,
+    medium: Medium,
+    #[serde(default)]
+    policies: BTreeMap<RequestType, Policy>,
+    #[serde(default)]
+    subjects: Vec<IssuedSubject>,
+}
+
+/// A profile, with its card if it is on one, that was issued before this service was there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuedSubject {
+    profile: Option<ProfileId>,
+    smartcard: Option<SmartcardId>,
+    owner: UserId,
+}
+
+/// A key and what is wrong with it.
+type Problem = (String, String);
+
+fn require(condition: bool, key: impl Into<String>, problem: impl Into<String>) -> Result<(), Problem> {
+    if condition { Ok(()) } else { Err((key.into(), problem.into())) }
+}
+
+impl TemplateFile {
+    fn parse(path: &Path, text: &str) -> Result<Self, TemplateError> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let (line, problem) = (before.matches('\n').count() + 1, error.message().replace('\n', ", "));
+            TemplateError::Syntax { path: path.to_owned(), line, problem }
+        })?;
+        // Read through figment for the sake of its errors, which name the key.
+        Figment::from(Serialized::defaults(table)).extract().map_err(|error| {
+            let problem = match &error.kind {
+                Kind::UnknownField(_, known) => format!("is not a known key; known are {}", known.join(", ")),
+                Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
+                Kind::MissingField(name) => format!("lacks {name}"),
+                kind => format!("cannot be used: {kind}"),
+            };
+            let key = if error.path.is_empty() { "the file".to_owned() } else { error.path.join(".") };
+            TemplateError::Invalid { path: path.to_owned(), key, problem }
+        })
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        require(!self.name.trim().is_empty(), "name", "must not be empty")?;
+        let is_offered = self.policies.values().any(|policy| policy.enabled);
+        require(is_offered, "policies", "must hold a policy that is enabled, or no request could be made")?;
+        for (kind, policy) in &self.policies {
+            let key = format!("policies.{}", kind.name());
+            let fits = !kind.needs_smartcard() || self.medium == Medium::Smartcard;
+            require(fits, &key, "is only possible with medium = \"smartcard\"")?;
+            check_policy(&key, policy)?;
+        }
+        for (index, subject) in self.subjects.iter().enumerate() {
+            let key = format!("subjects[{index}]");
+            require(subject.profile.is_some() || subject.smartcard.is_some(), &key, "lacks profile or smartcard")?;
+            let fits = subject.smartcard.is_none() || self.medium == Medium::Smartcard;
+            require(fits, format!("{key}.smartcard"), "is only possible with medium = \"smartcard\"")?;
+        }
+        Ok(())
+    }
+
+    fn into_parts(self) -> (ProfileTemplate, impl Iterator<Item = Subject>) {
+        let Self { uuid: id, name, description, medium, policies, subjects } = self;
+        let subjects = subjects.into_iter().map(move |subject| Subject {
+            credential: Credential { profile: subject.profile, smartcard: subject.smartcard },
+            owner: subject.owner,
+            template: id,
+        });
+        (ProfileTemplate { id, name, description, medium, policies }, subjects)
+    }
+}
+
+fn check_policy(key: &str, policy: &Policy) -> Result<(), Problem> {
+    let are_all_users = policy.approvers.iter().all(|approver| matches!(approver, Principal::User(_)));
+    if are_all_users && !policy.approvers.is_empty() {
+        let approvers: HashSet<String> = policy.approvers.iter().map(ToString::to_string).collect();
+        let problem = format!("must not exceed the number of approvers, {}", approvers.len());
+        require(usize::from(policy.approvals_needed) <= approvers.len(), format!("{key}.approvals_needed"), problem)?;
+    }
+    require(policy.data_items.len() <= DataItem::MAX_ITEMS, format!("{key}.data_items"), "holds too many items")?;
+    for (index, item) in policy.data_items.iter().enumerate() {
+        let key = format!("{key}.data_items[{index}].name");
+        let is_new =
+            !policy.data_items[..index].iter().any(|earlier| DataItem::open(&earlier.name).is_named(&item.name));
+        require(is_new, &key, format!("{:?} is given twice", item.name))?;
+        DataItem::parse("", item.name.as_str(), None)
+            .map_err(|_| (key, format!("must be 1 to {} characters", DataItem::MAX_NAME_CHARS)))?;
+    }
+    Ok(())
+}
+
+/// Ids that were met, each with its file.
+#[derive(Default)]
+struct Seen {
+    templates: HashMap<TemplateId, PathBuf>,
+    subjects: HashMap<Uuid, PathBuf>,
+}
+
+impl Seen {
+    fn note(&mut self, path: &Path, file: &TemplateFile) -> Result<(), Problem> {
+        let again = |earlier: &Path| format!("was already given in {}", earlier.display());
+        if let Some(earlier) = self.templates.insert(file.uuid, path.to_owned()) {
+            return Err(("uuid".to_owned(), again(&earlier)));
+        }
+        for (index, subject) in file.subjects.iter().enumerate() {
+            let ids = [
+                ("profile", subject.profile.map(ProfileId::uuid)),
+                ("smartcard", subject.smartcard.map(SmartcardId::uuid)),
+            ];
+            for (name, id) in ids {
+                let earlier = id.and_then(|id| self.subjects.insert(id, path.to_owned()));
+                if let Some(earlier) = earlier {
+                    return Err((format!("subjects[{index}].{name}"), again(&earlier)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The service as its users run it: the built program in a process of its own, which can be killed.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::services;
+
+/// Longest wait of a client for one call; a call to a process that was stopped would otherwise never end.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where instances of one test keep and publish.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// URL of the database.
+    pub(crate) database: String,
+    /// The topic.
+    pub(crate) topic: String,
+}
+
+/// A running service.
+pub(crate) struct Instance {
+    child: Child,
+    /// gRPC and REST.
+    pub(crate) public: SocketAddr,
+    /// Health and metrics.
+    pub(crate) private: SocketAddr,
+    directory: TempDir,
+}
+
+impl Instance {
+    /// Starts a service and waits until it listens.
+    pub(crate) fn start(place: &Place) -> Self {
+        Self::start_with(place, &[])
+    }
+
+    /// Starts a service with more settings, each the name and value of an environment variable.
+    pub(crate) fn start_with(place: &Place, settings: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = File::create(directory.path().join("log")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cmgate"))
+            .current_dir(directory.path())
+            .env("CMGATE__LISTEN", "127.0.0.1:0")
+            .env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0")
+            .env("CMGATE__DATABASE__URL", &place.database)
+            .env("CMGATE__KAFKA__BROKERS", services::kafka())
+            .env("CMGATE__KAFKA__TOPIC", &place.topic)
+            .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"))
+            .envs(settings.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let addresses = child.stdout.take().map(|stdout| addresses(BufReader::new(stdout))).unwrap();
+        let Some((public, private)) = addresses else {
+            let status = child.wait().unwrap();
+            panic!("the service ended with {status}:\n{}", read_log(&directory));
+        };
+        Self { child, public, private, directory }
+    }
+
+    /// A client of this instance.
+    pub(crate) fn client(&self) -> RequestServiceClient<Channel> {
+        RequestServiceClient::new(channel(self.public))
+    }
+
+    /// Kills the process as a power cut would: it gets to do nothing more.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the process to end, and waits for it.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.child.wait().unwrap()
+    }
+
+    /// Sends a signal to the process.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "cannot send {name}");
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        read_log(&self.directory)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // It may have been killed before; then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of the service at {}\n{}", self.public, self.log());
+        }
+    }
+}
+
+/// A connection to an address, made when it is used.
+pub(crate) fn channel(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    endpoint.timeout(CALL_TIMEOUT).connect_timeout(CALL_TIMEOUT).connect_lazy()
+}
+
+/// The addresses from the greeting of the service; `None` if it ended instead.
+fn addresses(greeting: impl BufRead) -> Option<(SocketAddr, SocketAddr)> {
+    let mut public = None;
+    for line in greeting.lines().map_while(Result::ok) {
+        let after = |label: &str| line.split_once(label).and_then(|(_, rest)| rest.trim().parse().ok());
+        public = public.or(after("gRPC and REST: http://"));
+        if let (Some(public), Some(private)) = (public, after("health and metrics: http://")) {
+            return Some((public, private));
+        }
+    }
+    None
+}
+
+fn read_log(directory: &TempDir) -> String {
+    std::fs::read_to_string(directory.path().join("log")).unwrap_or_default()
+}
