@@ -1,3 +1,5 @@
+//! Where settings come from, which of them wins, and what is refused before anything starts.
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! The templates that are delivered, and those that are refused.
+
 use std::fs;
 use std::path::Path;
 

@@ -14,7 +14,6 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tokio::task::spawn_blocking;
-use tokio_util::task::TaskTracker;
 
 use crate::audit::{Acknowledged, Report, TopicRecord, Violation, audit, read_topic};
 use crate::commands::{TARGET, approve, approver, complete, creation, fresh_card, request, start, wish};
@@ -188,7 +187,7 @@ impl Running {
         let feed = Arc::new(Feed::new(store.topology().shards));
         feed.observe(&store.heads().await.unwrap());
         let settings = RelaySettings { kafka: stage.kafka.clone(), poll_interval: Duration::from_millis(2) };
-        let relay = Relay::start(&store, &feed, &Clock::System, &settings, &TaskTracker::new()).unwrap();
+        let relay = Relay::start(&store, &feed, &Clock::System, &settings).unwrap();
         Self { store, relay }
     }
 
