@@ -122,10 +122,13 @@ impl Drop for Observed {
 
 #[cfg(test)]
 mod tests {
-    use http::{Response, StatusCode};
-    use tonic::Status;
+    use std::time::Instant;
 
-    use super::{Outcome, Transport};
+    use http::{Response, StatusCode};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tonic::{Code, Status};
+
+    use super::{Observed, Outcome, Transport};
 
     #[test]
     fn the_outcome_of_grpc_is_its_status_not_that_of_http() {
@@ -148,6 +151,26 @@ mod tests {
             *response.status_mut() = status;
             let outcome = Outcome::of(Transport::Legacy, &response);
             assert_eq!((outcome.name.as_ref(), outcome.is_failure), (name, is_failure));
+        }
+    }
+
+    #[test]
+    fn every_call_is_counted_once_also_one_that_nobody_waits_for() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let begin = |transport, method| Observed::begin(transport, method, Instant::now());
+            begin(Transport::Grpc, None).answered(&Outcome::of_code(Code::Unimplemented));
+            drop(begin(Transport::Grpc, Some("S/M")));
+            drop(begin(Transport::Legacy, Some("GET /requests")));
+        });
+        let text = recorder.handle().render();
+        for line in [
+            r#"cmgate_calls_total{method="other",outcome="UNIMPLEMENTED"} 1"#,
+            r#"cmgate_calls_total{method="S/M",outcome="CANCELLED"} 1"#,
+            r#"cmgate_calls_total{method="GET /requests",outcome="499"} 1"#,
+            r#"cmgate_call_seconds_count{method="S/M",outcome="CANCELLED"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
         }
     }
 }

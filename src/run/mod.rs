@@ -1,11 +1,19 @@
 //! What each command does.
 
+mod greeting;
+mod open;
+mod serve;
+
 use std::io::{self, Write};
 
-use crate::cli::Command;
-use crate::config::Config;
+use tokio::runtime;
+
+use crate::cli::{Command, EmptyTopic, Relay, Tail};
+use crate::config::{Config, LogFormat};
 use crate::exit::{Failure, FailureKind};
-use crate::templates;
+use crate::relay::{StartFrom, allow_empty_topic};
+use crate::tail::{self, TailSettings};
+use crate::{telemetry, templates};
 
 /// Carries out a command.
 ///
@@ -14,10 +22,53 @@ use crate::templates;
 pub fn run(command: &Command, config: &Config) -> Result<(), Failure> {
     match command {
         Command::CheckConfig => check_config(config, io::stdout()),
-        Command::Serve | Command::Migrate | Command::Tail(_) | Command::Relay(_) => {
-            Err(Failure::new(FailureKind::Internal, "this command is not part of this build"))
-        }
+        Command::Serve => block_on(config, serve::serve(config)),
+        Command::Migrate => block_on(config, migrate(config)),
+        Command::Tail(wanted) => block_on(config, print_tail(config, *wanted)),
+        Command::Relay(Relay::AllowEmptyTopic(from)) => block_on(config, allow(config, *from)),
     }
+}
+
+/// Runs a command to its end, with a log. A task of the database driver or of Kafka may outlive it and is not waited for.
+fn block_on(config: &Config, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let format = match config.log.format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::start_log(format, &config.log.filter).map_err(|error| Failure::of(FailureKind::Usage, &error))?;
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::of(FailureKind::Internal, &error))?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Opening a store migrates it.
+async fn migrate(config: &Config) -> Result<(), Failure> {
+    open::store(config).await?.close().await;
+    Ok(())
+}
+
+async fn print_tail(config: &Config, wanted: Tail) -> Result<(), Failure> {
+    let store = open::store(config).await?;
+    let settings = TailSettings { shard: wanted.shard, from: wanted.from, follow: wanted.follow() };
+    tail::tail(&*store, settings, &mut io::stdout()).await?;
+    store.close().await;
+    Ok(())
+}
+
+async fn allow(config: &Config, from: EmptyTopic) -> Result<(), Failure> {
+    let store = open::store(config).await?;
+    let from = if from.from_start { StartFrom::Start } else { StartFrom::Checkpoint };
+    for checkpoint in allow_empty_topic(&*store, from).await? {
+        tracing::info!(
+            shard = checkpoint.shard.number(),
+            position = checkpoint.position.get(),
+            "the relay may start this shard of an empty topic after this position"
+        );
+    }
+    store.close().await;
+    Ok(())
 }
 
 /// Prints the configuration in force, once everything that it names on this machine is known to be usable.

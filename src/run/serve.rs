@@ -1,0 +1,206 @@
+//! The service put together: built from the configuration, run until a signal, taken down in order.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{greeting, open};
+use crate::api::admin::{LaneHealth, Readiness};
+use crate::api::server::{self, Server, ServerSettings};
+use crate::api::{ApiSettings, Serving, admin, assemble, rest};
+use crate::auth::{Authentication, Development};
+use crate::clock::Clock;
+use crate::config::{AuthenticationKind, Config, DatabaseKind};
+use crate::domain::Timestamp;
+use crate::exit::{Failure, FailureKind};
+use crate::feed::Feed;
+use crate::kafka::KafkaSettings;
+use crate::relay::{LaneState, LaneStatus, Relay, RelaySettings};
+use crate::service::{Catalog, Service, Writer, WriterSettings};
+use crate::shutdown::Shutdown;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{Metrics, error_chain};
+use crate::templates;
+
+/// How often the store does what must be done from time to time.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How often the relay looks for events of other processes on one database.
+const SHARED_POLL: Duration = Duration::from_millis(2);
+/// How often it looks where this process is the only one as a rule.
+const EMBEDDED_POLL: Duration = Duration::from_millis(100);
+
+/// Serves until a signal.
+///
+/// # Errors
+/// What kept the service from starting.
+pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
+    let shutdown = Shutdown::new();
+    tokio::spawn(shutdown.on_signals(config.shutdown.grace).map_err(|error| internal(&error))?);
+    let metrics = Metrics::start().map_err(|error| internal(&error))?;
+    tokio::spawn(metrics.clone().upkeep(shutdown.hard().clone()));
+
+    let clock = Clock::System;
+    let templates = templates::load(&config.templates)?;
+    let store = open::store(config).await?;
+    maintain(&*store, &clock, config.idempotency.keep).await?;
+    store.put_subjects(&templates.subjects).await?;
+    let catalog = Arc::new(Catalog::load(&*store, &clock, templates.templates).await?);
+    let (kafka, broker) = open::kafka(config)?;
+
+    let feed = Arc::new(Feed::new(store.topology().shards));
+    let relay = start_relay(config, kafka, &store, &feed, &clock)?;
+    let tasks = TaskTracker::new();
+    let writer = Writer::start(&store, &feed, writer_settings(config), &tasks);
+    let service = Service::new(Arc::clone(&store), writer, catalog, clock.clone(), config.service.sid.clone());
+    let maintenance = keep_maintained(Arc::clone(&store), clock, config.idempotency.keep);
+    tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(maintenance));
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let (public, private) = (CancellationToken::new(), CancellationToken::new());
+    let readiness = readiness(&store, relay.lanes(), &draining);
+    let (public_port, mut serving) = serve_public(config, service, public.clone()).await?;
+    let private_port = serve_private(config, readiness, metrics, private.clone()).await?;
+    let addresses = greeting::Addresses {
+        public: public_port.address(),
+        private: private_port.address(),
+        broker: broker.as_ref().map_or_else(|| config.kafka.brokers.clone(), crate::kafka::TestBroker::address),
+    };
+    greeting::print(&mut io::stdout(), config, &addresses);
+
+    shutdown.soft().cancelled().await;
+    let drain = async {
+        draining.store(true, Ordering::Release);
+        serving.end().await;
+        public.cancel();
+        public_port.ended().await;
+        // The service went with its port, and the writer ends with the service.
+        tasks.close();
+        tasks.wait().await;
+        relay.drain().await;
+        private.cancel();
+        store.close().await;
+    };
+    if shutdown.hard().run_until_cancelled(drain).await.is_none() {
+        tracing::warn!("stopped before everything was drained; the next process goes on from there");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_relay(
+    config: &Config,
+    kafka: KafkaSettings,
+    store: &Arc<dyn Store>,
+    feed: &Arc<Feed>,
+    clock: &Clock,
+) -> Result<Relay, Failure> {
+    let poll_interval = match config.database.url.kind() {
+        DatabaseKind::Postgres => SHARED_POLL,
+        DatabaseKind::Sqlite => EMBEDDED_POLL,
+    };
+    Relay::start(store, feed, clock, &RelaySettings { kafka, poll_interval }).map_err(|error| internal(&error))
+}
+
+async fn serve_public(
+    config: &Config,
+    service: Service,
+    stop: CancellationToken,
+) -> Result<(Server, Serving), Failure> {
+    let authentication = match config.authentication.kind {
+        AuthenticationKind::Development => Authentication::Development(Development {
+            user: config.development.user,
+            name: config.development.name.clone(),
+            sid: Some(config.development.sid.clone()),
+            groups: Vec::new(),
+        }),
+    };
+    let settings = ApiSettings {
+        max_message_bytes: config.limits.message_bytes,
+        max_duration: config.limits.call_time,
+        rest: rest::Limits { body_bytes: config.limits.message_bytes },
+    };
+    let api = assemble(service, authentication, settings).await.map_err(|error| internal(&error))?;
+    let port = server::serve(config.listen, api.calls, server_settings(config), stop).await;
+    Ok((port.map_err(|error| cannot_listen("listen", &error))?, api.serving))
+}
+
+async fn serve_private(
+    config: &Config,
+    readiness: Readiness,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<Server, Failure> {
+    let router = admin::router(readiness, Box::new(move || metrics.render()));
+    let port = server::serve(config.admin_listen, router, server_settings(config), stop).await;
+    port.map_err(|error| cannot_listen("admin_listen", &error))
+}
+
+fn readiness(store: &Arc<dyn Store>, lanes: &[Arc<LaneStatus>], draining: &Arc<AtomicBool>) -> Readiness {
+    let lanes = lanes.to_vec();
+    Readiness {
+        store: Arc::clone(store),
+        draining: Arc::clone(draining),
+        relay: Box::new(move || lanes.iter().map(|lane| lane_health(lane)).collect()),
+    }
+}
+
+fn lane_health(lane: &LaneStatus) -> LaneHealth {
+    let state = match lane.state() {
+        LaneState::Waiting => "waiting for its lock",
+        LaneState::Starting => "starting",
+        LaneState::Streaming => "streaming",
+        LaneState::Halted => "halted",
+    };
+    LaneHealth { lane: lane.lane, state, detail: lane.problem() }
+}
+
+async fn maintain(store: &dyn Store, clock: &Clock, keep_keys: Duration) -> Result<(), StoreError> {
+    let now = clock.now();
+    let kept = i64::try_from(keep_keys.as_micros()).unwrap_or(i64::MAX);
+    let keys_before = Timestamp::from_micros(now.micros().saturating_sub(kept)).unwrap_or(now);
+    store.maintain(now, keys_before).await
+}
+
+async fn keep_maintained(store: Arc<dyn Store>, clock: Clock, keep_keys: Duration) {
+    let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once, and the start has done its work.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = maintain(&*store, &clock, keep_keys).await {
+            tracing::warn!(error = error_chain(&error), "the database could not be maintained; trying again later");
+        }
+    }
+}
+
+fn writer_settings(config: &Config) -> WriterSettings {
+    let lanes = match config.database.url.kind() {
+        DatabaseKind::Postgres => config.writer.lanes,
+        // The file has one lock; a second lane would only split the batches.
+        DatabaseKind::Sqlite => 1,
+    };
+    WriterSettings { lanes, max_batch: config.writer.max_batch, max_waiting: config.writer.max_waiting }
+}
+
+fn server_settings(config: &Config) -> ServerSettings {
+    ServerSettings {
+        max_connections: config.limits.connections,
+        drain_timeout: config.shutdown.grace,
+        ..ServerSettings::default()
+    }
+}
+
+fn cannot_listen(key: &str, error: &io::Error) -> Failure {
+    Failure::new(FailureKind::Unavailable, format!("{key}: cannot listen: {error}"))
+}
+
+fn internal(error: &dyn std::error::Error) -> Failure {
+    Failure::of(FailureKind::Internal, error)
+}
