@@ -160,7 +160,7 @@ mod tests {
             (b"", 275_646_681),
         ];
         for (data, expected) in cases {
-            assert_eq!(murmur2(data) as i32, expected, "{data:?}");
+            assert_eq!(murmur2(data).cast_signed(), expected, "{data:?}");
         }
     }
 
