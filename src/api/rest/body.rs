@@ -47,11 +47,7 @@ pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, R
         violations.add(BODY, "must be a JSON object");
         return Err(violations.refusal());
     };
-    // Names are matched in any case, and each of several that match replaces the one before, as in Json.NET.
-    let member = |name: &str| {
-        let last = members.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
-        last.map_or(&Value::Null, |(_, value)| value)
-    };
+    let member = |name: &str| member(members, name);
     let mut uuid = |name: &str| violations.keep(uuid_of(name, member(name))).flatten();
     let template = uuid("profiletemplateuuid").map(TemplateId::new);
     let target = uuid("target").map(UserId::new);
@@ -66,6 +62,13 @@ pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, R
         Some(kind) if violations.is_empty() => Ok(Draft { kind, template, target, old, data_items, comment, priority }),
         _ => Err(violations.refusal()),
     }
+}
+
+/// The member of an object with this name, null if there is none. Names are matched in any case, and each of several that
+/// match replaces the one before, as in Json.NET.
+pub(super) fn member<'a>(members: &'a [(String, Value)], name: &str) -> &'a Value {
+    let last = members.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
+    last.map_or(&Value::Null, |(_, value)| value)
 }
 
 /// A value as the framework reads one into a string; nothing for what is no text.

@@ -1,5 +1,7 @@
 //! The calls of the API: from a request of HTTP to a use case, and from its result to the documented answer.
 
+use std::borrow::Borrow;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,14 +13,12 @@ use hyper::body::Body as _;
 
 use super::body::{BODY, Violations, draft};
 use super::error::{Failure, JSON};
+use super::json::Value;
 use super::path::{Resource, address, resource};
 use super::view::{View, write_json};
-use super::{Limits, json, list, text};
-use crate::domain::{ErrorKind, IdempotencyKey, Refusal, RequestId};
-use crate::service::{Call, Service};
-
-/// Header with the key under which a create call acts once.
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+use super::{Limits, change, headers, json, list, text};
+use crate::domain::{self, ErrorKind, Refusal, RequestId};
+use crate::service::{Call, Error, Service};
 
 /// What the calls work with.
 #[derive(Clone)]
@@ -47,38 +47,33 @@ impl Facade {
             (Resource::Requests, &Method::POST) => self.create(&call, request).await,
             (Resource::Requests, &Method::GET) => self.list(call, request).await,
             (Resource::Request(id), &Method::GET) => self.get(&call, id).await,
+            (Resource::Request(id), &Method::PUT) => self.change(&call, id, request).await,
             (resource, other) => Err(Failure::WrongMethod(other.clone(), resource.methods())),
         }
     }
 
     async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
         let (head, body) = request.into_parts();
-        let encoding = text::encoding(&head.headers).map_err(Failure::WrongMediaType)?;
-        let body = self.read(body).await?;
-        let body =
-            text::decode(&body, encoding).ok_or_else(|| Refusal::invalid(BODY, "is not text in its encoding"))?;
-        let body = json::read(&body).map_err(|error| Refusal::invalid(BODY, format!("is not JSON: {error}")))?;
-
+        let body = self.read(&head.headers, body).await?;
         let mut violations = Violations::default();
-        let key = violations.keep(idempotency_key(&head.headers, call)).flatten();
+        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
         let draft = draft(&body, violations)?;
         let created = self.service.create(call, draft, key).await?;
         Ok(answer_with(StatusCode::CREATED, &format!("api/v1.0/requests/{}", created.id)))
     }
 
     async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
-        match self.service.get(call, id).await {
-            Ok(request) => {
-                let mut response = answer_with(StatusCode::OK, &View::of(&request));
-                if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
-                    response.headers_mut().insert(ETAG, tag);
-                }
-                Ok(response)
-            }
-            // The documented answer for what does not exist.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
-            Err(error) => Err(error.into()),
-        }
+        answer_with_request(self.service.get(call, id).await)
+    }
+
+    async fn change(self, call: &Call, id: RequestId, request: Request<Body>) -> Result<Response, Failure> {
+        let (head, body) = request.into_parts();
+        let body = self.read(&head.headers, body).await?;
+        let mut violations = Violations::default();
+        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
+        let expected = violations.keep(headers::if_match(&head.headers)).flatten();
+        let action = change::action(&body, violations)?;
+        answer_with_request(self.service.act(call, id, action, expected, key).await)
     }
 
     async fn list(self, call: Call, request: Request<Body>) -> Result<Response, Failure> {
@@ -93,7 +88,16 @@ impl Facade {
         Ok(([(CONTENT_TYPE, JSON)], list::body(self.service, call, query, first)).into_response())
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, Failure> {
+    /// Reads the JSON of a body.
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
+        let encoding = text::encoding(headers).map_err(Failure::WrongMediaType)?;
+        let body = self.collect(body).await?;
+        let body =
+            text::decode(&body, encoding).ok_or_else(|| Refusal::invalid(BODY, "is not text in its encoding"))?;
+        Ok(json::read(&body).map_err(|error| Refusal::invalid(BODY, format!("is not JSON: {error}")))?)
+    }
+
+    async fn collect(&self, body: Body) -> Result<Bytes, Failure> {
         let limit = self.limits.body_bytes;
         if body.size_hint().lower() > limit as u64 {
             return Err(Failure::BodyTooLong(limit));
@@ -106,14 +110,21 @@ impl Facade {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap, call: &Call) -> Result<Option<IdempotencyKey>, Refusal> {
-    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(key) = given.next() else { return Ok(None) };
-    if given.next().is_some() {
-        return Err(Refusal::invalid(IDEMPOTENCY_KEY, "must be given once"));
+/// The answer that shows one request, with the tag of its version.
+fn answer_with_request(result: Result<impl Borrow<domain::Request>, Error>) -> Result<Response, Failure> {
+    match result {
+        Ok(request) => {
+            let request = request.borrow();
+            let mut response = answer_with(StatusCode::OK, &View::of(request));
+            if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
+                response.headers_mut().insert(ETAG, tag);
+            }
+            Ok(response)
+        }
+        // The documented answer for what does not exist.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) => Err(error.into()),
     }
-    // What is not visible ASCII is refused by the key itself.
-    IdempotencyKey::parse(IDEMPOTENCY_KEY, call.caller.user, key.to_str().unwrap_or_default()).map(Some)
 }
 
 fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {

@@ -3,9 +3,11 @@
 //! What it takes and tells is made from domain types alone. Names and numbers of MIM CM live here and nowhere else.
 
 mod body;
+mod change;
 mod error;
 mod guid;
 mod handlers;
+mod headers;
 mod items;
 mod json;
 mod list;

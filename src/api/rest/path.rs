@@ -26,7 +26,7 @@ impl Resource {
     pub(super) const fn methods(self) -> &'static str {
         match self {
             Self::Requests => "GET, POST",
-            Self::Request(_) => "GET",
+            Self::Request(_) => "GET, PUT",
         }
     }
 }
@@ -38,6 +38,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
         (Resource::Requests, &Method::POST) => Some("POST /requests"),
         (Resource::Requests, &Method::GET) => Some("GET /requests"),
         (Resource::Request(_), &Method::GET) => Some("GET /requests/{id}"),
+        (Resource::Request(_), &Method::PUT) => Some("PUT /requests/{id}"),
         (Resource::Requests | Resource::Request(_), _) => None,
     }
 }

@@ -3,6 +3,7 @@
 //! The stores, the writer and the life cycle have their own tests; here they only have to be there.
 
 mod answers;
+mod changes;
 mod drafts;
 mod golden;
 mod hostile;

@@ -25,8 +25,9 @@ async fn an_unknown_path_is_told_in_the_words_of_the_framework() {
 #[tokio::test]
 async fn a_wrong_method_is_told_with_those_that_are_right() {
     let facade = Facade::start().await;
-    for (path, allowed) in [(REQUESTS, "GET, POST"), (UNKNOWN, "GET")] {
-        for method in ["PUT", "DELETE", "OPTIONS", "PATCH", "get"] {
+    for (path, allowed) in [(REQUESTS, "GET, POST"), (UNKNOWN, "GET, PUT")] {
+        let other = if path == REQUESTS { "PUT" } else { "POST" };
+        for method in [other, "DELETE", "OPTIONS", "PATCH", "get"] {
             let answer = facade.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await;
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
             assert_eq!(answer.header("allow"), Some(allowed));
@@ -179,6 +180,7 @@ fn metrics_know_the_routes_that_are_served() {
     assert_eq!(route(&Method::POST, &REQUESTS.to_uppercase()), Some("POST /requests"));
     assert_eq!(route(&Method::GET, REQUESTS), Some("GET /requests"));
     assert_eq!(route(&Method::GET, UNKNOWN), Some("GET /requests/{id}"));
+    assert_eq!(route(&Method::PUT, UNKNOWN), Some("PUT /requests/{id}"));
     assert_eq!(route(&Method::HEAD, UNKNOWN), None);
     assert_eq!(route(&Method::GET, "/"), None);
 }

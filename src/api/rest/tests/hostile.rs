@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::Facade;
+use super::changes::UNKNOWN;
 
 /// Bodies written by hand, and every beginning of a good one.
 fn corpus() -> Vec<Vec<u8>> {
@@ -81,10 +82,11 @@ async fn no_body_is_a_fault_of_the_service() {
     assert!(corpus.len() > 500);
     for body in corpus {
         let shown = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
-        let answer = facade.post(body).await;
-        assert!(answer.status.as_u16() < 500, "{shown}: {:?}", answer.body);
-        if !answer.status.is_success() {
-            assert!(!answer.message().is_empty(), "{shown}");
+        for answer in [facade.post(body.clone()).await, facade.put(UNKNOWN, &[], body).await] {
+            assert!(answer.status.as_u16() < 500, "{shown}: {:?}", answer.body);
+            if !answer.status.is_success() {
+                assert!(!answer.message().is_empty(), "{shown}");
+            }
         }
     }
 }
@@ -101,8 +103,11 @@ proptest! {
         good[place] = byte;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for body in [bytes, good] {
-            let status = runtime.block_on(async { Facade::start().await.post(body).await.status });
-            prop_assert!(status.as_u16() < 500);
+            let answers = runtime.block_on(async {
+                let facade = Facade::start().await;
+                [facade.post(body.clone()).await, facade.put(UNKNOWN, &[], body).await]
+            });
+            prop_assert!(answers.iter().all(|answer| answer.status.as_u16() < 500));
         }
     }
 }

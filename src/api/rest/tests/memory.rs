@@ -1,4 +1,4 @@
-//! A store in memory that keeps requests and nothing else.
+//! A store in memory that keeps requests and nothing else: no log, no idempotency keys.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    Action, Command, Credential, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount,
-    Subject, TemplateId, Timestamp,
+    Command, Credential, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Subject,
+    TemplateId, Timestamp, decide,
 };
 use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 
@@ -37,14 +37,18 @@ impl Store for Memory {
     }
 
     async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-        let created = |command: &Command| match &command.action {
-            Action::Create(request) => {
-                self.requests.lock().unwrap().push((**request).clone());
-                Ok(Applied { request: (**request).clone().into(), logged: None })
+        let mut requests = self.requests.lock().unwrap();
+        let mut carry_out = |command: &Command| {
+            let place = requests.iter().position(|request| request.id == command.request);
+            let event = decide(command, place.map(|place| &requests[place]))?;
+            let request = (*event.request).clone();
+            match place {
+                Some(place) => requests[place] = request,
+                None => requests.push(request),
             }
-            other => panic!("the facade does not {} requests", other.name()),
+            Ok(Applied { request: event.request, logged: None })
         };
-        Ok(batch.iter().map(created).collect())
+        Ok(batch.iter().map(&mut carry_out).collect())
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
