@@ -17,7 +17,7 @@ use tonic_reflection::server::{Builder, Error as ReflectionError};
 
 use super::call::{CallSettings, Calls, Transport};
 use super::grpc::Requests;
-use super::rest::{self, Limits};
+use super::rest::{self, Settings};
 use crate::auth::Authentication;
 use crate::contract::DESCRIPTORS;
 use crate::contract::v1::request_service_server::RequestServiceServer;
@@ -30,13 +30,13 @@ pub struct ApiSettings {
     pub max_message_bytes: usize,
     /// Longest time that a call may take, however long its caller would wait.
     pub max_duration: Duration,
-    /// Limits of the REST facade.
-    pub rest: Limits,
+    /// How the REST facade behaves.
+    pub rest: Settings,
 }
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { max_message_bytes: 1 << 20, max_duration: Duration::from_secs(30), rest: Limits::default() }
+        Self { max_message_bytes: 1 << 20, max_duration: Duration::from_secs(30), rest: Settings::default() }
     }
 }
 

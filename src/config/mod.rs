@@ -11,6 +11,7 @@ mod kafka;
 mod load;
 mod log;
 mod properties;
+mod rest;
 mod text;
 mod work;
 
@@ -31,6 +32,7 @@ pub use identity::{Authentication, AuthenticationKind, Development, Service};
 pub use kafka::Kafka;
 pub use log::{Log, LogFormat};
 pub use properties::Properties;
+pub use rest::Rest;
 pub use work::{Idempotency, Limits, Shutdown, Writer};
 
 /// The whole configuration. `deploy/config.example.toml` shows it as a file.
@@ -59,6 +61,8 @@ pub struct Config {
     pub development: Development,
     /// The service's own account.
     pub service: Service,
+    /// What the legacy REST API shows.
+    pub rest: Rest,
     /// Repeated calls.
     pub idempotency: Idempotency,
     /// What one caller may ask for.
@@ -83,6 +87,7 @@ impl Default for Config {
             authentication: Authentication::default(),
             development: Development::default(),
             service: Service::default(),
+            rest: Rest::default(),
             idempotency: Idempotency::default(),
             limits: Limits::default(),
             writer: Writer::default(),
@@ -130,6 +135,7 @@ impl Config {
         self.database.check()?;
         self.kafka.check()?;
         self.development.check()?;
+        self.rest.check()?;
         self.idempotency.check()?;
         self.limits.check()?;
         self.writer.check()?;

@@ -123,7 +123,10 @@ async fn serve_public(
     let settings = ApiSettings {
         max_message_bytes: config.limits.message_bytes,
         max_duration: config.limits.call_time,
-        rest: rest::Limits { body_bytes: config.limits.message_bytes },
+        rest: rest::Settings {
+            body_bytes: config.limits.message_bytes,
+            descriptor_nul_tail: config.rest.descriptor_nul_tail,
+        },
     };
     let api = assemble(service, authentication, settings).await.map_err(|error| internal(&error))?;
     let port = server::serve(config.listen, api.calls, server_settings(config), stop).await;

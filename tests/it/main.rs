@@ -11,3 +11,4 @@ mod load;
 mod relay;
 mod services;
 mod store;
+mod story;

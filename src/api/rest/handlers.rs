@@ -16,7 +16,7 @@ use super::error::{Failure, JSON};
 use super::json::Value;
 use super::path::{Resource, address, resource};
 use super::view::{View, write_json};
-use super::{Limits, change, headers, json, list, text};
+use super::{Settings, change, headers, json, list, text};
 use crate::domain::{self, ErrorKind, Refusal, RequestId};
 use crate::service::{Call, Error, Service};
 
@@ -24,7 +24,7 @@ use crate::service::{Call, Error, Service};
 #[derive(Clone)]
 pub(super) struct Facade {
     pub(super) service: Service,
-    pub(super) limits: Limits,
+    pub(super) settings: Settings,
 }
 
 /// Answers any call that is not gRPC.
@@ -63,7 +63,7 @@ impl Facade {
     }
 
     async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
-        answer_with_request(self.service.get(call, id).await)
+        self.answer_with_request(self.service.get(call, id).await)
     }
 
     async fn change(self, call: &Call, id: RequestId, request: Request<Body>) -> Result<Response, Failure> {
@@ -73,7 +73,24 @@ impl Facade {
         let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
         let expected = violations.keep(headers::if_match(&head.headers)).flatten();
         let action = change::action(&body, violations)?;
-        answer_with_request(self.service.act(call, id, action, expected, key).await)
+        self.answer_with_request(self.service.act(call, id, action, expected, key).await)
+    }
+
+    /// The answer that shows one request, with the tag of its version.
+    fn answer_with_request(&self, result: Result<impl Borrow<domain::Request>, Error>) -> Result<Response, Failure> {
+        match result {
+            Ok(request) => {
+                let request = request.borrow();
+                let mut response = answer_with(StatusCode::OK, &View::of(request, self.settings.descriptor_nul_tail));
+                if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
+                    response.headers_mut().insert(ETAG, tag);
+                }
+                Ok(response)
+            }
+            // The documented answer for what does not exist.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn list(self, call: Call, request: Request<Body>) -> Result<Response, Failure> {
@@ -85,7 +102,7 @@ impl Facade {
         if first.is_empty() {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        Ok(([(CONTENT_TYPE, JSON)], list::body(self.service, call, query, first)).into_response())
+        Ok(([(CONTENT_TYPE, JSON)], list::body(self, call, query, first)).into_response())
     }
 
     /// Reads the JSON of a body.
@@ -98,7 +115,7 @@ impl Facade {
     }
 
     async fn collect(&self, body: Body) -> Result<Bytes, Failure> {
-        let limit = self.limits.body_bytes;
+        let limit = self.settings.body_bytes;
         if body.size_hint().lower() > limit as u64 {
             return Err(Failure::BodyTooLong(limit));
         }
@@ -107,23 +124,6 @@ impl Facade {
             Err(error) if error.is::<LengthLimitError>() => Err(Failure::BodyTooLong(limit)),
             Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
         }
-    }
-}
-
-/// The answer that shows one request, with the tag of its version.
-fn answer_with_request(result: Result<impl Borrow<domain::Request>, Error>) -> Result<Response, Failure> {
-    match result {
-        Ok(request) => {
-            let request = request.borrow();
-            let mut response = answer_with(StatusCode::OK, &View::of(request));
-            if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
-                response.headers_mut().insert(ETAG, tag);
-            }
-            Ok(response)
-        }
-        // The documented answer for what does not exist.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
-        Err(error) => Err(error.into()),
     }
 }
 

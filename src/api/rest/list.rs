@@ -8,6 +8,7 @@ use futures::stream::{self, Stream};
 use http::Uri;
 
 use super::body::Violations;
+use super::handlers::Facade;
 use super::numbers;
 use super::view::{View, write_json};
 use crate::domain::{Cursor, Page, Query, Refusal, Request};
@@ -65,14 +66,14 @@ pub(super) async fn first_page(service: &Service, call: &Call, query: &Query) ->
 
 /// The body of a list that begins with this page. An error in a later page ends the connection before the list is whole,
 /// so that no caller takes it for one.
-pub(super) fn body(service: Service, call: Call, query: Query, first: Vec<Request>) -> Body {
+pub(super) fn body(facade: Facade, call: Call, query: Query, first: Vec<Request>) -> Body {
     if is_last(&first) {
         let mut whole = vec![b'['];
-        write_page(&mut whole, &first);
+        facade.write_page(&mut whole, &first);
         whole.push(b']');
         return whole.into();
     }
-    Body::from_stream(pages(service, call, query, first))
+    Body::from_stream(pages(facade, call, query, first))
 }
 
 /// What of a list is sent next.
@@ -83,16 +84,16 @@ enum Next {
 }
 
 fn pages(
-    service: Service,
+    facade: Facade,
     call: Call,
     query: Query,
     first: Vec<Request>,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> {
-    stream::try_unfold((Next::First(first), service, call, query), |(next, service, call, query)| async move {
+    stream::try_unfold((Next::First(first), facade, call, query), |(next, facade, call, query)| async move {
         let (begin, page) = match next {
             Next::First(page) => (b'[', page),
             Next::After(cursor) => {
-                let page = service.list(&call, &query, Page { after: Some(cursor), limit: PAGE }).await;
+                let page = facade.service.list(&call, &query, Page { after: Some(cursor), limit: PAGE }).await;
                 (b',', page.map_err(|error| broken_off(&call, &error))?)
             }
             Next::Nothing => return Ok(None),
@@ -100,7 +101,7 @@ fn pages(
         let mut chunk = Vec::new();
         if !page.is_empty() {
             chunk.push(begin);
-            write_page(&mut chunk, &page);
+            facade.write_page(&mut chunk, &page);
         }
         let next = match page.last() {
             Some(last) if !is_last(&page) => Next::After(Cursor { submitted_at: last.submitted_at, id: last.id }),
@@ -109,16 +110,18 @@ fn pages(
                 Next::Nothing
             }
         };
-        Ok(Some((Bytes::from(chunk), (next, service, call, query))))
+        Ok(Some((Bytes::from(chunk), (next, facade, call, query))))
     })
 }
 
-fn write_page(out: &mut Vec<u8>, page: &[Request]) {
-    for (index, request) in page.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+impl Facade {
+    fn write_page(&self, out: &mut Vec<u8>, page: &[Request]) {
+        for (index, request) in page.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_json(out, &View::of(request, self.settings.descriptor_nul_tail));
         }
-        write_json(out, &View::of(request));
     }
 }
 

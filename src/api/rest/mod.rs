@@ -26,22 +26,25 @@ use crate::service::Service;
 pub use error::refusal;
 pub use path::route;
 
-/// How much the facade takes in.
+/// How the facade behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct Settings {
     /// Longest body, in bytes.
     pub body_bytes: usize,
+    /// How many U+0000 end the security descriptor of a request. MIM CM sent some, in no pattern that the documents tell;
+    /// only a comparison byte for byte wants them.
+    pub descriptor_nul_tail: u8,
 }
 
-impl Default for Limits {
+impl Default for Settings {
     fn default() -> Self {
-        Self { body_bytes: 1 << 20 }
+        Self { body_bytes: 1 << 20, descriptor_nul_tail: 0 }
     }
 }
 
 /// What answers every path that is not gRPC. It expects a [`Call`](crate::service::Call) among the extensions of the
 /// request; without one, the caller is not known.
-pub fn router(service: Service, limits: Limits) -> Router {
+pub fn router(service: Service, settings: Settings) -> Router {
     // Paths are matched in any case, which the routes of axum cannot do.
-    Router::new().fallback(handlers::answer).with_state(handlers::Facade { service, limits })
+    Router::new().fallback(handlers::answer).with_state(handlers::Facade { service, settings })
 }

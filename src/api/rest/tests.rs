@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use self::memory::Memory;
-use super::{Limits, router};
+use super::{Settings, router};
 use crate::clock::Clock;
 use crate::domain::{Caller, DataItemDefinition, Medium, Policy, ProfileTemplate, Provider, RequestType, Sid, UserId};
 use crate::feed::Feed;
@@ -54,6 +54,10 @@ impl Facade {
     }
 
     async fn over(memory: Memory) -> Self {
+        Self::with(memory, Settings::default()).await
+    }
+
+    async fn with(memory: Memory, settings: Settings) -> Self {
         let memory = Arc::new(memory);
         let store: Arc<dyn Store> = Arc::clone(&memory) as _;
         // 2015-07-07T23:36:21.93Z
@@ -63,7 +67,7 @@ impl Facade {
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
         let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();
         let service = Service::new(store, writer, Arc::new(catalog), clock, account);
-        Self { router: router(service, Limits::default()), store: memory }
+        Self { router: router(service, settings), store: memory }
     }
 
     async fn send(&self, mut request: Request<Body>) -> Answer {

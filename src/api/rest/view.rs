@@ -1,5 +1,7 @@
 //! A request as the legacy API shows it: 21 properties in the documented order.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -28,7 +30,7 @@ pub(super) struct View<'a> {
     priority: u8,
     comment: &'a str,
     profile_template_uuid: Uuid,
-    security_descriptor: &'a str,
+    security_descriptor: Cow<'a, str>,
     is_smartcard: bool,
     is_enrollment_agent: bool,
     is_data_collection_complete: bool,
@@ -42,8 +44,8 @@ struct ItemView<'a> {
 }
 
 impl<'a> View<'a> {
-    /// A request as it is shown.
-    pub(super) fn of(request: &'a Request) -> Self {
+    /// A request as it is shown, with so many NULs at the end of its descriptor.
+    pub(super) fn of(request: &'a Request, nul_tail: u8) -> Self {
         Self {
             uuid: request.id.uuid(),
             request_type: numbers::type_number(request.kind),
@@ -62,7 +64,7 @@ impl<'a> View<'a> {
             priority: request.priority.0,
             comment: request.comment.as_str(),
             profile_template_uuid: request.template.id.uuid(),
-            security_descriptor: &request.descriptor,
+            security_descriptor: with_tail(&request.descriptor, nul_tail),
             is_smartcard: request.medium == Medium::Smartcard,
             is_enrollment_agent: request.policy.enrollment_agent_required,
             is_data_collection_complete: request.is_data_collection_complete(),
@@ -73,6 +75,13 @@ impl<'a> View<'a> {
 impl<'a> ItemView<'a> {
     fn of(item: &'a DataItem) -> Self {
         Self { name: item.name(), value: item.value() }
+    }
+}
+
+fn with_tail(descriptor: &str, nuls: u8) -> Cow<'_, str> {
+    match nuls {
+        0 => Cow::Borrowed(descriptor),
+        nuls => Cow::Owned(format!("{descriptor}{}", "\0".repeat(nuls.into()))),
     }
 }
 

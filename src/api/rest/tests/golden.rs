@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::memory::{CARD, Memory, PROFILE};
 use super::{CARD_TEMPLATE, Facade, REQUESTS, USER, policy, user};
-use crate::api::rest::{body, json};
+use crate::api::rest::{Settings, body, json};
 use crate::domain::{
     Comment, Credential, DataItem, Draft, Medium, Priority, Request, RequestType, State, TemplateRef, Timestamp,
     Version,
@@ -70,11 +70,11 @@ async fn a_created_request_is_answered_with_its_address_and_can_be_read() {
     }
 }
 
-/// The documented text without its blanks, and without the NULs at the end of the descriptor.
+/// The documented text without its blanks.
 fn compact(documented: &str) -> String {
     let mut compact = String::new();
     let mut is_quoted = false;
-    for c in documented.replace("\\u0000", "").chars() {
+    for c in documented.chars() {
         is_quoted ^= c == '"';
         if is_quoted || !c.is_whitespace() {
             compact.push(c);
@@ -130,16 +130,18 @@ async fn the_documented_answers_are_given_byte_for_byte() {
         },
     ];
     let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
-    let facade = Facade::over(Memory::with(requests)).await;
-
-    for (id, documented) in ids.iter().zip([enrolled, unblocked]) {
+    for (id, documented, nuls) in [(ids[0], enrolled, 9), (ids[1], unblocked, 6)] {
+        let settings = Settings { descriptor_nul_tail: nuls, ..Settings::default() };
+        let facade = Facade::with(Memory::with(requests.clone()), settings).await;
         let answer = facade.get(&format!("/certificatemanagement/api/v1.0/requests/{id}")).await;
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
         assert_eq!(answer.header("etag"), Some("\"v3\""));
         assert_eq!(answer.body(), compact(documented));
         assert!(answer.body().contains(USER));
+        assert!(facade.get(REQUESTS).await.body().contains(&compact(documented)));
     }
-    let list = facade.get(REQUESTS).await;
-    assert_eq!(list.body(), format!("[{},{}]", compact(enrolled), compact(unblocked)));
+    let without_nuls = |documented| compact(documented).replace("\\u0000", "");
+    let list = Facade::over(Memory::with(requests)).await.get(REQUESTS).await;
+    assert_eq!(list.body(), format!("[{},{}]", without_nuls(enrolled), without_nuls(unblocked)));
 }

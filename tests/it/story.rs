@@ -1,0 +1,206 @@
+//! The one story that the documents of MIM CM tell, from its first call to its last, over a real store: a user enrolls a
+//! smart card, it is issued, and its PIN is unblocked. What the documents print is compared byte for byte.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use cmgate::api::rest::{Settings, router};
+use cmgate::clock::Clock;
+use cmgate::config::Config;
+use cmgate::domain::{
+    Action, Caller, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
+};
+use cmgate::feed::Feed;
+use cmgate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use cmgate::store::Store;
+use cmgate::templates;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::commands::approver;
+use crate::store::Place;
+
+const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
+
+/// What the documents print.
+macro_rules! golden {
+    ($name:literal) => {
+        include_str!(concat!("../../src/api/rest/tests/golden/", $name, ".json"))
+    };
+}
+
+/// 2015-07-07T23:36:21.93Z, in microseconds since 1970.
+const ENROLLED: i64 = 1_436_312_181_930_000;
+/// 2015-07-07T23:37:37.767Z
+const ISSUED: i64 = 1_436_312_257_767_000;
+/// 2015-07-07T23:40:33.133Z
+const UNBLOCKED: i64 = 1_436_312_433_133_000;
+
+/// The profile and card that the executor made.
+fn issued() -> Credential {
+    let profile: ProfileId = "b99ff38c-6653-471f-ae3c-325bb351a6bc".parse().unwrap();
+    let smartcard: SmartcardId = "17cf063d-e337-4aa9-a822-346554ddd3c9".parse().unwrap();
+    Credential { profile: Some(profile), smartcard: Some(smartcard) }
+}
+
+/// The documented installation: its user, its templates, its clock.
+struct Stage {
+    service: Service,
+    router: Router,
+    time: Arc<AtomicI64>,
+}
+
+impl Stage {
+    async fn set(store: Arc<dyn Store>, descriptor_nul_tail: u8) -> Self {
+        let time = Arc::new(AtomicI64::new(ENROLLED));
+        let clock = Clock::Manual(Arc::clone(&time));
+        let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
+        // The subjects of the files are left out: the card becomes known through the request that makes it.
+        let catalog = Catalog::load(&*store, &clock, templates.templates).await.unwrap();
+        let feed = Arc::new(Feed::new(store.topology().shards));
+        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let service = Service::new(store, writer, Arc::new(catalog), clock, Config::default().service.sid);
+        Self { router: router(service.clone(), nuls(descriptor_nul_tail)), service, time }
+    }
+
+    fn at(&self, micros: i64) {
+        self.time.store(micros, Ordering::Relaxed);
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, String) {
+        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        request.extensions_mut().insert(call(user()));
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn create(&self, body: &str) -> RequestId {
+        let (status, uri) = self.send("POST", REQUESTS, &[], body).await;
+        assert_eq!(status, StatusCode::CREATED, "{uri}");
+        let id = uri.strip_prefix("\"api/v1.0/requests/").and_then(|uri| uri.strip_suffix('"')).unwrap();
+        id.parse().unwrap()
+    }
+
+    async fn read(&self, id: RequestId) -> String {
+        let (status, body) = self.send("GET", &format!("{REQUESTS}/{id}"), &[], "").await;
+        assert_eq!(status, StatusCode::OK);
+        body
+    }
+
+    async fn put(&self, id: RequestId, status: &str) -> String {
+        let (code, body) = self.send("PUT", &format!("{REQUESTS}/{id}"), &[], &change(status)).await;
+        assert_eq!(code, StatusCode::OK, "{body}");
+        body
+    }
+
+    /// A step that the REST API does not offer.
+    async fn act(&self, user: UserId, id: RequestId, action: Action) {
+        let caller = Caller { user, name: String::new(), sid: None, groups: Vec::new() };
+        self.service.act(&call(caller), id, action, None, None).await.unwrap();
+    }
+}
+
+fn change(status: &str) -> String {
+    format!("{{\"status\":\"{status}\"}}")
+}
+
+/// The user of the documents.
+fn user() -> Caller {
+    let user = Config::default().development;
+    Caller { user: user.user, name: user.name, sid: Some(user.sid), groups: Vec::<Sid>::new() }
+}
+
+fn call(caller: Caller) -> Call {
+    Call { caller, deadline: None, correlation: CorrelationId::new(Uuid::nil()), traceparent: None }
+}
+
+/// The documented text without its blanks, with the id that the request has here.
+fn documented(text: &str, id: RequestId) -> String {
+    let mut compact = String::new();
+    let mut is_quoted = false;
+    for letter in text.chars() {
+        is_quoted ^= letter == '"';
+        if is_quoted || !letter.is_whitespace() {
+            compact.push(letter);
+        }
+    }
+    let (begin, rest) = compact.split_at("{\"Uuid\":\"".len());
+    format!("{begin}{id}{}", &rest[id.to_string().len()..])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_story_is_told_byte_for_byte() {
+    let place = Place::sqlite();
+    let stage = Stage::set(place.open().await, 9).await;
+
+    let enroll = stage.create(golden!("create-1")).await;
+    assert_eq!(stage.read(enroll).await, documented(golden!("get-1"), enroll));
+
+    stage.at(ISSUED);
+    let complete = Action::Complete { new: issued(), comment: Comment::default() };
+    stage.act(user().user, enroll, complete).await;
+    assert_eq!(stage.read(enroll).await, documented(golden!("completed-1"), enroll));
+
+    stage.at(UNBLOCKED);
+    // The next descriptor has another number of NULs, for a reason that nobody wrote down.
+    let stage = Stage { router: router(stage.service.clone(), nuls(6)), ..stage };
+    let unblock = stage.create(golden!("create-2")).await;
+    assert_eq!(stage.read(unblock).await, documented(golden!("get-2"), unblock));
+    let done = documented(golden!("get-2"), unblock)
+        .replace("\"Status\":3", "\"Status\":8")
+        .replace("\"Completed\":\"0001-01-01T00:00:00\"", "\"Completed\":\"2015-07-07T23:40:33.133Z\"");
+    assert_eq!(stage.put(unblock, "Completed").await, done);
+    assert_eq!(stage.read(unblock).await, done);
+}
+
+fn nuls(descriptor_nul_tail: u8) -> Settings {
+    Settings { descriptor_nul_tail, ..Settings::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_third_example_waits_for_its_approval() {
+    let place = Place::sqlite();
+    let stage = Stage::set(place.open().await, 0).await;
+    let id = stage.create(golden!("create-3")).await;
+    let pending = concat!(
+        "\"RequestType\":1,\"Status\":16,\"Flags\":0,\"DataCollection\":[{\"Name\":\"name\",\"Value\":\"pavle\"},",
+        "{\"Name\":\"city\",\"Value\":\"seattle\"}],\"DataCollectionFlags\":48,",
+        "\"OriginatorUserUuid\":\"8f1590dc-d932-4b66-8e68-2e91c5880780\",",
+        "\"TargetUserUuid\":\"97cc3493-f556-4c9b-9d8b-982434201527\",",
+        "\"Submitted\":\"2015-07-07T23:36:21.93Z\",\"Completed\":\"0001-01-01T00:00:00\",",
+    );
+    let body = stage.read(id).await;
+    assert!(body.starts_with(&format!("{{\"Uuid\":\"{id}\",{pending}")), "{body}");
+    let rest =
+        "\"Priority\":4,\"Comment\":\"LALALALA\",\"ProfileTemplateUuid\":\"97cd65fa-af4b-4587-9309-0dd6bfd8b4e1\"";
+    assert!(body.contains(rest), "{body}");
+    assert!(body.ends_with("\"IsSmartcard\":false,\"IsEnrollmentAgent\":false,\"IsDataCollectionComplete\":true}"));
+
+    stage.act(approver(1), id, Action::Approve { comment: Comment::default(), data_items: Vec::new() }).await;
+    assert_eq!(stage.read(id).await, body.replace("\"Status\":16", "\"Status\":3"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_under_one_key_is_made_once() {
+    let place = Place::sqlite();
+    let stage = Stage::set(place.open().await, 0).await;
+    let id = stage.create(golden!("create-1")).await;
+    let path = format!("{REQUESTS}/{id}");
+    let headers = [("idempotency-key", "once"), ("if-match", "\"v1\"")];
+    let first = stage.send("PUT", &path, &headers, &change("Canceled")).await;
+    assert_eq!(first.0, StatusCode::OK, "{}", first.1);
+    assert_eq!(stage.send("PUT", &path, &headers, &change("canceled")).await, first);
+    let (status, _) = stage.send("PUT", &path, &headers, &change("Abandoned")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
