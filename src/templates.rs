@@ -3,7 +3,9 @@
 //! A file may also list what was issued under its template before this service was there, so that a request can name
 //! a card or a profile that no request here has made.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod policy;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +16,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::{
-    Credential, DataItem, Medium, Policy, Principal, ProfileId, ProfileTemplate, RequestType, SmartcardId, Subject,
-    TemplateId, UserId,
+    Credential, Medium, Policy, ProfileId, ProfileTemplate, RequestType, SmartcardId, Subject, TemplateId, UserId,
 };
 
 /// What the directory holds.
@@ -161,7 +162,7 @@ impl TemplateFile {
             let key = format!("policies.{}", kind.name());
             let fits = !kind.needs_smartcard() || self.medium == Medium::Smartcard;
             require(fits, &key, "is only possible with medium = \"smartcard\"")?;
-            check_policy(&key, policy)?;
+            policy::check(&key, *kind, policy)?;
         }
         for (index, subject) in self.subjects.iter().enumerate() {
             let key = format!("subjects[{index}]");
@@ -181,25 +182,6 @@ impl TemplateFile {
         });
         (ProfileTemplate { id, name, description, medium, policies }, subjects)
     }
-}
-
-fn check_policy(key: &str, policy: &Policy) -> Result<(), Problem> {
-    let are_all_users = policy.approvers.iter().all(|approver| matches!(approver, Principal::User(_)));
-    if are_all_users && !policy.approvers.is_empty() {
-        let approvers: HashSet<String> = policy.approvers.iter().map(ToString::to_string).collect();
-        let problem = format!("must not exceed the number of approvers, {}", approvers.len());
-        require(usize::from(policy.approvals_needed) <= approvers.len(), format!("{key}.approvals_needed"), problem)?;
-    }
-    require(policy.data_items.len() <= DataItem::MAX_ITEMS, format!("{key}.data_items"), "holds too many items")?;
-    for (index, item) in policy.data_items.iter().enumerate() {
-        let key = format!("{key}.data_items[{index}].name");
-        let is_new =
-            !policy.data_items[..index].iter().any(|earlier| DataItem::open(&earlier.name).is_named(&item.name));
-        require(is_new, &key, format!("{:?} is given twice", item.name))?;
-        DataItem::parse("", item.name.as_str(), None)
-            .map_err(|_| (key, format!("must be 1 to {} characters", DataItem::MAX_NAME_CHARS)))?;
-    }
-    Ok(())
 }
 
 /// Ids that were met, each with its file.

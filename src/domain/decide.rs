@@ -80,12 +80,14 @@ fn step(command: &Command, current: &Request) -> Result<Step, Refusal> {
             if current.approvals.iter().any(|approval| approval.actor.user == actor.user) {
                 return Err(Refusal::AlreadyApproved);
             }
-            let mut request =
-                Request { data_items: merge_items("data_items", &current.data_items, data_items)?, ..current.clone() };
+            let merged = merge_items("data_items", &current.data_items, data_items)?;
+            current.policy.check_delivered("data_items", data_items)?;
+            let mut request = Request { data_items: merged, ..current.clone() };
             request.approvals.push(Approval { actor, at, comment: comment.clone() });
             let is_last = request.approvals.len() >= usize::from(request.policy.approvals_needed);
             let event_type = if is_last { EventType::Approved } else { EventType::ApprovalRecorded };
             if is_last {
+                request.policy.check_complete("data_items", &request.data_items)?;
                 request.state = State::Approved;
             }
             Ok(Step { event_type, request, comment: comment.clone() })

@@ -50,7 +50,8 @@ pub struct Origin<'a> {
 ///
 /// # Errors
 /// The [`Refusal`] that the caller gets: the template does not take this type, the caller may not ask for this, the
-/// draft lacks its subject or names one it cannot have, or contradicts what is known of it, or a data item occurs twice.
+/// draft lacks its subject or names one it cannot have, or contradicts what is known of it, or a data item occurs twice,
+/// is not what the policy wants of it, or is missing although the policy insists on it.
 pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     let caller = origin.caller;
     let policy = policy(draft.kind, origin.template)?;
@@ -63,8 +64,14 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
         CredentialEffect::Makes | CredentialEffect::Replaces => Credential::NONE,
     };
     let delivered = merge_items("data_items", &[], &draft.data_items)?;
+    policy.check_delivered("data_items", &draft.data_items)?;
+    let state = if policy.approvals_needed == 0 {
+        policy.check_complete("data_items", &delivered)?;
+        State::Approved
+    } else {
+        State::Pending
+    };
     let data_items = if old.is_none() { delivered } else { with_open_items(policy, delivered) };
-    let state = if policy.approvals_needed == 0 { State::Approved } else { State::Pending };
     let target_sid = if target == caller.user { caller.sid.as_ref() } else { None };
 
     Ok(Request {

@@ -43,6 +43,17 @@ pub enum CredentialEffect {
     Replaces,
 }
 
+/// Whether an enrollment agent executes requests of a type, instead of their target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentRule {
+    /// Whatever the policy says.
+    Always,
+    /// Whatever the policy says.
+    Never,
+    /// As the policy says.
+    ByPolicy,
+}
+
 impl RequestType {
     /// Every type, in the order of the numbers of MIM CM.
     pub const ALL: [Self; 12] = [
@@ -88,6 +99,42 @@ impl RequestType {
             | Self::RecoverOnBehalf
             | Self::SuspendOrReinstate
             | Self::OnlineUpdate => false,
+        }
+    }
+
+    /// Whether an enrollment agent executes requests of this type (SDK page bb468281).
+    #[must_use]
+    pub const fn agent(self) -> AgentRule {
+        match self {
+            Self::RecoverOnBehalf => AgentRule::Always,
+            Self::OnlineUpdate | Self::SuspendOrReinstate | Self::Retire | Self::Disable | Self::Unblock => {
+                AgentRule::Never
+            }
+            Self::Enroll
+            | Self::Recover
+            | Self::Renew
+            | Self::Duplicate
+            | Self::TemporaryCardEnroll
+            | Self::OfflineUnblock => AgentRule::ByPolicy,
+        }
+    }
+
+    /// Whether a policy may let users ask for themselves (SDK page bb468285).
+    #[must_use]
+    pub const fn allows_self_service(self) -> bool {
+        match self {
+            Self::RecoverOnBehalf => false,
+            Self::Enroll
+            | Self::Recover
+            | Self::Renew
+            | Self::Disable
+            | Self::Unblock
+            | Self::Duplicate
+            | Self::Retire
+            | Self::SuspendOrReinstate
+            | Self::OnlineUpdate
+            | Self::TemporaryCardEnroll
+            | Self::OfflineUnblock => true,
         }
     }
 

@@ -124,12 +124,19 @@ const ENROLL: &str = "[policies.enroll]\n";
 const ID: &str = "00000000-0000-0000-0000-00000000000a";
 
 fn refusal(files: &[(&str, String)]) -> String {
+    let problem = problem(files);
+    assert!(!problem.is_empty(), "nothing is wrong with {files:?}");
+    problem
+}
+
+/// What is wrong with the files; empty if nothing is.
+fn problem(files: &[(&str, String)]) -> String {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(directory.path().join(name), text).unwrap();
     }
-    let refused = load(directory.path()).unwrap_err().to_string();
-    refused.replace(&format!("{}/", directory.path().display()), "")
+    let problem = load(directory.path()).err().map(|error| error.to_string()).unwrap_or_default();
+    problem.replace(&format!("{}/", directory.path().display()), "")
 }
 
 #[test]
@@ -165,6 +172,26 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
             ),
             "t.toml: policies.enroll.data_items[1].name \"X\" is given twice",
         ),
+        (
+            format!("{CARD}{ENROLL}data_items = [{{ name = 'x', provider = 'subscriber', pattern = '(' }}]"),
+            "t.toml: policies.enroll.data_items[0].pattern is not a regular expression",
+        ),
+        (
+            format!("{CARD}{ENROLL}data_items = [{{ name = 'x', provider = 'subscriber', type = 'text' }}]"),
+            "t.toml: policies.enroll.data_items.0.type must be one of string, number, date",
+        ),
+        (
+            format!("{CARD}{ENROLL}one_time_passwords.distribution = [{{ distribution_type = 'mail' }}]"),
+            "t.toml: policies.enroll.one_time_passwords.distribution.0.distribution_type cannot be used: ",
+        ),
+        (
+            format!("{CARD}{ENROLL}allow_specify_certificate_template = true"),
+            "t.toml: policies.enroll.allow_specify_certificate_template is only possible for online_update",
+        ),
+        (
+            format!("{CARD}{ENROLL}temporary_cards.block_admin_pin = true"),
+            "t.toml: policies.enroll.temporary_cards is only possible for temporary_card_enroll",
+        ),
         (format!("{CARD}{ENROLL}[[subjects]]\nowner = '{ID}'"), "t.toml: subjects[0] lacks profile or smartcard"),
         (
             format!("{SOFTWARE}{ENROLL}[[subjects]]\nowner = '{ID}'\nsmartcard = '{ID}'"),
@@ -180,6 +207,87 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
         assert!(refused.starts_with(expected), "{refused}");
         assert!(!refused.contains('\n'), "{refused}");
     }
+}
+
+#[test]
+fn every_key_of_a_policy_is_read() {
+    let text = "enabled = true\napprovals_needed = 1\ndefault_priority = 7\nself_service = false\n\
+        enrollment_agent_required = true\ninsists_on_required_items = true\ncollect_comments = true\n\
+        collect_request_priority = true\ndocuments = ['Rules']\npersonalization = { layout = 'blue' }\n\
+        one_time_passwords = { secret_provider_type = 'Numbers', secret_provider_data = '8', \
+        distribution = [{ distribution_type = 2, email_template = 'Hello' }] }\n\
+        temporary_cards = { allow_kiosk_retirement = true, autoenroll_enabled = true, block_admin_pin = true, \
+        unlimited_issued_allowed = true }\ninitiators = ['S-1-5-21-1']\napprovers = ['S-1-5-21-2']\nagents = ['S-1-5-21-3']\n\
+        [[policies.temporary_card_enroll.data_items]]\nname = 'Badge'\nprovider = 'certificate_manager'\n\
+        type = 'string'\npattern = '[A-Z]{2}'\nrequired = true\n";
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("{CARD}[policies.temporary_card_enroll]\n{text}");
+    fs::write(directory.path().join("t.toml"), text).unwrap();
+    let templates = load(directory.path()).unwrap().templates;
+    let policy = &templates[0].policies[&RequestType::TemporaryCardEnroll];
+    assert_eq!(
+        (policy.personalization["layout"].as_str(), policy.documents.as_slice()),
+        ("blue", &["Rules".to_owned()][..])
+    );
+    // What is written is what was read, and nothing that differs from its default is left out.
+    let stored = serde_json::to_value(policy).unwrap();
+    assert_eq!(stored.as_object().unwrap().len(), 16, "{stored}");
+    assert_eq!(&serde_json::from_value::<Policy>(stored).unwrap(), policy);
+}
+
+/// What MIM CM fixed for a type, whatever its policy said: self-service and the enrollment agent, each `yes`, `no` or as
+/// the policy says.
+const FIXED: &str = "
+    type                   self_service  agent
+
+    enroll                 policy        policy
+    recover                policy        policy
+    renew                  policy        policy
+    disable                policy        no
+    unblock                policy        no
+    duplicate              policy        policy
+    retire                 policy        no
+    recover_on_behalf      no            yes
+    suspend_or_reinstate   policy        no
+    online_update          policy        no
+    temporary_card_enroll  policy        policy
+    offline_unblock        policy        policy
+";
+
+#[test]
+fn a_policy_cannot_say_otherwise_than_what_is_fixed_for_its_type() {
+    let rows: Vec<Vec<&str>> = FIXED.lines().map(|line| line.split_whitespace().collect()).collect();
+    let rows: Vec<&Vec<&str>> = rows.iter().filter(|row| !row.is_empty()).skip(1).collect();
+    assert_eq!(rows.len(), RequestType::ALL.len());
+    for (kind, row) in RequestType::ALL.into_iter().zip(rows) {
+        assert_eq!(kind.name(), row[0]);
+        for self_service in [true, false] {
+            for agent in [true, false] {
+                let policy = format!("self_service = {self_service}\nenrollment_agent_required = {agent}\n");
+                let text = format!("{CARD}[policies.{}]\n{policy}", kind.name());
+                let is_allowed = |fixed: &str, value: bool| fixed == "policy" || (fixed == "yes") == value;
+                let key = format!("t.toml: policies.{}", kind.name());
+                let expected = match (is_allowed(row[1], self_service), is_allowed(row[2], agent)) {
+                    (true, true) => String::new(),
+                    (false, _) => format!("{key}.self_service must be {} for this type of request", !self_service),
+                    (true, false) => {
+                        format!("{key}.enrollment_agent_required must be {} for this type of request", !agent)
+                    }
+                };
+                assert_eq!(problem(&[("t.toml", text)]), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_certificate_manager_provides_items_to_recover_on_behalf() {
+    let policy = "[policies.recover_on_behalf]\nself_service = false\nenrollment_agent_required = true\n";
+    let items = "data_items = [{ name = 'x', provider = 'subscriber' }]";
+    assert_eq!(
+        refusal(&[("t.toml", format!("{CARD}{policy}{items}"))]),
+        "t.toml: policies.recover_on_behalf.data_items[0].provider must be \"certificate_manager\" for this type of request"
+    );
 }
 
 #[test]

@@ -23,7 +23,9 @@ use tower::ServiceExt;
 use self::memory::Memory;
 use super::{Settings, router};
 use crate::clock::Clock;
-use crate::domain::{Caller, DataItemDefinition, Medium, Policy, ProfileTemplate, Provider, RequestType, Sid, UserId};
+use crate::domain::{
+    Caller, DataItemDefinition, DataItemType, Medium, Policy, ProfileTemplate, Provider, RequestType, Sid, UserId,
+};
 use crate::feed::Feed;
 use crate::service::{Call, Catalog, Service, Writer, WriterSettings};
 use crate::store::Store;
@@ -128,7 +130,7 @@ fn user() -> UserId {
 
 /// The policy of the documented examples: an item that the subscriber has to deliver.
 fn policy() -> Policy {
-    let item = DataItemDefinition { name: "Sample Data Item".to_owned(), provider: Provider::Subscriber };
+    let item = DataItemDefinition::new("Sample Data Item", Provider::Subscriber);
     Policy { data_items: vec![item], ..Policy::default() }
 }
 
@@ -140,8 +142,11 @@ fn templates() -> Vec<ProfileTemplate> {
         medium,
         policies: kinds.iter().map(|kind| (*kind, policy())).collect(),
     };
-    vec![
-        template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL),
-        template(SOFTWARE_TEMPLATE, Medium::Software, &[RequestType::Enroll]),
-    ]
+    let floor = DataItemDefinition {
+        kind: DataItemType::Number,
+        ..DataItemDefinition::new("Floor", Provider::CertificateManager)
+    };
+    let mut software = template(SOFTWARE_TEMPLATE, Medium::Software, &[RequestType::Enroll]);
+    software.policies.values_mut().for_each(|policy| policy.data_items.push(floor.clone()));
+    vec![template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL), software]
 }

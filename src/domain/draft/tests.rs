@@ -334,7 +334,7 @@ fn subject_of(owner: UserId) -> Subject {
 }
 
 fn asked(name: &str) -> DataItemDefinition {
-    DataItemDefinition { name: name.to_owned(), provider: Provider::Subscriber }
+    DataItemDefinition::new(name, Provider::Subscriber)
 }
 
 fn item(name: &str, value: Option<&str>) -> DataItem {

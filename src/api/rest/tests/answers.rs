@@ -115,6 +115,11 @@ async fn refusals_name_properties_as_the_caller_knows_them() {
             "datacollection[1].name \"A\" is given twice",
         ),
         (
+            format!("{{\"type\":\"Enroll\",{template},\"datacollection\":[{{\"a\":1}},{{\"FLOOR\":\"third\"}}]}}"),
+            StatusCode::BAD_REQUEST,
+            "datacollection[1].value of the item \"Floor\" must be a whole number",
+        ),
+        (
             format!("{{\"type\":\"Unblock\",{template},{card}}}"),
             StatusCode::FORBIDDEN,
             "A request of type unblock needs a smart-card template; \"Sample\" issues software profiles",
