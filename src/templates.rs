@@ -16,7 +16,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::{
-    Credential, Medium, Policy, ProfileId, ProfileTemplate, RequestType, SmartcardId, Subject, TemplateId, UserId,
+    Credential, Medium, Policy, ProfileId, ProfileTemplate, RequestType, SmartcardConfiguration, SmartcardId, Subject,
+    TemplateId, UserId,
 };
 
 /// What the directory holds.
@@ -115,6 +116,8 @@ struct TemplateFile {
     #[serde(default)]
     policies: BTreeMap<RequestType, Policy>,
     #[serde(default)]
+    smartcard: SmartcardConfiguration,
+    #[serde(default)]
     subjects: Vec<IssuedSubject>,
 }
 
@@ -158,6 +161,11 @@ impl TemplateFile {
         require(!self.name.trim().is_empty(), "name", "must not be empty")?;
         let is_offered = self.policies.values().any(|policy| policy.enabled);
         require(is_offered, "policies", "must hold a policy that is enabled, or no request could be made")?;
+        let fits = self.medium == Medium::Smartcard || self.smartcard == SmartcardConfiguration::default();
+        require(fits, "smartcard", "is only possible with medium = \"smartcard\"")?;
+        let key = &self.smartcard.default_admin_key_hex;
+        let is_hex = key.bytes().all(|digit| digit.is_ascii_hexdigit()) && key.len().is_multiple_of(2);
+        require(is_hex, "smartcard.default_admin_key_hex", "must be pairs of hexadecimal digits")?;
         for (kind, policy) in &self.policies {
             let key = format!("policies.{}", kind.name());
             let fits = !kind.needs_smartcard() || self.medium == Medium::Smartcard;
@@ -174,13 +182,13 @@ impl TemplateFile {
     }
 
     fn into_parts(self) -> (ProfileTemplate, impl Iterator<Item = Subject>) {
-        let Self { uuid: id, name, description, medium, policies, subjects } = self;
+        let Self { uuid: id, name, description, medium, policies, smartcard, subjects } = self;
         let subjects = subjects.into_iter().map(move |subject| Subject {
             credential: Credential { profile: subject.profile, smartcard: subject.smartcard },
             owner: subject.owner,
             template: id,
         });
-        (ProfileTemplate { id, name, description, medium, policies }, subjects)
+        (ProfileTemplate { id, name, description, medium, policies, smartcard }, subjects)
     }
 }
 

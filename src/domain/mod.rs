@@ -42,5 +42,5 @@ pub use refusal::{ErrorKind, FieldViolation, Refusal};
 pub use request::{Approval, ETag, Execution, Request, TemplateRef, Version};
 pub use shard::{Position, Shard, ShardCount};
 pub use state::{CancelReason, Conclusion, FailReason, State, Status};
-pub use template::{Medium, ProfileTemplate};
+pub use template::{Medium, ProfileTemplate, SmartcardConfiguration};
 pub use time::Timestamp;

@@ -37,6 +37,12 @@ pub enum Refusal {
         /// The type that was asked for.
         kind: RequestType,
     },
+    /// The caller may not enroll for this template.
+    #[error("you may not enroll for the profile template {template:?}")]
+    TemplateNotOffered {
+        /// Name of the template.
+        template: String,
+    },
     /// A software profile cannot have this type of request.
     #[error("a request of type {} needs a smart-card template; {template:?} issues software profiles", .kind.name())]
     SmartcardOnly {
@@ -149,6 +155,7 @@ impl Refusal {
             }
             Self::WorkflowDisabled { .. }
             | Self::SmartcardOnly { .. }
+            | Self::TemplateNotOffered { .. }
             | Self::OwnRequest { .. }
             | Self::NotPermitted { .. } => ErrorKind::PermissionDenied,
             Self::IllegalTransition { .. } | Self::AlreadyApproved | Self::RequestExists(_) => ErrorKind::Conflict,
@@ -170,6 +177,7 @@ impl Refusal {
             Self::ProfileNotFound(_) => "PROFILE_NOT_FOUND",
             Self::WorkflowDisabled { .. } => "WORKFLOW_DISABLED",
             Self::SmartcardOnly { .. } => "SMARTCARD_TEMPLATE_NEEDED",
+            Self::TemplateNotOffered { .. } => "PROFILE_TEMPLATE_NOT_OFFERED",
             Self::OwnRequest { .. } => "OWN_REQUEST",
             Self::NotPermitted { .. } => "NOT_PERMITTED",
             Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",

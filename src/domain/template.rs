@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, RequestType, TemplateId};
+use super::policy::is_default;
+use super::{Caller, Policy, RequestType, TemplateId};
 
 /// A profile template: a kind of smart card or software profile, with a policy for each type of request that it takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct ProfileTemplate {
     /// The policy of each type; a type that is not listed is not offered.
     #[serde(default)]
     pub policies: BTreeMap<RequestType, Policy>,
+    /// How its smart cards are handled; says nothing in a template for software.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub smartcard: SmartcardConfiguration,
 }
 
 /// What a template issues.
@@ -33,4 +37,42 @@ pub enum Medium {
     Software,
     /// A smart card, physical or virtual.
     Smartcard,
+}
+
+/// How smart cards are handled (`SmartcardConfiguration`, SDK page bb468161). It is kept for the programs that initialize
+/// cards; the service itself does not regard it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches of the documents, independent of each other")]
+pub struct SmartcardConfiguration {
+    /// Whether the cards are virtual, kept by the TPM of a computer.
+    #[serde(rename = "virtual")]
+    pub is_virtual: bool,
+    /// Whether a card that was retired may be issued again.
+    pub allow_smartcard_reuse: bool,
+    /// Name of the certificates on the card.
+    pub certificate_label: String,
+    /// What the program is told that initializes a card.
+    pub card_initialization_data: String,
+    /// How a card is initialized, by its number in MIM CM.
+    pub card_initialization_type: u8,
+    /// The administrator key with which new cards are delivered, in hexadecimal digits.
+    pub default_admin_key_hex: String,
+    /// Whether every card gets an administrator key of its own.
+    pub diversify_admin_key: bool,
+    /// Whether certificates of authorities are kept off the card.
+    pub do_not_install_ca_certificates: bool,
+    /// Whether what is on a card is erased when there is no room for more.
+    pub erase_on_overflow: bool,
+    /// Who chooses the PIN of the user, by its number in MIM CM.
+    pub user_pin_option: u8,
+}
+
+impl ProfileTemplate {
+    /// Whether the caller may enroll for it: for himself or for somebody else.
+    #[must_use]
+    pub fn offers_enrollment_to(&self, caller: &Caller) -> bool {
+        let policy = self.policies.get(&RequestType::Enroll);
+        policy.is_some_and(|policy| policy.enabled && (policy.self_service || caller.is_among(&policy.initiators)))
+    }
 }

@@ -26,6 +26,11 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// The templates, in no particular order.
+    pub fn all(&self) -> impl Iterator<Item = &ProfileTemplate> {
+        self.templates.values().map(|(template, _)| template)
+    }
+
     /// A template with its version.
     #[must_use]
     pub fn get(&self, id: TemplateId) -> Option<(&ProfileTemplate, u32)> {

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Action, Caller, Command, CorrelationId, Draft, IdempotencyKey, Idempotent, Origin, Page, Query, Refusal, Request,
-    RequestId, Sid, Subject, Timestamp, Version, create,
+    Action, Caller, Command, CorrelationId, Draft, IdempotencyKey, Idempotent, Origin, Page, ProfileTemplate, Query,
+    Refusal, Request, RequestId, Sid, Subject, TemplateId, Timestamp, Version, create,
 };
 use crate::store::Store;
 
@@ -113,6 +113,28 @@ impl Service {
     /// What [`Error`] says of the service.
     pub async fn list(&self, _call: &Call, query: &Query, page: Page) -> Result<Vec<Request>, Error> {
         Ok(self.store.find(query, page).await?)
+    }
+
+    /// The templates for which the caller may enroll, by name, then id.
+    #[must_use]
+    pub fn templates(&self, call: &Call) -> Vec<&ProfileTemplate> {
+        let offered = |template: &&ProfileTemplate| template.offers_enrollment_to(&call.caller);
+        let mut offered: Vec<&ProfileTemplate> = self.catalog.all().filter(offered).collect();
+        offered.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+        offered
+    }
+
+    /// A template for which the caller may enroll.
+    ///
+    /// # Errors
+    /// [`Refusal::TemplateNotFound`], or [`Refusal::TemplateNotOffered`] if the caller may not enroll for it.
+    pub fn template(&self, call: &Call, id: TemplateId) -> Result<&ProfileTemplate, Error> {
+        let (template, _) = self.catalog.get(id).ok_or(Refusal::TemplateNotFound(id))?;
+        if template.offers_enrollment_to(&call.caller) {
+            Ok(template)
+        } else {
+            Err(Refusal::TemplateNotOffered { template: template.name.clone() }.into())
+        }
     }
 
     async fn request(&self, call: &Call, draft: &Draft, id: RequestId, now: Timestamp) -> Result<Request, Error> {

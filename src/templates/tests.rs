@@ -154,6 +154,14 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
         (format!("name = 'a'\nmedium = 'software'\n{ENROLL}"), "t.toml: the file lacks uuid"),
         (format!("{}{ENROLL}", CARD.replace("'0", "'x")), "t.toml: uuid cannot be used: "),
         (format!("{}{ENROLL}", CARD.replace("'a'", "' '")), "t.toml: name must not be empty"),
+        (
+            format!("{SOFTWARE}{ENROLL}[smartcard]\nvirtual = true"),
+            "t.toml: smartcard is only possible with medium = \"smartcard\"",
+        ),
+        (
+            format!("{CARD}{ENROLL}[smartcard]\ndefault_admin_key_hex = '0x1'"),
+            "t.toml: smartcard.default_admin_key_hex must be pairs of hexadecimal digits",
+        ),
         (CARD.to_owned(), "t.toml: policies must hold a policy that is enabled"),
         (format!("{CARD}{ENROLL}enabled = false"), "t.toml: policies must hold a policy that is enabled"),
         (format!("{SOFTWARE}{ENROLL}[policies.unblock]"), "t.toml: policies.unblock is only possible with medium = "),

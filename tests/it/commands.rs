@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use cmgate::domain::{
     Action, Caller, Command, Comment, Credential, DataItem, Draft, IdempotencyKey, Idempotent, Medium, Origin, Policy,
-    ProfileId, ProfileTemplate, Request, RequestId, RequestType, Sid, SmartcardId, TemplateId, Timestamp, UserId,
-    create,
+    ProfileId, ProfileTemplate, Request, RequestId, RequestType, Sid, SmartcardConfiguration, SmartcardId, TemplateId,
+    Timestamp, UserId, create,
 };
 use uuid::Uuid;
 
@@ -50,6 +50,7 @@ pub(crate) fn template(policy: Policy) -> ProfileTemplate {
         description: String::new(),
         medium: Medium::Smartcard,
         policies: BTreeMap::from([(RequestType::Enroll, policy)]),
+        smartcard: SmartcardConfiguration::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
+use super::elsewhere::Elsewhere;
 use super::view::write_json;
 use crate::api::status::told;
 use crate::domain::{CorrelationId, ErrorKind, Refusal};
@@ -33,6 +34,8 @@ pub(super) enum Failure {
     UnknownAddress(String),
     /// The path does not take this method, but others.
     WrongMethod(Method, &'static str),
+    /// The path is one of the API, and this service does not have what it needs.
+    Elsewhere(Elsewhere),
     /// The body is of a media type that is not read.
     WrongMediaType(String),
     /// The body is longer than so many bytes.
@@ -73,6 +76,7 @@ impl Failure {
             Self::Early(kind, _) => told(*kind).status,
             Self::UnknownAddress(_) => told(ErrorKind::NotFound).status,
             Self::WrongMethod(..) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Elsewhere(_) => told(ErrorKind::Unimplemented).status,
             Self::WrongMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLong(_) => told(ErrorKind::TooLarge).status,
             Self::Service(error) => told(error.kind()).status,
@@ -88,6 +92,7 @@ impl Failure {
             Self::WrongMethod(method, _) => {
                 format!("The requested resource does not support http method '{method}'.")
             }
+            Self::Elsewhere(elsewhere) => elsewhere.message().to_owned(),
             Self::WrongMediaType(given) => {
                 format!("The request entity's media type '{given}' is not supported for this resource")
             }
@@ -102,7 +107,11 @@ impl Failure {
     const fn names_correlation(&self) -> bool {
         match self {
             Self::UnknownAddress(_) | Self::WrongMethod(..) => false,
-            Self::Early(..) | Self::WrongMediaType(_) | Self::BodyTooLong(_) | Self::Service(_) => true,
+            Self::Early(..)
+            | Self::Elsewhere(_)
+            | Self::WrongMediaType(_)
+            | Self::BodyTooLong(_)
+            | Self::Service(_) => true,
         }
     }
 

@@ -15,9 +15,11 @@ use super::body::{BODY, Violations, draft};
 use super::error::{Failure, JSON};
 use super::json::Value;
 use super::path::{Resource, address, resource};
+use super::query::Parameters;
+use super::template_view::{CardView, PolicyView, TemplateView};
 use super::view::{View, write_json};
 use super::{Settings, change, headers, json, list, text};
-use crate::domain::{self, ErrorKind, Refusal, RequestId};
+use crate::domain::{self, ErrorKind, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
 use crate::service::{Call, Error, Service};
 
 /// What the calls work with.
@@ -48,6 +50,23 @@ impl Facade {
             (Resource::Requests, &Method::GET) => self.list(call, request).await,
             (Resource::Request(id), &Method::GET) => self.get(&call, id).await,
             (Resource::Request(id), &Method::PUT) => self.change(&call, id, request).await,
+            (Resource::Templates, &Method::GET) => self.templates(&call, &request),
+            (Resource::Template(id), &Method::GET) => {
+                self.template(&call, id, |template| answer_with(StatusCode::OK, &TemplateView::of(template)))
+            }
+            (Resource::Policy(id, kind), &Method::GET) => self.template(&call, id, |template| {
+                let policy = template.policies.get(&kind).map(|policy| PolicyView::of(kind, policy));
+                policy.map_or_else(no_content, |policy| answer_with(StatusCode::OK, &policy))
+            }),
+            (Resource::SmartcardConfiguration(id), &Method::GET) => {
+                self.template(&call, id, |template| match template.medium {
+                    Medium::Smartcard => answer_with(StatusCode::OK, &CardView::of(&template.smartcard)),
+                    Medium::Software => no_content(),
+                })
+            }
+            (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => {
+                Err(Failure::Elsewhere(elsewhere))
+            }
             (resource, other) => Err(Failure::WrongMethod(other.clone(), resource.methods())),
         }
     }
@@ -87,22 +106,46 @@ impl Facade {
                 }
                 Ok(response)
             }
-            // The documented answer for what does not exist.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(StatusCode::NO_CONTENT.into_response()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_content()),
             Err(error) => Err(error.into()),
         }
     }
 
     async fn list(self, call: Call, request: Request<Body>) -> Result<Response, Failure> {
         let Some(query) = list::query(request.uri(), &call)? else {
-            return Ok(StatusCode::NO_CONTENT.into_response());
+            return Ok(no_content());
         };
         // Read before anything is sent, so that an error or an empty list still has its own status.
         let first = list::first_page(&self.service, &call, &query).await?;
         if first.is_empty() {
-            return Ok(StatusCode::NO_CONTENT.into_response());
+            return Ok(no_content());
         }
         Ok(([(CONTENT_TYPE, JSON)], list::body(self, call, query, first)).into_response())
+    }
+
+    fn templates(&self, call: &Call, request: &Request<Body>) -> Result<Response, Failure> {
+        let mut violations = Violations::default();
+        // Whatever it says, the templates are those of the caller.
+        Parameters::of(request.uri())?.is_about_caller(&mut violations);
+        if !violations.is_empty() {
+            return Err(violations.refusal().into());
+        }
+        let templates: Vec<TemplateView<'_>> = self.service.templates(call).into_iter().map(TemplateView::of).collect();
+        Ok(if templates.is_empty() { no_content() } else { answer_with(StatusCode::OK, &templates) })
+    }
+
+    /// Answers with what a template says.
+    fn template(
+        &self,
+        call: &Call,
+        id: TemplateId,
+        answer: impl FnOnce(&ProfileTemplate) -> Response,
+    ) -> Result<Response, Failure> {
+        match self.service.template(call, id) {
+            Ok(template) => Ok(answer(template)),
+            Err(Error::Refused(Refusal::TemplateNotFound(_))) => Ok(no_content()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Reads the JSON of a body.
@@ -125,6 +168,11 @@ impl Facade {
             Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
         }
     }
+}
+
+/// The documented answer for what does not exist, and for a list without members.
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {

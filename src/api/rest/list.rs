@@ -3,13 +3,13 @@
 use std::io;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Query as UrlQuery;
 use futures::stream::{self, Stream};
 use http::Uri;
 
 use super::body::Violations;
 use super::handlers::Facade;
 use super::numbers;
+use super::query::Parameters;
 use super::view::{View, write_json};
 use crate::domain::{Cursor, Page, Query, Refusal, Request};
 use crate::service::{Call, Error, Service};
@@ -24,18 +24,8 @@ const PAGE: u32 = 500;
 /// [`Refusal::Invalid`] naming the filters that cannot be read.
 pub(super) fn query(uri: &Uri, call: &Call) -> Result<Option<Query>, Refusal> {
     let mut violations = Violations::default();
-    let Ok(UrlQuery(parameters)) = UrlQuery::<Vec<(String, String)>>::try_from_uri(uri) else {
-        return Err(Refusal::invalid("The query", "cannot be read"));
-    };
-    let mut parameter = |name: &str| {
-        let mut given = parameters.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
-        let value = given.next().map_or("", |(_, value)| value.trim());
-        if given.next().is_some() {
-            violations.add(name, "must be given once");
-        }
-        value
-    };
-    let (status, target) = (parameter("status"), parameter("targetuser"));
+    let parameters = Parameters::of(uri)?;
+    let status = parameters.get("status", &mut violations);
     let mut query = Query::default();
     let mut is_possible = true;
     if !status.is_empty() {
@@ -45,10 +35,8 @@ pub(super) fn query(uri: &Uri, call: &Call) -> Result<Option<Query>, Refusal> {
             None => violations.add("status", format!("must be one of {}", numbers::STATUS_NAMES)),
         }
     }
-    if target.eq_ignore_ascii_case("current") {
+    if parameters.is_about_caller(&mut violations) {
         query.targets.push(call.caller.user);
-    } else if !target.is_empty() {
-        violations.add("targetuser", "must be current, the only value that is offered");
     }
     if !violations.is_empty() {
         return Err(violations.refusal());

@@ -4,6 +4,7 @@
 
 mod body;
 mod change;
+mod elsewhere;
 mod error;
 mod guid;
 mod handlers;
@@ -13,6 +14,8 @@ mod json;
 mod list;
 mod numbers;
 mod path;
+mod query;
+mod template_view;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -1,12 +1,12 @@
 //! Names and numbers of MIM CM. They live here and nowhere else; every other contract says what it means by name.
 //!
 //! Numbers of the statuses stand in the SQL interface (SDK page bb468058), those of the types 1 to 11 in the database;
-//! the documents number neither `OfflineUnblock` nor the halves of the data collection.
+//! the documents number neither `OfflineUnblock` nor the halves of the data collection, nor anything of its definitions.
 
-use crate::domain::{Medium, Provider, Request, RequestType, Status};
+use crate::domain::{DataItemDefinition, DataItemType, Medium, Provider, Request, RequestType, Status};
 
 /// Names of types that a caller may use: those of the create page, of the policy page, and of the enumeration.
-const TYPE_NAMES: [(&str, RequestType); 16] = [
+pub(super) const TYPE_NAMES: [(&str, RequestType); 16] = [
     ("Enroll", RequestType::Enroll),
     ("Duplicate", RequestType::Duplicate),
     ("OfflineUnblock", RequestType::OfflineUnblock),
@@ -80,6 +80,25 @@ pub(super) fn flags(request: &Request) -> u8 {
 pub(super) fn data_collection_flags(request: &Request) -> u8 {
     let bit = |provider, bit| if request.is_provided_by(provider) { bit } else { 0 };
     bit(Provider::Subscriber, 16) | bit(Provider::CertificateManager, 32)
+}
+
+/// The number of the type of a data item. The documents list the names alone; the numbers follow their order.
+pub(super) const fn item_type_number(kind: DataItemType) -> u8 {
+    match kind {
+        DataItemType::String => 1,
+        DataItemType::Number => 2,
+        DataItemType::Date => 3,
+    }
+}
+
+/// The number of the validation of a data item: 0 none, 1 by its type, 2 by a regular expression. As with the types, it
+/// follows the order of the names.
+pub(super) const fn validation_number(definition: &DataItemDefinition) -> u8 {
+    match (&definition.pattern, definition.kind) {
+        (Some(_), _) => 2,
+        (None, DataItemType::Number | DataItemType::Date) => 1,
+        (None, DataItemType::String) => 0,
+    }
 }
 
 /// A type by a name in any case, or by its number, as the framework binds an enumeration.

@@ -6,11 +6,12 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Uri};
 
-use super::guid;
-use crate::domain::RequestId;
+use super::elsewhere::Elsewhere;
+use super::{guid, numbers};
+use crate::domain::{RequestId, RequestType, TemplateId};
 
-/// What every path begins with.
-const PREFIX: [&str; 3] = ["CertificateManagement", "api", "v1.0"];
+/// What every path begins with, in lower case.
+const PREFIX: [&str; 3] = ["certificatemanagement", "api", "v1.0"];
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,16 @@ pub(super) enum Resource {
     Requests,
     /// `/requests/{id}`
     Request(RequestId),
+    /// `/profiletemplates`
+    Templates,
+    /// `/profiletemplates/{id}`
+    Template(TemplateId),
+    /// `/profiletemplates/{id}/policies/{type}`, and `/policy/workflow/{type}` of an earlier document
+    Policy(TemplateId, RequestType),
+    /// `/profiletemplates/{id}/configuration/smartcards`
+    SmartcardConfiguration(TemplateId),
+    /// What is not offered here.
+    Elsewhere(Elsewhere),
 }
 
 impl Resource {
@@ -27,6 +38,8 @@ impl Resource {
         match self {
             Self::Requests => "GET, POST",
             Self::Request(_) => "GET, PUT",
+            Self::Templates | Self::Template(_) | Self::Policy(..) | Self::SmartcardConfiguration(_) => "GET",
+            Self::Elsewhere(elsewhere) => elsewhere.method(),
         }
     }
 }
@@ -39,7 +52,23 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
         (Resource::Requests, &Method::GET) => Some("GET /requests"),
         (Resource::Request(_), &Method::GET) => Some("GET /requests/{id}"),
         (Resource::Request(_), &Method::PUT) => Some("PUT /requests/{id}"),
-        (Resource::Requests | Resource::Request(_), _) => None,
+        (Resource::Templates, &Method::GET) => Some("GET /profiletemplates"),
+        (Resource::Template(_), &Method::GET) => Some("GET /profiletemplates/{id}"),
+        (Resource::Policy(..), &Method::GET) => Some("GET /profiletemplates/{id}/policies/{type}"),
+        (Resource::SmartcardConfiguration(_), &Method::GET) => {
+            Some("GET /profiletemplates/{id}/configuration/smartcards")
+        }
+        (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => Some(elsewhere.route()),
+        (
+            Resource::Requests
+            | Resource::Request(_)
+            | Resource::Templates
+            | Resource::Template(_)
+            | Resource::Policy(..)
+            | Resource::SmartcardConfiguration(_)
+            | Resource::Elsewhere(_),
+            _,
+        ) => None,
     }
 }
 
@@ -54,17 +83,37 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
         }
         segments.pop();
     }
-    let segments: Vec<&str> = segments.iter().map(|segment| segment.trim()).collect();
-    let (prefix, rest) = segments.split_at_checked(PREFIX.len())?;
-    let is_of_api = prefix.iter().zip(PREFIX).all(|(given, expected)| given.eq_ignore_ascii_case(expected));
-    if !is_of_api {
-        return None;
-    }
-    match rest {
-        [name] if name.eq_ignore_ascii_case("requests") => Some(Resource::Requests),
-        [name, id] if name.eq_ignore_ascii_case("requests") => {
-            guid::read(id).map(|id| Resource::Request(RequestId::new(id)))
+    let segments: Vec<String> = segments.iter().map(|segment| segment.trim().to_ascii_lowercase()).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments.strip_prefix(&PREFIX)? {
+        ["requests"] => Some(Resource::Requests),
+        ["requests", id] => guid::read(id).map(|id| Resource::Request(RequestId::new(id))),
+        ["requests", id, name] => {
+            guid::read(id)?;
+            Elsewhere::of_request(name).map(Resource::Elsewhere)
         }
+        ["requests", id, "smartcards", card, name] => {
+            guid::read(id).and(guid::read(card))?;
+            Elsewhere::of_smartcard(name).map(Resource::Elsewhere)
+        }
+        ["smartcards", card, "serverproposedpin"] => {
+            guid::read(card)?;
+            Some(Resource::Elsewhere(Elsewhere::ServerProposedPin))
+        }
+        ["profiletemplates", rest @ ..] => of_template(rest),
+        _ => None,
+    }
+}
+
+fn of_template(rest: &[&str]) -> Option<Resource> {
+    let [id, rest @ ..] = rest else { return Some(Resource::Templates) };
+    let id = TemplateId::new(guid::read(id)?);
+    match rest {
+        [] => Some(Resource::Template(id)),
+        ["policies", kind] | ["policy", "workflow", kind] => {
+            numbers::read_type(kind).map(|kind| Resource::Policy(id, kind))
+        }
+        ["configuration", "smartcards"] => Some(Resource::SmartcardConfiguration(id)),
         _ => None,
     }
 }

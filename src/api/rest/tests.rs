@@ -9,6 +9,7 @@ mod golden;
 mod hostile;
 mod lists;
 mod memory;
+mod templates;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -24,7 +25,8 @@ use self::memory::Memory;
 use super::{Settings, router};
 use crate::clock::Clock;
 use crate::domain::{
-    Caller, DataItemDefinition, DataItemType, Medium, Policy, ProfileTemplate, Provider, RequestType, Sid, UserId,
+    Caller, DataItemDefinition, DataItemType, Distribution, Medium, OneTimePasswords, Policy, Principal, Priority,
+    ProfileTemplate, Provider, RequestType, Sid, SmartcardConfiguration, TemporaryCards, UserId,
 };
 use crate::feed::Feed;
 use crate::service::{Call, Catalog, Service, Writer, WriterSettings};
@@ -34,6 +36,8 @@ const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 const USER: &str = "8f1590dc-d932-4b66-8e68-2e91c5880780";
 const CARD_TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
 const SOFTWARE_TEMPLATE: &str = "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1";
+/// A template whose policy lets one other user ask, and nobody for himself.
+const CLOSED_TEMPLATE: &str = "00000000-0000-0000-0000-00000000c105";
 const CORRELATION: &str = "0c0a7d1e-3c0c-7000-8000-00000000c0de";
 
 /// The facade, and the store that it works on.
@@ -60,11 +64,20 @@ impl Facade {
     }
 
     async fn with(memory: Memory, settings: Settings) -> Self {
+        Self::built(memory, settings, templates()).await
+    }
+
+    /// A facade with these templates alone.
+    async fn offering(templates: Vec<ProfileTemplate>) -> Self {
+        Self::built(Memory::default(), Settings::default(), templates).await
+    }
+
+    async fn built(memory: Memory, settings: Settings, templates: Vec<ProfileTemplate>) -> Self {
         let memory = Arc::new(memory);
         let store: Arc<dyn Store> = Arc::clone(&memory) as _;
         // 2015-07-07T23:36:21.93Z
         let clock = Clock::Manual(Arc::new(AtomicI64::new(1_436_312_181_930_000)));
-        let catalog = Catalog::load(&*store, &clock, templates()).await.unwrap();
+        let catalog = Catalog::load(&*store, &clock, templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
         let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();
@@ -134,19 +147,65 @@ fn policy() -> Policy {
     Policy { data_items: vec![item], ..Policy::default() }
 }
 
-fn templates() -> Vec<ProfileTemplate> {
-    let template = |id: &str, medium, kinds: &[RequestType]| ProfileTemplate {
+fn template(id: &str, medium: Medium, kinds: &[RequestType]) -> ProfileTemplate {
+    ProfileTemplate {
         id: id.parse().unwrap(),
         name: "Sample".to_owned(),
         description: String::new(),
         medium,
         policies: kinds.iter().map(|kind| (*kind, policy())).collect(),
-    };
-    let floor = DataItemDefinition {
-        kind: DataItemType::Number,
-        ..DataItemDefinition::new("Floor", Provider::CertificateManager)
-    };
+        smartcard: SmartcardConfiguration::default(),
+    }
+}
+
+fn templates() -> Vec<ProfileTemplate> {
+    let mut card = template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL);
+    (card.smartcard.is_virtual, card.smartcard.diversify_admin_key) = (true, true);
     let mut software = template(SOFTWARE_TEMPLATE, Medium::Software, &[RequestType::Enroll]);
-    software.policies.values_mut().for_each(|policy| policy.data_items.push(floor.clone()));
-    vec![template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL), software]
+    software.policies.values_mut().for_each(|policy| policy.data_items.push(floor()));
+    let mut closed = template(CLOSED_TEMPLATE, Medium::Smartcard, &[RequestType::Enroll]);
+    for policy in closed.policies.values_mut() {
+        policy.self_service = false;
+        policy.initiators = vec![Principal::User(UserId::new(uuid::Uuid::from_u128(9)))];
+    }
+    vec![card, software, closed]
+}
+
+/// A template whose policies say all that a policy can say.
+fn elaborate_template() -> ProfileTemplate {
+    let badge = DataItemDefinition {
+        pattern: Some("[A-Z]{2}".to_owned().into()),
+        ..DataItemDefinition::new("Badge", Provider::CertificateManager)
+    };
+    let mut policy = policy();
+    policy.data_items.extend([DataItemDefinition { required: true, ..floor() }, badge]);
+    let policy = Policy {
+        approvals_needed: 2,
+        default_priority: Priority(3),
+        approvers: vec![Principal::Group(Sid::parse("S-1-5-21-1").unwrap()), Principal::User(user())],
+        collect_comments: true,
+        collect_request_priority: true,
+        documents: vec!["Rules".to_owned()],
+        one_time_passwords: OneTimePasswords {
+            secret_provider_type: "Numbers".to_owned(),
+            secret_provider_data: "8".to_owned(),
+            distribution: vec![Distribution { distribution_type: 2, email_template: "Hello".to_owned() }],
+        },
+        personalization: [("layout".to_owned(), "blue".to_owned())].into(),
+        allow_specify_certificate_template: true,
+        temporary_cards: TemporaryCards {
+            allow_kiosk_retirement: true,
+            block_admin_pin: true,
+            ..TemporaryCards::default()
+        },
+        ..policy
+    };
+    let mut template = template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL);
+    template.policies.values_mut().for_each(|placed| placed.clone_from(&policy));
+    template
+}
+
+/// An item of the certificate manager that is a number.
+fn floor() -> DataItemDefinition {
+    DataItemDefinition { kind: DataItemType::Number, ..DataItemDefinition::new("Floor", Provider::CertificateManager) }
 }

@@ -8,8 +8,8 @@ use crate::domain::fixtures::{
 };
 use crate::domain::{
     Caller, Comment, Credential, CredentialEffect, DataItem, DataItemDefinition, Medium, Policy, Principal, Priority,
-    ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardId, Status, Subject, TemplateId,
-    TemplateRef, UserId, Version,
+    ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration, SmartcardId,
+    Status, Subject, TemplateId, TemplateRef, UserId, Version,
 };
 
 /// What a new request is about before and after, by whether its draft names a known card; and whether a template for
@@ -325,6 +325,7 @@ fn template(kind: RequestType, policy: Policy) -> ProfileTemplate {
         description: String::new(),
         medium: Medium::Smartcard,
         policies: BTreeMap::from([(kind, policy)]),
+        smartcard: SmartcardConfiguration::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::Policy;
 use crate::domain::fixtures::{APPROVER, REQUEST, SECOND_APPROVER, TARGET, TEMPLATE, at, caller, command, request};
 use crate::domain::{
     Action, Comment, Credential, DataItem, DataItemDefinition, DataItemType, Draft, Event, Medium, Origin, Pattern,
-    ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, Status, create, decide,
+    ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration, Status, create, decide,
 };
 
 #[test]
@@ -121,6 +121,7 @@ fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> 
         description: String::new(),
         medium: Medium::Smartcard,
         policies: BTreeMap::from([(RequestType::Enroll, policy.clone())]),
+        smartcard: SmartcardConfiguration::default(),
     };
     let origin = Origin {
         id: REQUEST,

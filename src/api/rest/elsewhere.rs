@@ -1,0 +1,71 @@
+//! Calls of the API that need a certification authority or the keys of smart cards, neither of which is here.
+
+/// A call that is known and not offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// `/requests/{id}/certificaterequestgenerationoptions`
+    GenerationOptions,
+    /// `/requests/{id}/certificatedata`
+    CertificateData,
+    /// `/requests/{id}/smartcards/{id}/diversifiedkey`
+    DiversifiedKey,
+    /// `/requests/{id}/smartcards/{id}/authenticationresponse`
+    AuthenticationResponse,
+    /// `/requests/{id}/smartcards/{id}/serverproposedpin`, and the same without the request
+    ServerProposedPin,
+}
+
+impl Elsewhere {
+    /// The call whose path ends with this name, in lower case.
+    pub(super) fn of_request(name: &str) -> Option<Self> {
+        match name {
+            "certificaterequestgenerationoptions" => Some(Self::GenerationOptions),
+            "certificatedata" => Some(Self::CertificateData),
+            _ => None,
+        }
+    }
+
+    /// The call about a smart card whose path ends with this name, in lower case.
+    pub(super) fn of_smartcard(name: &str) -> Option<Self> {
+        match name {
+            "diversifiedkey" => Some(Self::DiversifiedKey),
+            "authenticationresponse" => Some(Self::AuthenticationResponse),
+            "serverproposedpin" => Some(Self::ServerProposedPin),
+            _ => None,
+        }
+    }
+
+    /// The method that MIM CM took.
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::CertificateData => "POST",
+            Self::GenerationOptions | Self::DiversifiedKey | Self::AuthenticationResponse | Self::ServerProposedPin => {
+                "GET"
+            }
+        }
+    }
+
+    /// The route as metrics show it.
+    pub(super) const fn route(self) -> &'static str {
+        match self {
+            Self::GenerationOptions => "GET /requests/{id}/certificaterequestgenerationoptions",
+            Self::CertificateData => "POST /requests/{id}/certificatedata",
+            Self::DiversifiedKey => "GET /requests/{id}/smartcards/{id}/diversifiedkey",
+            Self::AuthenticationResponse => "GET /requests/{id}/smartcards/{id}/authenticationresponse",
+            Self::ServerProposedPin => "GET /requests/{id}/smartcards/{id}/serverproposedpin",
+        }
+    }
+
+    /// What the caller reads.
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::GenerationOptions => {
+                "This service has no certification authority and does not say how certificate requests are to be made"
+            }
+            Self::CertificateData => "This service has no certification authority and issues no certificates",
+            Self::DiversifiedKey => "This service holds no keys of smart cards and derives none",
+            Self::AuthenticationResponse => "This service holds no keys of smart cards and answers no challenges",
+            Self::ServerProposedPin => "This service holds no keys of smart cards and proposes no PINs",
+        }
+    }
+}

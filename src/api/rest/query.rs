@@ -1,0 +1,41 @@
+//! The parameters of an address, their names in any case.
+
+use axum::extract::Query as UrlQuery;
+use http::Uri;
+
+use super::body::Violations;
+use crate::domain::Refusal;
+
+/// The parameters of an address.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the parameters of an address.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] if they are not text.
+    pub(super) fn of(uri: &Uri) -> Result<Self, Refusal> {
+        let parameters = UrlQuery::try_from_uri(uri).map_err(|_| Refusal::invalid("The query", "cannot be read"))?;
+        Ok(Self(parameters.0))
+    }
+
+    /// The value of a parameter without the blanks around it; empty if it is not given.
+    pub(super) fn get(&self, name: &str, violations: &mut Violations) -> &str {
+        let mut given = self.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
+        let value = given.next().map_or("", |(_, value)| value.trim());
+        if given.next().is_some() {
+            violations.add(name, "must be given once");
+        }
+        value
+    }
+
+    /// Whether `targetuser` asks for what is the caller's own.
+    pub(super) fn is_about_caller(&self, violations: &mut Violations) -> bool {
+        let target = self.get("targetuser", violations);
+        let is_caller = target.eq_ignore_ascii_case("current");
+        if !is_caller && !target.is_empty() {
+            violations.add("targetuser", "must be current, the only value that is offered");
+        }
+        is_caller
+    }
+}
