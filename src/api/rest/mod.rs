@@ -1,6 +1,8 @@
 //! The legacy facade: the MIM CM REST API as its callers know it, over the same use cases as gRPC.
 //!
 //! What it takes and tells is made from domain types alone. Names and numbers of MIM CM live here and nowhere else.
+//!
+#![doc = include_str!("forms.md")]
 
 mod body;
 mod change;

@@ -5,6 +5,7 @@
 mod answers;
 mod changes;
 mod drafts;
+mod forms;
 mod golden;
 mod hostile;
 mod lists;
