@@ -78,6 +78,14 @@ pub enum Refusal {
         /// What it is.
         actual: Version,
     },
+    /// The request would be larger than an event can be.
+    #[error("the request would take {bytes} bytes with all that was collected; an event holds at most {limit}")]
+    TooLarge {
+        /// What it would take.
+        bytes: usize,
+        /// What an event holds.
+        limit: usize,
+    },
     /// The caller used this idempotency key for something else.
     #[error("the idempotency key {:?} was used for another call", .0.as_str())]
     KeyReused(IdempotencyKey),
@@ -145,6 +153,7 @@ impl Refusal {
             | Self::NotPermitted { .. } => ErrorKind::PermissionDenied,
             Self::IllegalTransition { .. } | Self::AlreadyApproved | Self::RequestExists(_) => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::KeyReused(_) => ErrorKind::KeyReused,
         }
     }
@@ -166,6 +175,7 @@ impl Refusal {
             Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
             Self::AlreadyApproved => "ALREADY_APPROVED",
             Self::VersionMismatch { .. } => "VERSION_MISMATCH",
+            Self::TooLarge { .. } => "REQUEST_TOO_LARGE",
             Self::KeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
         }
     }

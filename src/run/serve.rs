@@ -28,7 +28,7 @@ use crate::telemetry::{Metrics, error_chain};
 use crate::templates;
 
 /// How often the store does what must be done from time to time.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
+const MAINTENANCE_INTERVAL: Duration = Duration::from_mins(10);
 
 /// How often the relay looks for events of other processes on one database.
 const SHARED_POLL: Duration = Duration::from_millis(2);

@@ -12,6 +12,10 @@ use crate::domain::{
     Shard, Subject, decide,
 };
 
+/// Longest event, in bytes: below what a Kafka producer and broker take by default, headers included. An event that could
+/// not be published would hold back its shard for ever, so it is refused before it is logged.
+const MAX_EVENT_BYTES: usize = 900_000;
+
 /// What a batch found: the rows of its requests, locked, and the replies kept under its keys.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -72,15 +76,16 @@ impl Plan {
                 continue;
             }
             let current = found.requests.get(&command.request);
-            match decide(command, current) {
+            let decided = decide(command, current).and_then(|event| Ok((encode(&event)?, event)));
+            match decided {
                 Err(refusal) => replies.push(Member::Known(Err(refusal))),
-                Ok(event) => {
+                Ok((payload, event)) => {
                     replies.push(Member::Change(command.request));
                     changes.push(Change {
                         request: Arc::clone(&event.request),
                         is_new: current.is_none(),
                         shard: topology.shards.shard_of(command.request),
-                        payload: contract::encode_event(&event),
+                        payload,
                         event,
                         key: command.idempotent.clone(),
                     });
@@ -142,6 +147,12 @@ impl Plan {
         };
         self.changes.iter().map(place).collect()
     }
+}
+
+fn encode(event: &Event) -> Result<Bytes, Refusal> {
+    let payload = contract::encode_event(event);
+    let bytes = payload.len();
+    if bytes > MAX_EVENT_BYTES { Err(Refusal::TooLarge { bytes, limit: MAX_EVENT_BYTES }) } else { Ok(payload) }
 }
 
 fn earlier_reply(command: &Command, found: &mut Found) -> Option<Reply> {

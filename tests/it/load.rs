@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::audit::Acknowledged;
 use crate::instance::channel;
 
 /// Template of which requests are approved at once.
@@ -23,13 +24,6 @@ pub(crate) const TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
 
 /// Pause before a call that failed is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-
-/// A change that a client was told is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Acknowledged {
-    pub(crate) request: Uuid,
-    pub(crate) version: u32,
-}
 
 /// The instances that clients may call; they come and go.
 #[derive(Clone, Debug, Default)]
@@ -58,8 +52,7 @@ pub(crate) struct Load {
 impl Load {
     /// Starts so many clients.
     pub(crate) fn start(clients: usize, addresses: &Addresses) -> Self {
-        let mut load =
-            Self { acknowledged: Arc::default(), stop: CancellationToken::new(), clients: JoinSet::new() };
+        let mut load = Self { acknowledged: Arc::default(), stop: CancellationToken::new(), clients: JoinSet::new() };
         for _ in 0..clients {
             let mut client = Client {
                 addresses: addresses.clone(),
@@ -102,9 +95,10 @@ struct Client {
     stop: CancellationToken,
 }
 
-/// One step of a life; the version is the one that it leads to.
+/// One step of a life.
 #[derive(Clone, Copy, Debug)]
 enum Step {
+    Create,
     Start,
     Complete,
     Fail,
@@ -112,79 +106,48 @@ enum Step {
     Abandon,
 }
 
+/// Lives that requests have under load.
+const LIVES: [&[Step]; 5] = [
+    &[Step::Create, Step::Start, Step::Complete],
+    &[Step::Create, Step::Complete],
+    &[Step::Create, Step::Start, Step::Fail],
+    &[Step::Create, Step::Cancel],
+    &[Step::Create, Step::Start, Step::Abandon],
+];
+
+/// A call as it is made, and made again under the same key.
+struct Ask {
+    step: Step,
+    /// The request; empty before it is created.
+    id: String,
+    key: String,
+}
+
 impl Client {
     async fn work(&mut self) {
-        let lives: [&[Step]; 5] = [
-            &[Step::Start, Step::Complete],
-            &[Step::Complete],
-            &[Step::Start, Step::Fail],
-            &[Step::Cancel],
-            &[Step::Start, Step::Abandon],
-        ];
-        for steps in lives.into_iter().cycle() {
-            let Some(request) = self.create().await else { return };
-            for (step, version) in steps.iter().zip(2..) {
-                let Some(changed) = self.take(*step, &request.id).await else { return };
-                assert_eq!((&changed.id, changed.version), (&request.id, version), "{step:?}");
+        for life in LIVES.into_iter().cycle() {
+            let mut id = String::new();
+            for (step, version) in life.iter().zip(1..) {
+                let ask = Ask { step: *step, id: id.clone(), key: Uuid::new_v4().to_string() };
+                let Some(request) = self.repeat(&ask).await else { return };
+                assert!(id.is_empty() || request.id == id, "another request was answered");
+                assert_eq!(request.version, version, "{step:?}");
+                id = request.id;
             }
         }
     }
 
-    async fn create(&mut self) -> Option<Request> {
-        let draft = RequestDraft {
-            r#type: RequestType::Enroll.into(),
-            profile_template: TEMPLATE.to_owned(),
-            ..RequestDraft::default()
-        };
-        let call = CreateRequestRequest { draft: Some(draft), request_id: Uuid::new_v4().to_string() };
-        self.repeat(async |mut client| Ok(client.create_request(call.clone()).await?.into_inner().request)).await
-    }
-
-    async fn take(&mut self, step: Step, id: &str) -> Option<Request> {
-        let (id, key) = (id.to_owned(), Uuid::new_v4().to_string());
-        self.repeat(async |mut client| {
-            let (id, request_id) = (id.clone(), key.clone());
-            let comment = format!("{step:?}");
-            Ok(match step {
-                Step::Start => {
-                    let call = StartRequestRequest { id, request_id, comment, ..Default::default() };
-                    client.start_request(call).await?.into_inner().request
-                }
-                Step::Complete => {
-                    let call = CompleteRequestRequest { id, request_id, comment, ..Default::default() };
-                    client.complete_request(call).await?.into_inner().request
-                }
-                Step::Fail => {
-                    let call = FailRequestRequest { id, request_id, comment, ..Default::default() };
-                    client.fail_request(call).await?.into_inner().request
-                }
-                Step::Cancel => {
-                    let call = CancelRequestRequest { id, request_id, comment, ..Default::default() };
-                    client.cancel_request(call).await?.into_inner().request
-                }
-                Step::Abandon => {
-                    let call = AbandonRequestRequest { id, request_id, comment, ..Default::default() };
-                    client.abandon_request(call).await?.into_inner().request
-                }
-            })
-        })
-        .await
-    }
-
-    /// Repeats a call, with its key, until it is answered; `None` once the clients are to stop.
-    async fn repeat(
-        &mut self,
-        call: impl AsyncFn(RequestServiceClient<Channel>) -> Result<Option<Request>, Status>,
-    ) -> Option<Request> {
+    /// Repeats a call until it is answered; `None` once the clients are to stop.
+    async fn repeat(&mut self, ask: &Ask) -> Option<Request> {
         while !self.stop.is_cancelled() {
             if self.connection.is_none() {
                 self.connection = self.addresses.pick().map(|address| RequestServiceClient::new(channel(address)));
             }
-            let Some(connection) = &self.connection else {
+            let Some(connection) = &mut self.connection else {
                 tokio::time::sleep(RETRY_PAUSE).await;
                 continue;
             };
-            match call(connection.clone()).await {
+            match call(connection, ask).await {
                 Ok(request) => {
                     let request = request.expect("every answer has its request");
                     let id = request.id.parse().expect("ids are UUIDs");
@@ -193,7 +156,7 @@ impl Client {
                     return Some(request);
                 }
                 Err(status) => {
-                    assert!(may_pass(status.code()), "a call was refused: {status:?}");
+                    assert!(may_pass(status.code()), "{:?} was refused: {status:?}", ask.step);
                     self.connection = None;
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
@@ -201,6 +164,42 @@ impl Client {
         }
         None
     }
+}
+
+async fn call(client: &mut RequestServiceClient<Channel>, ask: &Ask) -> Result<Option<Request>, Status> {
+    let (id, request_id) = (ask.id.clone(), ask.key.clone());
+    let comment = format!("{:?} under load", ask.step);
+    Ok(match ask.step {
+        Step::Create => {
+            let draft = RequestDraft {
+                r#type: RequestType::Enroll.into(),
+                profile_template: TEMPLATE.to_owned(),
+                comment,
+                ..Default::default()
+            };
+            client.create_request(CreateRequestRequest { draft: Some(draft), request_id }).await?.into_inner().request
+        }
+        Step::Start => {
+            let call = StartRequestRequest { id, request_id, comment, ..Default::default() };
+            client.start_request(call).await?.into_inner().request
+        }
+        Step::Complete => {
+            let call = CompleteRequestRequest { id, request_id, comment, ..Default::default() };
+            client.complete_request(call).await?.into_inner().request
+        }
+        Step::Fail => {
+            let call = FailRequestRequest { id, request_id, comment, ..Default::default() };
+            client.fail_request(call).await?.into_inner().request
+        }
+        Step::Cancel => {
+            let call = CancelRequestRequest { id, request_id, comment, ..Default::default() };
+            client.cancel_request(call).await?.into_inner().request
+        }
+        Step::Abandon => {
+            let call = AbandonRequestRequest { id, request_id, comment, ..Default::default() };
+            client.abandon_request(call).await?.into_inner().request
+        }
+    })
 }
 
 /// What a client meets while servers are killed. Anything else is a defect.

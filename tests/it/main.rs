@@ -1,9 +1,13 @@
 //! Integration tests: one binary over a real Postgres and a real Kafka, which `tests/with-services` starts.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that fails shows what it saw")]
 
 mod audit;
 mod commands;
+mod instance;
+mod kills;
+mod load;
 mod relay;
 mod services;
 mod store;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cmgate::clock::Clock;
-use cmgate::domain::{Command, Position, RequestId};
+use cmgate::domain::{Command, Position, Refusal, RequestId};
 use cmgate::feed::Feed;
 use cmgate::kafka::KafkaSettings;
 use cmgate::relay::{Relay, RelaySettings};
@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tokio::task::spawn_blocking;
 
 use crate::audit::{Acknowledged, Report, TopicRecord, Violation, audit, read_topic};
-use crate::commands::{TARGET, approve, approver, complete, creation, fresh_card, request, start, wish};
+use crate::commands::{TARGET, approve, approver, complete, creation, fresh_card, item, request, start, wish};
 use crate::services::{fresh_topic, kafka};
 use crate::store::Place;
 
@@ -43,6 +43,30 @@ async fn the_topic_tells_the_whole_log(place: &Place) {
     let report = stage.audit(place).await;
     report.assert_clean_and_published();
     assert_eq!((report.records, report.acknowledged), (200, 200));
+}
+
+/// An event that Kafka does not take would hold back its shard for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_logged_can_be_published_and_what_cannot_is_refused() {
+    let place = Place::postgres().await;
+    let stage = Stage::new(&place).await;
+    let text = "x".repeat(15_000);
+    let sized = |items: usize| {
+        let mut new = request(0);
+        new.data_items = (0..items).map(|number| item(&number.to_string(), Some(&text))).collect();
+        creation(new)
+    };
+    let replies = stage.store.commit(&[sized(59), sized(60), creation(request(0))]).await.unwrap();
+    let [largest, too_large, neighbour] = replies.try_into().unwrap();
+    assert_eq!((largest.is_ok(), neighbour.is_ok()), (true, true));
+    assert!(matches!(too_large, Err(Refusal::TooLarge { .. })), "{too_large:?}");
+
+    let relay = Running::start(&stage).await;
+    relay.wait_until_published().await;
+    relay.stop().await;
+    let report = stage.audit(&place).await;
+    report.assert_clean_and_published();
+    assert_eq!(report.records, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -23,7 +24,6 @@ pub(crate) fn kafka() -> String {
 }
 
 /// Kills, stops or starts a server: `control("postgres", "kill")`; the verbs stand in `tests/services/control`. Blocks.
-#[expect(dead_code, reason = "for the rounds of kills")]
 pub(crate) fn control(server: &str, verb: &str) -> String {
     let output = Command::new(address("CMGATE_TEST_SERVICES")).args([server, verb]).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
@@ -42,15 +42,28 @@ fn address(variable: &str) -> String {
 pub(crate) struct Database {
     name: String,
     url: String,
+    share: Option<Share>,
 }
 
 impl Database {
-    /// Makes one.
+    /// Makes one. The servers are not killed while it exists.
     pub(crate) async fn create() -> Self {
+        let share = Share::take();
+        let mut database = Self::create_unguarded().await;
+        database.share = Some(share);
+        database
+    }
+
+    /// Makes one for a test that kills servers.
+    pub(crate) async fn create_within(_servers: &Exclusive) -> Self {
+        Self::create_unguarded().await
+    }
+
+    async fn create_unguarded() -> Self {
         let name = format!("cmgate_{}", Uuid::new_v4().simple());
         execute(format!("CREATE DATABASE {name}")).await;
         let options = PgConnectOptions::from_str(&postgres()).unwrap().database(&name);
-        Self { url: options.to_url_lossy().to_string(), name }
+        Self { url: options.to_url_lossy().to_string(), name, share: None }
     }
 
     /// Its URL.
@@ -82,13 +95,14 @@ async fn execute(sql: String) {
 pub(crate) struct DatabaseFile {
     _directory: TempDir,
     path: PathBuf,
+    _share: Share,
 }
 
 impl DatabaseFile {
-    /// Makes one; the file does not exist yet.
+    /// Makes one; the file does not exist yet. The servers are not killed while it exists.
     pub(crate) fn create() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self { path: directory.path().join("cmgate.db"), _directory: directory }
+        Self { path: directory.path().join("cmgate.db"), _directory: directory, _share: Share::take() }
     }
 
     /// Where it is to be.
@@ -99,6 +113,57 @@ impl DatabaseFile {
     /// Its URL.
     pub(crate) fn url(&self) -> String {
         format!("sqlite://{}", self.path.display())
+    }
+}
+
+/// How the tests of this process use the servers: many share them, or one has them for itself and may kill them.
+static USE: (Mutex<Users>, Condvar) = (Mutex::new(Users { sharing: 0, is_taken: false }), Condvar::new());
+
+struct Users {
+    sharing: u32,
+    is_taken: bool,
+}
+
+/// A share in the servers: nobody kills them. One test may hold several, so those who share go before those who kill.
+struct Share;
+
+impl Share {
+    fn take() -> Self {
+        let (users, changed) = &USE;
+        let users = users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut users = changed.wait_while(users, |users| users.is_taken).unwrap_or_else(PoisonError::into_inner);
+        users.sharing += 1;
+        Self
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let (users, changed) = &USE;
+        users.lock().unwrap_or_else(PoisonError::into_inner).sharing -= 1;
+        changed.notify_all();
+    }
+}
+
+/// The servers for one test alone, which may kill them.
+pub(crate) struct Exclusive(());
+
+impl Exclusive {
+    /// Waits until no other test uses the servers.
+    pub(crate) fn take() -> Self {
+        let (users, changed) = &USE;
+        let users = users.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_use = |users: &mut Users| users.is_taken || users.sharing > 0;
+        changed.wait_while(users, in_use).unwrap_or_else(PoisonError::into_inner).is_taken = true;
+        Self(())
+    }
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        let (users, changed) = &USE;
+        users.lock().unwrap_or_else(PoisonError::into_inner).is_taken = false;
+        changed.notify_all();
     }
 }
 
