@@ -6,6 +6,7 @@
 mod audit;
 mod client;
 mod commands;
+mod halts;
 mod instance;
 mod kills;
 mod load;
