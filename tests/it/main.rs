@@ -10,6 +10,7 @@ mod halts;
 mod instance;
 mod kills;
 mod load;
+mod process;
 mod relay;
 mod script;
 mod services;
