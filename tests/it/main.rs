@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that fails shows what it saw")]
 
+mod api;
 mod audit;
 mod client;
 mod commands;
