@@ -5,6 +5,7 @@ use cmgate::contract::v1::{
     BatchCreateRequestsRequest, CompleteRequestRequest, Credential, DataItem, DenyRequestRequest, FailRequestRequest,
     GetRequestRequest, RequestDraft, RequestStatus, RequestType, StartRequestRequest,
 };
+use prost::Message;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
@@ -204,12 +205,21 @@ async fn what_is_too_large_is_refused() {
 
 /// Sent without a client of gRPC, which would watch the deadline itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_whose_deadline_has_passed_is_answered_so() {
+async fn a_call_whose_deadline_has_passed_changes_nothing() {
     let api = Api::start();
+    let message = creation(enrollment(CARDS)).encode_to_vec();
+    let frame = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()], message.as_slice()].concat();
+    // Every byte of it is ASCII.
+    let frame = String::from_utf8(frame).unwrap();
     let headers = [("Content-Type", "application/grpc"), ("TE", "trailers"), ("grpc-timeout", "1n")];
-    let answer = api.http.send("POST", "/cmgate.v1.RequestService/GetRequests", &headers, "").await;
+    let path = "/cmgate.v1.RequestService/CreateRequest";
+    let answer = api.http.send("POST", path, &headers, &frame).await;
     let status = Status::from_header_map(&answer.headers).unwrap();
     assert_told(&status, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    // The same frame in time.
+    let answer = api.http.send("POST", path, &headers[..2], &frame).await;
+    assert!(Status::from_header_map(&answer.headers).is_none(), "{answer:?}");
+    assert_eq!(printed_events(&api.place, &[]).len(), 1);
 }
 
 fn assert_told(status: &Status, code: Code, reason: &str) {
