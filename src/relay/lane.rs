@@ -72,6 +72,9 @@ impl Lane {
                     self.status.set(LaneState::Halted, Some(halt.clone()));
                     problem = Some(halt);
                     self.pause(HALT_PAUSE);
+                    if self.drain.is_cancelled() {
+                        return;
+                    }
                 }
                 Ended::Failed { error, published } => {
                     let error = error_chain(&*error);
@@ -80,11 +83,13 @@ impl Lane {
                     problem = Some(error);
                     self.status.set(LaneState::Starting, problem.clone());
                     pause = if published { FAILURE_PAUSE } else { (pause * 2).min(FAILURE_PAUSE_MAX) };
-                    self.pause(pause);
+                    if self.drain.is_cancelled() {
+                        // The rest of the log is still to be published; the grace of the shutdown bounds the attempts.
+                        thread::sleep(pause);
+                    } else {
+                        self.pause(pause);
+                    }
                 }
-            }
-            if self.drain.is_cancelled() {
-                return;
             }
         }
     }

@@ -4,10 +4,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that fails shows what it saw")]
 
 mod audit;
+mod client;
 mod commands;
+mod halts;
 mod instance;
 mod kills;
 mod load;
+mod process;
 mod relay;
+mod script;
 mod services;
 mod store;
