@@ -1,5 +1,7 @@
 //! What can go wrong with a database, told apart by what it means for the caller.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// A failure of the store. `Display` leaves out the source; a log walks the chain.
@@ -11,6 +13,9 @@ pub enum StoreError {
     /// The connection was lost while a transaction was being committed: it took effect, or it did not.
     #[error("the connection was lost during a commit; its outcome is not known")]
     OutcomeUnknown(#[source] sqlx::Error),
+    /// The database did not answer in time. A write may have taken effect.
+    #[error("the database did not answer within {0:?}")]
+    NoAnswer(Duration),
     /// The database refused a statement. Nothing has changed.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
@@ -47,7 +52,7 @@ impl StoreError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::OutcomeUnknown(_) => true,
+            Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::NoAnswer(_) => true,
             Self::Refused(_) | Self::Corrupt { .. } | Self::Unfit(_) | Self::Migration(_) | Self::File { .. } => false,
         }
     }

@@ -99,7 +99,7 @@ proptest! {
         let mut good = include_bytes!("golden/create-3.json").to_vec();
         let place = place % good.len();
         good[place] = byte;
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         for body in [bytes, good] {
             let status = runtime.block_on(async { Facade::start().await.post(body).await.status });
             prop_assert!(status.as_u16() < 500);
