@@ -147,6 +147,30 @@ async fn a_database_older_than_the_topic_halts_its_lane_alone() {
     }
 }
 
+/// While the relay is halted writes go on, and soon the log is as long as the topic again; it is still another log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
+    let stage = Stage::postgres().await;
+    let published = stage.publish_some().await;
+    for (shard, last) in &published {
+        stage.forget_events(*shard, last / 2).await;
+    }
+    // Nobody looks at the topic until the log has outgrown it.
+    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
+    while stage.heads().await.iter().any(|(shard, head)| *head <= published[shard]) {
+        create_many(&mut instance.client, MANY).await;
+    }
+    instance.kill();
+
+    let instance = stage.start();
+    for detail in instance.wait_until_all_are(HALTED).await {
+        assert!(detail.contains("restore"), "{detail}");
+    }
+    instance.end().await;
+    let expected = between(&BTreeMap::new(), &published);
+    assert_eq!(positions(&read(&stage.place.topic).await), expected, "nothing is published");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_of_somebody_else_halts_the_lane_of_its_partition() {
     let stage = Stage::sqlite();
