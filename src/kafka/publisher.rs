@@ -60,7 +60,7 @@ impl Publisher {
     ///
     /// # Errors
     /// What went wrong; the records may be on the topic, or not.
-    pub fn publish(&mut self, records: &[Record]) -> Result<Published, KafkaFailure> {
+    pub fn publish(&mut self, records: Vec<Record>) -> Result<Published, KafkaFailure> {
         let deadline = Instant::now() + self.commit_timeout;
         let producer = &self.producers[self.turn];
         self.turn = (self.turn + 1) % self.producers.len();
@@ -99,21 +99,17 @@ fn fenced_producer(settings: &KafkaSettings, transactional_id: &str) -> Result<B
     Ok(producer)
 }
 
-fn enqueue(
-    producer: &BaseProducer<Watch>,
-    topic: &str,
-    record: &Record,
-    deadline: Instant,
-) -> Result<(), KafkaFailure> {
+fn enqueue(producer: &BaseProducer<Watch>, topic: &str, record: Record, deadline: Instant) -> Result<(), KafkaFailure> {
+    let mut message = BaseRecord::to(topic)
+        .partition(record.partition)
+        .key(&record.key)
+        .payload(&record.value)
+        .headers(record.headers);
     loop {
-        let message = BaseRecord::to(topic)
-            .partition(record.partition)
-            .key(&record.key)
-            .payload(&record.value)
-            .headers(record.headers.clone());
         match producer.send(message) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if Instant::now() < deadline => {
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) if Instant::now() < deadline => {
+                message = refused;
                 producer.poll(Duration::ZERO);
                 thread::sleep(DRAIN_PAUSE);
             }

@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
     fn publish(&mut self, batch: &[LoggedEvent]) -> Result<Published, Stop> {
         self.mark_inexact(batch)?;
         let records: Vec<Record> = batch.iter().map(|event| Record::new(event, &self.lane.kafka.source)).collect();
-        let published = self.publisher.publish(&records)?;
+        let published = self.publisher.publish(records)?;
         for event in batch {
             if let Some(place) = self.shards.iter_mut().find(|place| place.shard == event.shard) {
                 place.cursor = event.position;

@@ -57,6 +57,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let relay = start_relay(config, kafka, &store, &feed, &clock)?;
     let tasks = TaskTracker::new();
     let writer = Writer::start(&store, &feed, writer_settings(config), &tasks);
+    let parts = [writer.broken(), relay.broken()];
     let service = Service::new(Arc::clone(&store), writer, catalog, clock.clone(), config.service.sid.clone());
     let maintenance = keep_maintained(Arc::clone(&store), clock, config.idempotency.keep);
     tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(maintenance));
@@ -73,7 +74,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     };
     greeting::print(&mut io::stdout(), config, &addresses);
 
-    shutdown.soft().cancelled().await;
+    let outcome = ended(&shutdown, &parts).await;
     let drain = async {
         draining.store(true, Ordering::Release);
         serving.end().await;
@@ -90,7 +91,20 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
         tracing::warn!("stopped before everything was drained; the next process goes on from there");
     }
     tracing::info!("stopped");
-    Ok(())
+    outcome
+}
+
+/// Waits until the process is to end, because it was told to or because a part of it has died.
+async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<(), Failure> {
+    let [writer, relay] = parts;
+    let part = tokio::select! {
+        () = shutdown.soft().cancelled() => return Ok(()),
+        () = writer.cancelled() => "writer",
+        () = relay.cancelled() => "relay",
+    };
+    tracing::error!(part, "a part of the service died, ending");
+    shutdown.begin();
+    Err(Failure::new(FailureKind::Internal, format!("a lane of the {part} died; the log says why")))
 }
 
 fn start_relay(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Error;
@@ -41,6 +42,7 @@ impl Default for WriterSettings {
 pub struct Writer {
     lanes: Arc<[mpsc::Sender<Submission>]>,
     shards: ShardCount,
+    broken: CancellationToken,
 }
 
 type Answer = Result<Arc<Request>, Error>;
@@ -56,14 +58,26 @@ impl Writer {
     /// Starts the lanes.
     #[must_use]
     pub fn start(store: &Arc<dyn Store>, feed: &Arc<Feed>, settings: WriterSettings, tasks: &TaskTracker) -> Self {
+        let broken = CancellationToken::new();
         let start_lane = |_| {
             let (sender, waiting) = mpsc::channel(settings.max_waiting);
             let lane = Lane { store: Arc::clone(store), feed: Arc::clone(feed), settings };
-            tasks.spawn(lane.run(waiting));
+            let guard = broken.clone().drop_guard();
+            tasks.spawn(async move {
+                lane.run(waiting).await;
+                guard.disarm();
+            });
             sender
         };
         let shards = store.topology().shards;
-        Self { lanes: (0..settings.lanes.min(shards.get())).map(start_lane).collect(), shards }
+        let lanes = (0..settings.lanes.min(shards.get())).map(start_lane).collect();
+        Self { lanes, shards, broken }
+    }
+
+    /// Cancelled if a lane ends by a defect. Its shards cannot be written any more, so the process had better end.
+    #[must_use]
+    pub fn broken(&self) -> CancellationToken {
+        self.broken.clone()
     }
 
     /// Has a command carried out; returns after its commit.

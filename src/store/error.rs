@@ -83,11 +83,12 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// SQLSTATE classes 08 connection, 53 resources, 57P shutdown, 58 system; 25006: a standby that cannot write.
+/// SQLSTATE classes 08 connection, 53 resources, 57 shutdown and time limits, 58 system; 25006: a standby that cannot
+/// write; 25P03: this process was silent in mid-transaction for too long.
 /// SQLite: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open (with their extended codes in the upper bytes).
 fn is_away(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 10 | 13 | 14),
-        _ => ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) || code == "25006",
+        _ => ["08", "53", "57", "58", "25006", "25P03"].iter().any(|class| code.starts_with(class)),
     }
 }
