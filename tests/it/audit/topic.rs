@@ -59,8 +59,8 @@ fn settled_bounds(brokers: &str, topic: &str) -> anyhow::Result<(BTreeMap<i32, i
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     let (mut begins, mut ends) = (BTreeMap::new(), BTreeMap::new());
     for partition in partitions {
-        let (begin, end) = all.fetch_watermarks(topic, partition, CALL_TIMEOUT).context("fetch the high watermark")?;
-        while committed.fetch_watermarks(topic, partition, CALL_TIMEOUT).context("fetch the stable offset")?.1 < end {
+        let (begin, end) = watermarks(&all, topic, partition, deadline).context("fetch the high watermark")?;
+        while watermarks(&committed, topic, partition, deadline).context("fetch the stable offset")?.1 < end {
             if Instant::now() > deadline {
                 bail!("a transaction stays open in partition {partition} of {topic}");
             }
@@ -71,6 +71,21 @@ fn settled_bounds(brokers: &str, topic: &str) -> anyhow::Result<(BTreeMap<i32, i
     }
     drop_elsewhere((all, committed));
     Ok((begins, ends))
+}
+
+/// First offset and end of a partition; a broker that has just come back may not lead it yet.
+fn watermarks(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    deadline: Instant,
+) -> Result<(i64, i64), KafkaError> {
+    loop {
+        match consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT) {
+            Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
+            answer => return answer,
+        }
+    }
 }
 
 /// Reads on until every partition has come to its end, or nothing is delivered any more.
