@@ -14,6 +14,10 @@ use crate::store::LoggedEvent;
 
 /// Newest events kept in memory, per shard.
 const KEPT_EVENTS: usize = 4_096;
+/// Most bytes of events given at once, as long as one event is given.
+const READ_BYTES: usize = 2 << 20;
+/// Bytes of them kept in memory, per shard.
+const KEPT_BYTES: usize = 8 << 20;
 
 /// How far the log reaches, with its newest events.
 #[derive(Debug)]
@@ -25,8 +29,15 @@ pub struct Feed {
 #[derive(Debug, Default)]
 struct ShardFeed {
     head: AtomicU64,
-    /// A run of events without a gap.
-    newest: Mutex<VecDeque<LoggedEvent>>,
+    newest: Mutex<Run>,
+}
+
+/// A run of events without a gap.
+#[derive(Debug, Default)]
+struct Run {
+    events: VecDeque<LoggedEvent>,
+    /// Bytes of their payloads.
+    bytes: usize,
 }
 
 impl Feed {
@@ -67,17 +78,22 @@ impl Feed {
             .map_or(Position::START, |shard| Position::new(shard.head.load(Ordering::Acquire)))
     }
 
-    /// Up to `limit` events that follow `after` without a gap, if they are in memory; otherwise nothing.
+    /// Up to `limit` events that follow `after` without a gap, as far as they are in memory and not too large together.
     #[must_use]
     pub fn read(&self, shard: Shard, after: Position, limit: usize) -> Vec<LoggedEvent> {
         let Some(shard) = self.shards.get(shard.index()) else { return Vec::new() };
-        let newest = shard.lock();
+        let newest = &shard.lock().events;
         let Some(first) = newest.front().map(|event| event.position) else { return Vec::new() };
         if after.next() < first {
             return Vec::new();
         }
         let skip = usize::try_from(after.next().since(first)).unwrap_or(usize::MAX);
-        newest.iter().skip(skip).take(limit).cloned().collect()
+        let mut bytes = 0;
+        let fits = |event: &&LoggedEvent| {
+            bytes += event.payload.len();
+            bytes <= READ_BYTES || bytes == event.payload.len()
+        };
+        newest.iter().skip(skip).take(limit).take_while(fits).cloned().collect()
     }
 
     /// A signal that something was appended. Subscribe before looking, so that nothing is missed in between.
@@ -89,19 +105,26 @@ impl Feed {
 
 impl ShardFeed {
     fn push(&self, event: LoggedEvent) {
-        let mut newest = self.lock();
-        let follows = newest.back().is_none_or(|last| last.position.next() == event.position);
-        if !follows {
-            newest.clear();
-        }
-        if newest.len() == KEPT_EVENTS {
-            newest.pop_front();
-        }
-        newest.push_back(event);
+        self.lock().push(event);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<LoggedEvent>> {
-        // The queue is whole between any two statements, so a panic elsewhere cannot have left it broken.
+    fn lock(&self) -> MutexGuard<'_, Run> {
+        // The run is whole between any two statements, so a panic elsewhere cannot have left it broken.
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run {
+    fn push(&mut self, event: LoggedEvent) {
+        let follows = self.events.back().is_none_or(|last| last.position.next() == event.position);
+        if !follows {
+            *self = Self::default();
+        }
+        self.bytes += event.payload.len();
+        self.events.push_back(event);
+        while self.events.len() > KEPT_EVENTS || self.bytes > KEPT_BYTES {
+            let Some(oldest) = self.events.pop_front() else { return };
+            self.bytes -= oldest.payload.len();
+        }
     }
 }

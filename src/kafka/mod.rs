@@ -14,7 +14,7 @@ mod topic;
 pub use broker::TestBroker;
 pub use error::KafkaFailure;
 pub use publisher::{Published, Publisher};
-pub use record::Record;
+pub use record::{Record, Told};
 pub use settings::KafkaSettings;
 pub use tail::{Tail, read_tails};
 pub use topic::ensure_topic;

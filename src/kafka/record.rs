@@ -1,10 +1,10 @@
 //! The record of an event: CloudEvents 1.0 in the binary mode of its Kafka binding, with a protobuf value.
 
 use chrono::SecondsFormat;
-use rdkafka::message::{Header, Headers, OwnedHeaders};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 
 use crate::contract;
-use crate::domain::Position;
+use crate::domain::{Position, RequestId, Version};
 use crate::store::LoggedEvent;
 
 /// Header with the shard.
@@ -57,11 +57,37 @@ impl Record {
     }
 }
 
-/// The position that the headers of a record tell, if this service wrote it.
-pub(super) fn position<H: Headers>(headers: Option<&H>) -> Option<Position> {
-    let header = headers?.iter().find(|header| header.key == POSITION)?;
-    let text = std::str::from_utf8(header.value?).ok()?;
-    text.parse().ok().map(Position::new)
+/// Which event a record on the topic tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its position.
+    pub position: Position,
+    /// The request that changed.
+    pub request: RequestId,
+    /// The version of the request after the change.
+    pub version: Version,
+}
+
+impl Told {
+    /// Reads it from the key and headers of a record; `None` if this service did not write the record.
+    pub(super) fn read<M: Message>(record: &M) -> Option<Self> {
+        let headers = record.headers()?;
+        let header = |key| {
+            let header = headers.iter().find(|header| header.key == key)?;
+            std::str::from_utf8(header.value?).ok()
+        };
+        Some(Self {
+            position: Position::new(header(POSITION)?.parse().ok()?),
+            request: std::str::from_utf8(record.key()?).ok()?.parse().ok()?,
+            version: Version::new(header(VERSION)?.parse().ok()?),
+        })
+    }
+
+    /// Whether it is this event of the log.
+    #[must_use]
+    pub fn is(&self, event: &LoggedEvent) -> bool {
+        (self.position, self.request, self.version) == (event.position, event.request, event.version)
+    }
 }
 
 fn header<'a>(key: &'a str, value: &'a str) -> Header<'a, &'a str> {

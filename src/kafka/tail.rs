@@ -11,8 +11,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 
-use super::{KafkaFailure, KafkaSettings, drop_elsewhere, record};
-use crate::domain::{Position, Shard};
+use super::{KafkaFailure, KafkaSettings, Told, drop_elsewhere};
+use crate::domain::Shard;
 
 /// First window, in offsets.
 const WINDOW: i64 = 64;
@@ -30,8 +30,8 @@ pub struct Tail {
     pub shard: Shard,
     /// Whether records were ever removed from it: its first offset is not 0.
     pub was_trimmed: bool,
-    /// Position of its last committed record, if there is one.
-    pub last: Option<Position>,
+    /// What its last committed record tells, if there is one.
+    pub last: Option<Told>,
 }
 
 #[derive(Clone, Copy)]
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         shards: &[Shard],
         bounds: &BTreeMap<Shard, Bounds>,
         window: i64,
-    ) -> Result<BTreeMap<Shard, Position>, KafkaFailure> {
+    ) -> Result<BTreeMap<Shard, Told>, KafkaFailure> {
         let failed = |error| KafkaFailure::Call("deliver the tail of the topic", error);
         let consumer = self.committed.as_ref().ok_or_else(|| failed(KafkaError::Canceled))?;
         let start = |shard| Offset::Offset(bounds[&shard].low.max(bounds[&shard].high - window));
@@ -134,8 +134,7 @@ impl<'a> Reader<'a> {
             match polled {
                 Ok(message) => {
                     let (shard, offset) = (shard_of(message.partition()), message.offset());
-                    let position = record::position(message.headers());
-                    last.insert(shard, position.ok_or(KafkaFailure::ForeignRecord { shard, offset })?);
+                    last.insert(shard, Told::read(&message).ok_or(KafkaFailure::ForeignRecord { shard, offset })?);
                     if offset + 1 == bounds[&shard].high {
                         reading.retain(|reading| *reading != shard);
                     }

@@ -22,6 +22,17 @@ pub enum Halt {
         /// Last position of the log.
         head: Position,
     },
+    /// The topic's last record is not the event that the log has at its position.
+    #[error(
+        "shard {shard}: the topic has another event at position {tail} than the log. The database was restored and written \
+         to since, or another database publishes to this topic: restore the right one, or configure a new topic"
+    )]
+    TopicDiffers {
+        /// The shard.
+        shard: Shard,
+        /// Last position on the topic.
+        tail: Position,
+    },
     /// The topic lacks what is known to have been published.
     #[error(
         "shard {shard}: the topic ends at position {tail}, but {checkpoint} is known to have been published. The topic \
@@ -103,7 +114,7 @@ pub(super) fn resume(
 ) -> Result<Position, Halt> {
     let shard = tail.shard;
     let known = checkpoint.position;
-    if let Some(last) = tail.last {
+    if let Some(last) = tail.last.map(|told| told.position) {
         return if last > head {
             Err(Halt::TopicAhead { shard, tail: last, head })
         } else if last < known && !is_volatile {
@@ -132,6 +143,8 @@ pub(super) fn resume(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{RequestId, Version};
+    use crate::kafka::Told;
 
     const HEAD: u64 = 100;
 
@@ -152,7 +165,12 @@ mod tests {
             may_start_topic: case.allowed,
             owner: uuid::Uuid::nil(),
         };
-        let tail = Tail { shard, was_trimmed: case.trimmed, last: case.tail.map(Position::new) };
+        let told = |position| Told {
+            position: Position::new(position),
+            request: RequestId::new(uuid::Uuid::nil()),
+            version: Version::FIRST,
+        };
+        let tail = Tail { shard, was_trimmed: case.trimmed, last: case.tail.map(told) };
         resume(&checkpoint, &tail, Position::new(HEAD), is_volatile).map(Position::get)
     }
 

@@ -11,7 +11,7 @@ use super::session::{Ended, Session};
 use super::status::{LaneState, LaneStatus};
 use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
-use crate::store::{LaneLock, Store};
+use crate::store::{LaneLock, Store, StoreError};
 use crate::telemetry::{error_chain, names};
 
 /// Pause between tries for a lane that another process has; bounds how long a lane lies idle after a kill.
@@ -21,6 +21,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause after a failure.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Longest wait for an answer of the store.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause before a halted lane looks again whether an operator has decided.
 const HALT_PAUSE: Duration = Duration::from_secs(5);
@@ -38,7 +41,7 @@ impl Lane {
     pub(super) fn run(self) {
         while !self.drain.is_cancelled() {
             self.status.set(LaneState::Waiting, None);
-            match self.runtime.block_on(self.store.lock_lane(self.status.lane)) {
+            match self.ask(self.store.lock_lane(self.status.lane)) {
                 Ok(Some(lock)) => self.own(&*lock),
                 Ok(None) => self.pause(LOCK_PAUSE),
                 Err(error) => {
@@ -69,6 +72,9 @@ impl Lane {
                     self.status.set(LaneState::Halted, Some(halt.clone()));
                     problem = Some(halt);
                     self.pause(HALT_PAUSE);
+                    if self.drain.is_cancelled() {
+                        return;
+                    }
                 }
                 Ended::Failed { error, published } => {
                     let error = error_chain(&*error);
@@ -77,13 +83,21 @@ impl Lane {
                     problem = Some(error);
                     self.status.set(LaneState::Starting, problem.clone());
                     pause = if published { FAILURE_PAUSE } else { (pause * 2).min(FAILURE_PAUSE_MAX) };
-                    self.pause(pause);
+                    if self.drain.is_cancelled() {
+                        // The rest of the log is still to be published; the grace of the shutdown bounds the attempts.
+                        thread::sleep(pause);
+                    } else {
+                        self.pause(pause);
+                    }
                 }
             }
-            if self.drain.is_cancelled() {
-                return;
-            }
         }
+    }
+
+    /// Asks the store, but not for ever.
+    pub(super) fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let answer = self.runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, question).await });
+        answer.unwrap_or(Err(StoreError::NoAnswer(ANSWER_TIMEOUT)))
     }
 
     fn pause(&self, duration: Duration) {

@@ -40,6 +40,7 @@ pub struct RelaySettings {
 pub struct Relay {
     lanes: Vec<Arc<LaneStatus>>,
     drain: CancellationToken,
+    broken: CancellationToken,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -55,6 +56,7 @@ impl Relay {
         settings: &RelaySettings,
     ) -> std::io::Result<Self> {
         let drain = CancellationToken::new();
+        let broken = CancellationToken::new();
         let topology = store.topology();
         let mut lanes = Vec::new();
         let mut threads = Vec::new();
@@ -68,20 +70,32 @@ impl Relay {
                 drain: drain.clone(),
                 runtime: Handle::current(),
             };
-            threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(move || lane.run())?);
+            let guard = broken.clone().drop_guard();
+            let run = move || {
+                lane.run();
+                guard.disarm();
+            };
+            threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(run)?);
             lanes.push(status);
         }
         let watch = status::watch_log(Arc::clone(store), Arc::clone(feed), lanes.clone(), settings.poll_interval);
         let report = status::report(Arc::clone(store), Arc::clone(feed), lanes.clone(), clock.clone());
         tokio::spawn(drain.clone().run_until_cancelled_owned(watch));
         tokio::spawn(drain.clone().run_until_cancelled_owned(report));
-        Ok(Self { lanes, drain, threads })
+        Ok(Self { lanes, drain, broken, threads })
     }
 
     /// How the lanes of this process are.
     #[must_use]
     pub fn lanes(&self) -> &[Arc<LaneStatus>] {
         &self.lanes
+    }
+
+    /// Cancelled if a lane ends by a defect. Its shards are not published any more, so the process had better end and leave
+    /// them to another.
+    #[must_use]
+    pub fn broken(&self) -> CancellationToken {
+        self.broken.clone()
     }
 
     /// Lets the lanes publish what is in the log, keep their place and end. To be called once nothing is written any more;

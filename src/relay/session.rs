@@ -10,7 +10,7 @@ use super::cursor::{Halt, resume};
 use super::lane::Lane;
 use super::status::LaneState;
 use crate::domain::{Position, Shard};
-use crate::kafka::{KafkaFailure, Published, Publisher, Record, ensure_topic, read_tails};
+use crate::kafka::{KafkaFailure, Published, Publisher, Record, Tail, ensure_topic, read_tails};
 use crate::store::{Checkpoint, LaneLock, LoggedEvent, StoreError};
 
 /// Most events of one shard in one transaction.
@@ -44,13 +44,14 @@ pub(super) enum Ended {
 /// Why a step of a session stops it.
 enum Stop {
     Halt(Halt),
+    /// A later session or an operator has taken over the checkpoints; begin anew and see why.
+    Overruled,
     Kafka(KafkaFailure),
     Store(StoreError),
 }
 
 pub(super) struct Session<'a> {
     lane: &'a Lane,
-    id: Uuid,
     publisher: Publisher,
     shards: Vec<ShardPlace>,
     checkpointed: Instant,
@@ -85,25 +86,36 @@ impl<'a> Session<'a> {
         let id = Uuid::new_v4();
         lane.runtime.block_on(ensure_topic(&lane.kafka))?;
         let publisher = Publisher::fence(&lane.kafka, lane.status.lane)?;
-        lane.runtime.block_on(lane.store.claim_checkpoints(shards, id))?;
+        lane.ask(lane.store.claim_checkpoints(shards, id))?;
         let tails = read_tails(&lane.kafka, shards)?;
         // Read after the tails: what is on the topic was in the log before.
-        let heads = lane.runtime.block_on(lane.store.heads())?;
-        let checkpoints = lane.runtime.block_on(lane.store.checkpoints())?;
+        let heads = lane.ask(lane.store.heads())?;
+        let checkpoints = lane.ask(lane.store.checkpoints())?;
         lane.feed.observe(&heads);
-        let place = |tail: &crate::kafka::Tail| {
-            let index = tail.shard.index();
-            let head = heads.get(index).copied().unwrap_or_default();
-            let mut stored = *checkpoints.get(index).ok_or_else(|| no_checkpoint(tail.shard))?;
-            let cursor = resume(&stored, tail, head, lane.kafka.is_volatile)?;
-            // An operator's word is about this empty topic, not about one that is emptied later.
-            stored.may_start_topic &= tail.last.is_none();
-            Ok(ShardPlace { shard: tail.shard, cursor, stored })
-        };
-        let shards = tails.iter().map(place).collect::<Result<Vec<_>, Stop>>()?;
-        let session = Self { lane, id, publisher, shards, checkpointed: Instant::now() };
+        let mut places = Vec::with_capacity(tails.len());
+        for tail in &tails {
+            let head = heads.get(tail.shard.index()).copied().unwrap_or_default();
+            let stored = checkpoints.get(tail.shard.index()).ok_or_else(|| no_checkpoint(tail.shard))?;
+            let cursor = resume(stored, tail, head, lane.kafka.is_volatile)?;
+            lane.check_tail(tail)?;
+            places.push(ShardPlace { shard: tail.shard, cursor, stored: Checkpoint { owner: id, ..*stored } });
+        }
+        let mut session = Self { lane, publisher, shards: places, checkpointed: Instant::now() };
+        session.use_up_permits(&tails)?;
         lane.status.advance(session.cursors().into_iter());
         Ok(session)
+    }
+
+    /// An operator's word is about a topic that is empty now, not about one that is emptied later.
+    fn use_up_permits(&mut self, tails: &[Tail]) -> Result<(), Stop> {
+        let mut has_changed = false;
+        for (place, tail) in self.shards.iter_mut().zip(tails) {
+            if place.stored.may_start_topic && tail.last.is_some() {
+                place.stored = Checkpoint { position: place.cursor, may_start_topic: false, ..place.stored };
+                has_changed = true;
+            }
+        }
+        if has_changed { self.store_checkpoints() } else { Ok(()) }
     }
 
     fn stream(&mut self, lock: &dyn LaneLock, published: &mut bool) -> Result<Ended, Stop> {
@@ -143,8 +155,12 @@ impl<'a> Session<'a> {
             }
             let mut events = self.lane.feed.read(place.shard, place.cursor, SHARD_BATCH as usize);
             if events.is_empty() {
-                let read = self.lane.store.read_log(place.shard, place.cursor, SHARD_BATCH);
-                events = self.lane.runtime.block_on(read)?;
+                events = self.lane.ask(self.lane.store.read_log(place.shard, place.cursor, SHARD_BATCH))?;
+            }
+            if events.is_empty() {
+                // The head says that there is something.
+                let found = self.lane.feed.head(place.shard);
+                return Err(Halt::LogGap { shard: place.shard, missing: place.cursor.next(), found }.into());
             }
             for (expected, event) in (1..).map(|n| place.cursor.plus(n)).zip(&events) {
                 if event.position != expected {
@@ -159,7 +175,7 @@ impl<'a> Session<'a> {
     fn publish(&mut self, batch: &[LoggedEvent]) -> Result<Published, Stop> {
         self.mark_inexact(batch)?;
         let records: Vec<Record> = batch.iter().map(|event| Record::new(event, &self.lane.kafka.source)).collect();
-        let published = self.publisher.publish(&records)?;
+        let published = self.publisher.publish(records)?;
         for event in batch {
             if let Some(place) = self.shards.iter_mut().find(|place| place.shard == event.shard) {
                 place.cursor = event.position;
@@ -176,7 +192,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         for place in &mut self.shards {
-            place.stored = Checkpoint { exact: false, owner: self.id, ..place.stored };
+            place.stored = Checkpoint { exact: false, ..place.stored };
         }
         self.store_checkpoints()
     }
@@ -195,7 +211,7 @@ impl<'a> Session<'a> {
                 position: place.cursor,
                 exact: exact || (place.stored.exact && !has_moved),
                 may_start_topic: place.stored.may_start_topic && !has_moved,
-                owner: self.id,
+                owner: place.stored.owner,
             };
         }
         self.checkpointed = Instant::now();
@@ -204,8 +220,8 @@ impl<'a> Session<'a> {
 
     fn store_checkpoints(&self) -> Result<(), Stop> {
         let checkpoints: Vec<Checkpoint> = self.shards.iter().map(|place| place.stored).collect();
-        self.lane.runtime.block_on(self.lane.store.put_checkpoints(&checkpoints))?;
-        Ok(())
+        let written = self.lane.ask(self.lane.store.put_checkpoints(&checkpoints))?;
+        if written == checkpoints.len() { Ok(()) } else { Err(Stop::Overruled) }
     }
 
     fn wait(&self, changes: &mut watch::Receiver<()>) {
@@ -218,6 +234,19 @@ impl<'a> Session<'a> {
     }
 }
 
+impl Lane {
+    /// The positions of another database may fit by chance; the event at the tail does not.
+    fn check_tail(&self, tail: &Tail) -> Result<(), Stop> {
+        let Some(told) = tail.last else { return Ok(()) };
+        let before = Position::new(told.position.get().saturating_sub(1));
+        let logged = self.ask(self.store.read_log(tail.shard, before, 1))?;
+        match logged.first() {
+            Some(event) if told.is(event) => Ok(()),
+            _ => Err(Halt::TopicDiffers { shard: tail.shard, tail: told.position }.into()),
+        }
+    }
+}
+
 fn no_checkpoint(shard: Shard) -> Stop {
     Stop::Halt(Halt::Topic(format!("shard {shard} has no checkpoint row; the database is not whole")))
 }
@@ -226,6 +255,7 @@ impl Stop {
     fn ended(self, published: bool) -> Ended {
         match self {
             Self::Halt(halt) => Ended::Halted(halt),
+            Self::Overruled => Ended::Failed { error: "the checkpoints were taken over".into(), published },
             Self::Kafka(failure) if failure.is_final() => Ended::Halted(Halt::Topic(failure.to_string())),
             Self::Kafka(failure) => Ended::Failed { error: failure.into(), published },
             Self::Store(error) => Ended::Failed { error: error.into(), published },

@@ -21,7 +21,7 @@ const WATCH_PAUSE: Duration = Duration::from_millis(250);
 /// What a lane is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaneState {
-    /// Another process has the lane.
+    /// Another process has the lane, as far as is known.
     Waiting,
     /// It is fencing, reading the tail, or waiting for Kafka.
     Starting,

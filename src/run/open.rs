@@ -17,7 +17,9 @@ pub(super) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let store: Arc<dyn Store> = match config.database.url.kind() {
         DatabaseKind::Postgres => {
             let max_connections = config.database.max_connections;
-            let settings = PostgresSettings { url: url.to_owned(), max_connections, topology };
+            // A lane each, and two for the watch over the log and what is done from time to time.
+            let write_connections = u32::from(config.writer.lanes) + u32::from(config.kafka.lanes) + 2;
+            let settings = PostgresSettings { url: url.to_owned(), max_connections, write_connections, topology };
             Arc::new(Postgres::connect(&settings).await?)
         }
         DatabaseKind::Sqlite => {
@@ -52,7 +54,9 @@ pub(super) fn kafka(config: &Config) -> Result<(KafkaSettings, Option<TestBroker
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let kind = match &error {
-            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => FailureKind::Unavailable,
+            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) | StoreError::NoAnswer(_) => {
+                FailureKind::Unavailable
+            }
             StoreError::Unfit(_) | StoreError::File { .. } => FailureKind::Usage,
             StoreError::Refused(_) | StoreError::Corrupt { .. } | StoreError::Migration(_) => FailureKind::Internal,
         };

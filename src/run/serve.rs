@@ -23,7 +23,7 @@ use crate::kafka::KafkaSettings;
 use crate::relay::{LaneState, LaneStatus, Relay, RelaySettings};
 use crate::service::{Catalog, Service, Writer, WriterSettings};
 use crate::shutdown::Shutdown;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::telemetry::{Metrics, error_chain};
 use crate::templates;
 
@@ -48,7 +48,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let clock = Clock::System;
     let templates = templates::load(&config.templates)?;
     let store = open::store(config).await?;
-    maintain(&*store, &clock, config.idempotency.keep).await?;
+    maintain(&*store, &clock, config.idempotency.keep).await;
     store.put_subjects(&templates.subjects).await?;
     let catalog = Arc::new(Catalog::load(&*store, &clock, templates.templates).await?);
     let (kafka, broker) = open::kafka(config)?;
@@ -57,6 +57,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let relay = start_relay(config, kafka, &store, &feed, &clock)?;
     let tasks = TaskTracker::new();
     let writer = Writer::start(&store, &feed, writer_settings(config), &tasks);
+    let parts = [writer.broken(), relay.broken()];
     let service = Service::new(Arc::clone(&store), writer, catalog, clock.clone(), config.service.sid.clone());
     let maintenance = keep_maintained(Arc::clone(&store), clock, config.idempotency.keep);
     tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(maintenance));
@@ -73,7 +74,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     };
     greeting::print(&mut io::stdout(), config, &addresses);
 
-    shutdown.soft().cancelled().await;
+    let outcome = ended(&shutdown, &parts).await;
     let drain = async {
         draining.store(true, Ordering::Release);
         serving.end().await;
@@ -90,7 +91,20 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
         tracing::warn!("stopped before everything was drained; the next process goes on from there");
     }
     tracing::info!("stopped");
-    Ok(())
+    outcome
+}
+
+/// Waits until the process is to end, because it was told to or because a part of it has died.
+async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<(), Failure> {
+    let [writer, relay] = parts;
+    let part = tokio::select! {
+        () = shutdown.soft().cancelled() => return Ok(()),
+        () = writer.cancelled() => "writer",
+        () = relay.cancelled() => "relay",
+    };
+    tracing::error!(part, "a part of the service died, ending");
+    shutdown.begin();
+    Err(Failure::new(FailureKind::Internal, format!("a lane of the {part} died; the log says why")))
 }
 
 fn start_relay(
@@ -163,11 +177,14 @@ fn lane_health(lane: &LaneStatus) -> LaneHealth {
     LaneHealth { lane: lane.lane, state, detail: lane.problem() }
 }
 
-async fn maintain(store: &dyn Store, clock: &Clock, keep_keys: Duration) -> Result<(), StoreError> {
+/// Nothing here has to succeed at once: without a partition of its own, a day's events go into the default one.
+async fn maintain(store: &dyn Store, clock: &Clock, keep_keys: Duration) {
     let now = clock.now();
     let kept = i64::try_from(keep_keys.as_micros()).unwrap_or(i64::MAX);
     let keys_before = Timestamp::from_micros(now.micros().saturating_sub(kept)).unwrap_or(now);
-    store.maintain(now, keys_before).await
+    if let Err(error) = store.maintain(now, keys_before).await {
+        tracing::warn!(error = error_chain(&error), "the database could not be maintained; trying again later");
+    }
 }
 
 async fn keep_maintained(store: Arc<dyn Store>, clock: Clock, keep_keys: Duration) {
@@ -177,9 +194,7 @@ async fn keep_maintained(store: Arc<dyn Store>, clock: Clock, keep_keys: Duratio
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        if let Err(error) = maintain(&*store, &clock, keep_keys).await {
-            tracing::warn!(error = error_chain(&error), "the database could not be maintained; trying again later");
-        }
+        maintain(&*store, &clock, keep_keys).await;
     }
 }
 
@@ -195,7 +210,8 @@ fn writer_settings(config: &Config) -> WriterSettings {
 fn server_settings(config: &Config) -> ServerSettings {
     ServerSettings {
         max_connections: config.limits.connections,
-        drain_timeout: config.shutdown.grace,
+        // The relay needs the other half to publish what the last calls wrote.
+        drain_timeout: config.shutdown.grace / 2,
         ..ServerSettings::default()
     }
 }

@@ -81,7 +81,7 @@ impl From<Arc<StoreError>> for Error {
     fn from(error: Arc<StoreError>) -> Self {
         match *error {
             StoreError::Unavailable(_) => Self::Unavailable(error),
-            StoreError::OutcomeUnknown(_) => Self::OutcomeUnknown(error),
+            StoreError::OutcomeUnknown(_) | StoreError::NoAnswer(_) => Self::OutcomeUnknown(error),
             StoreError::Refused(_)
             | StoreError::Corrupt { .. }
             | StoreError::Unfit(_)

@@ -5,16 +5,20 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Error;
 use crate::domain::{Command, Request, ShardCount};
 use crate::feed::Feed;
 use crate::store::{LoggedEvent, Reply, Store, StoreError};
-use crate::telemetry::names;
+use crate::telemetry::{error_chain, names};
+
+/// Longest wait for a commit. A database that vanished without a word would otherwise hold its lane for a quarter of an hour.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How much the writer does at once.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +42,7 @@ impl Default for WriterSettings {
 pub struct Writer {
     lanes: Arc<[mpsc::Sender<Submission>]>,
     shards: ShardCount,
+    broken: CancellationToken,
 }
 
 type Answer = Result<Arc<Request>, Error>;
@@ -53,14 +58,26 @@ impl Writer {
     /// Starts the lanes.
     #[must_use]
     pub fn start(store: &Arc<dyn Store>, feed: &Arc<Feed>, settings: WriterSettings, tasks: &TaskTracker) -> Self {
+        let broken = CancellationToken::new();
         let start_lane = |_| {
             let (sender, waiting) = mpsc::channel(settings.max_waiting);
-            let lane = Lane { store: Arc::clone(store), feed: Arc::clone(feed), max_batch: settings.max_batch };
-            tasks.spawn(lane.run(waiting));
+            let lane = Lane { store: Arc::clone(store), feed: Arc::clone(feed), settings };
+            let guard = broken.clone().drop_guard();
+            tasks.spawn(async move {
+                lane.run(waiting).await;
+                guard.disarm();
+            });
             sender
         };
         let shards = store.topology().shards;
-        Self { lanes: (0..settings.lanes.min(shards.get())).map(start_lane).collect(), shards }
+        let lanes = (0..settings.lanes.min(shards.get())).map(start_lane).collect();
+        Self { lanes, shards, broken }
+    }
+
+    /// Cancelled if a lane ends by a defect. Its shards cannot be written any more, so the process had better end.
+    #[must_use]
+    pub fn broken(&self) -> CancellationToken {
+        self.broken.clone()
     }
 
     /// Has a command carried out; returns after its commit.
@@ -75,32 +92,35 @@ impl Writer {
             mpsc::error::TrySendError::Full(_) => Error::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Error::Stopping,
         })?;
-        // A lane answers everything it took unless its task is torn down with the process.
-        answered.await.unwrap_or(Err(Error::Stopping))
+        // A lane answers everything it took, unless its task is torn down; then nobody knows how far it came.
+        answered.await.unwrap_or_else(|_| Err(StoreError::NoAnswer(COMMIT_TIMEOUT).into()))
     }
 }
 
 struct Lane {
     store: Arc<dyn Store>,
     feed: Arc<Feed>,
-    max_batch: usize,
+    settings: WriterSettings,
 }
 
 impl Lane {
     async fn run(self, mut arrivals: mpsc::Receiver<Submission>) {
+        let WriterSettings { max_batch, max_waiting, .. } = self.settings;
         let mut waiting = VecDeque::new();
         let mut fresh = Vec::new();
         loop {
-            if waiting.is_empty() && arrivals.recv_many(&mut fresh, self.max_batch).await == 0 {
+            if waiting.is_empty() && arrivals.recv_many(&mut fresh, max_batch).await == 0 {
                 return;
             }
-            while fresh.len() < self.max_batch
+            // What waits for another batch counts, too: many commands on one request must not pile up here.
+            while fresh.len() < max_batch
+                && waiting.len() + fresh.len() < max_waiting
                 && let Ok(submission) = arrivals.try_recv()
             {
                 fresh.push(submission);
             }
             waiting.extend(fresh.drain(..));
-            let batch = take_batch(&mut waiting, self.max_batch);
+            let batch = take_batch(&mut waiting, max_batch);
             if !batch.is_empty() {
                 self.carry_out(batch).await;
             }
@@ -113,12 +133,14 @@ impl Lane {
         match self.commit(&commands).await {
             Ok(answers) => answer(callers, answers),
             // One member can make the database refuse the whole batch; alone, it harms nobody else.
-            Err(StoreError::Refused(error)) if commands.len() > 1 => {
-                tracing::warn!(%error, members = commands.len(), "batch refused, committing its members one by one");
-                for (command, caller) in commands.chunks(1).zip(callers) {
-                    let answers = self.commit(command).await.unwrap_or_else(|error| failed(1, error));
-                    answer(vec![caller], answers);
-                }
+            Err(error) if commands.len() > 1 && !error.is_transient() => {
+                let members = commands.len();
+                tracing::warn!(
+                    error = error_chain(&error),
+                    members,
+                    "batch refused, committing its members one by one"
+                );
+                self.carry_out_singly(&commands, callers).await;
             }
             Err(error) => {
                 let answers = failed(commands.len(), error);
@@ -127,9 +149,24 @@ impl Lane {
         }
     }
 
+    /// Stops at the first sign that the database is away: then each would only wait in vain.
+    async fn carry_out_singly(&self, commands: &[Command], callers: Vec<oneshot::Sender<Answer>>) {
+        let mut callers = callers.into_iter();
+        for (done, command) in commands.chunks(1).enumerate() {
+            match self.commit(command).await {
+                Ok(answers) => answer(callers.by_ref().take(1).collect(), answers),
+                Err(error) if error.is_transient() => {
+                    return answer(callers.collect(), failed(commands.len() - done, error));
+                }
+                Err(error) => answer(callers.by_ref().take(1).collect(), failed(1, error)),
+            }
+        }
+    }
+
     async fn commit(&self, commands: &[Command]) -> Result<Vec<Answer>, StoreError> {
         let begun = Instant::now();
-        let replies = self.store.commit(commands).await?;
+        let committed = tokio::time::timeout(COMMIT_TIMEOUT, self.store.commit(commands)).await;
+        let replies = committed.unwrap_or(Err(StoreError::NoAnswer(COMMIT_TIMEOUT)))?;
         metrics::histogram!(names::COMMIT_SECONDS).record(begun.elapsed());
         metrics::histogram!(names::BATCH_SIZE).record(commands.len() as f64);
         let (answers, events): (Vec<_>, Vec<_>) = replies.into_iter().map(split).unzip();
@@ -180,7 +217,7 @@ fn split(reply: Reply) -> (Answer, Option<LoggedEvent>) {
 
 fn failed(members: usize, error: StoreError) -> Vec<Answer> {
     let error = Arc::new(error);
-    tracing::error!(error = %crate::telemetry::error_chain(&*error), members, "batch not committed");
+    tracing::error!(error = error_chain(&*error), members, "batch not committed");
     (0..members).map(|_| Err(Error::from(Arc::clone(&error)))).collect()
 }
 

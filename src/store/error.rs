@@ -1,5 +1,7 @@
 //! What can go wrong with a database, told apart by what it means for the caller.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// A failure of the store. `Display` leaves out the source; a log walks the chain.
@@ -11,6 +13,9 @@ pub enum StoreError {
     /// The connection was lost while a transaction was being committed: it took effect, or it did not.
     #[error("the connection was lost during a commit; its outcome is not known")]
     OutcomeUnknown(#[source] sqlx::Error),
+    /// The database did not answer in time. A write may have taken effect.
+    #[error("the database did not answer within {0:?}")]
+    NoAnswer(Duration),
     /// The database refused a statement. Nothing has changed.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
@@ -47,7 +52,7 @@ impl StoreError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::OutcomeUnknown(_) => true,
+            Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::NoAnswer(_) => true,
             Self::Refused(_) | Self::Corrupt { .. } | Self::Unfit(_) | Self::Migration(_) | Self::File { .. } => false,
         }
     }
@@ -78,11 +83,12 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// SQLSTATE classes 08 connection, 53 resources, 57P shutdown, 58 system; 25006: a standby that cannot write.
+/// SQLSTATE classes 08 connection, 53 resources, 57 shutdown and time limits, 58 system; 25006: a standby that cannot
+/// write; 25P03: this process was silent in mid-transaction for too long.
 /// SQLite: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open (with their extended codes in the upper bytes).
 fn is_away(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 10 | 13 | 14),
-        _ => ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) || code == "25006",
+        _ => ["08", "53", "57", "58", "25006", "25P03"].iter().any(|class| code.starts_with(class)),
     }
 }

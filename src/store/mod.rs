@@ -53,6 +53,9 @@ impl Topology {
     }
 }
 
+/// Most bytes of events that one reading of the log gives, as long as it gives one event.
+pub const LOG_READ_BYTES: i64 = 2 << 20;
+
 /// What became of one command of a batch.
 pub type Reply = Result<Applied, Refusal>;
 
@@ -142,7 +145,7 @@ pub trait Store: Send + Sync + 'static {
     /// The last position of every shard, in the order of the shards.
     async fn heads(&self) -> Result<Vec<Position>, StoreError>;
 
-    /// Reads up to `limit` events of a shard after a position, in order.
+    /// Reads up to `limit` events of a shard after a position, in order; fewer if they take more than [`LOG_READ_BYTES`].
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError>;
 
     /// When the first event of a shard after a position was made.
@@ -154,8 +157,9 @@ pub trait Store: Send + Sync + 'static {
     /// Makes `owner` the one who may write the checkpoints of these shards.
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError>;
 
-    /// Replaces those checkpoints that still have the owner given with them; a lane that was overtaken changes nothing.
-    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError>;
+    /// Replaces those checkpoints that still have the owner given with them, and tells how many; a lane that was overtaken
+    /// changes nothing.
+    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError>;
 
     /// Takes the right to run a lane; `None` if another process has it.
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError>;

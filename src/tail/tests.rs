@@ -121,7 +121,7 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+    async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
         not_asked()
     }
 

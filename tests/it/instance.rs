@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
@@ -44,19 +45,7 @@ impl Instance {
     pub(crate) fn start_with(place: &Place, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cmgate"))
-            .current_dir(directory.path())
-            .env("CMGATE__LISTEN", "127.0.0.1:0")
-            .env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0")
-            .env("CMGATE__DATABASE__URL", &place.database)
-            .env("CMGATE__KAFKA__BROKERS", services::kafka())
-            .env("CMGATE__KAFKA__TOPIC", &place.topic)
-            .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"))
-            .envs(settings.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child = program(place, settings, directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let addresses = child.stdout.take().map(|stdout| addresses(BufReader::new(stdout))).unwrap();
         let Some((public, private)) = addresses else {
             let status = child.wait().unwrap();
@@ -79,6 +68,11 @@ impl Instance {
     /// Asks the process to end, and waits for it.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits for the end of the process, which was asked for before.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
@@ -103,6 +97,27 @@ impl Drop for Instance {
             eprintln!("--- log of the service at {}\n{}", self.public, self.log());
         }
     }
+}
+
+/// Runs a command of the program to its end, with more settings as above.
+pub(crate) fn run(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    program(place, settings, directory.path()).args(arguments).output().unwrap()
+}
+
+/// The program, told by its environment where to keep and publish.
+fn program(place: &Place, settings: &[(&str, &str)], directory: &Path) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_cmgate"));
+    program
+        .current_dir(directory)
+        .env("CMGATE__LISTEN", "127.0.0.1:0")
+        .env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0")
+        .env("CMGATE__DATABASE__URL", &place.database)
+        .env("CMGATE__KAFKA__BROKERS", services::kafka())
+        .env("CMGATE__KAFKA__TOPIC", &place.topic)
+        .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"))
+        .envs(settings.iter().copied());
+    program
 }
 
 /// A connection to an address, made when it is used.

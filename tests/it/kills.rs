@@ -14,8 +14,14 @@ use crate::services::{Database, Exclusive, control, fresh_topic, kafka};
 /// Rounds of each kind, unless `CMGATE_TEST_ROUNDS` says otherwise.
 const ROUNDS: u32 = 10;
 
+/// Rounds of stops at most; each waits until the database gives up the process that was stopped.
+const STOPS: u32 = 3;
+
 /// Clients that call at the same time.
 const CLIENTS: usize = 16;
+
+/// Lanes of the relay, as configured by default.
+const LANES: usize = 2;
 
 /// Changes that must be acknowledged before and after a kill, so that it happens under load.
 const PROGRESS: usize = 60;
@@ -71,6 +77,24 @@ async fn nothing_is_lost_when_the_database_is_killed() {
     }
 }
 
+/// A process that was stopped for longer than every limit wakes up in the belief that it owns the lanes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_owner_publishes_nothing_once_it_was_replaced() {
+    let mut stage = Stage::set().await;
+    for round in 0..rounds().min(STOPS) {
+        let load = stage.load();
+        load.progress(PROGRESS).await;
+        let owner = stage.owner().await;
+        any_moment().await;
+        stage.instances[owner].signal("STOP");
+        stage.wait_for_owner(1 - owner).await;
+        load.progress(PROGRESS).await;
+        stage.instances[owner].signal("CONT");
+        load.progress(PROGRESS).await;
+        stage.settle(load, round).await;
+    }
+}
+
 fn rounds() -> u32 {
     env::var("CMGATE_TEST_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap())
 }
@@ -111,6 +135,29 @@ impl Stage {
 
     fn tell_addresses(&self) {
         self.addresses.set(self.instances.iter().map(|instance| instance.public).collect());
+    }
+
+    /// The instance that owns most lanes.
+    async fn owner(&self) -> usize {
+        let [first, second] = [self.lanes(0).await, self.lanes(1).await];
+        usize::from(second > first)
+    }
+
+    /// Waits until an instance owns every lane.
+    async fn wait_for_owner(&self, instance: usize) {
+        let owned = async {
+            while self.lanes(instance).await < LANES {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, owned).await.expect("the other instance takes over");
+    }
+
+    /// How many lanes stream in an instance, as its readiness tells.
+    async fn lanes(&self, instance: usize) -> usize {
+        let url = format!("http://{}/readyz", self.instances[instance].private);
+        let told = reqwest::get(url).await.unwrap().text().await.unwrap();
+        told.matches("\"streaming\"").count()
     }
 
     fn load(&self) -> Load {

@@ -3,12 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that fails shows what it saw")]
 
+mod api;
 mod audit;
+mod client;
 mod commands;
+mod halts;
 mod instance;
 mod kills;
 mod load;
+mod process;
 mod relay;
+mod script;
 mod services;
 mod store;
 mod story;

@@ -8,7 +8,7 @@ use cmgate::clock::Clock;
 use cmgate::domain::{Command, Position, Refusal, RequestId};
 use cmgate::feed::Feed;
 use cmgate::kafka::KafkaSettings;
-use cmgate::relay::{Relay, RelaySettings};
+use cmgate::relay::{LaneState, Relay, RelaySettings};
 use cmgate::store::{Store, Topology};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -43,6 +43,26 @@ async fn the_topic_tells_the_whole_log(place: &Place) {
     let report = stage.audit(place).await;
     report.assert_clean_and_published();
     assert_eq!((report.records, report.acknowledged), (200, 200));
+}
+
+/// The positions of another database fit as soon as it has written enough; its events do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_did_not_publish_the_topic_publishes_nothing_to_it() {
+    let place = Place::postgres().await;
+    let mut stage = Stage::new(&place).await;
+    stage.write().await;
+    let relay = Running::start(&stage).await;
+    relay.wait_until_published().await;
+    relay.stop().await;
+
+    let other_place = Place::postgres().await;
+    let mut other = Stage { kafka: stage.kafka.clone(), ..Stage::new(&other_place).await };
+    other.write().await;
+    other.write().await;
+    let relay = Running::start(&other).await;
+    relay.wait_until_halted().await;
+    relay.stop().await;
+    stage.audit(&place).await.assert_clean_and_published();
 }
 
 /// An event that Kafka does not take would hold back its shard for ever.
@@ -213,6 +233,16 @@ impl Running {
         let settings = RelaySettings { kafka: stage.kafka.clone(), poll_interval: Duration::from_millis(2) };
         let relay = Relay::start(&store, &feed, &Clock::System, &settings).unwrap();
         Self { store, relay }
+    }
+
+    /// Waits until every lane of this relay has halted.
+    async fn wait_until_halted(&self) {
+        let halted = async {
+            while !self.relay.lanes().iter().all(|lane| lane.state() == LaneState::Halted) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, halted).await.expect("the lanes halt");
     }
 
     /// Waits until the lanes of this relay have published what is in the log.

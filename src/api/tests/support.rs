@@ -70,7 +70,7 @@ impl Store for NoStore {
     async fn claim_checkpoints(&self, _shards: &[Shard], _owner: Uuid) -> Result<(), StoreError> {
         away()
     }
-    async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+    async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
         away()
     }
     async fn lock_lane(&self, _lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {

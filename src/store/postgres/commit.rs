@@ -108,7 +108,7 @@ async fn try_commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, S
 async fn begin(store: &Postgres) -> Result<Transaction<'static, Db>, StoreError> {
     let mut attempt = 1;
     loop {
-        match store.pool.begin().await.map_err(StoreError::from) {
+        match store.writers.begin().await.map_err(StoreError::from) {
             Err(StoreError::Unavailable(sqlx::Error::Io(_))) if attempt < BEGIN_ATTEMPTS => attempt += 1,
             result => return result,
         }
@@ -254,6 +254,9 @@ async fn append(tx: &mut PgConnection, plan: &Plan) -> Result<HashMap<Shard, Pos
         .bind(changes.iter().map(|change| &change.payload[..]).collect::<Vec<_>>())
         .fetch_all(tx)
         .await?;
+    if rows.len() < demand.len() {
+        return Err(StoreError::corrupt("event_head", "all", "a shard has no row"));
+    }
     let read = |row: &sqlx::postgres::PgRow| {
         let (shard, first): (i16, i64) = (row.try_get(0)?, row.try_get(1)?);
         Ok((Shard::new(shard.cast_unsigned()), Position::new(first.cast_unsigned())))

@@ -19,13 +19,30 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for longer is tried before it is used, since the server may have gone in the meantime.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
+/// How the server learns that this process is gone although its host never said so: within half a minute.
+const VITAL_SIGNS: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "25000"),
+];
+
+/// A process that stops in mid-transaction holds the heads of its shards, and with them every other writer.
+const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "5s");
+
+/// A read that nobody can be waiting for any more.
+const READ_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
+
 /// How to reach a Postgres database.
 #[derive(Clone, Debug)]
 pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database`.
     pub url: String,
-    /// Most connections of the pool; each relay lane that this process runs takes one more.
+    /// Most connections that read for callers.
     pub max_connections: u32,
+    /// Most connections that write and serve the relay, so that reads can never hold up either; each relay lane takes one
+    /// more for its lock.
+    pub write_connections: u32,
     /// How the log is divided, or to be divided if the database is new.
     pub topology: Topology,
 }
@@ -37,21 +54,25 @@ impl Postgres {
     /// [`StoreError::Unfit`] in plain words if the server is too old, may lose acknowledged commits, has a newer schema or
     /// another topology; otherwise what went wrong on the way.
     pub async fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(&settings.url)?.application_name("cmgate");
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
-            })
-            .connect_with(options.clone())
-            .await?;
-        check_server(&pool).await?;
-        migrate(&pool).await?;
-        agree_on_topology(&pool, settings.topology).await?;
-        Ok(Self { pool, options, topology: settings.topology, candidates: Arc::default() })
+        let options = PgConnectOptions::from_str(&settings.url)?.application_name("cmgate").options(VITAL_SIGNS);
+        let writers = pool(settings.write_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
+        let readers = pool(settings.max_connections, options.clone().options([READ_TIMEOUT])).await?;
+        check_server(&writers).await?;
+        migrate(&writers).await?;
+        agree_on_topology(&writers, settings.topology).await?;
+        Ok(Self { writers, readers, options, topology: settings.topology, candidates: Arc::default() })
     }
+}
+
+async fn pool(max_connections: u32, options: PgConnectOptions) -> Result<PgPool, StoreError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
+        });
+    Ok(pool.connect_with(options).await?)
 }
 
 async fn check_server(pool: &PgPool) -> Result<(), StoreError> {

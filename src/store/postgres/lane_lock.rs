@@ -20,6 +20,9 @@ const LOCK_CLASS: i32 = 0x636d_6761;
 /// How often the connection is tried; a lost one has lost the lock.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// The server ends the connection of a process that has stopped probing, and so frees its lock.
+const IDLE_SESSION: (&str, &str) = ("idle_session_timeout", "3s");
+
 /// Connections of lanes that another process has, kept for the next try.
 pub(super) type Candidates = Mutex<HashMap<u16, PgConnection>>;
 
@@ -34,10 +37,11 @@ pub(super) async fn take(
     candidates: &Candidates,
     lane: u16,
 ) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
-    let mut candidates = candidates.lock().await;
-    let mut connection = match candidates.remove(&lane) {
+    // The guard is gone before anything is waited for; no other lane takes this lane's connection.
+    let candidate = candidates.lock().await.remove(&lane);
+    let mut connection = match candidate {
         Some(connection) => connection,
-        None => options.connect().await?,
+        None => options.clone().options([IDLE_SESSION]).connect().await?,
     };
     let is_taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
         .bind(LOCK_CLASS)
@@ -45,7 +49,7 @@ pub(super) async fn take(
         .fetch_one(&mut connection)
         .await?;
     if !is_taken {
-        candidates.insert(lane, connection);
+        candidates.lock().await.insert(lane, connection);
         return Ok(None);
     }
     let is_held = Arc::new(AtomicBool::new(true));

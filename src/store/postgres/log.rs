@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::commit::shard_number;
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
-use crate::store::{Checkpoint, LoggedEvent, StoreError, document};
+use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
 /// See [`crate::store::Store::heads`].
 pub(super) async fn heads(pool: &PgPool) -> Result<Vec<Position>, StoreError> {
@@ -23,12 +23,16 @@ pub(super) async fn read(
     after: Position,
     limit: u32,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
+    // The length of a payload is known without reading it.
     let sql = "SELECT pos, request_id, version, type, at, traceparent, payload
-               FROM event_log WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3";
+               FROM (SELECT *, sum(octet_length(payload)) OVER (ORDER BY pos) - octet_length(payload) AS bytes_before
+                     FROM (SELECT * FROM event_log WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3) AS next) AS sized
+               WHERE bytes_before < $4 ORDER BY pos";
     let rows = sqlx::query(sql)
         .bind(shard_number(shard))
         .bind(after.get().cast_signed())
         .bind(i64::from(limit))
+        .bind(LOG_READ_BYTES)
         .fetch_all(pool)
         .await?;
     rows.iter().map(|row| event(shard, row)).collect()
@@ -88,12 +92,12 @@ pub(super) async fn claim_checkpoints(pool: &PgPool, shards: &[Shard], owner: Uu
 }
 
 /// See [`crate::store::Store::put_checkpoints`].
-pub(super) async fn put_checkpoints(pool: &PgPool, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+pub(super) async fn put_checkpoints(pool: &PgPool, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
     let sql = "UPDATE relay_checkpoint SET pos = new.pos, exact = new.exact, may_start_topic = new.may_start_topic
                FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::uuid[])
                     AS new (shard, pos, exact, may_start_topic, owner)
                WHERE relay_checkpoint.shard = new.shard AND relay_checkpoint.owner = new.owner";
-    sqlx::query(sql)
+    let written = sqlx::query(sql)
         .bind(checkpoints.iter().map(|checkpoint| shard_number(checkpoint.shard)).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.position.get().cast_signed()).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.exact).collect::<Vec<_>>())
@@ -101,5 +105,5 @@ pub(super) async fn put_checkpoints(pool: &PgPool, checkpoints: &[Checkpoint]) -
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.owner).collect::<Vec<_>>())
         .execute(pool)
         .await?;
-    Ok(())
+    Ok(usize::try_from(written.rows_affected()).unwrap_or(usize::MAX))
 }

@@ -15,17 +15,19 @@ const DELETE_CHUNK: i64 = 5_000;
 /// Key of the transaction lock under which partitions are made ("cmgp").
 const PARTITION_LOCK: i64 = 0x636d_6770;
 
-/// Makes the partitions of the coming days, as far as they are missing.
+/// Makes the partitions of the coming days, as far as they are missing. One that cannot be made does not stop the others.
 pub(super) async fn add_partitions(pool: &PgPool, now: Timestamp) -> Result<(), StoreError> {
+    let mut outcome = Ok(());
     for ahead in 0..=DAYS_AHEAD {
         if let Some(day) = now.day().checked_add_days(Days::new(ahead)) {
-            add_partition(pool, day).await?;
+            outcome = outcome.and(add_partition(pool, day).await);
         }
     }
-    Ok(())
+    outcome
 }
 
 /// Attaching a finished table, rather than creating a partition in place, takes no lock that a writer would wait for.
+/// It needs the default partition for itself, and gives up rather than queue behind a long reader of the log.
 async fn add_partition(pool: &PgPool, day: NaiveDate) -> Result<(), StoreError> {
     let Some(next) = day.succ_opt() else { return Ok(()) };
     let table = format!("event_log_{}", day.format("%Y%m%d"));

@@ -27,7 +27,8 @@ pub use connect::PostgresSettings;
 /// A Postgres database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    pool: PgPool,
+    writers: PgPool,
+    readers: PgPool,
     options: PgConnectOptions,
     topology: Topology,
     candidates: Arc<lane_lock::Candidates>,
@@ -44,51 +45,51 @@ impl Store for Postgres {
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
-        read::get(&self.pool, ids).await
+        read::get(&self.readers, ids).await
     }
 
     async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
-        read::find(&self.pool, query, page).await
+        read::find(&self.readers, query, page).await
     }
 
     async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
-        read::subject(&self.pool, id).await
+        read::subject(&self.readers, id).await
     }
 
     async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError> {
-        commit::write_subjects(&mut *self.pool.acquire().await?, subjects).await
+        commit::write_subjects(&mut *self.writers.acquire().await?, subjects).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        maintain::put_template(&self.pool, template, now).await
+        maintain::put_template(&self.writers, template, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
-        read::templates(&self.pool).await
+        read::templates(&self.readers).await
     }
 
     async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        log::heads(&self.pool).await
+        log::heads(&self.writers).await
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
-        log::read(&self.pool, shard, after, limit).await
+        log::read(&self.writers, shard, after, limit).await
     }
 
     async fn logged_at(&self, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError> {
-        log::logged_at(&self.pool, shard, after).await
+        log::logged_at(&self.writers, shard, after).await
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
-        log::checkpoints(&self.pool).await
+        log::checkpoints(&self.writers).await
     }
 
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
-        log::claim_checkpoints(&self.pool, shards, owner).await
+        log::claim_checkpoints(&self.writers, shards, owner).await
     }
 
-    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
-        log::put_checkpoints(&self.pool, checkpoints).await
+    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+        log::put_checkpoints(&self.writers, checkpoints).await
     }
 
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
@@ -96,17 +97,19 @@ impl Store for Postgres {
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
-        maintain::add_partitions(&self.pool, now).await?;
-        maintain::drop_keys(&self.pool, keys_before).await
+        let partitions = maintain::add_partitions(&self.writers, now).await;
+        maintain::drop_keys(&self.writers, keys_before).await?;
+        partitions
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
     }
 
     async fn close(&self) {
         self.candidates.lock().await.clear();
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writers.close().await;
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{Row, SqlitePool};
 use uuid::Uuid;
 
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
-use crate::store::{Checkpoint, LoggedEvent, StoreError, document};
+use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
 /// See [`crate::store::Store::heads`].
 pub(super) async fn heads(pool: &SqlitePool) -> Result<Vec<Position>, StoreError> {
@@ -22,9 +22,16 @@ pub(super) async fn read(
     limit: u32,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
     let sql = "SELECT pos, request_id, version, type, at, traceparent, payload
-               FROM event_log WHERE shard = ? AND pos > ? ORDER BY pos LIMIT ?";
-    let rows =
-        sqlx::query(sql).bind(shard.number()).bind(after.get().cast_signed()).bind(limit).fetch_all(pool).await?;
+               FROM (SELECT *, sum(length(payload)) OVER (ORDER BY pos) - length(payload) AS bytes_before
+                     FROM (SELECT * FROM event_log WHERE shard = ? AND pos > ? ORDER BY pos LIMIT ?))
+               WHERE bytes_before < ? ORDER BY pos";
+    let rows = sqlx::query(sql)
+        .bind(shard.number())
+        .bind(after.get().cast_signed())
+        .bind(limit)
+        .bind(LOG_READ_BYTES)
+        .fetch_all(pool)
+        .await?;
     rows.iter().map(|row| event(shard, row)).collect()
 }
 
@@ -88,19 +95,21 @@ pub(super) async fn claim_checkpoints(pool: &SqlitePool, shards: &[Shard], owner
 }
 
 /// See [`crate::store::Store::put_checkpoints`].
-pub(super) async fn put_checkpoints(pool: &SqlitePool, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+pub(super) async fn put_checkpoints(pool: &SqlitePool, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+    let mut written = 0;
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     for checkpoint in checkpoints {
-        sqlx::query(
-            "UPDATE relay_checkpoint SET pos = ?, exact = ?, may_start_topic = ? WHERE shard = ? AND owner = ?",
-        )
-        .bind(checkpoint.position.get().cast_signed())
-        .bind(checkpoint.exact)
-        .bind(checkpoint.may_start_topic)
-        .bind(checkpoint.shard.number())
-        .bind(checkpoint.owner)
-        .execute(&mut *tx)
-        .await?;
+        let sql = "UPDATE relay_checkpoint SET pos = ?, exact = ?, may_start_topic = ? WHERE shard = ? AND owner = ?";
+        let result = sqlx::query(sql)
+            .bind(checkpoint.position.get().cast_signed())
+            .bind(checkpoint.exact)
+            .bind(checkpoint.may_start_topic)
+            .bind(checkpoint.shard.number())
+            .bind(checkpoint.owner)
+            .execute(&mut *tx)
+            .await?;
+        written += usize::from(result.rows_affected() > 0);
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(written)
 }

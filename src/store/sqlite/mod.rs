@@ -88,7 +88,7 @@ impl Store for Sqlite {
         log::claim_checkpoints(&self.writer, shards, owner).await
     }
 
-    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+    async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
         log::put_checkpoints(&self.writer, checkpoints).await
     }
 

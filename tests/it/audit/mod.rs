@@ -23,7 +23,7 @@ pub(crate) use topic::read as read_topic;
 /// Audits a database against a topic. `acknowledged` is what callers were told that it had taken effect.
 ///
 /// The topic is read before the database, so that an audit while others write finds in the database whatever it found
-/// on the topic.
+/// on the topic; and the checkpoints before the topic, so that it finds there whatever they vouch for.
 pub(crate) async fn audit(
     database_url: &str,
     brokers: &str,
@@ -31,7 +31,8 @@ pub(crate) async fn audit(
     acknowledged: Vec<Acknowledged>,
 ) -> anyhow::Result<Report> {
     let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    let checkpoints = database::read(database_url).await?.checkpoints;
     let records = spawn_blocking(move || topic::read(&brokers, &topic)).await??;
-    let database = database::read(database_url).await?;
+    let database = evidence::Tables { checkpoints, ..database::read(database_url).await? };
     Ok(check::check(&evidence::Evidence { database, records, acknowledged }))
 }

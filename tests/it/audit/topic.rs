@@ -27,11 +27,11 @@ const CONSUMERS: u32 = 12;
 
 /// Reads a topic.
 pub(crate) fn read(brokers: &str, topic: &str) -> anyhow::Result<Vec<TopicRecord>> {
-    let ends = settled_ends(brokers, topic)?;
+    let (begins, ends) = settled_bounds(brokers, topic)?;
     let mut records = Vec::new();
     // Where each partition is read on, as long as it has not come to its end.
     let mut next: BTreeMap<i32, i64> =
-        ends.iter().filter(|(_, end)| **end > 0).map(|(partition, _)| (*partition, 0)).collect();
+        begins.into_iter().filter(|(partition, begin)| *begin < ends[partition]).collect();
     let mut stalled = 0;
     while !next.is_empty() {
         let before = records.len() + (ends.len() - next.len());
@@ -46,9 +46,9 @@ pub(crate) fn read(brokers: &str, topic: &str) -> anyhow::Result<Vec<TopicRecord
     Ok(records)
 }
 
-/// The end of each partition, once no transaction is open before it; then all that is committed is delivered before the
-/// end of the partition is told.
-fn settled_ends(brokers: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>> {
+/// The first offset of each partition, and its end, once no transaction is open before it; then all that is committed is
+/// delivered before the end of the partition is told.
+fn settled_bounds(brokers: &str, topic: &str) -> anyhow::Result<(BTreeMap<i32, i64>, BTreeMap<i32, i64>)> {
     let all = consumer(brokers, "read_uncommitted")?;
     let committed = consumer(brokers, "read_committed")?;
     let metadata = all.fetch_metadata(Some(topic), CALL_TIMEOUT).context("fetch metadata")?;
@@ -57,19 +57,35 @@ fn settled_ends(brokers: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>
     ensure!(!partitions.is_empty(), "there is no topic {topic}");
 
     let deadline = Instant::now() + SETTLE_TIMEOUT;
-    let mut ends = BTreeMap::new();
+    let (mut begins, mut ends) = (BTreeMap::new(), BTreeMap::new());
     for partition in partitions {
-        let (_, end) = all.fetch_watermarks(topic, partition, CALL_TIMEOUT).context("fetch the high watermark")?;
-        while committed.fetch_watermarks(topic, partition, CALL_TIMEOUT).context("fetch the stable offset")?.1 < end {
+        let (begin, end) = watermarks(&all, topic, partition, deadline).context("fetch the high watermark")?;
+        while watermarks(&committed, topic, partition, deadline).context("fetch the stable offset")?.1 < end {
             if Instant::now() > deadline {
                 bail!("a transaction stays open in partition {partition} of {topic}");
             }
             thread::sleep(Duration::from_millis(50));
         }
+        begins.insert(partition, begin);
         ends.insert(partition, end);
     }
     drop_elsewhere((all, committed));
-    Ok(ends)
+    Ok((begins, ends))
+}
+
+/// First offset and end of a partition; a broker that has just come back may not lead it yet.
+fn watermarks(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    deadline: Instant,
+) -> Result<(i64, i64), KafkaError> {
+    loop {
+        match consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT) {
+            Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
+            answer => return answer,
+        }
+    }
 }
 
 /// Reads on until every partition has come to its end, or nothing is delivered any more.

@@ -38,7 +38,8 @@ impl Place {
         Ok(match self {
             Self::Postgres(database) => {
                 let url = database.url().to_owned();
-                let settings = PostgresSettings { url, max_connections: CONNECTIONS, topology };
+                let settings =
+                    PostgresSettings { url, max_connections: CONNECTIONS, write_connections: CONNECTIONS, topology };
                 Arc::new(Postgres::connect(&settings).await?)
             }
             Self::Sqlite(file) => {

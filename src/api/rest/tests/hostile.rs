@@ -101,7 +101,7 @@ proptest! {
         let mut good = include_bytes!("golden/create-3.json").to_vec();
         let place = place % good.len();
         good[place] = byte;
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         for body in [bytes, good] {
             let answers = runtime.block_on(async {
                 let facade = Facade::start().await;

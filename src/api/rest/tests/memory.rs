@@ -111,8 +111,8 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn put_checkpoints(&self, _: &[Checkpoint]) -> Result<(), StoreError> {
-        Ok(())
+    async fn put_checkpoints(&self, _: &[Checkpoint]) -> Result<usize, StoreError> {
+        Ok(0)
     }
 
     async fn lock_lane(&self, _: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {

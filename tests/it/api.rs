@@ -1,0 +1,36 @@
+//! A running service as its callers meet it: errors, keys, lists, limits, callers, and the private port.
+
+mod errors;
+mod keys;
+mod lists;
+mod people;
+mod private;
+
+use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use tonic::transport::Channel;
+
+use crate::client::Http;
+use crate::instance::{Instance, Place};
+use crate::services::{DatabaseFile, fresh_topic};
+
+/// A service of one test, with its callers.
+struct Api {
+    instance: Instance,
+    client: RequestServiceClient<Channel>,
+    http: Http,
+    place: Place,
+    _file: DatabaseFile,
+}
+
+impl Api {
+    fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(settings: &[(&str, &str)]) -> Self {
+        let file = DatabaseFile::create();
+        let place = Place { database: file.url(), topic: fresh_topic() };
+        let instance = Instance::start_with(&place, settings);
+        Self { client: instance.client(), http: Http::public(&instance), instance, place, _file: file }
+    }
+}

@@ -1,0 +1,89 @@
+//! Idempotency keys: over both transports, with replays that change nothing.
+
+use cmgate::contract::v1::{CreateRequestRequest, Request, RequestDraft, StartRequestRequest};
+use tonic::{Code, Status};
+
+use super::Api;
+use crate::client::{CARDS, DEV, JUDGE, enrollment, info, printed_events, sent_by};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_create_over_grpc_is_answered_as_the_first_one() {
+    let api = Api::start();
+    let created = api.create_under("one", DEV, enrollment(CARDS)).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(api.create_under("one", DEV, enrollment(CARDS)).await.unwrap(), created);
+    }
+    assert_eq!(api.events(), 1);
+
+    let other = RequestDraft { comment: "other".to_owned(), ..enrollment(CARDS) };
+    assert_reused(&api.create_under("one", DEV, other).await.unwrap_err());
+    assert_eq!(api.events(), 1);
+
+    let of_another_user = api.create_under("one", JUDGE, enrollment(CARDS)).await.unwrap();
+    assert_ne!(of_another_user.id, created.id);
+    let under_another_key = api.create_under("two", DEV, enrollment(CARDS)).await.unwrap();
+    assert_ne!(under_another_key.id, created.id);
+    assert_eq!(api.events(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_create_over_rest_is_answered_as_the_first_one() {
+    let api = Api::start();
+    let body = format!(r#"{{"type":"Enroll","profiletemplateuuid":"{CARDS}","datacollection":"[]","comment":""}}"#);
+    let key = [("Idempotency-Key", "one")];
+    let created = api.http.post(&key, &body).await.created();
+    // Told otherwise, and yet the same.
+    let again =
+        format!(r#"{{ "COMMENT": "", "datacollection": [], "profiletemplateuuid": "{{{CARDS}}}", "type": 1 }}"#);
+    for body in [&body, &again] {
+        assert_eq!(api.http.post(&key, body).await.created(), created);
+    }
+    assert_eq!(api.events(), 1);
+
+    let other = api.http.post(&key, &body.replace("Enroll", "TemporaryCards")).await;
+    assert_eq!(other.status, 422, "{other:?}");
+    assert_eq!(api.events(), 1);
+    assert_ne!(api.http.by(JUDGE).post(&key, &body).await.created(), created);
+    assert_ne!(api.http.post(&[], &body).await.created(), created);
+    assert_eq!(api.events(), 3);
+
+    let over_grpc = api.create_under("one", DEV, enrollment(CARDS)).await.unwrap();
+    assert_eq!(over_grpc.id, created, "a key means the same over both transports");
+    assert_eq!(api.http.post(&[("Idempotency-Key", "two words")], &body).await.status, 400);
+    assert_eq!(api.events(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_step_is_answered_as_the_first_one() {
+    let api = Api::start();
+    let mut client = api.client.clone();
+    let created = api.create_under("create", DEV, enrollment(CARDS)).await.unwrap();
+    let start = StartRequestRequest { id: created.id.clone(), request_id: "start".to_owned(), ..Default::default() };
+    let started = client.start_request(start.clone()).await.unwrap().into_inner();
+    assert_eq!(client.start_request(start.clone()).await.unwrap().into_inner(), started);
+    assert_eq!(api.events(), 2);
+
+    let without_key = StartRequestRequest { request_id: String::new(), ..start.clone() };
+    assert_eq!(client.start_request(without_key).await.unwrap_err().code(), Code::FailedPrecondition);
+    let other = StartRequestRequest { comment: "other".to_owned(), ..start };
+    assert_reused(&client.start_request(other).await.unwrap_err());
+    let repeated = api.create_under("create", DEV, enrollment(CARDS)).await.unwrap();
+    assert_eq!(repeated, created, "as it was when it was created");
+    assert_eq!(api.events(), 2);
+}
+
+impl Api {
+    async fn create_under(&self, key: &str, user: &str, draft: RequestDraft) -> Result<Request, Status> {
+        let message = CreateRequestRequest { draft: Some(draft), request_id: key.to_owned() };
+        let answer = self.client.clone().create_request(sent_by(user, message)).await?;
+        Ok(answer.into_inner().request.unwrap())
+    }
+
+    fn events(&self) -> usize {
+        printed_events(&self.place, &[]).len()
+    }
+}
+
+fn assert_reused(error: &Status) {
+    assert_eq!((error.code(), info(error).reason.as_str()), (Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED"));
+}

@@ -1,0 +1,187 @@
+//! Callers of a running service, over gRPC, REST and its private port, and what they are answered.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use cmgate::contract::v1::{CreateRequestRequest, Request, RequestDraft, RequestType};
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use tonic::Status;
+use tonic::transport::Channel;
+use tonic_types::{ErrorInfo, StatusExt};
+
+use crate::instance::{Instance, Place, run};
+
+/// Longest wait for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Pause between two looks at what must come.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The user that callers are taken for when they say nothing.
+pub(crate) const DEV: &str = "8f1590dc-d932-4b66-8e68-2e91c5880780";
+/// The user for whom the third documented example asks.
+pub(crate) const PAVLE: &str = "97cc3493-f556-4c9b-9d8b-982434201527";
+/// Somebody who is no party to any request.
+pub(crate) const JUDGE: &str = "00000000-0000-0000-0000-00000000000a";
+/// Another one.
+pub(crate) const SECOND_JUDGE: &str = "00000000-0000-0000-0000-00000000000b";
+
+/// The sample template of smart cards; what users ask for themselves is approved at once.
+pub(crate) const CARDS: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
+/// The sample template of software profiles; an enrollment needs one approval.
+pub(crate) const PROFILES: &str = "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1";
+
+/// The documented path.
+pub(crate) const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
+
+/// Waits until something holds; fails with `what` if it never does.
+pub(crate) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "after a minute it is still not so that {what}");
+}
+
+/// A message as a user sends it.
+pub(crate) fn sent_by<M>(user: &str, message: M) -> tonic::Request<M> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("x-dev-user", user.parse().unwrap());
+    request
+}
+
+/// The draft of an enrollment under a template.
+pub(crate) fn enrollment(template: &str) -> RequestDraft {
+    RequestDraft {
+        r#type: RequestType::Enroll.into(),
+        profile_template: template.to_owned(),
+        ..RequestDraft::default()
+    }
+}
+
+/// The wish for a new request, without a key.
+pub(crate) fn creation(draft: RequestDraft) -> CreateRequestRequest {
+    CreateRequestRequest { draft: Some(draft), request_id: String::new() }
+}
+
+/// Creates a request that must be taken.
+pub(crate) async fn create(client: &mut RequestServiceClient<Channel>, draft: RequestDraft) -> Request {
+    client.create_request(creation(draft)).await.unwrap().into_inner().request.unwrap()
+}
+
+/// Creates so many requests, each of which is one event.
+pub(crate) async fn create_many(client: &mut RequestServiceClient<Channel>, count: usize) -> Vec<Request> {
+    let mut created = Vec::new();
+    for _ in 0..count {
+        created.push(create(client, enrollment(CARDS)).await);
+    }
+    created
+}
+
+/// The reason of an error, with what surrounds it.
+pub(crate) fn info(status: &Status) -> ErrorInfo {
+    status.get_details_error_info().unwrap_or_else(|| panic!("every error has an ErrorInfo: {status:?}"))
+}
+
+/// The events of the log as `tail --no-follow` prints them.
+pub(crate) fn printed_events(place: &Place, arguments: &[&str]) -> Vec<Value> {
+    let output = run(place, &[], &[&["tail", "--no-follow"], arguments].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A caller of a port over HTTP.
+pub(crate) struct Http {
+    address: SocketAddr,
+    user: Option<&'static str>,
+    client: reqwest::Client,
+}
+
+/// What a caller over HTTP is answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Http {
+    /// A caller of gRPC's neighbour, the REST facade.
+    pub(crate) fn public(instance: &Instance) -> Self {
+        Self { address: instance.public, user: None, client: reqwest::Client::new() }
+    }
+
+    /// A caller of health and metrics.
+    pub(crate) fn private(instance: &Instance) -> Self {
+        Self { address: instance.private, user: None, client: reqwest::Client::new() }
+    }
+
+    /// The same caller as another user.
+    pub(crate) fn by(&self, user: &'static str) -> Self {
+        Self { address: self.address, user: Some(user), client: self.client.clone() }
+    }
+
+    /// Sends a request with headers and a body.
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let url = format!("http://{}{path}", self.address);
+        let mut request = self.client.request(method.parse().unwrap(), url).body(body.to_owned()).timeout(PATIENCE);
+        for (name, value) in headers.iter().copied().chain(self.user.map(|user| ("X-Dev-User", user))) {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.unwrap() }
+    }
+
+    /// Gets a path.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    /// Sends a create call with more headers.
+    pub(crate) async fn post(&self, headers: &[(&str, &str)], body: &str) -> Answer {
+        let json = [("Content-Type", "application/json")];
+        self.send("POST", REQUESTS, &[&json, headers].concat(), body).await
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("no JSON, {error}: {self:?}"))
+    }
+
+    /// A header that is there once.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let mut found = self.headers.get_all(name).iter();
+        let value = found.next().unwrap_or_else(|| panic!("no {name} in {self:?}"));
+        assert!(found.next().is_none(), "{name} twice in {self:?}");
+        value.to_str().unwrap()
+    }
+
+    /// The id of the request that was created, which the answer of a create call ends with.
+    pub(crate) fn created(&self) -> String {
+        assert_eq!(self.status, 201, "{self:?}");
+        let address: String = serde_json::from_str(&self.body).unwrap();
+        let id = address.strip_prefix("api/v1.0/requests/");
+        id.unwrap_or_else(|| panic!("the documented address, not {address}")).to_owned()
+    }
+
+    /// The sum of a metric over all its labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let samples = self.body.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+}
+
+/// What `/readyz` says of the relay lanes: of each its state and what keeps it from publishing.
+pub(crate) async fn lanes(private: &Http) -> Vec<(String, String)> {
+    let report = private.get("/readyz").await.json();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let lanes = report["checks"]["relay"].as_array().unwrap();
+    lanes.iter().map(|lane| (text(&lane["state"]), text(&lane["detail"]))).collect()
+}

@@ -1,0 +1,203 @@
+//! What makes the relay halt, over a real broker and through the program: it publishes nothing more, says why and what to do,
+//! and writes go on; and what it goes on after by itself.
+
+mod away;
+mod cluster;
+mod stage;
+
+use std::collections::BTreeMap;
+
+use crate::client::{create_many, lanes, wait_until};
+use crate::halts::cluster::{delete_topic, empty_topic, make_topic, publish_foreign, read};
+use crate::halts::stage::{MANY, Stage, closed_port, positions};
+use crate::instance::run;
+
+/// States of a lane.
+const HALTED: &str = "halted";
+const STREAMING: &str = "streaming";
+
+/// The positions on a topic without records.
+const NOTHING: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_goes_on_after_the_checkpoint_if_an_operator_says_so() {
+    let stage = Stage::postgres().await;
+    let published = stage.publish_some().await;
+    delete_topic(&stage.place.topic).await;
+
+    let mut instance = stage.start();
+    for detail in instance.wait_until_all_are(HALTED).await {
+        assert!(detail.contains("the topic is new and empty"), "{detail}");
+        assert!(detail.contains("`cmgate relay allow-empty-topic --from-checkpoint`"), "{detail}");
+        assert!(detail.contains("`--from-start`"), "{detail}");
+    }
+    assert_eq!(instance.private.get("/readyz").await.status, 200, "writes are welcome, whatever the relay does");
+    create_many(&mut instance.client, MANY).await;
+    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+
+    let allowed = run(&stage.place, &[], &["relay", "allow-empty-topic", "--from-checkpoint"]);
+    assert!(allowed.status.success(), "{allowed:?}");
+    instance.wait_until_all_are(STREAMING).await;
+    instance.end().await;
+    assert_eq!(positions(&read(&stage.place.topic).await), between(&published, &stage.heads().await));
+
+    // The word was for the topic that was lost then, and not for every one to come.
+    delete_topic(&stage.place.topic).await;
+    stage.start().wait_until_all_are(HALTED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_gets_everything_again_if_an_operator_says_so() {
+    let stage = Stage::sqlite();
+    stage.publish_some().await;
+    delete_topic(&stage.place.topic).await;
+    make_topic(&stage.place.topic, 8).await;
+    let instance = stage.start();
+    instance.wait_until_all_are(HALTED).await;
+    instance.end().await;
+    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+
+    let allowed = run(&stage.place, &[], &["relay", "allow-empty-topic", "--from-start"]);
+    assert!(allowed.status.success(), "{allowed:?}");
+    let mut instance = stage.start();
+    instance.wait_until_all_are(STREAMING).await;
+    create_many(&mut instance.client, MANY).await;
+    instance.end().await;
+    assert_eq!(stage.audit_published().await.records, 2 * MANY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_emptied_by_retention_goes_on_from_the_exact_checkpoint_of_a_clean_stop() {
+    let stage = Stage::postgres().await;
+    let published = stage.publish_some().await;
+    // Events that wait, so that not even the end of the log tells how far the topic was.
+    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
+    create_many(&mut instance.client, MANY).await;
+    instance.kill();
+    empty_topic(&stage.place.topic).await;
+
+    let instance = stage.start();
+    instance.wait_until_all_are(STREAMING).await;
+    instance.end().await;
+    assert_eq!(positions(&read(&stage.place.topic).await), between(&published, &stage.heads().await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_emptied_by_retention_halts_if_nobody_knows_how_far_it_was() {
+    let stage = Stage::sqlite();
+    let mut instance = stage.start();
+    create_many(&mut instance.client, MANY).await;
+    instance.wait_until_published(MANY).await;
+    instance.kill();
+    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
+    create_many(&mut instance.client, MANY).await;
+    instance.kill();
+    empty_topic(&stage.place.topic).await;
+
+    let mut instance = stage.start();
+    for detail in instance.wait_until_all_are(HALTED).await {
+        assert!(detail.contains("retention has emptied the topic"), "{detail}");
+        assert!(detail.contains("`cmgate relay allow-empty-topic --from-checkpoint`"), "{detail}");
+    }
+    create_many(&mut instance.client, 1).await;
+    instance.end().await;
+    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_with_another_number_of_partitions_is_not_written() {
+    let stage = Stage::sqlite();
+    make_topic(&stage.place.topic, 4).await;
+    let mut instance = stage.start();
+    for detail in instance.wait_until_all_are(HALTED).await {
+        let expected = format!("topic {} has 4 partitions, the event log has 8 shards", stage.place.topic);
+        assert_eq!(detail, expected);
+    }
+    create_many(&mut instance.client, MANY).await;
+    instance.end().await;
+    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_older_than_the_topic_halts_its_lane_alone() {
+    let stage = Stage::postgres().await;
+    let published = stage.publish_some().await;
+    let (shard, last) = published.iter().find(|(_, last)| **last > 0).map(|(shard, last)| (*shard, *last)).unwrap();
+    stage.forget_events(shard, last - 1).await;
+
+    let mut instance = stage.start();
+    let (halted, other) = (usize::from(shard % 2), usize::from((shard + 1) % 2));
+    wait_until("one lane has halted and the other one streams", async || {
+        let lanes = lanes(&instance.private).await;
+        lanes[halted].0 == HALTED && lanes[other].0 == STREAMING
+    })
+    .await;
+    let detail = lanes(&instance.private).await.remove(halted).1;
+    let expected = format!("shard {shard}: the topic ends at position {last}, the log at {}", last - 1);
+    assert!(detail.starts_with(&expected) && detail.contains("restore a newer one"), "{detail}");
+
+    create_many(&mut instance.client, MANY).await;
+    instance.end().await;
+    let found = positions(&read(&stage.place.topic).await);
+    for (shard, head) in stage.heads().await {
+        let is_halted = usize::from(shard % 2) == halted;
+        let last = if is_halted { published[&shard] } else { head };
+        let found = found.get(&shard).map(Vec::as_slice).unwrap_or_default();
+        assert_eq!(found, (1..=last).collect::<Vec<u64>>(), "partition {shard}");
+    }
+}
+
+/// While the relay is halted writes go on, and soon the log is as long as the topic again; it is still another log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
+    let stage = Stage::postgres().await;
+    let published = stage.publish_some().await;
+    for (shard, last) in &published {
+        stage.forget_events(*shard, last / 2).await;
+    }
+    // Nobody looks at the topic until the log has outgrown it.
+    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
+    while stage.heads().await.iter().any(|(shard, head)| *head <= published[shard]) {
+        create_many(&mut instance.client, MANY).await;
+    }
+    instance.kill();
+
+    let instance = stage.start();
+    for detail in instance.wait_until_all_are(HALTED).await {
+        assert!(detail.contains("restore"), "{detail}");
+    }
+    instance.end().await;
+    let expected = between(&BTreeMap::new(), &published);
+    assert_eq!(positions(&read(&stage.place.topic).await), expected, "nothing is published");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_somebody_else_halts_the_lane_of_its_partition() {
+    let stage = Stage::sqlite();
+    let published = stage.publish_some().await;
+    publish_foreign(&stage.place.topic, 3).await;
+
+    let mut instance = stage.start();
+    wait_until("lane 1, which has partition 3, has halted, and lane 0 streams", async || {
+        let lanes = lanes(&instance.private).await;
+        lanes[1].0 == HALTED && lanes[0].0 == STREAMING
+    })
+    .await;
+    let detail = lanes(&instance.private).await.remove(1).1;
+    assert!(detail.starts_with("partition 3 holds a record at offset"), "{detail}");
+    create_many(&mut instance.client, MANY).await;
+    instance.end().await;
+    let found = read(&stage.place.topic).await;
+    for (shard, head) in stage.heads().await {
+        let last = if shard % 2 == 1 { published[&shard] } else { head };
+        let ours = positions(&found).remove(&shard).unwrap_or_default();
+        assert_eq!(ours, (1..=last).collect::<Vec<u64>>(), "partition {shard}");
+    }
+}
+
+/// The positions of each shard after one place, up to another; a shard that is not named begins at 1.
+fn between(after: &BTreeMap<u16, u64>, last: &BTreeMap<u16, u64>) -> BTreeMap<u16, Vec<u64>> {
+    let first = |shard| after.get(shard).copied().unwrap_or_default() + 1;
+    let positions = last.iter().map(|(shard, last)| (*shard, (first(shard)..=*last).collect::<Vec<u64>>()));
+    positions.filter(|(_, positions)| !positions.is_empty()).collect()
+}

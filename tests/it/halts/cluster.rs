@@ -1,0 +1,88 @@
+//! What administrators, retention and strangers do to a topic.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio::task::spawn_blocking;
+
+use crate::audit::{TopicRecord, read_topic};
+use crate::client::{PATIENCE, wait_until};
+use crate::services::kafka;
+
+/// Partitions of a topic that the service makes.
+const PARTITIONS: i32 = 8;
+
+/// Deletes a topic, and waits until it is gone.
+pub(super) async fn delete_topic(topic: &str) {
+    let admin = admin();
+    admin.delete_topics(&[topic], &options()).await.unwrap().remove(0).unwrap();
+    wait_until("the topic is gone", async || partitions(topic).await == 0).await;
+}
+
+/// Makes a topic.
+pub(super) async fn make_topic(topic: &str, partitions_wanted: i32) {
+    wait_until("the topic is made", async || {
+        let new = NewTopic::new(topic, partitions_wanted, TopicReplication::Fixed(1));
+        match admin().create_topics(&[new], &options()).await.unwrap().remove(0) {
+            Ok(_) => true,
+            // One of that name is still being deleted.
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => false,
+            Err((_, code)) => panic!("{topic} cannot be made: {code}"),
+        }
+    })
+    .await;
+    let all = usize::try_from(partitions_wanted).unwrap();
+    wait_until("the topic has all its partitions", async || partitions(topic).await == all).await;
+}
+
+/// Deletes every record, as retention does.
+pub(super) async fn empty_topic(topic: &str) {
+    let mut all = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        all.add_partition_offset(topic, partition, Offset::End).unwrap();
+    }
+    for element in admin().delete_records(&all, &options()).await.unwrap().elements() {
+        element.error().unwrap();
+    }
+}
+
+/// Publishes a record that no relay wrote.
+pub(super) async fn publish_foreign(topic: &str, partition: i32) {
+    let topic = topic.to_owned();
+    let publish = spawn_blocking(move || {
+        let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", kafka()).create().unwrap();
+        let record = BaseRecord::<str, str>::to(&topic).partition(partition).key("stranger").payload("greetings");
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer.flush(PATIENCE).unwrap();
+    });
+    publish.await.unwrap();
+}
+
+/// Everything that is committed on a topic.
+pub(super) async fn read(topic: &str) -> Vec<TopicRecord> {
+    let topic = topic.to_owned();
+    spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap()
+}
+
+/// Number of partitions; 0 if there is no such topic.
+async fn partitions(topic: &str) -> usize {
+    let topic = topic.to_owned();
+    let count = spawn_blocking(move || {
+        let metadata = admin().inner().fetch_metadata(Some(&topic), PATIENCE).unwrap();
+        metadata.topics().iter().find(|found| found.name() == topic).map_or(0, |found| found.partitions().len())
+    });
+    count.await.unwrap()
+}
+
+fn admin() -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", kafka()).create().unwrap()
+}
+
+fn options() -> AdminOptions {
+    let limit = Some(Duration::from_secs(30));
+    AdminOptions::new().request_timeout(limit).operation_timeout(limit)
+}

@@ -1,0 +1,205 @@
+//! The program as a process: what it refuses to start with, what its commands print, and how it ends.
+
+mod drain;
+
+use std::process::Output;
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::client::{create_many, printed_events};
+use crate::instance::{Instance, Place, run};
+use crate::services::{Database, DatabaseFile, fresh_topic, postgres};
+
+/// A password that must not be seen anywhere.
+const CANARY: &str = "canary-7f3a";
+
+#[test]
+fn a_wrong_configuration_stops_the_process_with_a_sentence() {
+    let file = DatabaseFile::create();
+    let place = Place { database: file.url(), topic: fresh_topic() };
+    for (name, value, sentence) in [
+        ("CMGATE__KAFKA__BROKER", "127.0.0.1:9092", "kafka.broker is not a known key; known are brokers,"),
+        ("CMGATE__LISTENING", "127.0.0.1:80", "listening is not a known key; known are mode, listen,"),
+        ("CMGATE__KAFKA__PARTITIONS", "0", "kafka.partitions must be"),
+        ("CMGATE__SHUTDOWN__GRACE", "soon", "shutdown.grace must be"),
+        (
+            "CMGATE__DATABASE__URL",
+            "mysql://db/x",
+            "database.url must be a URL that begins with postgres:// or sqlite://",
+        ),
+        (
+            "CMGATE__LISTEN",
+            "0.0.0.0:8080",
+            "listen must be a loopback address such as 127.0.0.1:8080, not 0.0.0.0:8080",
+        ),
+        ("CMGATE__ADMIN_LISTEN", "[::]:9090", "admin_listen must be a loopback address such as 127.0.0.1:9090"),
+        ("CMGATE__TEMPLATES", "nowhere", "cannot read the templates in nowhere"),
+    ] {
+        for command in ["serve", "check-config"] {
+            let told = refusal(&run(&place, &[(name, value)], &[command]));
+            assert!(told.starts_with(sentence), "{command} with {name}={value}: {told}");
+        }
+    }
+    assert!(!file.path().exists(), "nothing was begun");
+}
+
+#[test]
+fn a_wrong_command_line_stops_the_process() {
+    let place = Place { database: "sqlite://nowhere/cmgate.db".to_owned(), topic: fresh_topic() };
+    for arguments in [&["server"][..], &["relay", "allow-empty-topic"], &["tail", "--shard", "x"]] {
+        let output = run(&place, &[], arguments);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_database_that_is_away_is_told_apart_from_a_wrong_configuration() {
+    let place = Place { database: format!("postgres://u:{CANARY}@127.0.0.1:1/x"), topic: fresh_topic() };
+    let output = run(&place, &[], &["serve"]);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    assert_silent_about_secrets(&output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_fit_is_refused() {
+    let database = Database::create().await;
+    a_database_that_does_not_fit(&Place { database: database.url().to_owned(), topic: fresh_topic() }).await;
+    let file = DatabaseFile::create();
+    a_database_that_does_not_fit(&Place { database: file.url(), topic: fresh_topic() }).await;
+}
+
+async fn a_database_that_does_not_fit(place: &Place) {
+    assert!(run(place, &[], &["migrate"]).status.success());
+    for (name, value, other) in [("CMGATE__KAFKA__PARTITIONS", "4", "4 in 2"), ("CMGATE__KAFKA__LANES", "1", "8 in 1")]
+    {
+        let told = refusal(&run(place, &[(name, value), QUIET], &["serve"]));
+        let sentence =
+            format!("8 shards in 2 relay lanes, the configuration says {other}; both are fixed for the life");
+        assert!(told.contains(&sentence), "{told}");
+    }
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 SELECT 9999, 'later', success, checksum, execution_time FROM _sqlx_migrations LIMIT 1";
+    execute(&place.database, later).await;
+    for command in ["serve", "migrate", "tail"] {
+        let told = refusal(&run(place, &[QUIET], &[command]));
+        assert_eq!(told, "the schema of the database is newer than this program: it has migration 9999", "{command}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_may_lose_commits_is_refused() {
+    let database = Database::create().await;
+    let place = Place { database: database.url().to_owned(), topic: fresh_topic() };
+    let set =
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$";
+    execute(database.url(), set).await;
+    let told = refusal(&run(&place, &[QUIET], &["serve"]));
+    assert_eq!(told, "synchronous_commit must be on or remote_apply for this role and database; it is off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_not_printed() {
+    let database = Database::create().await;
+    // The server asks for no password, and so takes this one.
+    let url = database.url().replacen("postgres@", &format!("postgres:{CANARY}@"), 1);
+    assert!(url.contains(CANARY), "{}", postgres());
+    let place = Place { database: url, topic: fresh_topic() };
+    let secret = [("CMGATE__KAFKA__PROPERTIES__SASL_PASSWORD", CANARY), ("CMGATE__LOG__FILTER", "debug")];
+
+    let shown = run(&place, &secret, &["check-config"]);
+    assert!(shown.status.success(), "{shown:?}");
+    assert_silent_about_secrets(&shown);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("postgres:***@") && shown.contains("\"sasl.password\" = \"***\""), "{shown}");
+
+    let mut instance = Instance::start_with(&place, &secret);
+    create_many(&mut instance.client(), 1).await;
+    assert!(instance.terminate().success());
+    let log = instance.log();
+    assert!(log.contains("stopped") && !log.contains(CANARY), "{log}");
+    let refused = run(&place, &[("CMGATE__KAFKA__PARTITIONS", "4"), secret[0], secret[1]], &["serve"]);
+    assert_eq!(refused.status.code(), Some(64));
+    assert_silent_about_secrets(&refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrate_makes_the_schema_and_can_be_repeated() {
+    let database = Database::create().await;
+    let place = Place { database: database.url().to_owned(), topic: fresh_topic() };
+    for _ in 0..2 {
+        let output = run(&place, &[QUIET], &["migrate"]);
+        assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+        let mut connection = PgConnection::connect(database.url()).await.unwrap();
+        let heads: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM event_head").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(heads, 8);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_prints_each_event_once_with_its_place() {
+    let file = DatabaseFile::create();
+    let place = Place { database: file.url(), topic: fresh_topic() };
+    let mut instance = Instance::start(&place);
+    let created = create_many(&mut instance.client(), 30).await;
+    assert!(instance.terminate().success());
+
+    let printed = printed_events(&place, &[]);
+    assert_eq!(printed.len(), created.len());
+    let mut by_shard = vec![Vec::new(); 8];
+    for event in &printed {
+        let (shard, position) = placed(event);
+        assert_eq!(position, by_shard[shard].len() as u64 + 1, "positions are 1, 2, 3, ... in each shard: {event}");
+        by_shard[shard].push(event);
+        assert_eq!((&event["type"], &event["request"]["version"]), (&"REQUEST_EVENT_TYPE_CREATED".into(), &1.into()));
+    }
+    for request in created {
+        assert_eq!(printed.iter().filter(|event| event["request"]["id"] == request.id).count(), 1, "{}", request.id);
+    }
+
+    let (shard, events) = by_shard.iter().enumerate().max_by_key(|(_, events)| events.len()).unwrap();
+    let some = printed_events(&place, &["--shard", &shard.to_string(), "--from", "2"]);
+    assert_eq!(some.iter().collect::<Vec<&Value>>(), events[1..]);
+    let told = refusal(&run(&place, &[QUIET], &["tail", "--no-follow", "--shard", "8"]));
+    assert_eq!(told, "there is no shard 8; the log has shards 0 to 7");
+}
+
+/// Leaves nothing on standard error but the sentence.
+const QUIET: (&str, &str) = ("CMGATE__LOG__FILTER", "error");
+
+/// The one sentence of a command that is refused with exit code 64.
+fn refusal(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    let sentence = told.strip_prefix("cmgate: ").and_then(|told| told.strip_suffix('\n'));
+    let sentence = sentence.unwrap_or_else(|| panic!("one line, not {told}"));
+    assert!(!sentence.contains('\n'), "one line, not {told}");
+    sentence.to_owned()
+}
+
+/// Fails if the password stands anywhere in what a command printed.
+fn assert_silent_about_secrets(output: &Output) {
+    let printed = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
+    assert!(!printed.is_empty() && !printed.contains(CANARY), "{printed}");
+}
+
+/// Shard and position of a printed event.
+fn placed(event: &Value) -> (usize, u64) {
+    let shard = event["shard"].as_u64().unwrap().try_into().unwrap();
+    // 64-bit numbers are texts in the JSON form of protobuf.
+    (shard, event["position"].as_str().unwrap().parse().unwrap())
+}
+
+async fn execute(database: &str, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if database.starts_with("postgres") {
+        let mut connection = PgConnection::connect(database).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    } else {
+        let mut connection = SqliteConnection::connect(database).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+}

@@ -1,0 +1,368 @@
+//! The script: lives of requests, told as data.
+
+use cmgate::contract::v1::{Credential, DataItem, RequestDraft, RequestStatus as Status, RequestType as Type};
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::client::{CARDS, DEV, JUDGE, PAVLE, PROFILES, SECOND_JUDGE};
+
+/// The card that the samples know, and its profile.
+const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
+const CARD_PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
+/// What requests of the script produce.
+const MADE_CARD: &str = "00000000-0000-0000-0000-0000000000c1";
+const MADE_PROFILE: &str = "00000000-0000-0000-0000-0000000000d1";
+const RENEWED_CARD: &str = "00000000-0000-0000-0000-0000000000c2";
+const RENEWED_PROFILE: &str = "00000000-0000-0000-0000-0000000000d2";
+/// A software profile that the service has not heard of.
+const OLD_PROFILE: &str = "00000000-0000-0000-0000-0000000000d3";
+
+/// The life of one request.
+pub(super) struct Life {
+    pub(super) name: &'static str,
+    /// Who creates it.
+    pub(super) by: &'static str,
+    pub(super) draft: Draft,
+    /// Its status once it is created.
+    pub(super) begins: Status,
+    pub(super) steps: &'static [Step],
+}
+
+/// What is asked for; empty texts stand for what is left out.
+pub(super) struct Draft {
+    kind: Type,
+    /// The type as the REST API calls it.
+    legacy_kind: &'static str,
+    template: &'static str,
+    target: &'static str,
+    profile: &'static str,
+    smartcard: &'static str,
+    items: &'static [(&'static str, Option<&'static str>)],
+    comment: &'static str,
+    priority: Option<u8>,
+    /// The body as the documents show it; it is sent as it stands there.
+    documented: Option<&'static str>,
+}
+
+/// One call on a request.
+pub(super) struct Step {
+    pub(super) by: &'static str,
+    pub(super) action: Action,
+    /// The status after it, or the code of its refusal.
+    pub(super) leads_to: Result<Status, Code>,
+}
+
+pub(super) enum Action {
+    Approve(&'static [(&'static str, Option<&'static str>)]),
+    Deny,
+    Start,
+    /// Profile and smart card that were made.
+    Complete(&'static str, &'static str),
+    Fail,
+    Cancel,
+    Abandon,
+}
+
+/// A draft that is refused: the code of gRPC and the status of HTTP.
+pub(super) const REFUSED: [(&str, Draft, Code, u16); 4] = [
+    (
+        "a software profile has no PIN to unblock",
+        Draft { template: PROFILES, profile: OLD_PROFILE, ..of(Type::Unblock, "Unblock") },
+        Code::PermissionDenied,
+        403,
+    ),
+    (
+        "cards are asked for others by initiators only",
+        Draft { template: CARDS, target: PAVLE, ..of(Type::Enroll, "Enroll") },
+        Code::PermissionDenied,
+        403,
+    ),
+    ("a template is unknown", Draft { template: CARD, ..of(Type::Enroll, "Enroll") }, Code::InvalidArgument, 400),
+    (
+        "a card is unknown",
+        Draft { smartcard: MADE_PROFILE, ..of(Type::Unblock, "Unblock") },
+        Code::InvalidArgument,
+        400,
+    ),
+];
+
+pub(super) const LIVES: [Life; 19] = [
+    Life {
+        name: "the first documented example, carried out",
+        by: DEV,
+        draft: Draft {
+            template: CARDS,
+            documented: Some(include_str!("../../../src/api/rest/tests/golden/create-1.json")),
+            ..of(Type::Enroll, "Enroll")
+        },
+        begins: Status::Approved,
+        steps: &[
+            step(DEV, Action::Start, Status::Executing),
+            refused(DEV, Action::Start, Code::FailedPrecondition),
+            step(DEV, Action::Complete(MADE_PROFILE, MADE_CARD), Status::Completed),
+            refused(DEV, Action::Cancel, Code::FailedPrecondition),
+        ],
+    },
+    Life {
+        name: "the second documented example, completed at once",
+        by: DEV,
+        draft: Draft {
+            smartcard: CARD,
+            documented: Some(include_str!("../../../src/api/rest/tests/golden/create-2.json")),
+            ..of(Type::Unblock, "Unblock")
+        },
+        begins: Status::Approved,
+        steps: &[
+            refused(JUDGE, Action::Complete("", ""), Code::PermissionDenied),
+            refused(DEV, Action::Complete(MADE_PROFILE, MADE_CARD), Code::InvalidArgument),
+            step(DEV, Action::Complete("", ""), Status::Completed),
+        ],
+    },
+    Life {
+        name: "the third documented example, approved and carried out",
+        by: DEV,
+        draft: Draft {
+            template: PROFILES,
+            target: PAVLE,
+            items: &[("name", Some("pavle")), ("city", Some("seattle"))],
+            comment: "LALALALA",
+            priority: Some(4),
+            documented: Some(include_str!("../../../src/api/rest/tests/golden/create-3.json")),
+            ..of(Type::Enroll, "Enroll")
+        },
+        begins: Status::Pending,
+        steps: &[
+            refused(PAVLE, Action::Start, Code::FailedPrecondition),
+            refused(DEV, Action::Approve(&[]), Code::PermissionDenied),
+            refused(PAVLE, Action::Approve(&[]), Code::PermissionDenied),
+            step(JUDGE, Action::Approve(&[("CITY", Some("tacoma")), ("room", None)]), Status::Approved),
+            refused(DEV, Action::Start, Code::PermissionDenied),
+            step(PAVLE, Action::Start, Status::Executing),
+            step(PAVLE, Action::Complete("00000000-0000-0000-0000-0000000000d4", ""), Status::Completed),
+        ],
+    },
+    Life {
+        name: "two approvals, given up by its originator",
+        by: DEV,
+        draft: Draft {
+            template: PROFILES,
+            target: PAVLE,
+            profile: OLD_PROFILE,
+            priority: Some(255),
+            ..of(Type::RecoverOnBehalf, "RecoverOnBehalf")
+        },
+        begins: Status::Pending,
+        steps: &[
+            step(JUDGE, Action::Approve(&[]), Status::Pending),
+            refused(JUDGE, Action::Approve(&[]), Code::FailedPrecondition),
+            step(SECOND_JUDGE, Action::Approve(&[]), Status::Approved),
+            step(SECOND_JUDGE, Action::Start, Status::Executing),
+            step(DEV, Action::Abandon, Status::Failed),
+        ],
+    },
+    Life {
+        name: "one approval of two, then denied",
+        by: JUDGE,
+        draft: Draft { smartcard: CARD, target: DEV, ..of(Type::RecoverOnBehalf, "recoveronbehalf") },
+        begins: Status::Pending,
+        steps: &[
+            step(SECOND_JUDGE, Action::Approve(&[]), Status::Pending),
+            step(PAVLE, Action::Deny, Status::Denied),
+            refused(PAVLE, Action::Approve(&[]), Code::FailedPrecondition),
+        ],
+    },
+    Life {
+        name: "denied at once",
+        by: PAVLE,
+        draft: Draft { template: PROFILES, comment: "bitte, für Ærøskøbing ☂", ..of(Type::Enroll, "ENROLL") },
+        begins: Status::Pending,
+        steps: &[step(JUDGE, Action::Deny, Status::Denied), refused(PAVLE, Action::Cancel, Code::FailedPrecondition)],
+    },
+    Life {
+        name: "canceled while it waits",
+        by: DEV,
+        draft: Draft { template: PROFILES, priority: Some(0), ..of(Type::Enroll, "Enroll") },
+        begins: Status::Pending,
+        steps: &[refused(JUDGE, Action::Cancel, Code::PermissionDenied), step(DEV, Action::Cancel, Status::Canceled)],
+    },
+    Life {
+        name: "canceled in execution",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        begins: Status::Approved,
+        steps: &[step(DEV, Action::Start, Status::Executing), step(DEV, Action::Cancel, Status::Canceled)],
+    },
+    Life {
+        name: "failed in execution",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        begins: Status::Approved,
+        steps: &[step(DEV, Action::Start, Status::Executing), step(DEV, Action::Fail, Status::Failed)],
+    },
+    Life {
+        name: "abandoned before it began",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        begins: Status::Approved,
+        steps: &[step(DEV, Action::Abandon, Status::Failed)],
+    },
+    Life {
+        name: "renewed, which replaces the card",
+        by: DEV,
+        draft: Draft { template: CARDS, profile: CARD_PROFILE, smartcard: CARD, ..of(Type::Renew, "Renew") },
+        begins: Status::Approved,
+        steps: &[step(DEV, Action::Complete(RENEWED_PROFILE, RENEWED_CARD), Status::Completed)],
+    },
+    Life {
+        name: "retired: the card that was made by the first request is known since",
+        by: DEV,
+        draft: Draft { smartcard: MADE_CARD, ..of(Type::Retire, "Retire") },
+        begins: Status::Approved,
+        steps: &[step(DEV, Action::Complete(MADE_PROFILE, MADE_CARD), Status::Completed)],
+    },
+    Life {
+        name: "revoked, and under way",
+        by: DEV,
+        draft: Draft { profile: RENEWED_PROFILE, ..of(Type::Disable, "Revoke") },
+        begins: Status::Approved,
+        steps: &[step(DEV, Action::Start, Status::Executing)],
+    },
+    Life {
+        name: "reinstated, and not begun",
+        by: DEV,
+        draft: Draft { smartcard: CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
+        begins: Status::Approved,
+        steps: &[],
+    },
+    Life {
+        name: "updated online, with an item of the policy",
+        by: DEV,
+        draft: Draft {
+            smartcard: CARD,
+            items: &[("sample data item", Some("")), ("more", None)],
+            ..of(Type::OnlineUpdate, "OnlineUpdate")
+        },
+        begins: Status::Approved,
+        steps: &[],
+    },
+    Life {
+        name: "a duplicate",
+        by: DEV,
+        draft: Draft { smartcard: CARD, ..of(Type::Duplicate, "Duplicate") },
+        begins: Status::Approved,
+        steps: &[],
+    },
+    Life {
+        name: "a recovery",
+        by: PAVLE,
+        draft: Draft { template: PROFILES, profile: OLD_PROFILE, ..of(Type::Recover, "Recover") },
+        begins: Status::Pending,
+        steps: &[],
+    },
+    Life {
+        name: "a temporary card",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::TemporaryCardEnroll, "TemporaryCards") },
+        begins: Status::Approved,
+        steps: &[],
+    },
+    Life {
+        name: "an offline unblock",
+        by: DEV,
+        draft: Draft { smartcard: CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
+        begins: Status::Approved,
+        steps: &[],
+    },
+];
+
+const fn of(kind: Type, legacy_kind: &'static str) -> Draft {
+    Draft {
+        kind,
+        legacy_kind,
+        template: "",
+        target: "",
+        profile: "",
+        smartcard: "",
+        items: &[],
+        comment: "",
+        priority: None,
+        documented: None,
+    }
+}
+
+const fn step(by: &'static str, action: Action, status: Status) -> Step {
+    Step { by, action, leads_to: Ok(status) }
+}
+
+const fn refused(by: &'static str, action: Action, code: Code) -> Step {
+    Step { by, action, leads_to: Err(code) }
+}
+
+impl Life {
+    /// The status in which it ends.
+    pub(super) fn ends(&self) -> Status {
+        self.steps.iter().rev().find_map(|step| step.leads_to.ok()).unwrap_or(self.begins)
+    }
+
+    /// How many events it has.
+    pub(super) fn events(&self) -> usize {
+        1 + self.steps.iter().filter(|step| step.leads_to.is_ok()).count()
+    }
+
+    /// For whom it is; everybody here asks for a card of their own, or says for whom.
+    pub(super) fn target(&self) -> &'static str {
+        if self.draft.target.is_empty() { self.by } else { self.draft.target }
+    }
+}
+
+impl Draft {
+    /// The draft in the contract of gRPC.
+    pub(super) fn message(&self) -> RequestDraft {
+        RequestDraft {
+            r#type: self.kind.into(),
+            profile_template: self.template.to_owned(),
+            target: self.target.to_owned(),
+            old_credential: credential(self.profile, self.smartcard),
+            data_items: items(self.items),
+            comment: self.comment.to_owned(),
+            priority: self.priority.map(u32::from),
+        }
+    }
+
+    /// The draft as the body of a REST call.
+    pub(super) fn body(&self) -> String {
+        if let Some(documented) = self.documented {
+            return documented.to_owned();
+        }
+        let items: Vec<Value> =
+            self.items.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
+        let mut body = json!({ "type": self.legacy_kind, "datacollection": items, "comment": self.comment });
+        for (name, value) in [
+            ("profiletemplateuuid", self.template),
+            ("target", self.target),
+            ("profile", self.profile),
+            ("smartcard", self.smartcard),
+        ] {
+            if !value.is_empty() {
+                body[name] = value.into();
+            }
+        }
+        if let Some(priority) = self.priority {
+            body["priority"] = priority.into();
+        }
+        body.to_string()
+    }
+}
+
+/// A profile and smart card; nothing if there is neither.
+pub(super) fn credential(profile: &str, smartcard: &str) -> Option<Credential> {
+    let is_there = !(profile.is_empty() && smartcard.is_empty());
+    is_there.then(|| Credential { profile: profile.to_owned(), smartcard: smartcard.to_owned() })
+}
+
+/// Data items in the contract of gRPC.
+pub(super) fn items(items: &[(&str, Option<&str>)]) -> Vec<DataItem> {
+    let item =
+        |(name, value): &(&str, Option<&str>)| DataItem { name: (*name).to_owned(), value: value.map(str::to_owned) };
+    items.iter().map(item).collect()
+}

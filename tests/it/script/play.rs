@@ -1,0 +1,241 @@
+//! Playing the script: what can be said in REST is said there if it is to be; the rest is gRPC.
+
+use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use cmgate::contract::v1::{
+    AbandonRequestRequest, ApproveRequestRequest, CancelRequestRequest, CompleteRequestRequest, DenyRequestRequest,
+    FailRequestRequest, GetRequestRequest, GetRequestsRequest, Request, RequestStatus, StartRequestRequest,
+};
+use serde_json::Value;
+use tonic::Status;
+use tonic::transport::Channel;
+
+use super::lives::{Action, LIVES, Life, REFUSED, Step, credential, items};
+use crate::client::{DEV, Http, PAVLE, REQUESTS, creation, sent_by};
+use crate::instance::Instance;
+
+/// Statuses with their names and numbers in the REST API.
+const STATUSES: [(RequestStatus, &str, u8); 7] = [
+    (RequestStatus::Pending, "Pending", 16),
+    (RequestStatus::Approved, "Approved", 3),
+    (RequestStatus::Executing, "Executing", 18),
+    (RequestStatus::Completed, "Completed", 8),
+    (RequestStatus::Denied, "Denied", 4),
+    (RequestStatus::Failed, "Failed", 9),
+    (RequestStatus::Canceled, "Canceled", 17),
+];
+
+/// The transport of creates, reads and lists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    Grpc,
+    Rest,
+}
+
+/// Plays the script on one instance.
+pub(super) struct Player {
+    client: RequestServiceClient<Channel>,
+    http: Http,
+    via: Via,
+}
+
+/// A request at the end of the script as both transports show it, without ids and times.
+#[derive(Debug, PartialEq)]
+pub(super) struct End {
+    message: Request,
+    view: Value,
+}
+
+impl Player {
+    pub(super) fn new(instance: &Instance, via: Via) -> Self {
+        Self { client: instance.client(), http: Http::public(instance), via }
+    }
+
+    /// Plays it all, and gives the id of each life.
+    pub(super) async fn play(&mut self) -> Vec<String> {
+        let mut ids = Vec::new();
+        for life in &LIVES {
+            let id = self.create(life).await;
+            self.check(life, &id, life.begins, 1).await;
+            let (mut status, mut version) = (life.begins, 1);
+            for step in life.steps {
+                let answer = self.take(step, &id).await;
+                match (answer, step.leads_to) {
+                    (Ok(request), Ok(next)) => {
+                        (status, version) = (next, version + 1);
+                        assert_eq!((request.status(), request.version), (status, version), "{}", life.name);
+                    }
+                    (Err(error), Err(code)) => assert_eq!(error.code(), code, "{}: {error}", life.name),
+                    (answer, expected) => panic!("{}: {answer:?} instead of {expected:?}", life.name),
+                }
+                self.check(life, &id, status, version).await;
+            }
+            ids.push(id);
+        }
+        self.try_what_is_refused().await;
+        self.check_lists(&ids).await;
+        ids
+    }
+
+    /// The requests as gRPC shows them.
+    pub(super) async fn requests(&mut self, ids: &[String]) -> Vec<Request> {
+        let mut requests = Vec::new();
+        for id in ids {
+            requests.push(read(&mut self.client, id).await);
+        }
+        requests
+    }
+
+    /// The requests as both transports show them, without what differs from play to play.
+    pub(super) async fn ends(&mut self, ids: &[String]) -> Vec<End> {
+        let mut ends = Vec::new();
+        for id in ids {
+            let message = without_ids_and_times(read(&mut self.client, id).await);
+            let mut view = self.http.get(&format!("{REQUESTS}/{id}")).await.json();
+            view["Uuid"] = Value::Null;
+            view["Submitted"] = Value::Null;
+            view["Completed"] = (view["Completed"] != "0001-01-01T00:00:00").into();
+            ends.push(End { message, view });
+        }
+        ends
+    }
+
+    async fn create(&mut self, life: &Life) -> String {
+        match self.via {
+            Via::Rest => self.http.by(life.by).post(&[], &life.draft.body()).await.created(),
+            Via::Grpc => {
+                let created = self.client.create_request(sent_by(life.by, creation(life.draft.message()))).await;
+                created.unwrap().into_inner().request.unwrap().id
+            }
+        }
+    }
+
+    /// Reads a request, which must stand where the script says.
+    async fn check(&mut self, life: &Life, id: &str, status: RequestStatus, version: u32) {
+        match self.via {
+            Via::Rest => {
+                let answer = self.http.get(&format!("{REQUESTS}/{id}")).await;
+                assert_eq!(answer.json()["Status"], number(status), "{}: {answer:?}", life.name);
+            }
+            Via::Grpc => {
+                let request = read(&mut self.client, id).await;
+                assert_eq!((request.status(), request.version), (status, version), "{}", life.name);
+            }
+        }
+    }
+
+    async fn take(&mut self, step: &Step, id: &str) -> Result<Request, Status> {
+        let client = &mut self.client;
+        let (by, id) = (step.by, id.to_owned());
+        let request = match &step.action {
+            Action::Approve(delivered) => {
+                let message = ApproveRequestRequest { id, data_items: items(delivered), ..Default::default() };
+                client.approve_request(sent_by(by, message)).await?.into_inner().request
+            }
+            Action::Deny => {
+                let message = DenyRequestRequest { id, comment: "no".to_owned(), ..Default::default() };
+                client.deny_request(sent_by(by, message)).await?.into_inner().request
+            }
+            Action::Start => {
+                let message = StartRequestRequest { id, ..Default::default() };
+                client.start_request(sent_by(by, message)).await?.into_inner().request
+            }
+            Action::Complete(profile, smartcard) => {
+                let new_credential = credential(profile, smartcard);
+                let message = CompleteRequestRequest { id, new_credential, ..Default::default() };
+                client.complete_request(sent_by(by, message)).await?.into_inner().request
+            }
+            Action::Fail => {
+                let message = FailRequestRequest { id, comment: "the printer burns".to_owned(), ..Default::default() };
+                client.fail_request(sent_by(by, message)).await?.into_inner().request
+            }
+            Action::Cancel => {
+                let message = CancelRequestRequest { id, ..Default::default() };
+                client.cancel_request(sent_by(by, message)).await?.into_inner().request
+            }
+            Action::Abandon => {
+                let message = AbandonRequestRequest { id, ..Default::default() };
+                client.abandon_request(sent_by(by, message)).await?.into_inner().request
+            }
+        };
+        Ok(request.expect("every answer has its request"))
+    }
+
+    async fn try_what_is_refused(&mut self) {
+        for (why, draft, code, status) in &REFUSED {
+            match self.via {
+                Via::Rest => {
+                    let answer = self.http.post(&[], &draft.body()).await;
+                    assert_eq!(answer.status, *status, "{why}: {answer:?}");
+                }
+                Via::Grpc => {
+                    let answer = self.client.create_request(creation(draft.message())).await;
+                    assert_eq!(answer.map_err(|error| error.code()).err(), Some(*code), "{why}");
+                }
+            }
+        }
+    }
+
+    /// Lists show what the script says, in the order of its creates.
+    async fn check_lists(&mut self, ids: &[String]) {
+        let lives: Vec<(&Life, &String)> = LIVES.iter().zip(ids).collect();
+        let expected = |is_meant: &dyn Fn(&Life) -> bool| -> Vec<String> {
+            lives.iter().filter(|(life, _)| is_meant(life)).map(|(_, id)| (*id).clone()).collect()
+        };
+        assert_eq!(self.list("", DEV, GetRequestsRequest::default()).await, ids);
+        for (status, name, _) in STATUSES {
+            let filter = GetRequestsRequest { statuses: vec![status.into()], ..Default::default() };
+            let listed = self.list(&format!("?status={name}"), DEV, filter).await;
+            assert_eq!(listed, expected(&|life| life.ends() == status), "{name}");
+        }
+        for user in [DEV, PAVLE] {
+            let (statuses, targets) = (vec![RequestStatus::Pending.into()], vec![user.to_owned()]);
+            let filter = GetRequestsRequest { statuses, targets, ..Default::default() };
+            let listed = self.list("?targetuser=current&status=Pending", user, filter).await;
+            let is_meant = |life: &Life| life.ends() == RequestStatus::Pending && life.target() == user;
+            assert_eq!(listed, expected(&is_meant), "for {user}");
+        }
+    }
+
+    async fn list(&mut self, query: &str, user: &'static str, filter: GetRequestsRequest) -> Vec<String> {
+        match self.via {
+            Via::Rest => {
+                let answer = self.http.by(user).get(&format!("{REQUESTS}{query}")).await;
+                if answer.status == 204 {
+                    return Vec::new();
+                }
+                assert_eq!(answer.status, 200, "{answer:?}");
+                let listed = answer.json();
+                listed.as_array().unwrap().iter().map(|view| view["Uuid"].as_str().unwrap().to_owned()).collect()
+            }
+            Via::Grpc => {
+                let page = self.client.get_requests(sent_by(user, filter)).await.unwrap().into_inner();
+                page.requests.into_iter().map(|request| request.id).collect()
+            }
+        }
+    }
+}
+
+/// Reads a request that must be there.
+pub(super) async fn read(client: &mut RequestServiceClient<Channel>, id: &str) -> Request {
+    let answer = client.get_request(GetRequestRequest { id: id.to_owned() }).await;
+    answer.unwrap().into_inner().request.unwrap()
+}
+
+fn number(status: RequestStatus) -> u8 {
+    STATUSES.iter().find(|(named, ..)| *named == status).map(|(_, _, number)| *number).expect("every status has one")
+}
+
+fn without_ids_and_times(mut request: Request) -> Request {
+    request.id.clear();
+    (request.submit_time, request.update_time) = (None, None);
+    for approval in &mut request.approvals {
+        approval.time = None;
+    }
+    if let Some(execution) = &mut request.execution {
+        execution.time = None;
+    }
+    if let Some(conclusion) = &mut request.conclusion {
+        conclusion.time = None;
+    }
+    request
+}

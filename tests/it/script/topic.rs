@@ -1,0 +1,38 @@
+//! What a consumer that knows nothing but the contract learns from the topic, and can check by itself.
+
+use std::collections::HashMap;
+
+use cmgate::contract::v1::{Request, RequestEvent};
+use prost::Message;
+
+use crate::audit::TopicRecord;
+
+/// The requests as their last events show them. Checks what the README promises every consumer: in each partition the
+/// positions are 1, 2, 3, ..., and so are the versions of each request.
+pub(super) fn last_told(records: &[TopicRecord]) -> HashMap<String, Request> {
+    let mut positions: HashMap<u16, u64> = HashMap::new();
+    let mut told: HashMap<String, Request> = HashMap::new();
+    for record in records {
+        let event = RequestEvent::decode(record.value.as_slice()).unwrap();
+        let position = positions.entry(record.partition).or_default();
+        *position += 1;
+        assert_eq!((event.shard, event.position), (record.partition.into(), *position), "{event:?}");
+        assert_eq!(header(record, "x-pos"), position.to_string());
+        assert_eq!(header(record, "ce_id"), format!("{}-{position}", record.partition));
+
+        let request = event.request.unwrap();
+        assert_eq!(record.key, request.id.as_bytes(), "the key is the id of the request");
+        let before = told.get(&request.id);
+        assert_eq!(request.version, before.map_or(0, |before| before.version) + 1, "{request:?}");
+        assert_eq!(header(record, "x-request-version"), request.version.to_string());
+        assert_eq!(event.previous_status, before.map_or(0, |before| before.status), "{request:?}");
+        told.insert(request.id.clone(), request);
+    }
+    told
+}
+
+fn header<'r>(record: &'r TopicRecord, name: &str) -> &'r str {
+    let found = record.headers.iter().find(|(header, _)| header == name);
+    let (_, value) = found.unwrap_or_else(|| panic!("no {name} in {record:?}"));
+    std::str::from_utf8(value).unwrap()
+}
