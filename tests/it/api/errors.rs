@@ -151,7 +151,8 @@ async fn what_is_not_offered_is_told_in_the_shape_of_its_transport() {
         assert_eq!((answer.status, &answer.json()["Message"]), (404, &expected.into()), "{answer:?}");
     }
     let item = format!("{REQUESTS}/{}", Uuid::new_v4());
-    for (method, path, allowed) in [("DELETE", REQUESTS, "GET, POST"), ("PUT", &*item, "GET"), ("POST", &*item, "GET")]
+    for (method, path, allowed) in
+        [("DELETE", REQUESTS, "GET, POST"), ("POST", &*item, "GET, PUT"), ("PATCH", &*item, "GET, PUT")]
     {
         let answer = api.http.send(method, path, &[], "").await;
         assert_eq!((answer.status, answer.header("allow")), (405, allowed), "{answer:?}");
