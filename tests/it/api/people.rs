@@ -82,6 +82,7 @@ async fn a_request_is_approved_by_as_many_others_as_its_policy_says() {
 
     let draft = RequestDraft {
         r#type: RequestType::RecoverOnBehalf.into(),
+        target: PAVLE.to_owned(),
         old_credential: Some(Credential { profile: NAME.to_owned(), smartcard: String::new() }),
         ..enrollment(PROFILES)
     };
