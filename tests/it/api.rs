@@ -13,6 +13,9 @@ use crate::client::Http;
 use crate::instance::{Instance, Place};
 use crate::services::{DatabaseFile, fresh_topic};
 
+/// No brokers, so that the service starts its own; spares the real one the topics of these tests.
+const EMBEDDED: (&str, &str) = ("CMGATE__KAFKA__BROKERS", "");
+
 /// A service of one test, with its callers.
 struct Api {
     instance: Instance,
@@ -23,8 +26,9 @@ struct Api {
 }
 
 impl Api {
+    /// Starts one with the built-in test broker, as `cargo run` does: what callers meet is the same.
     fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_with(&[EMBEDDED])
     }
 
     fn start_with(settings: &[(&str, &str)]) -> Self {

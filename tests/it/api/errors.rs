@@ -12,7 +12,7 @@ use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use super::Api;
+use super::{Api, EMBEDDED};
 use crate::client::{CARDS, PROFILES, REQUESTS, create, creation, enrollment, info, printed_events};
 use crate::instance::channel;
 
@@ -144,7 +144,7 @@ async fn what_is_not_offered_is_told_in_the_shape_of_its_transport() {
     let error = grpc.unary(tonic::Request::new(GetRequestRequest::default()), path, codec).await.unwrap_err();
     assert_told(&error, Code::Unimplemented, "UNIMPLEMENTED");
 
-    for path in ["/", "/CertificateManagement/api/v1.0/profiles", "/cmgate.v1.RequestService/GetRequest"] {
+    for path in ["/", "/CertificateManagement/api/v2.0/requests", "/cmgate.v1.RequestService/GetRequest"] {
         let answer = api.http.get(path).await;
         let address = format!("http://{}{path}", api.instance.public);
         let expected = format!("No HTTP resource was found that matches the request URI '{address}'.");
@@ -187,7 +187,7 @@ async fn a_bad_call_over_rest_is_told_what_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused() {
-    let api = Api::start_with(&[("CMGATE__LIMITS__MESSAGE_BYTES", "4096")]);
+    let api = Api::start_with(&[EMBEDDED, ("CMGATE__LIMITS__MESSAGE_BYTES", "4096")]);
     let mut client = api.client.clone();
     let with_comment = |length| RequestDraft { comment: "x".repeat(length), ..enrollment(CARDS) };
     let error = client.create_request(creation(with_comment(4_096))).await.unwrap_err();

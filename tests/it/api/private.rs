@@ -43,7 +43,7 @@ async fn health_and_reflection_are_served_beside_the_requests() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_private_port_tells_how_the_service_is() {
-    let api = Api::start();
+    let api = Api::start_with(&[]);
     let private = Http::private(&api.instance);
     create_many(&mut api.client.clone(), 20).await;
     api.http.get(REQUESTS).await;
