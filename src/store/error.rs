@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use thiserror::Error;
 
 /// A failure of the store. `Display` leaves out the source; a log walks the chain.
@@ -35,7 +36,7 @@ pub enum StoreError {
     Unfit(String),
     /// The schema could not be brought up to date.
     #[error("the schema could not be migrated")]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(#[source] MigrateError),
     /// A file beside the database could not be used.
     #[error("cannot use {path}")]
     File {
@@ -80,6 +81,17 @@ impl From<sqlx::Error> for StoreError {
             _ => false,
         };
         if away { Self::Unavailable(error) } else { Self::Refused(error) }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Unfit(format!(
+                "the schema of the database is newer than this program: it has migration {version}"
+            )),
+            other => Self::Migration(other),
+        }
     }
 }
 

@@ -110,9 +110,8 @@ impl Plan {
         self.changes.iter().filter_map(|change| learned(&change.event)).collect()
     }
 
-    /// What each member hears, once the positions that begin at `first` in each shard are committed.
-    pub(super) fn replies(self, first: &HashMap<Shard, Position>) -> Vec<Reply> {
-        let events = self.events(first);
+    /// What each member hears, once the events of the changes, as [`Self::events`] places them, are committed.
+    pub(super) fn replies(self, events: Vec<LoggedEvent>) -> Vec<Reply> {
         let applied: HashMap<RequestId, Applied> = self
             .changes
             .into_iter()

@@ -93,7 +93,7 @@ async fn try_commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, S
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
-        return Ok(plan.replies(&HashMap::new()));
+        return Ok(plan.replies(Vec::new()));
     }
     insert_requests(&mut tx, &plan).await?;
     update_requests(&mut tx, &plan).await?;
@@ -102,7 +102,8 @@ async fn try_commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, S
     let first = append(&mut tx, &plan).await?;
     // Whatever goes wrong from here on, the server may have committed.
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
-    Ok(plan.replies(&first))
+    let events = plan.events(&first);
+    Ok(plan.replies(events))
 }
 
 async fn begin(store: &Postgres) -> Result<Transaction<'static, Db>, StoreError> {

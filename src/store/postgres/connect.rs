@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
@@ -58,7 +58,8 @@ impl Postgres {
         let writers = pool(settings.write_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
         let readers = pool(settings.max_connections, options.clone().options([READ_TIMEOUT])).await?;
         check_server(&writers).await?;
-        migrate(&writers).await?;
+        // The migrator holds an advisory lock, so that processes that start together do not meet.
+        MIGRATOR.run(&writers).await?;
         agree_on_topology(&writers, settings.topology).await?;
         Ok(Self { writers, readers, options, topology: settings.topology, candidates: Arc::default() })
     }
@@ -96,16 +97,6 @@ async fn check_server(pool: &PgPool) -> Result<(), StoreError> {
         return Err(StoreError::Unfit(format!("fsync must be on; it is {fsync}")));
     }
     Ok(())
-}
-
-async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
-    // The migrator holds an advisory lock, so that processes that start together do not meet.
-    MIGRATOR.run(pool).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError::Unfit(format!(
-            "the schema of the database is newer than this program: it has migration {version}"
-        )),
-        other => StoreError::Migration(other),
-    })
 }
 
 async fn agree_on_topology(pool: &PgPool, wanted: Topology) -> Result<(), StoreError> {

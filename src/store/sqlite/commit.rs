@@ -18,17 +18,18 @@ pub(super) async fn commit(store: &Sqlite, batch: &[Command]) -> Result<Vec<Repl
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
-        return Ok(plan.replies(&HashMap::new()));
+        return Ok(plan.replies(Vec::new()));
     }
     let first = take_positions(&mut tx, &plan).await?;
-    for (change, event) in plan.changes.iter().zip(plan.events(&first)) {
+    let events = plan.events(&first);
+    for (change, event) in plan.changes.iter().zip(&events) {
         write_request(&mut tx, change).await?;
         write_key(&mut tx, change).await?;
-        append(&mut tx, &event).await?;
+        append(&mut tx, event).await?;
     }
     write_subjects(&mut tx, &plan.subjects()).await?;
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
-    Ok(plan.replies(&first))
+    Ok(plan.replies(events))
 }
 
 async fn read_requests(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::SqlitePool;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{Sqlite, StoreError, Topology};
@@ -45,20 +45,11 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrate(&writer).await?;
+        MIGRATOR.run(&writer).await?;
         agree_on_topology(&writer, settings.topology).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { path: settings.path.clone(), writer, readers, topology: settings.topology })
     }
-}
-
-async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
-    MIGRATOR.run(pool).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError::Unfit(format!(
-            "the schema of the database is newer than this program: it has migration {version}"
-        )),
-        other => StoreError::Migration(other),
-    })
 }
 
 async fn agree_on_topology(pool: &SqlitePool, wanted: Topology) -> Result<(), StoreError> {
