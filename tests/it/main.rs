@@ -5,11 +5,12 @@
 
 mod api;
 mod audit;
+mod chaos;
 mod client;
 mod commands;
+mod dice;
 mod halts;
 mod instance;
-mod kills;
 mod load;
 mod process;
 mod relay;

@@ -1,6 +1,7 @@
 //! The servers that the tests run against, and fresh places in them: a database, a file, a topic.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
@@ -21,6 +22,30 @@ pub(crate) fn postgres() -> String {
 /// Address of a Kafka broker.
 pub(crate) fn kafka() -> String {
     address("CMGATE_TEST_KAFKA")
+}
+
+/// Where Postgres listens.
+pub(crate) fn postgres_address() -> SocketAddr {
+    let options = PgConnectOptions::from_str(&postgres()).unwrap();
+    format!("{}:{}", options.get_host(), options.get_port()).parse().unwrap()
+}
+
+/// A broker that tells its clients to come to another address, where a test can put a proxy.
+pub(crate) struct Proxied {
+    /// Where its clients come.
+    pub(crate) advertised: SocketAddr,
+    /// Where it listens.
+    pub(crate) listens: SocketAddr,
+}
+
+impl Proxied {
+    /// The broker's listener of this kind.
+    pub(crate) fn kafka() -> Self {
+        let ports = address("CMGATE_TEST_KAFKA_PROXY");
+        let (from, to) = ports.split_once(':').unwrap();
+        let local = |port: &str| ([127, 0, 0, 1], port.parse().unwrap()).into();
+        Self { advertised: local(from), listens: local(to) }
+    }
 }
 
 /// Kills, stops or starts a server: `control("postgres", "kill")`; the verbs stand in `tests/services/control`. Blocks.
@@ -69,6 +94,11 @@ impl Database {
     /// Its URL.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its URL through a proxy, which speaks no TLS.
+    pub(crate) fn url_at(&self, proxy: SocketAddr) -> String {
+        format!("postgres://postgres@{proxy}/{}?sslmode=disable", self.name)
     }
 }
 

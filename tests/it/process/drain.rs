@@ -7,8 +7,9 @@ use tokio::net::TcpStream;
 
 use crate::audit::audit;
 use crate::client::{CARDS, Http, REQUESTS, create_many, wait_until};
+use crate::dice::Dice;
 use crate::instance::{Instance, Place};
-use crate::load::{Addresses, Load};
+use crate::load::{Addresses, Answered, Load};
 use crate::services::{Database, DatabaseFile, fresh_topic, kafka};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +22,7 @@ async fn a_service_that_stops_under_load_has_published_all_that_it_acknowledged(
         let mut instance = Instance::start(&place);
         let addresses = Addresses::default();
         addresses.set(vec![instance.public]);
-        let load = Load::start(16, &addresses);
+        let load = Load::start(16, &addresses, &Dice::new(Dice::seed()));
         load.progress(500).await;
         instance.signal("TERM");
         let (instance, status) = tokio::task::spawn_blocking(move || {
@@ -31,7 +32,7 @@ async fn a_service_that_stops_under_load_has_published_all_that_it_acknowledged(
         .await
         .unwrap();
         assert!(status.success(), "{status}\n{}", instance.log());
-        acknowledged.extend(load.stop().await);
+        acknowledged.extend(load.stop().await.iter().map(Answered::acknowledged));
         let report = audit(&place.database, &kafka(), &place.topic, acknowledged.clone()).await.unwrap();
         report.assert_clean_and_published();
     }

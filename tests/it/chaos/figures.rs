@@ -1,0 +1,98 @@
+//! The line of figures at the end of each kind of fault.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::audit::{Report, Violation};
+
+/// What the rounds of one kind came to. Printed when it ends, also by a failure.
+pub(super) struct Figures {
+    kind: &'static str,
+    seed: u64,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    rounds: u32,
+    acknowledged: usize,
+    unknown: usize,
+    events: usize,
+    lost: usize,
+    repeated: usize,
+    out_of_order: usize,
+    otherwise_wrong: usize,
+    longest_recovery: Duration,
+}
+
+impl Figures {
+    pub(super) fn new(kind: &'static str, seed: u64) -> Self {
+        Self { kind, seed, counts: Mutex::default() }
+    }
+
+    /// Adds a round that has recovered: what callers were told in it.
+    pub(super) fn add_round(&self, acknowledged: usize, unknown: usize, recovery: Duration) {
+        let mut counts = self.counts.lock().unwrap();
+        counts.rounds += 1;
+        counts.acknowledged += acknowledged;
+        counts.unknown += unknown;
+        counts.longest_recovery = counts.longest_recovery.max(recovery);
+    }
+
+    /// Adds what an audit found: so many more events than before, and what is wrong.
+    pub(super) fn add_audit(&self, more_events: usize, report: &Report) {
+        let mut counts = self.counts.lock().unwrap();
+        counts.events += more_events;
+        for violation in &report.violations {
+            *counts.count_of(violation) += 1;
+        }
+    }
+}
+
+impl Counts {
+    fn count_of(&mut self, violation: &Violation) -> &mut usize {
+        match violation {
+            Violation::AcknowledgedMissing { .. }
+            | Violation::VersionMissing { .. }
+            | Violation::PositionMissing { .. }
+            | Violation::RecordMissing { .. } => &mut self.lost,
+            Violation::VersionRepeated { .. }
+            | Violation::PositionRepeated { .. }
+            | Violation::RecordRepeated { .. } => &mut self.repeated,
+            Violation::RecordOutOfOrder { .. }
+            | Violation::VersionDisordered { .. }
+            | Violation::TimeBackwards { .. } => &mut self.out_of_order,
+            Violation::VersionUnknown { .. }
+            | Violation::HeadWrong { .. }
+            | Violation::WrongShard { .. }
+            | Violation::RecordMisplaced { .. }
+            | Violation::RecordForeign { .. }
+            | Violation::StepIllegal { .. }
+            | Violation::StatusWrong { .. }
+            | Violation::RowContradictory { .. }
+            | Violation::RecordWithoutRow { .. }
+            | Violation::RecordDiffers { .. }
+            | Violation::TopicAhead { .. }
+            | Violation::CheckpointAhead { .. } => &mut self.otherwise_wrong,
+        }
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Counts { rounds, acknowledged, unknown, events, lost, repeated, out_of_order, .. } = *counts;
+        write!(f, "chaos: kind={} seed={} rounds={rounds}", self.kind, self.seed)?;
+        write!(f, " acknowledged={acknowledged} unknown={unknown} events={events}")?;
+        write!(f, " lost={lost} repeated={repeated} out_of_order={out_of_order}")?;
+        write!(f, " otherwise_wrong={}", counts.otherwise_wrong)?;
+        write!(f, " longest_recovery={:.3}s", counts.longest_recovery.as_secs_f64())
+    }
+}
+
+impl Drop for Figures {
+    fn drop(&mut self) {
+        println!("{self}");
+    }
+}

@@ -1,0 +1,145 @@
+//! A proxy between the service and a server, which cuts a connection at an exact point of the protocol.
+//!
+//! It reads both directions message by message. A trap names a message; the first one that fits springs it: that message is
+//! not passed on, and the connection is cut. So a request never reaches the server, or an answer never its client.
+
+mod link;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinSet};
+
+pub(super) use wire::{Api, Protocol, Sight};
+
+/// Longest wait for a trap to be sprung under load.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What happens when the message of a trap comes by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Deed {
+    /// Its connection is cut.
+    Cut,
+    /// Every connection is cut.
+    CutAll,
+    /// Its client is cut off, and the server gets the message so much later, when nobody waits for it any more.
+    DeliverLate(Duration),
+}
+
+/// A proxy; it ends with this value.
+pub(super) struct Proxy {
+    pub(super) address: SocketAddr,
+    shared: Arc<Shared>,
+    listening: AbortHandle,
+}
+
+struct Shared {
+    protocol: Protocol,
+    server: SocketAddr,
+    trap: Mutex<Option<Trap>>,
+    is_refusing: AtomicBool,
+    links: Mutex<JoinSet<()>>,
+}
+
+struct Trap {
+    sight: Sight,
+    deed: Deed,
+    sprung: oneshot::Sender<()>,
+}
+
+/// A trap that was set.
+pub(super) struct Set(oneshot::Receiver<()>);
+
+impl Set {
+    /// Waits until the trap is sprung.
+    pub(super) async fn sprung(self) {
+        let sprung = tokio::time::timeout(PATIENCE, self.0).await;
+        sprung.expect("under load every message comes by").expect("the proxy lives on");
+    }
+}
+
+impl Proxy {
+    /// Puts a proxy in front of a server.
+    pub(super) async fn start(protocol: Protocol, listen: SocketAddr, server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(listen).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            protocol,
+            server,
+            trap: Mutex::default(),
+            is_refusing: AtomicBool::new(false),
+            links: Mutex::default(),
+        });
+        let listening = tokio::spawn(listen_on(listener, Arc::clone(&shared))).abort_handle();
+        Self { address, shared, listening }
+    }
+
+    /// Sets a trap for the next message of a kind.
+    pub(super) fn set(&self, sight: Sight, deed: Deed) -> Set {
+        let (sprung, told) = oneshot::channel();
+        *self.shared.trap.lock().unwrap() = Some(Trap { sight, deed, sprung });
+        Set(told)
+    }
+
+    /// Cuts every connection.
+    pub(super) fn cut_all(&self) {
+        self.shared.cut_all();
+    }
+
+    /// Cuts every connection and takes no other, until it is told to.
+    pub(super) fn refuse(&self, refuses: bool) {
+        self.shared.is_refusing.store(refuses, Ordering::Release);
+        if refuses {
+            self.cut_all();
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+        self.cut_all();
+    }
+}
+
+impl Shared {
+    fn cut_all(&self) {
+        self.links.lock().unwrap().abort_all();
+    }
+
+    /// Takes the trap that a message springs.
+    fn springs(&self, sight: Sight) -> Option<Deed> {
+        let mut trap = self.trap.lock().unwrap();
+        let sprung = trap.take_if(|trap| trap.sight == sight)?;
+        // Whoever set it may not wait for it.
+        let _ = sprung.sprung.send(());
+        Some(sprung.deed)
+    }
+}
+
+async fn listen_on(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        // A client that hangs up before it is taken is no matter of the proxy.
+        let Ok((client, _)) = listener.accept().await else { continue };
+        if shared.is_refusing.load(Ordering::Acquire) {
+            continue;
+        }
+        let _ = client.set_nodelay(true);
+        let link = Arc::clone(&shared);
+        let mut links = shared.links.lock().unwrap();
+        while links.try_join_next().is_some() {}
+        links.spawn(async move { link::run(client, &link).await });
+    }
+}
+
+/// A connection to the server; none if it is away, and then the client is hung up on.
+async fn connect(server: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect(server).await.ok()?;
+    stream.set_nodelay(true).ok()?;
+    Some(stream)
+}

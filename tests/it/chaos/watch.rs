@@ -1,0 +1,112 @@
+//! A consumer that reads the topic all the while, as a user's would, and checks each record by itself: position follows
+//! position. It also tells how far the topic is.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+use crate::services::kafka;
+
+/// A consumer that was given nothing for so long is replaced: after a restart of its broker one can stand still.
+const STALL: Duration = Duration::from_secs(1);
+
+/// The consumer; it ends with this value.
+pub(super) struct Watch {
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The last position of each partition.
+    positions: Vec<AtomicU64>,
+    /// The first record that did not follow the one before it.
+    fault: Mutex<Option<String>>,
+    ended: AtomicBool,
+}
+
+impl Watch {
+    /// Watches a topic of so many partitions.
+    pub(super) fn start(topic: &str, partitions: u16) -> Self {
+        let positions = (0..partitions).map(|_| AtomicU64::new(0)).collect();
+        let seen = Arc::new(Seen { positions, ..Seen::default() });
+        let (topic, told) = (topic.to_owned(), Arc::clone(&seen));
+        thread::spawn(move || read(&topic, &told));
+        Self { seen }
+    }
+
+    /// Whether every partition has come to a position at least.
+    pub(super) fn reaches(&self, positions: &[u64]) -> bool {
+        let reached = self.seen.positions.iter().zip(positions);
+        reached.into_iter().all(|(seen, wanted)| seen.load(Ordering::Acquire) >= *wanted)
+    }
+
+    /// Fails if a record did not follow the one before it.
+    pub(super) fn assert_in_order(&self) {
+        let fault = self.seen.fault.lock().unwrap();
+        assert!(fault.is_none(), "a consumer was given {}", fault.as_deref().unwrap_or_default());
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.seen.ended.store(true, Ordering::Release);
+    }
+}
+
+fn read(topic: &str, seen: &Seen) {
+    let mut next = vec![Offset::Beginning; seen.positions.len()];
+    while !seen.ended.load(Ordering::Acquire) {
+        let consumer = consumer();
+        let mut assignment = TopicPartitionList::new();
+        for (partition, offset) in (0..).zip(&next) {
+            assignment.add_partition_offset(topic, partition, *offset).unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        let mut last_delivery = Instant::now();
+        while last_delivery.elapsed() < STALL && !seen.ended.load(Ordering::Acquire) {
+            // Errors are those of a broker that is away.
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
+                last_delivery = Instant::now();
+                let partition = usize::try_from(message.partition()).unwrap();
+                next[partition] = Offset::Offset(message.offset() + 1);
+                seen.note(partition, &message);
+            }
+        }
+        thread::spawn(move || drop(consumer));
+    }
+}
+
+impl Seen {
+    fn note(&self, partition: usize, message: &BorrowedMessage<'_>) {
+        let last = self.positions[partition].load(Ordering::Acquire);
+        let position = position(message);
+        if position != Some(last + 1) {
+            let place = format!("partition {partition}, offset {}", message.offset());
+            let fault = format!("position {position:?} after {last} ({place})");
+            self.fault.lock().unwrap().get_or_insert(fault);
+        }
+        self.positions[partition].store(position.unwrap_or(last), Ordering::Release);
+    }
+}
+
+fn position(message: &BorrowedMessage<'_>) -> Option<u64> {
+    let header = message.headers()?.iter().find(|header| header.key == "x-pos")?;
+    std::str::from_utf8(header.value?).ok()?.parse().ok()
+}
+
+fn consumer() -> BaseConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka());
+    config.set("group.id", "cmgate-watch");
+    config.set("isolation.level", "read_committed");
+    config.set("enable.auto.commit", "false");
+    config.set("auto.offset.reset", "earliest");
+    config.set("fetch.wait.max.ms", "10");
+    config.set("reconnect.backoff.max.ms", "200");
+    config.create().unwrap()
+}

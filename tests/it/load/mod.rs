@@ -1,0 +1,133 @@
+//! Load: clients that carry requests through their lives over gRPC and REST, repeat what failed under the same key, and
+//! remember what was acknowledged.
+
+mod call;
+mod client;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::audit::Acknowledged;
+use crate::dice::Dice;
+use client::Client;
+
+/// Pause before a call that failed is repeated.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Longest wait for the load to go on; long, since a server may have to recover first.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The instances that clients may call; they come and go.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses(Arc<Mutex<Vec<SocketAddr>>>);
+
+impl Addresses {
+    pub(crate) fn set(&self, addresses: Vec<SocketAddr>) {
+        *self.0.lock().unwrap() = addresses;
+    }
+
+    fn pick(&self, dice: &mut Dice) -> Option<SocketAddr> {
+        let addresses = self.0.lock().unwrap();
+        (!addresses.is_empty()).then(|| *dice.pick(&addresses))
+    }
+}
+
+/// A write that was acknowledged, with the key under which it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) key: String,
+    pub(crate) request: Uuid,
+    pub(crate) version: u32,
+}
+
+impl Answered {
+    /// As the auditor takes it.
+    pub(crate) fn acknowledged(&self) -> Acknowledged {
+        Acknowledged { request: self.request, version: self.version }
+    }
+}
+
+/// What clients have been told, all of them together.
+#[derive(Debug, Default)]
+struct Told {
+    answered: Mutex<Vec<Answered>>,
+    /// Calls whose outcome the service said it did not know.
+    unknown: AtomicUsize,
+}
+
+/// Clients at work.
+pub(crate) struct Load {
+    told: Arc<Told>,
+    stop: CancellationToken,
+    /// Cancelled by a client that has seen a defect.
+    broken: CancellationToken,
+    clients: JoinSet<()>,
+}
+
+impl Load {
+    /// Starts so many clients.
+    pub(crate) fn start(clients: usize, addresses: &Addresses, dice: &Dice) -> Self {
+        let (stop, broken) = (CancellationToken::new(), CancellationToken::new());
+        let mut load = Self { told: Arc::default(), stop, broken, clients: JoinSet::new() };
+        for number in 0..clients {
+            let (told, stop) = (Arc::clone(&load.told), load.stop.clone());
+            let client = Client::new(addresses.clone(), told, dice.fork(number as u64));
+            let guard = load.broken.clone().drop_guard();
+            load.clients.spawn(async move {
+                // A call that is under way when the load ends is left alone: nobody hears its answer.
+                let _ = stop.run_until_cancelled(client.work()).await;
+                guard.disarm();
+            });
+        }
+        load
+    }
+
+    /// How many changes were acknowledged so far.
+    pub(crate) fn count(&self) -> usize {
+        self.told.answered.lock().unwrap().len()
+    }
+
+    /// How many calls ended with an unknown outcome so far.
+    pub(crate) fn unknown(&self) -> usize {
+        self.told.unknown.load(Ordering::Acquire)
+    }
+
+    /// Waits until so many more changes were acknowledged: the load is really going on.
+    pub(crate) async fn progress(&self, more: usize) {
+        let wanted = self.count() + more;
+        self.wait("more writes are acknowledged", || self.count() >= wanted).await;
+    }
+
+    /// Waits until more calls than that have ended with an unknown outcome.
+    pub(crate) async fn wait_for_unknown(&self, before: usize) {
+        self.wait("a caller hears that the outcome is not known", || self.unknown() > before).await;
+    }
+
+    async fn wait(&self, what: &str, holds: impl Fn() -> bool) {
+        let waiting = async {
+            while !holds() {
+                assert!(!self.broken.is_cancelled(), "a client has seen a defect and told of it above");
+                tokio::time::sleep(RETRY_PAUSE / 4).await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
+            "in {PATIENCE:?} it did not come so far that {what}"
+        );
+    }
+
+    /// Stops the clients and tells what was acknowledged.
+    pub(crate) async fn stop(mut self) -> Vec<Answered> {
+        self.stop.cancel();
+        while let Some(ended) = self.clients.join_next().await {
+            ended.unwrap();
+        }
+        std::mem::take(&mut *self.told.answered.lock().unwrap())
+    }
+}
