@@ -2,8 +2,8 @@
 //! and writes go on; and what it goes on after by itself.
 
 mod away;
-mod cluster;
-mod stage;
+pub(crate) mod cluster;
+pub(crate) mod stage;
 
 use std::collections::BTreeMap;
 

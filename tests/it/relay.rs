@@ -175,14 +175,14 @@ fn publish_in_transaction(topic: &str, record: &TopicRecord, commits: bool) {
 }
 
 /// A database, the topic that tells of it, and what was acknowledged.
-struct Stage {
-    store: Arc<dyn Store>,
-    kafka: KafkaSettings,
-    acknowledged: Vec<Acknowledged>,
+pub(crate) struct Stage {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) kafka: KafkaSettings,
+    pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
 impl Stage {
-    async fn new(place: &Place) -> Self {
+    pub(crate) async fn new(place: &Place) -> Self {
         let store = place.open().await;
         let Topology { shards, .. } = store.topology();
         let kafka = KafkaSettings {
@@ -199,7 +199,7 @@ impl Stage {
     }
 
     /// Carries requests through their lives: 100 events.
-    async fn write(&mut self) {
+    pub(crate) async fn write(&mut self) {
         let creations: Vec<Command> = (0..25).map(|_| creation(request(1))).collect();
         let ids: Vec<RequestId> = creations.iter().map(|command| command.request).collect();
         let all = |user, action: &dyn Fn() -> cmgate::domain::Action| -> Vec<Command> {
@@ -214,20 +214,24 @@ impl Stage {
         }
     }
 
-    async fn audit(&self, place: &Place) -> Report {
+    pub(crate) async fn audit(&self, place: &Place) -> Report {
         audit(&place.url(), &self.kafka.brokers, &self.kafka.topic, self.acknowledged.clone()).await.unwrap()
     }
 }
 
 /// A relay as a process runs it, without the rest of the process.
-struct Running {
+pub(crate) struct Running {
     store: Arc<dyn Store>,
     relay: Relay,
 }
 
 impl Running {
-    async fn start(stage: &Stage) -> Self {
-        let store = Arc::clone(&stage.store);
+    pub(crate) async fn start(stage: &Stage) -> Self {
+        Self::start_on(Arc::clone(&stage.store), stage).await
+    }
+
+    /// A relay on a store of its own.
+    pub(crate) async fn start_on(store: Arc<dyn Store>, stage: &Stage) -> Self {
         let feed = Arc::new(Feed::new(store.topology().shards));
         feed.observe(&store.heads().await.unwrap());
         let settings = RelaySettings { kafka: stage.kafka.clone(), poll_interval: Duration::from_millis(2) };
@@ -245,8 +249,13 @@ impl Running {
         tokio::time::timeout(PATIENCE, halted).await.expect("the lanes halt");
     }
 
+    /// Whether something keeps a lane of this relay from publishing.
+    pub(crate) fn has_problem(&self) -> bool {
+        self.relay.lanes().iter().any(|lane| lane.problem().is_some())
+    }
+
     /// Waits until the lanes of this relay have published what is in the log.
-    async fn wait_until_published(&self) {
+    pub(crate) async fn wait_until_published(&self) {
         let published = async {
             while !self.has_published(&self.store.heads().await.unwrap()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -262,7 +271,7 @@ impl Running {
         self.relay.lanes().iter().flat_map(|lane| lane.cursors()).all(|(shard, cursor)| cursor == heads[shard.index()])
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.relay.drain().await;
     }
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::str::FromStr;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -50,10 +50,15 @@ impl Proxied {
 
 /// Kills, stops or starts a server: `control("postgres", "kill")`; the verbs stand in `tests/services/control`. Blocks.
 pub(crate) fn control(server: &str, verb: &str) -> String {
-    let output = Command::new(address("CMGATE_TEST_SERVICES")).args([server, verb]).output().unwrap();
+    let output = try_control(server, verb);
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cannot {verb} {server}: {message}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The same, if it may be refused.
+pub(crate) fn try_control(server: &str, verb: &str) -> Output {
+    Command::new(address("CMGATE_TEST_SERVICES")).args([server, verb]).output().unwrap()
 }
 
 fn address(variable: &str) -> String {
@@ -84,9 +89,20 @@ impl Database {
         Self::create_unguarded().await
     }
 
+    /// Makes a copy of this one, to which nobody may be connected.
+    pub(crate) async fn copy(&self) -> Self {
+        let mut copy = Self::create_like(&self.name).await;
+        copy.share = Some(Share::take());
+        copy
+    }
+
     async fn create_unguarded() -> Self {
+        Self::create_like("template1").await
+    }
+
+    async fn create_like(template: &str) -> Self {
         let name = format!("cmgate_{}", Uuid::new_v4().simple());
-        execute(format!("CREATE DATABASE {name}")).await;
+        execute(format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         let options = PgConnectOptions::from_str(&postgres()).unwrap().database(&name);
         Self { url: options.to_url_lossy().to_string(), name, share: None }
     }

@@ -27,7 +27,8 @@ pub(super) async fn add_partitions(pool: &PgPool, now: Timestamp) -> Result<(), 
 }
 
 /// Attaching a finished table, rather than creating a partition in place, takes no lock that a writer would wait for.
-/// It needs the default partition for itself, and gives up rather than queue behind a long reader of the log.
+/// It needs the default partition for itself, and soon gives up behind a long reader of the log, such as a backup: the relay
+/// would wait behind this as long.
 async fn add_partition(pool: &PgPool, day: NaiveDate) -> Result<(), StoreError> {
     let Some(next) = day.succ_opt() else { return Ok(()) };
     let table = format!("event_log_{}", day.format("%Y%m%d"));
@@ -46,7 +47,7 @@ async fn add_partition(pool: &PgPool, day: NaiveDate) -> Result<(), StoreError> 
         return Ok(());
     }
     let statements = [
-        "SET LOCAL lock_timeout = '2s'".to_owned(),
+        "SET LOCAL lock_timeout = '100ms'".to_owned(),
         format!("CREATE TABLE {table} (LIKE event_log INCLUDING DEFAULTS INCLUDING INDEXES)"),
         format!("ALTER TABLE event_log ATTACH PARTITION {table} FOR VALUES FROM ('{day}') TO ('{next}')"),
     ];

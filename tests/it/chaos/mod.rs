@@ -7,10 +7,12 @@
 //! others take over while the fault goes on, from its beginning until they have.
 
 mod broker;
+mod clock;
 mod database;
 mod fencing;
 mod figures;
 mod foreign;
+mod full;
 mod keys;
 mod proxy;
 mod restored;
@@ -22,7 +24,7 @@ mod watch;
 
 use std::env;
 use std::fmt::Debug;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
@@ -39,6 +41,9 @@ const STAGE_ROUNDS: usize = 10;
 
 /// One round in so many is of a fault that takes long.
 const RARE: u32 = 25;
+
+/// Longest time for a round, the minute without a broker included.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A kind of fault.
 #[derive(Clone, Copy)]
@@ -74,8 +79,11 @@ async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Stage
                 stage.begin(Dice::new(seed).fork(u64::from(*round))).await;
                 let variant = variant(*round);
                 println!("chaos: {} {round}: {variant:?}", kind.name);
-                let mended = fault(&mut stage, variant).await;
-                let report = stage.settle(mended, &figures).await;
+                let whole = async {
+                    let mended = fault(&mut stage, variant).await;
+                    stage.settle(mended, &figures).await
+                };
+                let report = tokio::time::timeout(PATIENCE, whole).await.expect("a round comes to its end");
                 println!("chaos: {} {round}: {report}", kind.name);
             }
         }

@@ -63,7 +63,7 @@ pub(super) async fn publish_foreign(topic: &str, partition: i32) {
 }
 
 /// Everything that is committed on a topic.
-pub(super) async fn read(topic: &str) -> Vec<TopicRecord> {
+pub(crate) async fn read(topic: &str) -> Vec<TopicRecord> {
     let topic = topic.to_owned();
     spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap()
 }

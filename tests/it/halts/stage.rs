@@ -13,51 +13,59 @@ use crate::instance::{Instance, Place};
 use crate::services::{Database, DatabaseFile, fresh_topic, kafka};
 
 /// Requests that leave no lane, and hardly any shard, without an event.
-pub(super) const MANY: usize = 40;
+pub(crate) const MANY: usize = 40;
 
 /// A database and a topic of one test.
-pub(super) struct Stage {
-    pub(super) place: Place,
+pub(crate) struct Stage {
+    pub(crate) place: Place,
     keeps: Keeps,
 }
 
 /// What is dropped with the stage.
 enum Keeps {
-    Postgres(#[expect(dead_code, reason = "kept until the test ends")] Database),
+    Postgres(Database),
     Sqlite(#[expect(dead_code, reason = "kept until the test ends")] DatabaseFile),
 }
 
 /// A running service with its callers.
-pub(super) struct Running {
+pub(crate) struct Running {
     instance: Instance,
-    pub(super) client: RequestServiceClient<Channel>,
-    pub(super) private: Http,
+    pub(crate) client: RequestServiceClient<Channel>,
+    pub(crate) private: Http,
 }
 
 impl Stage {
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let database = Database::create().await;
         let place = Place { database: database.url().to_owned(), topic: fresh_topic() };
         Self { place, keeps: Keeps::Postgres(database) }
     }
 
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let file = DatabaseFile::create();
         let place = Place { database: file.url(), topic: fresh_topic() };
         Self { place, keeps: Keeps::Sqlite(file) }
     }
 
-    pub(super) fn start(&self) -> Running {
+    /// A copy of the database as it is now, with the same topic: what the restore of a backup of this moment would be.
+    pub(crate) async fn backup(&self) -> Self {
+        let Keeps::Postgres(database) = &self.keeps else { panic!("only Postgres is copied") };
+        let copy = database.copy().await;
+        let place = Place { database: copy.url().to_owned(), topic: self.place.topic.clone() };
+        Self { place, keeps: Keeps::Postgres(copy) }
+    }
+
+    pub(crate) fn start(&self) -> Running {
         self.start_with(&[])
     }
 
-    pub(super) fn start_with(&self, settings: &[(&str, &str)]) -> Running {
+    pub(crate) fn start_with(&self, settings: &[(&str, &str)]) -> Running {
         let instance = Instance::start_with(&self.place, settings);
         Running { client: instance.client(), private: Http::private(&instance), instance }
     }
 
     /// Has events published by an instance that ends cleanly; gives the last position of each shard.
-    pub(super) async fn publish_some(&self) -> BTreeMap<u16, u64> {
+    pub(crate) async fn publish_some(&self) -> BTreeMap<u16, u64> {
         let mut instance = self.start();
         create_many(&mut instance.client, MANY).await;
         instance.wait_until_published(MANY).await;
@@ -67,7 +75,7 @@ impl Stage {
     }
 
     /// The last position of each shard.
-    pub(super) async fn heads(&self) -> BTreeMap<u16, u64> {
+    pub(crate) async fn heads(&self) -> BTreeMap<u16, u64> {
         let sql = "SELECT CAST(shard AS bigint), CAST(next AS bigint) FROM event_head";
         let heads: Vec<(i64, i64)> = match &self.keeps {
             Keeps::Postgres(_) => {
@@ -84,7 +92,7 @@ impl Stage {
     }
 
     /// Takes the database back to when a shard ended at `last`, as the restore of an older backup would.
-    pub(super) async fn forget_events(&self, shard: u16, last: u64) {
+    pub(crate) async fn forget_events(&self, shard: u16, last: u64) {
         let mut connection = PgConnection::connect(&self.place.database).await.unwrap();
         for sql in [
             format!("DELETE FROM event_log WHERE shard = {shard} AND pos > {last}"),
@@ -96,7 +104,7 @@ impl Stage {
     }
 
     /// Has the database and the topic audited; everything must be published.
-    pub(super) async fn audit_published(&self) -> Report {
+    pub(crate) async fn audit_published(&self) -> Report {
         let report = audit(&self.place.database, &kafka(), &self.place.topic, Vec::new()).await.unwrap();
         report.assert_clean_and_published();
         report
@@ -105,7 +113,7 @@ impl Stage {
 
 impl Running {
     /// Waits until all lanes are in a state, and gives what they say about it.
-    pub(super) async fn wait_until_all_are(&self, state: &str) -> Vec<String> {
+    pub(crate) async fn wait_until_all_are(&self, state: &str) -> Vec<String> {
         let mut details = Vec::new();
         wait_until(&format!("all relay lanes are {state}"), async || {
             let lanes = lanes(&self.private).await;
@@ -118,7 +126,7 @@ impl Running {
     }
 
     /// Waits until the relay has published so many events in all.
-    pub(super) async fn wait_until_published(&self, events: usize) {
+    pub(crate) async fn wait_until_published(&self, events: usize) {
         wait_until(&format!("{events} events are published"), async || {
             self.private.get("/metrics").await.metric("cmgate_relay_position") >= events as f64
         })
@@ -126,42 +134,42 @@ impl Running {
     }
 
     /// Ends it in good order.
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.begin_to_end();
         self.ended().await;
     }
 
     /// Waits until it has ended in good order.
-    pub(super) async fn ended(mut self) {
+    pub(crate) async fn ended(mut self) {
         let ended = tokio::task::spawn_blocking(move || (self.instance.wait(), self.instance.log()));
         let (status, log) = ended.await.unwrap();
         assert!(status.success(), "{status}\n{log}");
     }
 
     /// What it has logged so far.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.instance.log()
     }
 
     /// Kills it.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.instance.kill();
     }
 
     /// Asks it to end without waiting for that.
-    pub(super) fn begin_to_end(&self) {
+    pub(crate) fn begin_to_end(&self) {
         self.instance.signal("TERM");
     }
 }
 
 /// An address at which nobody answers.
-pub(super) fn closed_port() -> String {
+pub(crate) fn closed_port() -> String {
     // Port 1 is below those that systems give out, and nothing listens there.
     "127.0.0.1:1".to_owned()
 }
 
 /// The positions in each partition in the order of their offsets; records that tell none are left out.
-pub(super) fn positions(records: &[TopicRecord]) -> BTreeMap<u16, Vec<u64>> {
+pub(crate) fn positions(records: &[TopicRecord]) -> BTreeMap<u16, Vec<u64>> {
     let mut positions: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
     for record in records {
         let told = record.headers.iter().find(|(name, _)| name == "x-pos");

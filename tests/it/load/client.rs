@@ -54,7 +54,10 @@ impl Client {
                 Some(Outcome::Unknown) => {
                     self.told.unknown.fetch_add(1, Ordering::AcqRel);
                 }
-                Some(Outcome::Away) | None => {}
+                Some(Outcome::Away) => {
+                    self.told.failed.fetch_add(1, Ordering::AcqRel);
+                }
+                None => {}
             }
             self.connection = None;
             tokio::time::sleep(RETRY_PAUSE).await;

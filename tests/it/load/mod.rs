@@ -59,6 +59,8 @@ struct Told {
     answered: Mutex<Vec<Answered>>,
     /// Calls whose outcome the service said it did not know.
     unknown: AtomicUsize,
+    /// Calls that were not carried out.
+    failed: AtomicUsize,
 }
 
 /// Clients at work.
@@ -107,6 +109,12 @@ impl Load {
     /// Waits until more calls than that have ended with an unknown outcome.
     pub(crate) async fn wait_for_unknown(&self, before: usize) {
         self.wait("a caller hears that the outcome is not known", || self.unknown() > before).await;
+    }
+
+    /// Waits until another call is not carried out.
+    pub(crate) async fn wait_for_failure(&self) {
+        let before = self.told.failed.load(Ordering::Acquire);
+        self.wait("a call fails", || self.told.failed.load(Ordering::Acquire) > before).await;
     }
 
     async fn wait(&self, what: &str, holds: impl Fn() -> bool) {

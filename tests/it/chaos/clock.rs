@@ -1,0 +1,144 @@
+//! The clock steps back by an hour while requests are under way: their order, their versions and their keys stay what they are.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use cmgate::clock::Clock;
+use cmgate::config::Config;
+use cmgate::domain::{
+    Action, Caller, Comment, CorrelationId, Credential, Draft, IdempotencyKey, Request, RequestId, RequestType,
+    Timestamp,
+};
+use cmgate::feed::Feed;
+use cmgate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use cmgate::templates;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::figures::Figures;
+use super::rounds;
+use crate::audit::Acknowledged;
+use crate::client::CARDS;
+use crate::commands::{at, complete, fresh_card, start};
+use crate::dice::Dice;
+use crate::relay::{Running, Stage};
+use crate::store::Place;
+
+/// Requests that are under way when the clock steps.
+const LIVES: usize = 10;
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3_600 * SECOND;
+
+/// How long keys are kept, by default.
+const KEYS_ARE_KEPT: i64 = 24 * HOUR;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_steps_back_disturbs_no_order_and_no_key() {
+    let seed = Dice::seed();
+    let figures = Figures::new("clock_back", seed);
+    let place = Place::postgres().await;
+    let mut stage = Stage::new(&place).await;
+    let time = Arc::new(AtomicI64::new(at(0).micros()));
+    let users = Users::new(&stage, &time).await;
+    let relay = Running::start(&stage).await;
+    let mut events = 0;
+    for round in 0..rounds() {
+        let mut dice = Dice::new(seed).fork(u64::from(round));
+        let mut answers = Vec::new();
+        for _ in 0..LIVES {
+            answers.push(users.create().await);
+            if dice.coin() {
+                answers.push(users.step(answers[answers.len() - 1].1.id, start()).await);
+            }
+        }
+        time.fetch_sub(HOUR, Ordering::Relaxed);
+        let stepped = Instant::now();
+        let now = Timestamp::from_micros(time.load(Ordering::Relaxed)).unwrap();
+        stage.store.maintain(now, Timestamp::from_micros(now.micros() - KEYS_ARE_KEPT).unwrap()).await.unwrap();
+        let open: Vec<RequestId> = answers.iter().map(|(_, request, _)| request.id).collect();
+        for id in open.into_iter().collect::<std::collections::BTreeSet<_>>() {
+            answers.push(users.step(id, complete(fresh_card())).await);
+        }
+        answers.push(users.create().await);
+        for (key, request, action) in &answers {
+            let again = users.ask(key, action.clone().map(|action| (request.id, action))).await;
+            assert_eq!(again, *request, "the same call under the same key is answered as before");
+        }
+        time.fetch_add(HOUR + SECOND, Ordering::Relaxed);
+        relay.wait_until_published().await;
+        let told = answers.iter().map(|(_, request, _)| request);
+        stage
+            .acknowledged
+            .extend(told.map(|told| Acknowledged { request: told.id.uuid(), version: told.version.get() }));
+        figures.add_round(answers.len(), 0, stepped.elapsed());
+        let report = stage.audit(&place).await;
+        figures.add_audit(report.events - events, &report);
+        assert_eq!(report.events - events, answers.len(), "a repeated call has no effect");
+        events = report.events;
+        report.assert_clean_and_published();
+    }
+    relay.stop().await;
+}
+
+/// A call under its key: what was answered, and the step if it was no creation.
+type Answered = (String, Request, Option<Action>);
+
+/// Callers of a service whose clock is set by hand.
+struct Users {
+    service: Service,
+    caller: Caller,
+}
+
+impl Users {
+    async fn new(stage: &Stage, time: &Arc<AtomicI64>) -> Self {
+        let store = Arc::clone(&stage.store);
+        let clock = Clock::Manual(Arc::clone(time));
+        let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
+        let catalog = Arc::new(Catalog::load(&*store, &clock, templates.templates).await.unwrap());
+        let feed = Arc::new(Feed::new(store.topology().shards));
+        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let config = Config::default();
+        let user = config.development;
+        let caller = Caller { user: user.user, name: user.name, sid: Some(user.sid), groups: Vec::new() };
+        Self { service: Service::new(store, writer, catalog, clock, config.service.sid), caller }
+    }
+
+    async fn create(&self) -> Answered {
+        let key = Uuid::new_v4().to_string();
+        let request = self.ask(&key, None).await;
+        (key, request, None)
+    }
+
+    async fn step(&self, id: RequestId, action: Action) -> Answered {
+        let key = Uuid::new_v4().to_string();
+        let request = self.ask(&key, Some((id, action.clone()))).await;
+        (key, request, Some(action))
+    }
+
+    /// Asks for a step, or else for a new request.
+    async fn ask(&self, key: &str, step: Option<(RequestId, Action)>) -> Request {
+        let key = Some(IdempotencyKey::parse("key", self.caller.user, key).unwrap());
+        let correlation = CorrelationId::new(Uuid::nil());
+        let call = Call { caller: self.caller.clone(), deadline: None, correlation, traceparent: None };
+        let answered = match step {
+            Some((id, action)) => self.service.act(&call, id, action, None, key).await,
+            None => self.service.create(&call, enrollment(), key).await,
+        };
+        (*answered.unwrap()).clone()
+    }
+}
+
+fn enrollment() -> Draft {
+    Draft {
+        kind: RequestType::Enroll,
+        template: Some(CARDS.parse().unwrap()),
+        target: None,
+        old: Credential::NONE,
+        data_items: Vec::new(),
+        comment: Comment::default(),
+        priority: None,
+    }
+}

@@ -1,0 +1,75 @@
+//! Somebody else's transaction stays open, in the same database and in another one of the server: nothing waits for it. How
+//! long it takes is no matter, since it is open for as long as anything is waited for.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
+
+use super::stage::{Stage, Wiring};
+use super::{Kind, play};
+use crate::services::postgres;
+
+#[derive(Clone, Copy, Debug)]
+enum Stranger {
+    /// It has written, so that its transaction id is the oldest of the server.
+    Writes,
+    /// It has read everything, as a backup does, and so holds locks on the tables.
+    Reads,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_transaction_of_somebody_else_holds_nothing_up() {
+    let kind = Kind {
+        name: "foreign_transaction",
+        wiring: Wiring::Direct,
+        stages: Some(1),
+        variants: &[Stranger::Writes, Stranger::Reads],
+        rare: Stranger::Writes,
+    };
+    // Those of a round stay open until the next one begins.
+    let open = RefCell::new(Vec::new());
+    play(kind, async |stage, stranger| {
+        open.take();
+        forget_last_partition(stage).await;
+        let here = begin(&stage.place.database, stranger).await;
+        let elsewhere = begin(&postgres(), Stranger::Writes).await;
+        open.replace(vec![here, elsewhere]);
+        let begun = Instant::now();
+        // Another lane has to be taken over, and an instance starts, which would make the partition of a day to come.
+        let owner = stage.owner().await;
+        stage.instances[owner].kill();
+        stage.instances[owner] = stage.start_instance();
+        stage.tell_addresses();
+        begun
+    })
+    .await;
+}
+
+async fn begin(database: &str, stranger: Stranger) -> PgConnection {
+    let mut connection = PgConnection::connect(database).await.unwrap();
+    let table = format!("stranger_{}", Uuid::new_v4().simple());
+    let statements = match stranger {
+        Stranger::Writes => [
+            "BEGIN".to_owned(),
+            format!("CREATE TABLE {table} (number int)"),
+            format!("INSERT INTO {table} VALUES (1)"),
+        ],
+        Stranger::Reads => {
+            ["BEGIN ISOLATION LEVEL REPEATABLE READ", "TABLE event_log", "TABLE request"].map(str::to_owned)
+        }
+    };
+    for statement in statements {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+    }
+    connection
+}
+
+/// Has the log without a partition for the last of the coming days, as it is when a new day begins.
+async fn forget_last_partition(stage: &Stage) {
+    let mut connection = PgConnection::connect(&stage.place.database).await.unwrap();
+    let sql = "SELECT max(relname::text) FROM pg_class WHERE relname ~ '^event_log_[0-9]{8}$'";
+    let last: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("DROP TABLE {last}"))).execute(&mut connection).await.unwrap();
+}
