@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::proxy::{Api, Deed, Sight};
 use super::stage::{COMMIT_TIMEOUT, Stage, Wiring};
-use super::{Kind, play};
+use super::{Kind, ROUNDS, play};
 use crate::services::control;
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,7 @@ async fn nothing_is_lost_when_the_broker_or_its_connections_die() {
         stages: None,
         variants: &FAULTS,
         rare: Fault::AwayForAMinute,
+        rounds: ROUNDS,
     };
     play(kind, async |stage, fault| {
         match fault {

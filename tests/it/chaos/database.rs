@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::proxy::{Deed, Sight};
 use super::stage::{Stage, Wiring};
-use super::{Kind, play};
+use super::{Kind, ROUNDS, play};
 use crate::client::wait_until;
 use crate::services::control;
 
@@ -57,6 +57,7 @@ async fn nothing_is_lost_when_the_database_or_its_connections_die() {
         stages: None,
         variants: &FAULTS,
         rare: Fault::Killed,
+        rounds: ROUNDS,
     };
     play(kind, async |stage, fault| {
         match fault {

@@ -18,7 +18,7 @@ const BATCHES: usize = 3;
 async fn two_relays_without_locks_publish_every_position_once_and_in_order() {
     let seed = Dice::seed();
     let figures = Figures::new("fencing_alone", seed);
-    let rounds: Vec<u32> = (0..rounds()).collect();
+    let rounds: Vec<u32> = (0..rounds(2)).collect();
     for some in rounds.chunks(STAGE_ROUNDS) {
         let place = Place::postgres().await;
         let mut stage = Stage::new(&place).await;

@@ -27,6 +27,7 @@ async fn a_long_transaction_of_somebody_else_holds_nothing_up() {
         stages: Some(1),
         variants: &[Stranger::Writes, Stranger::Reads],
         rare: Stranger::Writes,
+        rounds: 2,
     };
     // Those of a round stay open until the next one begins.
     let open = RefCell::new(Vec::new());

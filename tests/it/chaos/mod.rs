@@ -33,8 +33,8 @@ use crate::services::Exclusive;
 use figures::Figures;
 use stage::{Stage, Wiring};
 
-/// Rounds of each kind, unless `CMGATE_TEST_ROUNDS` says otherwise.
-const ROUNDS: u32 = 4;
+/// Rounds of most kinds, unless `CMGATE_TEST_ROUNDS` says otherwise.
+const ROUNDS: u32 = 3;
 
 /// Rounds on one stage. Audits read everything, so that a stage should not grow old.
 const STAGE_ROUNDS: usize = 10;
@@ -57,12 +57,14 @@ struct Kind<'v, V> {
     variants: &'v [V],
     /// One that takes long.
     rare: V,
+    /// Rounds, unless `CMGATE_TEST_ROUNDS` says otherwise.
+    rounds: u32,
 }
 
 /// Plays the rounds of a kind. A fault returns when it has ended.
 async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Stage, V) -> Instant) {
     let servers = kind.stages.is_none().then(Exclusive::take);
-    let (seed, rounds) = (Dice::seed(), rounds());
+    let (seed, rounds) = (Dice::seed(), rounds(kind.rounds));
     println!("chaos: kind={} seed={seed} rounds={rounds} begins", kind.name);
     let figures = Figures::new(kind.name, seed);
     let first = Dice::new(seed).below(kind.variants.len());
@@ -91,6 +93,6 @@ async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Stage
     join_all((0..stages).map(on_stage)).await;
 }
 
-fn rounds() -> u32 {
-    env::var("CMGATE_TEST_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap())
+fn rounds(otherwise: u32) -> u32 {
+    env::var("CMGATE_TEST_ROUNDS").map_or(otherwise, |rounds| rounds.parse().unwrap())
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::stage::{INSTANCES, Stage, Wiring};
-use super::{Kind, play};
+use super::{Kind, ROUNDS, play};
 
 /// Who is killed.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,14 @@ enum Victims {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_services_are_killed() {
     let variants = &[Victims::Any, Victims::Owner, Victims::Twice, Victims::Owner, Victims::AllButOne];
-    let kind = Kind { name: "service_killed", wiring: Wiring::Direct, stages: Some(1), variants, rare: Victims::All };
+    let kind = Kind {
+        name: "service_killed",
+        wiring: Wiring::Direct,
+        stages: Some(1),
+        variants,
+        rare: Victims::All,
+        rounds: ROUNDS,
+    };
     play(kind, async |stage, victims| {
         let first = match victims {
             Victims::Owner | Victims::Twice => stage.owner().await,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::stage::{INSTANCES, Wiring};
-use super::{Kind, play};
+use super::{Kind, ROUNDS, play};
 
 /// How long an owner is stopped.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,7 @@ async fn a_stopped_owner_publishes_nothing_once_it_was_replaced() {
         stages: Some(3),
         variants: &[Stop::UntilReplaced],
         rare: Stop::BeyondEveryLimit,
+        rounds: ROUNDS,
     };
     play(kind, async |stage, stop| {
         let owner = stage.owner().await;
