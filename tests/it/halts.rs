@@ -171,6 +171,33 @@ async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
     assert_eq!(positions(&read(&stage.place.topic).await), expected, "nothing is published");
 }
 
+/// What follows a gap must not be published: nobody could tell it from a loss.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_in_the_log_halts_its_lane_before_the_gap() {
+    let stage = Stage::postgres().await;
+    let published = stage.publish_some().await;
+    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
+    while stage.heads().await.iter().all(|(shard, head)| *head < published[shard] + 3) {
+        create_many(&mut instance.client, MANY).await;
+    }
+    instance.kill();
+    let heads = stage.heads().await;
+    let shard = *heads.iter().find(|(shard, head)| **head >= published[shard] + 3).unwrap().0;
+    let missing = published[&shard] + 2;
+    stage.lose_event(shard, missing).await;
+
+    let instance = stage.start();
+    let lane = usize::from(shard % 2);
+    wait_until("the lane has halted", async || lanes(&instance.private).await[lane].0 == HALTED).await;
+    let detail = lanes(&instance.private).await.remove(lane).1;
+    let expected =
+        format!("shard {shard}: position {missing} is missing in the log, which goes on with {}", missing + 1);
+    assert!(detail.starts_with(&expected), "{detail}");
+    instance.end().await;
+    let found = positions(&read(&stage.place.topic).await);
+    assert!(found[&shard].iter().all(|position| *position < missing), "{found:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_of_somebody_else_halts_the_lane_of_its_partition() {
     let stage = Stage::sqlite();

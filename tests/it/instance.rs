@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
@@ -15,6 +17,9 @@ use crate::services;
 
 /// Longest wait of a client for one call; a call to a process that was stopped would otherwise never end.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait until a service listens.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where instances of one test keep and publish.
 #[derive(Clone, Debug)]
@@ -46,10 +51,14 @@ impl Instance {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
         let mut child = program(place, settings, directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let addresses = child.stdout.take().map(|stdout| addresses(BufReader::new(stdout))).unwrap();
-        let Some((public, private)) = addresses else {
+        let (told, greeting) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || told.send(addresses(stdout)));
+        let addresses = greeting.recv_timeout(START_TIMEOUT);
+        let Ok(Some((public, private))) = addresses else {
+            child.kill().unwrap();
             let status = child.wait().unwrap();
-            panic!("the service ended with {status}:\n{}", read_log(&directory));
+            panic!("the service does not listen ({status}):\n{}", read_log(&directory));
         };
         Self { child, public, private, directory }
     }

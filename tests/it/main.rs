@@ -18,3 +18,4 @@ mod script;
 mod services;
 mod store;
 mod story;
+mod writer;

@@ -1,18 +1,27 @@
 //! What callers were told against what is kept under their keys: a key had one effect, and its answer is the stored one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::load::Answered;
 
-/// Checks every answer, and that each of so many events has the one key under which it was asked for.
-pub(super) async fn check_keys(database_url: &str, answered: &[Answered], events: usize) {
+/// Key, the request as it was answered under it, and its version.
+type Row = (String, Uuid, i32);
+
+/// Checks every answer, and that each event has the one key under which it was asked for.
+pub(super) async fn check_keys(database_url: &str, answered: &[Answered]) {
     let mut connection = PgConnection::connect(database_url).await.unwrap();
+    // One view of both tables: a call whose caller has gone may still come to its end.
+    let mut view = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.unwrap();
     let sql = "SELECT key, CAST(reply ->> 'id' AS uuid), CAST(reply ->> 'version' AS integer) FROM idempotency_key";
-    let rows: Vec<(String, Uuid, i32)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
-    assert_eq!(rows.len(), events, "every event was asked for under a key of its own");
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(&mut *view).await.unwrap();
+    let sql = "SELECT request_id, version FROM event_log";
+    let events: Vec<(Uuid, i32)> = sqlx::query_as(sql).fetch_all(&mut *view).await.unwrap();
+    let asked: BTreeSet<(Uuid, i32)> = rows.iter().map(|(_, request, version)| (*request, *version)).collect();
+    assert_eq!(rows.len(), events.len(), "every event was asked for under a key, and every key had one effect");
+    assert_eq!(asked, events.into_iter().collect(), "what is kept under the keys is what happened");
     let stored: HashMap<String, (Uuid, i32)> =
         rows.into_iter().map(|(key, request, version)| (key, (request, version))).collect();
     for Answered { key, request, version } in answered {

@@ -122,19 +122,25 @@ impl Stage {
         let answered = load.stop().await;
         figures.add_round(answered.len(), unknown, recovery);
         self.answered.extend(answered);
-        let heads = self.heads().await;
-        wait_until("everything is published", async || self.watch.reaches(&heads)).await;
         self.audit(figures).await + &format!(", recovered in {recovery:.3?}")
     }
 
+    /// Audits until everything is published: a call whose caller has gone may still have come to its end meanwhile.
     async fn audit(&mut self, figures: &Figures) -> String {
-        let acknowledged = self.answered.iter().map(Answered::acknowledged).collect();
-        let report = audit(self.database.url(), &kafka(), &self.place.topic, acknowledged).await.unwrap();
+        let report = loop {
+            let heads = self.heads().await;
+            wait_until("everything is published", async || self.watch.reaches(&heads)).await;
+            let acknowledged = self.answered.iter().map(Answered::acknowledged).collect();
+            let report = audit(self.database.url(), &kafka(), &self.place.topic, acknowledged).await.unwrap();
+            if report.unpublished == 0 || !report.violations.is_empty() {
+                break report;
+            }
+        };
         figures.add_audit(report.events - self.events, &report);
         self.events = report.events;
         self.watch.assert_in_order();
-        report.assert_clean_and_published();
-        check_keys(self.database.url(), &self.answered, report.events).await;
+        report.assert_clean();
+        check_keys(self.database.url(), &self.answered).await;
         report.to_string()
     }
 

@@ -103,6 +103,14 @@ impl Stage {
         }
     }
 
+    /// Has the database without an event that it had.
+    pub(crate) async fn lose_event(&self, shard: u16, position: u64) {
+        let mut connection = PgConnection::connect(&self.place.database).await.unwrap();
+        let sql = format!("DELETE FROM event_log WHERE shard = {shard} AND pos = {position}");
+        let lost = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        assert_eq!(lost.rows_affected(), 1, "there is an event {shard}/{position}");
+    }
+
     /// Has the database and the topic audited; everything must be published.
     pub(crate) async fn audit_published(&self) -> Report {
         let report = audit(&self.place.database, &kafka(), &self.place.topic, Vec::new()).await.unwrap();

@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// Runs a statement past the store.
-    pub(super) async fn tamper(&self, sql: &str) {
+    pub(crate) async fn tamper(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Postgres(database) => {
