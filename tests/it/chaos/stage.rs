@@ -107,6 +107,8 @@ impl Stage {
         self.dice = dice;
         self.load = Some(Load::start(CLIENTS, &self.addresses, &self.dice.fork(1)));
         self.progress().await;
+        let heads = self.heads().await;
+        wait_until("the topic follows the log", async || self.watch.reaches(&heads)).await;
         self.any_moment().await;
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -18,6 +19,9 @@ const LIVES: [&[Step]; 6] = [
     &[Step::Create, Step::Abandon],
     &[Step::Create, Step::Start, Step::Abandon],
 ];
+
+/// Longest pause of a client between two calls: enough load to meet every fault, and not so much that audits take long.
+const THINKING: Duration = Duration::from_millis(20);
 
 pub(super) struct Client {
     addresses: Addresses,
@@ -37,6 +41,7 @@ impl Client {
             for (step, version) in self.dice.pick(&LIVES).iter().zip(1..) {
                 let ask = Ask { step: *step, request, version, key: Uuid::new_v4().to_string() };
                 request = Some(self.repeat(&ask).await);
+                tokio::time::sleep(self.dice.up_to(THINKING)).await;
             }
         }
     }
