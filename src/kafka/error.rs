@@ -46,8 +46,12 @@ pub enum KafkaFailure {
         /// Offset of the record.
         offset: i64,
     },
-    /// Somebody outside the lane keeps a transaction open on its partitions.
-    #[error("a transaction of somebody else stays open on partition {0}")]
+    /// A transaction stays open on a partition although every producer of the lane was fenced: it is of somebody else, or
+    /// the cluster never ended it (KAFKA-20734).
+    #[error(
+        "a transaction stays open on partition {0} that is not of this lane, or that Kafka failed to end; \
+         `kafka-transactions.sh find-hanging` tells which"
+    )]
     ForeignTransaction(Shard),
 }
 
