@@ -56,7 +56,7 @@ impl Pgbench {
         place.execute(PREPARE).await;
         let pool = sqlx::PgPool::connect(&place.database).await.unwrap();
         let sample: Sample = sqlx::query_as(
-            "SELECT r.id::text, r.target::text, r.template::text, r.document::text, encode(l.payload, 'hex') AS payload
+            "SELECT r.id::text, r.target::text, r.template::text, r.document::jsonb::text AS document, encode(l.payload, 'hex') AS payload
              FROM request r JOIN event_log l ON l.request_id = r.id AND l.version = 1 LIMIT 1",
         )
         .fetch_one(&pool)
@@ -65,7 +65,7 @@ impl Pgbench {
         pool.close().await;
         let script = CREATE
             .replace("PAYLOAD", &sample.payload)
-            .replace("DOCUMENT", &sample.document.replace('\'', "''"))
+            .replace("DOCUMENT", &literal(&sample.document))
             .replace("TEMPLATE", &sample.template)
             .replace("TARGET", &sample.target)
             .replace("ID", &sample.id);
@@ -110,6 +110,21 @@ impl Pgbench {
         };
         Told { rate: number("tps = "), latency: number("latency average = ") }
     }
+}
+
+/// JSON text as it may stand in a script, where a colon before a letter or digit begins a variable. The text of `jsonb` has
+/// such colons within strings only.
+fn literal(json: &str) -> String {
+    let mut literal = String::with_capacity(json.len());
+    let mut characters = json.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' => literal.push_str("''"),
+            ':' if characters.peek().is_some_and(char::is_ascii_alphanumeric) => literal.push_str("\\u003a"),
+            other => literal.push(other),
+        }
+    }
+    literal
 }
 
 /// pgbench on the path, or where Debian keeps it.

@@ -1,10 +1,9 @@
 //! Fresh places on the servers that `tests/with-services` started: a database and a topic of one measurement.
 
 use std::env;
-use std::str::FromStr;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
 use uuid::Uuid;
 
 /// A database and a topic that nobody else uses.
@@ -22,8 +21,10 @@ impl Place {
     pub(crate) async fn new() -> Self {
         let name = format!("bench_{}", Uuid::new_v4().simple());
         execute(&address("CMGATE_TEST_POSTGRES"), format!("CREATE DATABASE {name}")).await;
-        let server = PgConnectOptions::from_str(&address("CMGATE_TEST_POSTGRES")).unwrap();
-        Self { database: server.database(&name).to_url_lossy().to_string(), topic: name.replace('_', "."), name }
+        let server = address("CMGATE_TEST_POSTGRES");
+        // By hand: sqlx would add parameters of its own, which pgbench does not know.
+        let (server, _) = server.rsplit_once('/').unwrap();
+        Self { database: format!("{server}/{name}"), topic: name.replace('_', "."), name }
     }
 
     /// The same database with another topic.

@@ -15,7 +15,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::core::TOPOLOGY;
-use crate::place;
+use crate::place::{self, Place};
 
 /// How to reach a topic.
 pub(crate) fn settings(topic: &str) -> KafkaSettings {
@@ -36,6 +36,21 @@ pub(crate) fn published(settings: &KafkaSettings) -> u64 {
     let shards: Vec<_> = settings.partitions.shards().collect();
     let Ok(tails) = read_tails(settings, &shards) else { return 0 };
     tails.iter().filter_map(|tail| tail.last.as_ref()).map(|last| Position::get(last.position)).sum()
+}
+
+/// Waits until the relay has published everything.
+pub(crate) async fn settle(place: &Place) {
+    let pool = sqlx::PgPool::connect(&place.database).await.unwrap();
+    let logged: i64 =
+        sqlx::query_scalar("SELECT sum(next - 1)::bigint FROM event_head").fetch_one(&pool).await.unwrap();
+    pool.close().await;
+    let kafka = settings(&place.topic);
+    let published = tokio::task::spawn_blocking(move || {
+        while published(&kafka) < logged.unsigned_abs() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    published.await.unwrap();
 }
 
 /// A consumer of committed records, which notes when each came.

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod error;
+mod reader;
 mod writer;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::store::Store;
 
 pub use catalog::Catalog;
 pub use error::Error;
+use reader::Reader;
 pub use writer::{Writer, WriterSettings};
 
 /// What surrounds every call, whatever its transport.
@@ -38,6 +40,7 @@ pub struct Call {
 #[derive(Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
+    reader: Reader,
     writer: Writer,
     catalog: Arc<Catalog>,
     clock: Clock,
@@ -45,10 +48,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// The use cases over a store. `account` is the security identifier of the service, the owner of every descriptor.
+    /// The use cases over a store, within a runtime of tokio. `account` is the security identifier of the service, the owner of every descriptor.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, writer: Writer, catalog: Arc<Catalog>, clock: Clock, account: Sid) -> Self {
-        Self { store, writer, catalog, clock, account }
+        let reader = Reader::start(&store);
+        Self { store, reader, writer, catalog, clock, account }
     }
 
     /// Creates a request.
@@ -102,9 +106,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::RequestNotFound`], or what [`Error`] says of the service.
-    pub async fn get(&self, _call: &Call, id: RequestId) -> Result<Request, Error> {
-        let found = self.store.get(&[id]).await?;
-        found.into_iter().next().ok_or_else(|| Refusal::RequestNotFound(id).into())
+    pub async fn get(&self, _call: &Call, id: RequestId) -> Result<Arc<Request>, Error> {
+        self.reader.get(id).await?.ok_or_else(|| Refusal::RequestNotFound(id).into())
     }
 
     /// Reads a page of a list, in order of submit time, then id.

@@ -105,6 +105,17 @@ impl Plan {
         demand
     }
 
+    /// How many events of the batch come before each change in its shard.
+    pub(super) fn ranks(&self) -> Vec<i64> {
+        let mut taken: HashMap<Shard, i64> = HashMap::new();
+        let rank = |change: &Change| {
+            let next = taken.entry(change.shard).or_default();
+            *next += 1;
+            *next - 1
+        };
+        self.changes.iter().map(rank).collect()
+    }
+
     /// Profiles and smart cards that completed requests leave behind.
     pub(super) fn subjects(&self) -> Vec<Subject> {
         self.changes.iter().filter_map(|change| learned(&change.event)).collect()

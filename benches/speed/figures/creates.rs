@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::service::{self, Process};
 use crate::settings::Settings;
 use crate::table::{Table, Turns};
-use crate::{echo, grpc, rest};
+use crate::{echo, grpc, rest, topic};
 
 /// Callers of unary calls.
 const CALLERS: usize = 256;
@@ -30,6 +30,7 @@ pub(super) async fn unary(settings: &Settings, table: &mut Table) {
     for _ in 0..settings.rounds {
         let service = service::cmgate(&place);
         let grpc = creates(&service, settings.duration).await;
+        topic::settle(&place).await;
         let rest = posts(&service, settings.duration).await;
         memory.push(service.resident());
         drop(service);

@@ -1,13 +1,13 @@
 //! Latency of creates at half of the rate that the service can take, against one transaction at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::creates::{creates, prepared};
 use crate::load::{quantile, steady};
 use crate::pgbench::Pgbench;
 use crate::settings::Settings;
 use crate::table::{Table, Turns};
-use crate::{grpc, service};
+use crate::{grpc, service, topic};
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
     let place = prepared().await;
@@ -16,24 +16,23 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
     for _ in 0..settings.rounds {
         let service = service::cmgate(&place);
         let peak = creates(&service, settings.duration).await.rate;
+        topic::settle(&place).await;
         let clients = grpc::clients(service.address).await;
         let call = move |nth: usize| {
             let mut client = clients[nth % clients.len()].clone();
             async move { grpc::create(&mut client).await }
         };
-        let begun = std::time::Instant::now();
         let answered = steady(peak / 2.0, settings.duration, move |nth| {
             let call = call(nth);
             async move {
                 call.await;
-                std::time::Instant::now()
+                Instant::now()
             }
         })
         .await;
         let mut latencies: Vec<Duration> = answered.iter().map(|(due, answered)| *answered - *due).collect();
         drop(service);
         let alone = pgbench.run(1, settings.duration).await.latency;
-        println!("{} creates in {:?}", latencies.len(), begun.elapsed());
         middle.add(quantile(&mut latencies, 0.5), alone);
         high.add(quantile(&mut latencies, 0.99), alone);
     }

@@ -6,6 +6,7 @@
 mod commit;
 mod connect;
 mod lane_lock;
+mod lines;
 mod log;
 mod maintain;
 mod read;
@@ -27,6 +28,7 @@ pub use connect::PostgresSettings;
 /// A Postgres database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
+    lines: Arc<lines::Lines>,
     writers: PgPool,
     readers: PgPool,
     options: PgConnectOptions,
@@ -109,6 +111,7 @@ impl Store for Postgres {
 
     async fn close(&self) {
         self.candidates.lock().await.clear();
+        self.lines.close().await;
         self.readers.close().await;
         self.writers.close().await;
     }

@@ -21,7 +21,7 @@ CREATE TABLE request (
     originator   uuid        NOT NULL,
     template     uuid        NOT NULL,
     submitted_at timestamptz NOT NULL,
-    document     jsonb       NOT NULL
+    document     json        NOT NULL
 ) WITH (fillfactor = 85);
 COMMENT ON TABLE  request              IS 'Requests as they stand.';
 COMMENT ON COLUMN request.id           IS 'Request id, a UUIDv7 made by the service.';
@@ -94,7 +94,7 @@ CREATE TABLE idempotency_key (
     caller      uuid        NOT NULL,
     key         text        NOT NULL,
     fingerprint bytea       NOT NULL,
-    reply       jsonb       NOT NULL,
+    reply       json        NOT NULL,
     used_at     timestamptz NOT NULL,
     PRIMARY KEY (caller, key)
 );
