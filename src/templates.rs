@@ -8,6 +8,7 @@ mod policy;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use figment::providers::Serialized;
 use figment::{Figment, error::Kind};
@@ -114,7 +115,7 @@ struct TemplateFile {
     description: String,
     medium: Medium,
     #[serde(default)]
-    policies: BTreeMap<RequestType, Policy>,
+    policies: BTreeMap<RequestType, Arc<Policy>>,
     #[serde(default)]
     smartcard: SmartcardConfiguration,
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! Commands: the only way in which a request comes to be or changes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -30,7 +31,7 @@ pub struct Command {
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Bring it into being.
-    Create(Box<Request>),
+    Create(Arc<Request>),
     /// Approve it.
     Approve {
         /// What the approver says.

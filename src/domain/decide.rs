@@ -50,10 +50,10 @@ struct Step {
     comment: Comment,
 }
 
-fn created(command: &Command, request: &Request) -> Event {
+fn created(command: &Command, request: &Arc<Request>) -> Event {
     Event {
         event_type: EventType::Created,
-        request: Arc::new(request.clone()),
+        request: Arc::clone(request),
         previous: None,
         actor: command.caller.actor(),
         at: request.submitted_at,

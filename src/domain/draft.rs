@@ -1,6 +1,7 @@
 //! Drafts: what the creator of a request decides, and how a checked draft becomes a request.
 
 use serde::Serialize;
+use std::sync::Arc;
 
 use super::descriptor::descriptor;
 use super::{
@@ -81,7 +82,7 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
         target,
         template: TemplateRef { id: origin.template.id, version: origin.template_version },
         medium: origin.template.medium,
-        policy: policy.clone(),
+        policy: Arc::clone(policy),
         priority: draft.priority.unwrap_or(policy.default_priority),
         comment: draft.comment.clone(),
         data_items,
@@ -96,7 +97,7 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     })
 }
 
-fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Policy, Refusal> {
+fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Arc<Policy>, Refusal> {
     if kind.needs_smartcard() && template.medium == super::Medium::Software {
         return Err(Refusal::SmartcardOnly { template: template.name.clone(), kind });
     }

@@ -1,5 +1,7 @@
 //! Persons, policies and requests that the tests of the domain share.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{
@@ -72,7 +74,7 @@ pub(super) fn request(status: Status, policy: Policy) -> Request {
         target: TARGET,
         template: TemplateRef { id: TEMPLATE, version: 1 },
         medium: Medium::Smartcard,
-        policy,
+        policy: Arc::new(policy),
         priority: Priority(0),
         comment: comment("please"),
         data_items: Vec::new(),
@@ -112,7 +114,7 @@ pub(super) fn command(user: UserId, action: Action) -> Command {
 pub(super) fn action(name: &str) -> Action {
     let comment = Comment::default();
     match name {
-        "create" => Action::Create(Box::new(Request {
+        "create" => Action::Create(Arc::new(Request {
             version: Version::FIRST,
             ..request(Status::Approved, Policy::default())
         })),

@@ -67,7 +67,7 @@ impl Service {
         let request = self.request(call, &draft, id, now).await?;
         let command = Command {
             request: id,
-            action: Action::Create(Box::new(request)),
+            action: Action::Create(Arc::new(request)),
             caller: call.caller.clone(),
             now,
             expected: None,

@@ -1,6 +1,7 @@
 //! People, and what they want of requests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cmgate::domain::{
     Action, Caller, Command, Comment, Credential, DataItem, Draft, IdempotencyKey, Idempotent, Medium, Origin, Policy,
@@ -49,7 +50,7 @@ pub(crate) fn template(policy: Policy) -> ProfileTemplate {
         name: "Door".to_owned(),
         description: String::new(),
         medium: Medium::Smartcard,
-        policies: BTreeMap::from([(RequestType::Enroll, policy)]),
+        policies: BTreeMap::from([(RequestType::Enroll, Arc::new(policy))]),
         smartcard: SmartcardConfiguration::default(),
     }
 }
@@ -80,7 +81,7 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
 
 /// The wish that this request come to be.
 pub(crate) fn creation(request: Request) -> Command {
-    command(request.originator, request.id, request.submitted_at, Action::Create(Box::new(request)))
+    command(request.originator, request.id, request.submitted_at, Action::Create(Arc::new(request)))
 }
 
 /// The wish of a user that something happen to a request.

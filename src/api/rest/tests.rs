@@ -154,7 +154,7 @@ fn template(id: &str, medium: Medium, kinds: &[RequestType]) -> ProfileTemplate 
         name: "Sample".to_owned(),
         description: String::new(),
         medium,
-        policies: kinds.iter().map(|kind| (*kind, policy())).collect(),
+        policies: kinds.iter().map(|kind| (*kind, Arc::new(policy()))).collect(),
         smartcard: SmartcardConfiguration::default(),
     }
 }
@@ -163,9 +163,9 @@ fn templates() -> Vec<ProfileTemplate> {
     let mut card = template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL);
     (card.smartcard.is_virtual, card.smartcard.diversify_admin_key) = (true, true);
     let mut software = template(SOFTWARE_TEMPLATE, Medium::Software, &[RequestType::Enroll]);
-    software.policies.values_mut().for_each(|policy| policy.data_items.push(floor()));
+    software.policies.values_mut().for_each(|policy| Arc::make_mut(policy).data_items.push(floor()));
     let mut closed = template(CLOSED_TEMPLATE, Medium::Smartcard, &[RequestType::Enroll]);
-    for policy in closed.policies.values_mut() {
+    for policy in closed.policies.values_mut().map(Arc::make_mut) {
         policy.self_service = false;
         policy.initiators = vec![Principal::User(UserId::new(uuid::Uuid::from_u128(9)))];
     }
@@ -202,7 +202,7 @@ fn elaborate_template() -> ProfileTemplate {
         ..policy
     };
     let mut template = template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL);
-    template.policies.values_mut().for_each(|placed| placed.clone_from(&policy));
+    template.policies.values_mut().for_each(|placed| *placed = Arc::new(policy.clone()));
     template
 }
 

@@ -3,6 +3,8 @@
 mod properties;
 mod rules;
 
+use std::sync::Arc;
+
 use super::decide;
 use crate::domain::fixtures::{APPROVER, ORIGINATOR, REQUEST, TARGET, action, at, command, needing, request, rows};
 use crate::domain::{Action, Event, Refusal, Request, State, Status, UserId, Version};
@@ -89,9 +91,11 @@ fn the_table_has_a_row_for_every_action() {
 /// The action; a creation of a request that needs approvals makes a pending one.
 fn action_under(name: &str, needed: &str) -> Action {
     match (action(name), needed) {
-        (Action::Create(created), "1") => {
-            Action::Create(Box::new(Request { state: State::Pending, policy: needing(1), ..*created }))
-        }
+        (Action::Create(created), "1") => Action::Create(Arc::new(Request {
+            state: State::Pending,
+            policy: Arc::new(needing(1)),
+            ..(*created).clone()
+        })),
         (action, _) => action,
     }
 }

@@ -1,6 +1,7 @@
 //! What a creator may ask for, and what a new request is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Draft, Origin, create};
 use crate::domain::fixtures::{
@@ -184,7 +185,7 @@ fn a_new_request_carries_the_draft_and_the_policy_in_force() {
     let request = created_by(TARGET, &drafted, policy.clone(), None).unwrap();
     assert_eq!(request.id, REQUEST);
     assert_eq!(request.template, TemplateRef { id: TEMPLATE, version: 3 });
-    assert_eq!(request.policy, policy);
+    assert_eq!(*request.policy, policy);
     assert_eq!(request.comment, comment("for the door"));
     assert_eq!(request.data_items, drafted.data_items);
     assert_eq!(request.approvals, []);
@@ -324,7 +325,7 @@ fn template(kind: RequestType, policy: Policy) -> ProfileTemplate {
         name: "Door".to_owned(),
         description: String::new(),
         medium: Medium::Smartcard,
-        policies: BTreeMap::from([(kind, policy)]),
+        policies: BTreeMap::from([(kind, Arc::new(policy))]),
         smartcard: SmartcardConfiguration::default(),
     }
 }

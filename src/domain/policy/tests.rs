@@ -1,6 +1,7 @@
 //! What a policy holds against the items that are delivered, and how it is stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Policy;
 use crate::domain::fixtures::{APPROVER, REQUEST, SECOND_APPROVER, TARGET, TEMPLATE, at, caller, command, request};
@@ -120,7 +121,7 @@ fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> 
         name: "Door".to_owned(),
         description: String::new(),
         medium: Medium::Smartcard,
-        policies: BTreeMap::from([(RequestType::Enroll, policy.clone())]),
+        policies: BTreeMap::from([(RequestType::Enroll, Arc::new(policy.clone()))]),
         smartcard: SmartcardConfiguration::default(),
     };
     let origin = Origin {

@@ -1,5 +1,7 @@
 //! The examples of the documents, byte for byte: `golden/` holds their text as published.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use super::memory::{CARD, Memory, PROFILE};
@@ -98,7 +100,7 @@ fn request(id: &str, documented: &str) -> Request {
         target: user(),
         template: TemplateRef { id: CARD_TEMPLATE.parse().unwrap(), version: 1 },
         medium: Medium::Smartcard,
-        policy: policy(),
+        policy: Arc::new(policy()),
         priority: Priority(0),
         comment: Comment::default(),
         data_items: Vec::new(),

@@ -1,6 +1,7 @@
 //! What holds in every life of a request, whoever does whatever to it, and however the clocks go.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -181,7 +182,7 @@ fn attempts() -> impl Strategy<Value = Attempt> {
     (policies(), parties, vec(commands(), 0..24)).prop_map(|(policy, target, commands)| {
         let state = if policy.approvals_needed == 0 { State::Approved } else { State::Pending };
         let created = Request { target, state, version: Version::FIRST, ..request(Status::Pending, policy) };
-        Attempt { created: command(ORIGINATOR, Action::Create(Box::new(created))), commands }
+        Attempt { created: command(ORIGINATOR, Action::Create(Arc::new(created))), commands }
     })
 }
 
