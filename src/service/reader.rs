@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::error_chain;
 
 /// Queries under way at once.
-const LANES: usize = 4;
+const LANES: usize = 2;
 
 /// Most requests in one query.
 const MAX_BATCH: usize = 256;

@@ -93,9 +93,9 @@ async fn create(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, Store
     if plan.changes.is_empty() {
         return Ok(plan.replies(Vec::new()));
     }
-    let mut connection = store.lines.take().await?;
+    let mut connection = store.write_lines.take().await?;
     let first = write(&mut connection, &plan).await.map_err(unless_refused)?;
-    store.lines.give_back(connection);
+    store.write_lines.give_back(connection);
     let events = plan.events(&first);
     Ok(plan.replies(events))
 }
@@ -113,20 +113,20 @@ fn unless_refused(error: StoreError) -> StoreError {
 }
 
 async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    let mut connection = store.lines.take().await?;
+    let mut connection = store.write_lines.take().await?;
     let mut tx = connection.begin().await?;
     let found = Found { requests: lock_requests(&mut tx, batch).await?, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
-        store.lines.give_back(connection);
+        store.write_lines.give_back(connection);
         return Ok(plan.replies(Vec::new()));
     }
     write_subjects(&mut tx, &plan.subjects()).await?;
     let first = write(&mut tx, &plan).await?;
     // Whatever goes wrong from here on, the server may have committed.
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
-    store.lines.give_back(connection);
+    store.write_lines.give_back(connection);
     let events = plan.events(&first);
     Ok(plan.replies(events))
 }

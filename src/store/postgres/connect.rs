@@ -66,7 +66,9 @@ impl Postgres {
     /// another topology; otherwise what went wrong on the way.
     pub async fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(&settings.url)?.application_name("cmgate").options(VITAL_SIGNS);
-        let lines = Lines::new(options.clone().options([IDLE_IN_TRANSACTION]).options(PLANS));
+        let by_key = options.clone().options(PLANS);
+        let write_lines = Arc::new(Lines::new(by_key.clone().options([IDLE_IN_TRANSACTION])));
+        let read_lines = Arc::new(Lines::new(by_key.options([READ_TIMEOUT])));
         let writers = pool(settings.write_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
         let readers = pool(settings.max_connections, options.clone().options([READ_TIMEOUT])).await?;
         check_server(&writers).await?;
@@ -74,7 +76,8 @@ impl Postgres {
         MIGRATOR.run(&writers).await?;
         agree_on_topology(&writers, settings.topology).await?;
         Ok(Self {
-            lines: Arc::new(lines),
+            write_lines,
+            read_lines,
             writers,
             readers,
             options,

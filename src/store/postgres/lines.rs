@@ -1,4 +1,4 @@
-//! Connections on which batches are written. One is kept only while nothing has gone wrong on it, and giving it back costs
+//! Connections for batches of commands and of reads. One is kept only while nothing has gone wrong on it, and giving it back costs
 //! nothing; a pool would ask the server each time.
 
 use std::sync::{Mutex, PoisonError};

@@ -28,7 +28,10 @@ pub use connect::PostgresSettings;
 /// A Postgres database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    lines: Arc<lines::Lines>,
+    /// For batches of commands.
+    write_lines: Arc<lines::Lines>,
+    /// For batches of reads by id.
+    read_lines: Arc<lines::Lines>,
     writers: PgPool,
     readers: PgPool,
     options: PgConnectOptions,
@@ -47,7 +50,7 @@ impl Store for Postgres {
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
-        read::get(&self.readers, ids).await
+        read::get(&self.read_lines, ids).await
     }
 
     async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
@@ -111,7 +114,8 @@ impl Store for Postgres {
 
     async fn close(&self) {
         self.candidates.lock().await.clear();
-        self.lines.close().await;
+        self.read_lines.close().await;
+        self.write_lines.close().await;
         self.readers.close().await;
         self.writers.close().await;
     }

@@ -5,15 +5,18 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Postgres as Db, QueryBuilder, Row};
 use uuid::Uuid;
 
+use super::lines::Lines;
 use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, Subject, TemplateId};
 use crate::store::StoreError;
 use crate::store::document::{self, kind_number, status_number};
 
 /// See [`crate::store::Store::get`].
-pub(super) async fn get(pool: &PgPool, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let sql = "SELECT id, document::text FROM request WHERE id = ANY($1)";
-    let rows = sqlx::query(sql).bind(ids).fetch_all(pool).await?;
+    let mut connection = lines.take().await?;
+    let rows = sqlx::query(sql).bind(ids).fetch_all(&mut connection).await?;
+    lines.give_back(connection);
     rows.iter().map(|row| read_document("request", row)).collect()
 }
 
