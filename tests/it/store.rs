@@ -76,7 +76,13 @@ suite! {
     }
     catalogue {
         a_completed_request_tells_what_it_made
-        a_request_that_keeps_or_fails_tells_nothing
+        a_request_that_keeps_an_unknown_card_or_fails_tells_nothing
+        a_completed_request_changes_where_its_card_stands
+        nobody_completes_a_request_with_what_somebody_else_holds
+        of_two_requests_that_leave_the_same_card_one_is_refused
+        a_card_is_bound_to_one_request_and_given_back_by_its_end
+        one_card_in_many_batches_at_once_is_bound_once
+        the_profiles_and_cards_of_a_user_are_listed_in_pages
         what_was_issued_elsewhere_can_be_made_known
         a_template_gets_a_new_version_only_when_it_differs
     }

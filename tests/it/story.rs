@@ -14,7 +14,7 @@ use cmgate::domain::{
     Action, Caller, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
-use cmgate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
 use cmgate::store::Store;
 use cmgate::templates;
 use http::{Request, StatusCode};
@@ -62,10 +62,11 @@ impl Stage {
         let clock = Clock::Manual(Arc::clone(&time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
         // The subjects of the files are left out: the card becomes known through the request that makes it.
-        let catalog = Catalog::load(&*store, &clock, templates.templates).await.unwrap();
+        let catalog = load_catalog(&*store, &clock, templates.templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
-        let service = Service::new(store, writer, Arc::new(catalog), clock, Config::default().service.sid);
+        let authority = Authority { account: Config::default().service.sid, administrators: Vec::new() };
+        let service = Service::new(store, writer, Arc::new(catalog), clock, authority);
         Self { router: router(service.clone(), nuls(descriptor_nul_tail)), service, time }
     }
 

@@ -17,12 +17,16 @@ use crate::telemetry::error_chain;
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// What the fields of a draft are called in the body of a call, longer names first.
-const LEGACY_NAMES: [(&str, &str); 5] = [
+const LEGACY_NAMES: [(&str, &str); 9] = [
     ("profile_template", "profiletemplateuuid"),
     ("old_credential.smartcard", "smartcard"),
     ("old_credential.profile", "profile"),
     ("old_credential", "smartcard or profile"),
+    ("new_credential.smartcard", "NewSmartcardUuid"),
+    ("new_credential.profile", "NewProfileUuid"),
     ("data_items", "datacollection"),
+    ("card_id", "cardid"),
+    ("id", "requestid"),
 ];
 
 /// Why a call was not carried out.

@@ -1,18 +1,22 @@
 //! The write path: one transaction a batch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use sqlx::{PgConnection, Postgres as Db, Row, Transaction};
 use uuid::Uuid;
 
-use super::Postgres;
-use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard, Subject};
+use super::{Postgres, subject};
+use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, Plan, StoredReply};
+use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
 use crate::store::{Reply, StoreError};
 
-/// Attempts at a batch that met another batch: on an idempotency key, or in a deadlock with a stranger's transaction.
-const ATTEMPTS: u32 = 4;
+/// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
+/// transaction.
+pub(super) const ATTEMPTS: u32 = 4;
+
+/// What two batches can both believe to be new.
+const CONTESTED: [&str; 3] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use"];
 
 /// Attempts to begin a transaction; a connection from the pool may have died since it was last used.
 const BEGIN_ATTEMPTS: u32 = 3;
@@ -42,11 +46,6 @@ const INSERT_KEYS: &str = "
     FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
          AS new (caller, key, fingerprint, reply, used_at)
     ORDER BY caller, key";
-
-const WRITE_SUBJECTS: &str = "
-    INSERT INTO subject (id, document)
-    SELECT id, document::jsonb FROM unnest($1::uuid[], $2::text[]) AS new (id, document) ORDER BY id
-    ON CONFLICT (id) DO UPDATE SET document = excluded.document";
 
 /// Takes positions and fills them. The heads are locked in the order of the shards before any of them is moved; the events
 /// are joined to what the move returned, so that the one cannot run before the other.
@@ -79,17 +78,19 @@ pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Re
     }
 }
 
-/// Unique violation (the winner's key is visible now), serialization failure, deadlock.
-fn met_another(error: &sqlx::Error) -> bool {
+/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
+pub(super) fn met_another(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
-        let on_key = error.constraint() == Some("idempotency_key_pkey");
-        on_key || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+        let on_new = error.constraint().is_some_and(|name| CONTESTED.contains(&name));
+        on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
     })
 }
 
 async fn try_commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
     let mut tx = begin(store).await?;
-    let found = Found { requests: lock_requests(&mut tx, batch).await?, keys: find_keys(&mut tx, batch).await? };
+    let requests = lock_requests(&mut tx, batch).await?;
+    let subjects = subject::lock(&mut tx, &Touched::by(batch, &requests)).await?;
+    let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
@@ -98,7 +99,7 @@ async fn try_commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, S
     insert_requests(&mut tx, &plan).await?;
     update_requests(&mut tx, &plan).await?;
     insert_keys(&mut tx, &plan).await?;
-    write_subjects(&mut tx, &plan.subjects()).await?;
+    subject::write(&mut tx, &plan.subjects).await?;
     let first = append(&mut tx, &plan).await?;
     // Whatever goes wrong from here on, the server may have committed.
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
@@ -106,7 +107,7 @@ async fn try_commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, S
     Ok(plan.replies(events))
 }
 
-async fn begin(store: &Postgres) -> Result<Transaction<'static, Db>, StoreError> {
+pub(super) async fn begin(store: &Postgres) -> Result<Transaction<'static, Db>, StoreError> {
     let mut attempt = 1;
     loop {
         match store.writers.begin().await.map_err(StoreError::from) {
@@ -211,22 +212,6 @@ async fn insert_keys(tx: &mut PgConnection, plan: &Plan) -> Result<(), StoreErro
         .bind(column(&keyed, |change| change.event.at.utc()))
         .execute(tx)
         .await?;
-    Ok(())
-}
-
-/// Adds or replaces subjects, in the order of their ids.
-pub(super) async fn write_subjects(tx: &mut PgConnection, subjects: &[Subject]) -> Result<(), StoreError> {
-    let mut rows = BTreeMap::new();
-    for subject in subjects {
-        for id in subject.credential.ids() {
-            rows.insert(id, document::write("subject", id, subject)?);
-        }
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let (ids, documents): (Vec<Uuid>, Vec<String>) = rows.into_iter().unzip();
-    sqlx::query(WRITE_SUBJECTS).bind(ids).bind(documents).execute(tx).await?;
     Ok(())
 }
 

@@ -230,7 +230,7 @@ pub(super) const LIVES: [Life; 19] = [
     Life {
         name: "reinstated, and not begun",
         by: DEV,
-        draft: Draft { smartcard: CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
+        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
         begins: Status::Approved,
         steps: &[],
     },
@@ -238,7 +238,7 @@ pub(super) const LIVES: [Life; 19] = [
         name: "updated online, with an item of the policy",
         by: DEV,
         draft: Draft {
-            smartcard: CARD,
+            smartcard: RENEWED_CARD,
             items: &[("sample data item", Some("")), ("more", None)],
             ..of(Type::OnlineUpdate, "OnlineUpdate")
         },
@@ -248,7 +248,7 @@ pub(super) const LIVES: [Life; 19] = [
     Life {
         name: "a duplicate",
         by: DEV,
-        draft: Draft { smartcard: CARD, ..of(Type::Duplicate, "Duplicate") },
+        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::Duplicate, "Duplicate") },
         begins: Status::Approved,
         steps: &[],
     },
@@ -269,7 +269,7 @@ pub(super) const LIVES: [Life; 19] = [
     Life {
         name: "an offline unblock",
         by: DEV,
-        draft: Draft { smartcard: CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
+        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
         begins: Status::Approved,
         steps: &[],
     },
