@@ -3,6 +3,7 @@
 //! The stores, the writer and the life cycle have their own tests; here they only have to be there.
 
 mod answers;
+mod cards;
 mod changes;
 mod drafts;
 mod forms;
@@ -10,6 +11,7 @@ mod golden;
 mod hostile;
 mod lists;
 mod memory;
+mod profiles;
 mod templates;
 
 use std::sync::Arc;
