@@ -49,6 +49,7 @@ suite! {
     }
     keys {
         a_repeated_call_hears_the_first_reply_and_changes_nothing
+        a_repeated_creation_is_answered_after_its_template_was_disabled
         the_first_reply_is_repeated_even_if_the_request_has_changed_since
         a_key_used_for_something_else_is_refused
         keys_of_different_callers_never_meet

@@ -11,7 +11,7 @@ use cmgate::api::rest::{Settings, router};
 use cmgate::clock::Clock;
 use cmgate::config::Config;
 use cmgate::domain::{
-    Action, Caller, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
+    Action, Atr, Caller, CardId, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
 use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::commands::approver;
 use crate::store::Place;
 
+const API: &str = "/CertificateManagement/api/v1.0";
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 
 /// What the documents print.
@@ -47,6 +48,15 @@ fn issued() -> Credential {
     let profile: ProfileId = "b99ff38c-6653-471f-ae3c-325bb351a6bc".parse().unwrap();
     let smartcard: SmartcardId = "17cf063d-e337-4aa9-a822-346554ddd3c9".parse().unwrap();
     Credential { profile: Some(profile), smartcard: Some(smartcard) }
+}
+
+/// The id on the documented card.
+fn card_id() -> CardId {
+    CardId::parse("", "bc88f13f-83ba-4037-8262-46eba1291c6e").unwrap()
+}
+
+fn atr() -> Atr {
+    Atr::parse("", "3b8d0180fba000000397425446590301c8").unwrap()
 }
 
 /// The documented installation: its user, its templates, its clock.
@@ -105,6 +115,25 @@ impl Stage {
         body
     }
 
+    /// Binds the documented card, under the id that the documents give it.
+    async fn bind(&self, id: RequestId) {
+        let Action::BindSmartcard { card, comment, .. } = self.service.binding(card_id(), atr(), Comment::default())
+        else {
+            panic!("a binding binds");
+        };
+        let smartcard = issued().smartcard.unwrap();
+        self.act(user().user, id, Action::BindSmartcard { card, id: smartcard, comment }).await;
+        for path in [format!("{API}/smartcards/{smartcard}"), format!("{REQUESTS}/{id}/smartcards/{smartcard}")] {
+            let (status, body) = self.send("GET", &path, &[], "").await;
+            assert_eq!(status, StatusCode::OK);
+            // The version of the template is another one here.
+            assert_eq!(
+                body,
+                documented(golden!("smartcard-2"), RequestId::new(smartcard.uuid())).replace(":46,", ":1,")
+            );
+        }
+    }
+
     /// A step that the REST API does not offer.
     async fn act(&self, user: UserId, id: RequestId, action: Action) {
         let caller = Caller { user, name: String::new(), sid: None, groups: Vec::new() };
@@ -149,6 +178,7 @@ async fn the_documented_story_is_told_byte_for_byte() {
     assert_eq!(stage.read(enroll).await, documented(golden!("get-1"), enroll));
 
     stage.at(ISSUED);
+    stage.bind(enroll).await;
     let complete = Action::Complete { new: issued(), comment: Comment::default() };
     stage.act(user().user, enroll, complete).await;
     assert_eq!(stage.read(enroll).await, documented(golden!("completed-1"), enroll));

@@ -56,6 +56,8 @@ pub(super) enum Action {
     Approve(&'static [(&'static str, Option<&'static str>)]),
     Deny,
     Start,
+    /// The smart card with this id on it.
+    Bind(&'static str),
     /// Profile and smart card that were made.
     Complete(&'static str, &'static str),
     Fail,
@@ -86,7 +88,7 @@ pub(super) const REFUSED: [(&str, Draft, Code, u16); 4] = [
     ),
 ];
 
-pub(super) const LIVES: [Life; 19] = [
+pub(super) const LIVES: [Life; 21] = [
     Life {
         name: "the first documented example, carried out",
         by: DEV,
@@ -184,6 +186,31 @@ pub(super) const LIVES: [Life; 19] = [
         draft: Draft { template: PROFILES, priority: Some(0), ..of(Type::Enroll, "Enroll") },
         begins: Status::Pending,
         steps: &[refused(JUDGE, Action::Cancel, Code::PermissionDenied), step(DEV, Action::Cancel, Status::Canceled)],
+    },
+    Life {
+        name: "a card is bound, and stays when the request is completed",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        begins: Status::Approved,
+        steps: &[
+            refused(JUDGE, Action::Bind("ACME-1"), Code::PermissionDenied),
+            step(DEV, Action::Bind("ACME-1"), Status::Approved),
+            refused(DEV, Action::Bind("ACME-2"), Code::FailedPrecondition),
+            step(DEV, Action::Start, Status::Executing),
+            refused(DEV, Action::Complete("", MADE_CARD), Code::FailedPrecondition),
+            step(DEV, Action::Complete("00000000-0000-0000-0000-0000000000d5", ""), Status::Completed),
+        ],
+    },
+    Life {
+        name: "a card is bound to a request that is canceled, after another one was in use",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        begins: Status::Approved,
+        steps: &[
+            refused(DEV, Action::Bind("ACME-1"), Code::FailedPrecondition),
+            step(DEV, Action::Bind("ACME-2"), Status::Approved),
+            step(DEV, Action::Cancel, Status::Canceled),
+        ],
     },
     Life {
         name: "canceled in execution",
