@@ -2,6 +2,7 @@
 
 mod catalog;
 mod error;
+mod reader;
 mod subjects;
 mod writer;
 
@@ -21,6 +22,7 @@ use crate::store::Store;
 
 pub use catalog::load_catalog;
 pub use error::Error;
+use reader::Reader;
 pub use writer::{Writer, WriterSettings};
 
 /// What surrounds every call, whatever its transport.
@@ -40,6 +42,7 @@ pub struct Call {
 #[derive(Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
+    reader: Reader,
     writer: Writer,
     catalog: Arc<Catalog>,
     clock: Clock,
@@ -56,7 +59,7 @@ pub struct Authority {
 }
 
 impl Service {
-    /// The use cases over a store.
+    /// The use cases over a store, within a runtime of tokio.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -65,7 +68,8 @@ impl Service {
         clock: Clock,
         authority: Authority,
     ) -> Self {
-        Self { store, writer, catalog, clock, authority }
+        let reader = Reader::start(&store);
+        Self { store, reader, writer, catalog, clock, authority }
     }
 
     /// Creates a request.
@@ -126,9 +130,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::RequestNotFound`], or what [`Error`] says of the service.
-    pub async fn get(&self, _call: &Call, id: RequestId) -> Result<Request, Error> {
-        let found = self.store.get(&[id]).await?;
-        found.into_iter().next().ok_or_else(|| Refusal::RequestNotFound(id).into())
+    pub async fn get(&self, _call: &Call, id: RequestId) -> Result<Arc<Request>, Error> {
+        self.reader.get(id).await?.ok_or_else(|| Refusal::RequestNotFound(id).into())
     }
 
     /// Reads a page of a list, in order of submit time, then id.

@@ -170,6 +170,23 @@ impl Plan {
         demand
     }
 
+    /// How many events of the batch come before each change in its shard.
+    pub(super) fn ranks(&self) -> Vec<i64> {
+        let mut taken: HashMap<Shard, i64> = HashMap::new();
+        let rank = |change: &Change| {
+            let next = taken.entry(change.shard).or_default();
+            *next += 1;
+            *next - 1
+        };
+        self.changes.iter().map(rank).collect()
+    }
+
+    /// Whether a member that may have been answered under its key is refused.
+    pub(super) fn refuses_under_key(&self, batch: &[Command]) -> bool {
+        let is_refused = |member: &Member| matches!(member, Member::Known(Err(_)));
+        self.replies.iter().zip(batch).any(|(member, command)| is_refused(member) && command.idempotent.is_some())
+    }
+
     /// What each member hears, once the events of the changes, as [`Self::events`] places them, are committed.
     pub(super) fn replies(self, events: Vec<LoggedEvent>) -> Vec<Reply> {
         let applied: HashMap<RequestId, Applied> = self

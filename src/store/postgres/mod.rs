@@ -1,11 +1,12 @@
 //! The production store: Postgres 15 or newer.
 //!
-//! Locks are always taken in one order: request rows by id, rows of known subjects by id, idempotency keys, new subjects by
-//! id, heads by shard. So two batches can wait for each other's locks but never in a circle.
+//! Locks are always taken in one order: request rows by id, known subjects by id, new subjects by id, idempotency keys,
+//! heads by shard. So two batches can wait for each other's locks but never in a circle.
 
 mod commit;
 mod connect;
 mod lane_lock;
+mod lines;
 mod log;
 mod maintain;
 mod read;
@@ -29,6 +30,7 @@ pub use connect::PostgresSettings;
 /// A Postgres database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
+    lines: Arc<lines::Lines>,
     writers: PgPool,
     readers: PgPool,
     options: PgConnectOptions,
@@ -119,6 +121,7 @@ impl Store for Postgres {
 
     async fn close(&self) {
         self.candidates.lock().await.clear();
+        self.lines.close().await;
         self.readers.close().await;
         self.writers.close().await;
     }

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, QueryBuilder};
 use uuid::Uuid;
 
 use super::Postgres;
-use super::commit::{ATTEMPTS, begin, met_another};
+use super::commit::{ATTEMPTS, met_another};
 use super::read::read_document;
 use crate::domain::{CardId, Refusal, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::StoreError;
@@ -88,7 +88,7 @@ pub(super) async fn import(store: &Postgres, subjects: &[Subject]) -> Result<Res
 }
 
 async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    let mut tx = begin(store).await?;
+    let mut tx = store.writers.begin().await?;
     let known = lock(&mut tx, &Touched::by_import(subjects)).await?;
     let rows = match import_rows(subjects, known) {
         Ok(rows) => rows,

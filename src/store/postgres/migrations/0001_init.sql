@@ -21,7 +21,7 @@ CREATE TABLE request (
     originator   uuid        NOT NULL,
     template     uuid        NOT NULL,
     submitted_at timestamptz NOT NULL,
-    document     jsonb       NOT NULL
+    document     json        NOT NULL
 ) WITH (fillfactor = 85);
 COMMENT ON TABLE  request              IS 'Requests as they stand.';
 COMMENT ON COLUMN request.id           IS 'Request id, a UUIDv7 made by the service.';
@@ -94,7 +94,7 @@ CREATE TABLE idempotency_key (
     caller      uuid        NOT NULL,
     key         text        NOT NULL,
     fingerprint bytea       NOT NULL,
-    reply       jsonb       NOT NULL,
+    reply       json        NOT NULL,
     used_at     timestamptz NOT NULL,
     PRIMARY KEY (caller, key)
 );
@@ -137,5 +137,5 @@ COMMENT ON COLUMN subject.document IS 'All that is known of it, in the form of d
 
 -- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
 CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;
-CREATE INDEX subject_by_card  ON subject (card_id, id) WHERE card_id IS NOT NULL;
+CREATE INDEX subject_by_card  ON subject (card_id, id);
 CREATE INDEX subject_by_owner ON subject (owner, id);
