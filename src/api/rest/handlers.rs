@@ -22,6 +22,9 @@ use super::{Settings, change, headers, json, list, text};
 use crate::domain::{self, ErrorKind, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
 use crate::service::{Call, Error, Service};
 
+/// The facade, described for programs.
+const OPENAPI: &str = include_str!("openapi.json");
+
 /// What the calls work with.
 #[derive(Clone)]
 pub(super) struct Facade {
@@ -65,6 +68,7 @@ impl Facade {
                     Medium::Software => no_content(),
                 })
             }
+            (Resource::Description, &Method::GET) => Ok(([(CONTENT_TYPE, JSON)], OPENAPI).into_response()),
             (Resource::Smartcards, &Method::POST) => self.bind(&call, request).await,
             (Resource::Smartcards, &Method::GET) => self.smartcards(&call, &uri).await,
             (Resource::Smartcard(id), &Method::GET) => self.smartcard(&call, id).await,

@@ -42,6 +42,8 @@ pub(super) enum Resource {
     ProfilesOf(RequestId),
     /// `/smartcards/{id}/operations` and `/profiles/{id}/operations`
     Operations(Credential),
+    /// `/openapi.json`, which the old API did not have
+    Description,
     /// What is not offered here.
     Elsewhere(Elsewhere),
 }
@@ -52,7 +54,8 @@ impl Resource {
         match self {
             Self::Requests | Self::Smartcards => "GET, POST",
             Self::Request(_) | Self::SmartcardOf(..) => "GET, PUT",
-            Self::Templates
+            Self::Description
+            | Self::Templates
             | Self::Template(_)
             | Self::Policy(..)
             | Self::SmartcardConfiguration(_)
@@ -80,6 +83,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
         (Resource::SmartcardConfiguration(_), &Method::GET) => {
             Some("GET /profiletemplates/{id}/configuration/smartcards")
         }
+        (Resource::Description, &Method::GET) => Some("GET /openapi.json"),
         (Resource::Smartcards, &Method::POST) => Some("POST /smartcards"),
         (Resource::Smartcards, &Method::GET) => Some("GET /smartcards"),
         (Resource::Smartcard(_), &Method::GET) => Some("GET /smartcards/{id}"),
@@ -100,6 +104,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
             | Resource::Template(_)
             | Resource::Policy(..)
             | Resource::SmartcardConfiguration(_)
+            | Resource::Description
             | Resource::Smartcards
             | Resource::Smartcard(_)
             | Resource::SmartcardOf(..)
@@ -144,6 +149,7 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
         }
         ["smartcards", rest @ ..] => of_smartcard(rest),
         ["profiles", rest @ ..] => of_profile(rest),
+        ["openapi.json"] => Some(Resource::Description),
         ["certificates"] => Some(Resource::Elsewhere(Elsewhere::Certificates)),
         ["profiletemplates", rest @ ..] => of_template(rest),
         _ => None,

@@ -11,6 +11,7 @@ mod golden;
 mod hostile;
 mod lists;
 mod memory;
+mod openapi;
 mod profiles;
 mod templates;
 
