@@ -8,7 +8,7 @@ use cmgate::domain::{
     Caller, Comment, CorrelationId, Credential, Draft, RequestType, ShardCount, Sid, TemplateId, UserId,
 };
 use cmgate::feed::Feed;
-use cmgate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
 use cmgate::store::{Postgres, PostgresSettings, Store, Topology};
 use cmgate::templates;
 use tokio_util::task::TaskTracker;
@@ -32,11 +32,11 @@ impl Core {
         let store = open_store(place).await;
         let directory = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"));
         let templates = templates::load(directory).unwrap().templates;
-        let catalog = Catalog::load(&*store, &Clock::System, templates).await.unwrap();
+        let catalog = load_catalog(&*store, &Clock::System, templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
-        let account = Sid::parse("S-1-5-21-1").unwrap();
-        let service = Service::new(store, writer, Arc::new(catalog), Clock::System, account);
+        let authority = Authority { account: Sid::parse("S-1-5-21-1").unwrap(), administrators: Vec::new() };
+        let service = Service::new(store, writer, Arc::new(catalog), Clock::System, authority);
         let user = UserId::new(Uuid::new_v4());
         let caller = Caller { user, name: "measure".to_owned(), sid: None, groups: Vec::new() };
         let correlation = CorrelationId::new(Uuid::new_v4());

@@ -28,8 +28,8 @@ fn create_as_dev(draft: &Draft) -> Request {
     let subject = samples
         .subjects
         .iter()
-        .find(|subject| draft.old.smartcard.is_some() && subject.credential.smartcard == draft.old.smartcard);
-    let id = draft.template.or(subject.map(|subject| subject.template)).unwrap();
+        .find(|subject| draft.old.smartcard.is_some() && subject.credential().smartcard == draft.old.smartcard);
+    let id = draft.template.or(subject.map(|subject| subject.template.id)).unwrap();
     let origin = Origin {
         id: RequestId::new(uuid::Uuid::nil()),
         caller: &caller,

@@ -3,6 +3,7 @@
 //! The stores, the writer and the life cycle have their own tests; here they only have to be there.
 
 mod answers;
+mod cards;
 mod changes;
 mod drafts;
 mod forms;
@@ -10,6 +11,8 @@ mod golden;
 mod hostile;
 mod lists;
 mod memory;
+mod openapi;
+mod profiles;
 mod templates;
 
 use std::sync::Arc;
@@ -30,7 +33,7 @@ use crate::domain::{
     ProfileTemplate, Provider, RequestType, Sid, SmartcardConfiguration, TemporaryCards, UserId,
 };
 use crate::feed::Feed;
-use crate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use crate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
 use crate::store::Store;
 
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
@@ -78,11 +81,12 @@ impl Facade {
         let store: Arc<dyn Store> = Arc::clone(&memory) as _;
         // 2015-07-07T23:36:21.93Z
         let clock = Clock::Manual(Arc::new(AtomicI64::new(1_436_312_181_930_000)));
-        let catalog = Catalog::load(&*store, &clock, templates).await.unwrap();
+        let catalog = load_catalog(&*store, &clock, templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
         let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();
-        let service = Service::new(store, writer, Arc::new(catalog), clock, account);
+        let authority = Authority { account, administrators: Vec::new() };
+        let service = Service::new(store, writer, Arc::new(catalog), clock, authority);
         Self { router: router(service, settings), store: memory }
     }
 

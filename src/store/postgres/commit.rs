@@ -1,19 +1,23 @@
 //! The write path: one transaction a batch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
-use super::Postgres;
-use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard, Subject};
+use super::{Postgres, subject};
+use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, Plan, StoredReply};
+use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
 use crate::store::{Reply, StoreError};
 
-/// Attempts at a batch that met another batch: on an idempotency key, or in a deadlock with a stranger's transaction.
-const ATTEMPTS: u32 = 4;
+/// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
+/// transaction.
+pub(super) const ATTEMPTS: u32 = 4;
+
+/// What two batches can both believe to be new.
+const CONTESTED: [&str; 3] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use"];
 
 const LOCK_REQUESTS: &str = "
     SELECT id, document::text FROM request WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -56,18 +60,18 @@ const WRITE: &str = "
     )
     SELECT shard, first FROM taken";
 
-const WRITE_SUBJECTS: &str = "
-    INSERT INTO subject (id, document)
-    SELECT id, document::jsonb FROM unnest($1::uuid[], $2::text[]) AS new (id, document) ORDER BY id
-    ON CONFLICT (id) DO UPDATE SET document = excluded.document";
-
 /// Carries out a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    if batch.iter().all(|command| matches!(command.action, Action::Create(_))) {
-        // A key that was used before is met as a duplicate, and the batch is then carried out with a look at the keys.
-        match create(store, batch).await {
-            Err(StoreError::Refused(error)) if met_another(&error) => {}
-            result => return result,
+    let is_new = |command: &Command| matches!(command.action, Action::Create(_));
+    if batch.iter().all(is_new) && Touched::by(batch, &HashMap::new()).is_empty() {
+        let plan = Plan::of(batch, Found::default(), store.topology);
+        // A creation that is refused here may have been answered under its key, when something else was in force.
+        if !plan.refuses_under_key(batch) {
+            // A key that was used before is met as a duplicate, and the batch is then carried out with a look at the keys.
+            match create(store, plan).await {
+                Err(StoreError::Refused(error)) if met_another(&error) => {}
+                result => return result,
+            }
         }
     }
     let mut attempt = 1;
@@ -79,17 +83,16 @@ pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Re
     }
 }
 
-/// Unique violation (the winner's key is visible now), serialization failure, deadlock.
-fn met_another(error: &sqlx::Error) -> bool {
+/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
+pub(super) fn met_another(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
-        let on_key = error.constraint() == Some("idempotency_key_pkey");
-        on_key || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+        let on_new = error.constraint().is_some_and(|name| CONTESTED.contains(&name));
+        on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
     })
 }
 
-/// Requests that come to be have nothing to look at, so one statement is the whole transaction.
-async fn create(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    let plan = Plan::of(batch, Found::default(), store.topology);
+/// Requests that come to be and are about nothing known have nothing to look at, so one statement is the whole transaction.
+async fn create(store: &Postgres, plan: Plan) -> Result<Vec<Reply>, StoreError> {
     if plan.changes.is_empty() {
         return Ok(plan.replies(Vec::new()));
     }
@@ -115,14 +118,16 @@ fn unless_refused(error: StoreError) -> StoreError {
 async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
     let mut connection = store.write_lines.take().await?;
     let mut tx = connection.begin().await?;
-    let found = Found { requests: lock_requests(&mut tx, batch).await?, keys: find_keys(&mut tx, batch).await? };
+    let requests = lock_requests(&mut tx, batch).await?;
+    let subjects = subject::lock(&mut tx, &Touched::by(batch, &requests)).await?;
+    let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
         store.write_lines.give_back(connection);
         return Ok(plan.replies(Vec::new()));
     }
-    write_subjects(&mut tx, &plan.subjects()).await?;
+    subject::write(&mut tx, &plan.subjects).await?;
     let first = write(&mut tx, &plan).await?;
     // Whatever goes wrong from here on, the server may have committed.
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
@@ -175,22 +180,6 @@ async fn find_keys(
         }
     }
     Ok(found)
-}
-
-/// Adds or replaces subjects, in the order of their ids.
-pub(super) async fn write_subjects(tx: &mut PgConnection, subjects: &[Subject]) -> Result<(), StoreError> {
-    let mut rows = BTreeMap::new();
-    for subject in subjects {
-        for id in subject.credential.ids() {
-            rows.insert(id, document::write("subject", id, subject)?);
-        }
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let (ids, documents): (Vec<Uuid>, Vec<String>) = rows.into_iter().unzip();
-    sqlx::query(WRITE_SUBJECTS).bind(ids).bind(documents).execute(tx).await?;
-    Ok(())
 }
 
 /// Writes what a plan says, and tells the first position that it took in each shard.

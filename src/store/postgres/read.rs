@@ -1,4 +1,4 @@
-//! Reading requests, lists, subjects and templates.
+//! Reading requests, lists and templates.
 
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
@@ -6,7 +6,7 @@ use sqlx::{PgPool, Postgres as Db, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::lines::Lines;
-use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, Subject, TemplateId};
+use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
 use crate::store::StoreError;
 use crate::store::document::{self, kind_number, status_number};
 
@@ -57,13 +57,6 @@ where
     }
 }
 
-/// See [`crate::store::Store::subject`].
-pub(super) async fn subject(pool: &PgPool, id: Uuid) -> Result<Option<Subject>, StoreError> {
-    let sql = "SELECT id, document::text FROM subject WHERE id = $1";
-    let row = sqlx::query(sql).bind(id).fetch_optional(pool).await?;
-    row.map(|row| read_document("subject", &row)).transpose()
-}
-
 /// See [`crate::store::Store::templates`].
 pub(super) async fn templates(pool: &PgPool) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
     let sql = "SELECT DISTINCT ON (id) id, document::text, version FROM profile_template ORDER BY id, version DESC";
@@ -76,7 +69,7 @@ pub(super) async fn templates(pool: &PgPool) -> Result<Vec<(TemplateId, u32, Pro
 }
 
 /// Reads the document of a row whose first two columns are its id and its document.
-fn read_document<T: DeserializeOwned>(table: &'static str, row: &PgRow) -> Result<T, StoreError> {
+pub(super) fn read_document<T: DeserializeOwned>(table: &'static str, row: &PgRow) -> Result<T, StoreError> {
     let id: Uuid = row.try_get(0)?;
     document::read(table, id, row.try_get(1)?)
 }

@@ -73,7 +73,7 @@ async fn a_created_request_is_answered_with_its_address_and_can_be_read() {
 }
 
 /// The documented text without its blanks.
-fn compact(documented: &str) -> String {
+pub(super) fn compact(documented: &str) -> String {
     let mut compact = String::new();
     let mut is_quoted = false;
     for c in documented.chars() {
