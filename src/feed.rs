@@ -59,6 +59,12 @@ impl Feed {
         self.changed.send_replace(());
     }
 
+    /// Whether the log is known to reach this far, in the order of the shards.
+    #[must_use]
+    pub fn reaches(&self, heads: &[Position]) -> bool {
+        self.shards.iter().zip(heads).all(|(shard, head)| shard.head.load(Ordering::Acquire) >= head.get())
+    }
+
     /// Takes note of how far the log reaches, in the order of the shards.
     pub fn observe(&self, heads: &[Position]) {
         let mut has_grown = false;

@@ -7,6 +7,11 @@ use clap::Parser;
 use cmgate::cli::Cli;
 use cmgate::config::Config;
 use cmgate::exit::{Failure, FailureKind};
+use mimalloc::MiMalloc;
+
+/// Calls make and free many small things on many threads, which the allocator of the system is slow at.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

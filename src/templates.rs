@@ -8,6 +8,7 @@ mod policy;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use figment::providers::Serialized;
 use figment::{Figment, error::Kind};
@@ -16,8 +17,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::{
-    Credential, Medium, Policy, ProfileId, ProfileTemplate, RequestType, SmartcardConfiguration, SmartcardId, Subject,
-    TemplateId, UserId,
+    Comment, Item, Lineage, Medium, Policy, ProfileId, ProfileTemplate, RequestType, SmartcardConfiguration,
+    SmartcardId, Standing, Subject, TemplateId, TemplateRef, UserId,
 };
 
 /// What the directory holds.
@@ -114,7 +115,7 @@ struct TemplateFile {
     description: String,
     medium: Medium,
     #[serde(default)]
-    policies: BTreeMap<RequestType, Policy>,
+    policies: BTreeMap<RequestType, Arc<Policy>>,
     #[serde(default)]
     smartcard: SmartcardConfiguration,
     #[serde(default)]
@@ -128,6 +129,23 @@ struct IssuedSubject {
     profile: Option<ProfileId>,
     smartcard: Option<SmartcardId>,
     owner: UserId,
+}
+
+impl IssuedSubject {
+    /// The profile and the card, in use since the first version of their template.
+    fn into_subjects(self, template: TemplateId) -> impl Iterator<Item = Subject> {
+        let Self { profile, smartcard, owner } = self;
+        let card = smartcard.map(|id| Item::Smartcard { id, profile, card: None });
+        let profile = profile.map(|id| Item::Profile { id, smartcard });
+        [card, profile].into_iter().flatten().map(move |item| Subject {
+            item,
+            owner,
+            template: TemplateRef { id: template, version: 1 },
+            standing: Standing::Active,
+            lineage: Lineage::First,
+            comment: Comment::default(),
+        })
+    }
 }
 
 /// A key and what is wrong with it.
@@ -183,11 +201,7 @@ impl TemplateFile {
 
     fn into_parts(self) -> (ProfileTemplate, impl Iterator<Item = Subject>) {
         let Self { uuid: id, name, description, medium, policies, smartcard, subjects } = self;
-        let subjects = subjects.into_iter().map(move |subject| Subject {
-            credential: Credential { profile: subject.profile, smartcard: subject.smartcard },
-            owner: subject.owner,
-            template: id,
-        });
+        let subjects = subjects.into_iter().flat_map(move |subject| subject.into_subjects(id));
         (ProfileTemplate { id, name, description, medium, policies, smartcard }, subjects)
     }
 }

@@ -16,11 +16,12 @@ use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::{Builder, Error as ReflectionError};
 
 use super::call::{CallSettings, Calls, Transport};
-use super::grpc::Requests;
+use super::grpc::{Known, Requests};
 use super::rest::{self, Settings};
 use crate::auth::Authentication;
 use crate::contract::DESCRIPTORS;
 use crate::contract::v1::request_service_server::RequestServiceServer;
+use crate::contract::v1::subject_service_server::SubjectServiceServer;
 use crate::service::Service;
 
 /// Limits of the public port.
@@ -73,6 +74,7 @@ pub async fn assemble(
     let serving = Serving(reporter);
     serving.set(true).await;
     let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
+        .add_service(Known::server(service.clone(), settings.max_message_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
@@ -92,8 +94,12 @@ fn reflection() -> Builder<'static> {
 }
 
 impl Serving {
-    /// Names of the health service: the whole server, and the service of the contract.
-    const NAMES: [&str; 2] = ["", <RequestServiceServer<Requests> as NamedService>::NAME];
+    /// Names of the health service: the whole server, and the services of the contract.
+    const NAMES: [&str; 3] = [
+        "",
+        <RequestServiceServer<Requests> as NamedService>::NAME,
+        <SubjectServiceServer<Known> as NamedService>::NAME,
+    ];
 
     /// Says whether new calls are welcome; clients that watch are told at once.
     pub async fn set(&self, is_serving: bool) {

@@ -122,7 +122,7 @@ async fn a_call_whose_time_is_over_is_answered_without_its_handler() {
 }
 
 #[tokio::test]
-async fn wrong_fields_are_named_by_their_path_wherever_they_are_noticed() {
+async fn wrong_fields_are_named_by_their_path_in_calls_and_in_batches() {
     let mut client = RequestServiceClient::new(api().await.calls);
     let draft = v1::RequestDraft {
         r#type: v1::RequestType::Enroll.into(),
@@ -132,13 +132,14 @@ async fn wrong_fields_are_named_by_their_path_wherever_they_are_noticed() {
     let create = |draft| v1::CreateRequestRequest { draft: Some(draft), request_id: String::new() };
     let field = |status: Status| status.get_details_bad_request().unwrap().field_violations[0].field.clone();
 
-    let unknown_template = client.create_request(create(draft.clone())).await.unwrap_err();
-    assert_eq!(field(unknown_template), "draft.profile_template");
+    let no_template = v1::RequestDraft { profile_template: "?".to_owned(), ..draft.clone() };
+    let error = client.create_request(create(no_template.clone())).await.unwrap_err();
+    assert_eq!(field(error), "draft.profile_template");
     let bad_priority = v1::RequestDraft { priority: Some(256), ..draft.clone() };
     let error = client.create_request(create(bad_priority.clone())).await.unwrap_err();
     assert_eq!(field(error), "draft.priority");
 
-    let requests = vec![create(draft), create(bad_priority)];
+    let requests = vec![create(no_template), create(bad_priority)];
     let batch = v1::BatchCreateRequestsRequest { requests };
     let results = client.batch_create_requests(batch).await.unwrap().into_inner().results;
     let fields = results.into_iter().map(|result| match result.result {

@@ -5,7 +5,7 @@ use uuid::uuid;
 
 use super::error::{Invalid, require};
 use super::text::{self, Setting};
-use crate::domain::{Sid, UserId};
+use crate::domain::{Principal, Sid, UserId};
 
 /// `[authentication]`: how a caller proves who it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,11 +90,32 @@ pub struct Service {
     /// documented examples, `S-1-5-21-2127521184-1604012920-1887927527-14134865`.
     #[serde(with = "text")]
     pub sid: Sid,
+    /// Who may import profiles and smart cards: UUIDs of users and SIDs of accounts or groups, separated by commas. In
+    /// development the user of `[development]` is one of them as well. Default: nobody.
+    #[serde(with = "text")]
+    pub administrators: Administrators,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { sid: documented_sid(14_134_865) }
+        Self { sid: documented_sid(14_134_865), administrators: Administrators::default() }
+    }
+}
+
+/// Those who administer the service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Administrators(pub Vec<Principal>);
+
+impl Setting for Administrators {
+    const EXPECTED: &'static str = "UUIDs of users and SIDs (S-1-...), separated by commas";
+
+    fn read(text: &str) -> Option<Self> {
+        let named = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        named.map(|name| Principal::try_from(name.to_owned()).ok()).collect::<Option<_>>().map(Self)
+    }
+
+    fn write(&self) -> String {
+        self.0.iter().map(Principal::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -28,7 +28,7 @@ use text::Setting;
 
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::ConfigError;
-pub use identity::{Authentication, AuthenticationKind, Development, Service};
+pub use identity::{Administrators, Authentication, AuthenticationKind, Development, Service};
 pub use kafka::Kafka;
 pub use log::{Log, LogFormat};
 pub use properties::Properties;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 use prost_types::Timestamp as ProtoTimestamp;
 
+use super::subject::subject;
 use super::v1;
 use crate::domain::{
     Actor, Approval, CancelReason, Conclusion, Credential, DataItem, Event, EventType, Execution, FailReason, Medium,
@@ -20,6 +21,7 @@ pub fn encode_event(event: &Event) -> Bytes {
         actor: Some(actor(&event.actor)),
         time: Some(time(event.at)),
         comment: event.comment.as_str().to_owned(),
+        subjects: event.subjects.iter().map(subject).collect(),
         shard: 0,
         position: 0,
     };
@@ -165,6 +167,8 @@ pub const fn event_type(event_type: EventType) -> v1::RequestEventType {
         EventType::Approved => v1::RequestEventType::Approved,
         EventType::Denied => v1::RequestEventType::Denied,
         EventType::Started => v1::RequestEventType::Started,
+        EventType::SmartcardBound => v1::RequestEventType::SmartcardBound,
+        EventType::SmartcardChanged => v1::RequestEventType::SmartcardChanged,
         EventType::Completed => v1::RequestEventType::Completed,
         EventType::Failed => v1::RequestEventType::Failed,
         EventType::Canceled => v1::RequestEventType::Canceled,

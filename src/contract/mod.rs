@@ -1,6 +1,7 @@
 //! The public contract: the types generated from `proto/cmgate/v1`, and how domain values are told in them.
 
 mod encode;
+mod subject;
 
 #[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated; documented in the proto files")]
 /// Package `cmgate.v1`.
@@ -12,3 +13,4 @@ pub mod v1 {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.descriptors"));
 
 pub use encode::{credential, encode_event, event_type, place_event, request, request_type, status};
+pub use subject::{standing, subject};

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Caller, Comment, Credential, DataItem, Refusal, Request, RequestId, Timestamp, UserId, Version};
+use super::{
+    Caller, Card, Comment, Creation, Credential, DataItem, Refusal, RequestId, SmartcardId, Standing, Timestamp,
+    UserId, Version,
+};
 
 /// One wish of one caller about one request.
 #[derive(Clone, Debug)]
@@ -30,7 +33,7 @@ pub struct Command {
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Bring it into being.
-    Create(Box<Request>),
+    Create(Box<Creation>),
     /// Approve it.
     Approve {
         /// What the approver says.
@@ -45,6 +48,25 @@ pub enum Action {
     },
     /// Start its execution.
     Start {
+        /// What the executor says.
+        comment: Comment,
+    },
+    /// Bind a smart card to it, which alone may then be used for it.
+    BindSmartcard {
+        /// The card.
+        card: Card,
+        /// The id that it gets if it is new here. What is asked for is the same under another one.
+        #[serde(skip)]
+        id: SmartcardId,
+        /// What the executor says.
+        comment: Comment,
+    },
+    /// Say where a smart card of the request stands.
+    ChangeSmartcard {
+        /// The card.
+        smartcard: SmartcardId,
+        /// Where it stands from now on.
+        standing: Standing,
         /// What the executor says.
         comment: Comment,
     },
@@ -73,7 +95,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Name in messages and metrics.
+    /// Name in messages, as the rest of a sentence that ends with "the request".
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -81,6 +103,8 @@ impl Action {
             Self::Approve { .. } => "approve",
             Self::Deny { .. } => "deny",
             Self::Start { .. } => "start",
+            Self::BindSmartcard { .. } => "bind a smart card to",
+            Self::ChangeSmartcard { .. } => "change the smart card of",
             Self::Complete { .. } => "complete",
             Self::Fail { .. } => "fail",
             Self::Cancel { .. } => "cancel",

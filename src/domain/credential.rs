@@ -1,9 +1,9 @@
-//! Profiles and smart cards: what requests make and work on.
+//! Ids of a profile and of the smart card that holds it: what a request is about, and what it produced.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ProfileId, SmartcardId, TemplateId, UserId};
+use super::{ProfileId, SmartcardId};
 
 /// A profile and the smart card that holds it; a software profile has no card. Both absent: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,22 +31,17 @@ impl Credential {
         profile.into_iter().chain(smartcard)
     }
 
-    /// Whether nothing that is said of `other` contradicts `self`.
+    /// Whether nothing that is said of `other` contradicts `self`; what is not there can be contradicted by anything.
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {
         let profile = other.profile.is_none() || self.profile == other.profile;
         let smartcard = other.smartcard.is_none() || self.smartcard == other.smartcard;
         profile && smartcard
     }
-}
 
-/// A profile or card that the service knows, so that a request can name it instead of a template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// Its ids; at least one of them is there.
-    pub credential: Credential,
-    /// Who holds it.
-    pub owner: UserId,
-    /// Template from which it was issued.
-    pub template: TemplateId,
+    /// What is said here, completed by what is said in `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self { profile: self.profile.or(other.profile), smartcard: self.smartcard.or(other.smartcard) }
+    }
 }

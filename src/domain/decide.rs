@@ -6,20 +6,22 @@ use std::sync::Arc;
 
 use super::permission::permit;
 use super::{
-    Action, Approval, CancelReason, Command, Comment, Conclusion, Credential, CredentialEffect, Event, EventType,
-    Execution, FailReason, Medium, Refusal, Request, State, Status, merge_items,
+    Action, Actor, Approval, CancelReason, Command, Comment, Conclusion, Creation, Credential, CredentialEffect,
+    DataItem, Event, EventType, Execution, FailReason, Medium, ProfileId, Refusal, Request, SmartcardId, State, Status,
+    Subject, Subjects, Timestamp, effect, merge_items,
 };
 
-/// Decides a command. `current` is the stored request, locked until the decision is stored.
+/// Decides a command. `current` is the stored request and `known` what is stored of the profiles and cards that the
+/// command touches, all locked until the decision is stored. Nothing, if it is as the command wants it already.
 ///
 /// The checks come in the order in which they may be answered for: existence, version, permission, state.
 ///
 /// # Errors
 /// The [`Refusal`] that the caller gets; nothing changes.
-pub fn decide(command: &Command, current: Option<&Request>) -> Result<Event, Refusal> {
+pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) -> Result<Option<Event>, Refusal> {
     let Some(current) = current else {
         return match &command.action {
-            Action::Create(request) => Ok(created(command, request)),
+            Action::Create(creation) => created(command, creation, known).map(Some),
             _ => Err(Refusal::RequestNotFound(command.request)),
         };
     };
@@ -29,40 +31,44 @@ pub fn decide(command: &Command, current: Option<&Request>) -> Result<Event, Ref
         return Err(Refusal::VersionMismatch { expected, actual: current.version });
     }
     permit(&command.action, &command.caller, current)?;
-    let step = step(command, current)?;
+    let Some(step) = step(command, current, known)? else { return Ok(None) };
     // Replicas may disagree about the time; a request never goes back in it.
     let at = command.now.max(current.changed_at);
     let request = Request { version: current.version.next(), changed_at: at, ..step.request };
-    Ok(Event {
+    Ok(Some(Event {
         event_type: step.event_type,
         request: Arc::new(request),
         previous: Some(current.status()),
         actor: command.caller.actor(),
         at,
         comment: step.comment,
+        subjects: step.subjects,
         traceparent: command.traceparent.clone(),
-    })
+    }))
 }
 
 struct Step {
     event_type: EventType,
     request: Request,
     comment: Comment,
+    subjects: Vec<Subject>,
 }
 
-fn created(command: &Command, request: &Request) -> Event {
-    Event {
+fn created(command: &Command, creation: &Creation, known: &Subjects) -> Result<Event, Refusal> {
+    let request = creation.request(command.request, &command.caller, command.now, known)?;
+    Ok(Event {
         event_type: EventType::Created,
-        request: Arc::new(request.clone()),
         previous: None,
         actor: command.caller.actor(),
         at: request.submitted_at,
         comment: request.comment.clone(),
+        subjects: Vec::new(),
         traceparent: command.traceparent.clone(),
-    }
+        request: Arc::new(request),
+    })
 }
 
-fn step(command: &Command, current: &Request) -> Result<Step, Refusal> {
+fn step(command: &Command, current: &Request, known: &Subjects) -> Result<Option<Step>, Refusal> {
     let illegal = || Refusal::IllegalTransition { action: command.action.name(), status: current.status() };
     let at = command.now.max(current.changed_at);
     let actor = command.caller.actor();
@@ -71,45 +77,50 @@ fn step(command: &Command, current: &Request) -> Result<Step, Refusal> {
         event_type,
         request: Request { state, ..current.clone() },
         comment: comment.clone(),
+        subjects: Vec::new(),
+    };
+    // What ends a request without completing it gives back the card that was bound to it.
+    let ended = |event_type, state, comment: &Comment| Step {
+        subjects: effect::released(current, known),
+        ..moved(event_type, state, comment)
     };
 
-    match (&command.action, current.status()) {
-        (Action::Create(_), _) => Err(Refusal::RequestExists(command.request)),
+    let step = match (&command.action, current.status()) {
+        (Action::Create(_), _) => return Err(Refusal::RequestExists(command.request)),
 
         (Action::Approve { comment, data_items }, Status::Pending) => {
-            if current.approvals.iter().any(|approval| approval.actor.user == actor.user) {
-                return Err(Refusal::AlreadyApproved);
-            }
-            let merged = merge_items("data_items", &current.data_items, data_items)?;
-            current.policy.check_delivered("data_items", data_items)?;
-            let mut request = Request { data_items: merged, ..current.clone() };
-            request.approvals.push(Approval { actor, at, comment: comment.clone() });
-            let is_last = request.approvals.len() >= usize::from(request.policy.approvals_needed);
-            let event_type = if is_last { EventType::Approved } else { EventType::ApprovalRecorded };
-            if is_last {
-                request.policy.check_complete("data_items", &request.data_items)?;
-                request.state = State::Approved;
-            }
-            Ok(Step { event_type, request, comment: comment.clone() })
+            approved(current, actor, at, comment, data_items)?
         }
         (Action::Deny { comment }, Status::Pending) => {
-            Ok(moved(EventType::Denied, State::Denied { conclusion: conclusion(comment) }, comment))
+            moved(EventType::Denied, State::Denied { conclusion: conclusion(comment) }, comment)
         }
         (Action::Start { comment }, Status::Approved) => {
             let state = State::Executing { execution: Execution { actor, at } };
-            Ok(moved(EventType::Started, state, comment))
+            moved(EventType::Started, state, comment)
+        }
+        (Action::BindSmartcard { card, id, comment }, Status::Approved | Status::Executing) => {
+            let bound = effect::bind(current, card, *id, known)?;
+            return Ok(bound.map(|bound| with_smartcard(current, bound, comment)));
+        }
+        (Action::ChangeSmartcard { smartcard, standing, comment }, Status::Approved | Status::Executing) => {
+            let subjects = effect::change(current, *smartcard, *standing, known)?;
+            if subjects.is_empty() {
+                return Ok(None);
+            }
+            Step { subjects, ..moved(EventType::SmartcardChanged, current.state.clone(), comment) }
         }
         (Action::Complete { new, comment }, Status::Approved | Status::Executing) => {
             let state = State::Completed { execution: execution(current), conclusion: conclusion(comment) };
             let mut step = moved(EventType::Completed, state, comment);
             step.request.new = produced(current, *new)?;
-            Ok(step)
+            step.subjects = effect::completed(current, step.request.new, known)?;
+            step
         }
         (Action::Fail { comment }, Status::Approved | Status::Executing) => {
-            Ok(moved(EventType::Failed, failed(current, FailReason::Error, conclusion(comment)), comment))
+            ended(EventType::Failed, failed(current, FailReason::Error, conclusion(comment)), comment)
         }
         (Action::Abandon { comment }, Status::Approved | Status::Executing) => {
-            Ok(moved(EventType::Failed, failed(current, FailReason::Abandoned, conclusion(comment)), comment))
+            ended(EventType::Failed, failed(current, FailReason::Abandoned, conclusion(comment)), comment)
         }
         (Action::Cancel { comment }, Status::Pending | Status::Approved | Status::Executing) => {
             let state = State::Canceled {
@@ -117,7 +128,7 @@ fn step(command: &Command, current: &Request) -> Result<Step, Refusal> {
                 reason: CancelReason::Withdrawn,
                 conclusion: conclusion(comment),
             };
-            Ok(moved(EventType::Canceled, state, comment))
+            ended(EventType::Canceled, state, comment)
         }
 
         (
@@ -139,12 +150,52 @@ fn step(command: &Command, current: &Request) -> Result<Step, Refusal> {
             | Status::Canceled,
         )
         | (
-            Action::Complete { .. } | Action::Fail { .. } | Action::Abandon { .. },
+            Action::BindSmartcard { .. }
+            | Action::ChangeSmartcard { .. }
+            | Action::Complete { .. }
+            | Action::Fail { .. }
+            | Action::Abandon { .. },
             Status::Pending | Status::Completed | Status::Denied | Status::Failed | Status::Canceled,
         )
         | (Action::Cancel { .. }, Status::Completed | Status::Denied | Status::Failed | Status::Canceled) => {
-            Err(illegal())
+            return Err(illegal());
         }
+    };
+    Ok(Some(step))
+}
+
+/// The step of one approval; with the last one that is needed the request is approved.
+fn approved(
+    current: &Request,
+    actor: Actor,
+    at: Timestamp,
+    comment: &Comment,
+    data_items: &[DataItem],
+) -> Result<Step, Refusal> {
+    if current.approvals.iter().any(|approval| approval.actor.user == actor.user) {
+        return Err(Refusal::AlreadyApproved);
+    }
+    let merged = merge_items("data_items", &current.data_items, data_items)?;
+    current.policy.check_delivered("data_items", data_items)?;
+    let mut request = Request { data_items: merged, ..current.clone() };
+    request.approvals.push(Approval { actor, at, comment: comment.clone() });
+    let is_last = request.approvals.len() >= usize::from(request.policy.approvals_needed);
+    let event_type = if is_last { EventType::Approved } else { EventType::ApprovalRecorded };
+    if is_last {
+        request.policy.check_complete("data_items", &request.data_items)?;
+        request.state = State::Approved;
+    }
+    Ok(Step { event_type, request, comment: comment.clone(), subjects: Vec::new() })
+}
+
+/// The step that binds a card; the request goes on where it stands.
+fn with_smartcard(current: &Request, bound: effect::Bound, comment: &Comment) -> Step {
+    let new = Credential { smartcard: Some(bound.id), ..current.new };
+    Step {
+        event_type: EventType::SmartcardBound,
+        request: Request { new, ..current.clone() },
+        comment: comment.clone(),
+        subjects: bound.subject.into_iter().collect(),
     }
 }
 
@@ -162,13 +213,19 @@ fn produced(request: &Request, told: Credential) -> Result<Credential, Refusal> 
         let problem = "must be absent: the request is about a software profile";
         return Err(Refusal::invalid("new_credential.smartcard", problem));
     }
+    if told.profile.map(ProfileId::uuid).is_some_and(|id| told.smartcard.map(SmartcardId::uuid) == Some(id)) {
+        return Err(Refusal::invalid("new_credential", "has the same id for the profile and for the smart card"));
+    }
     match request.kind.effect() {
         CredentialEffect::Keeps if request.new.agrees_with(&told) => Ok(request.new),
         CredentialEffect::Keeps => Err(Refusal::invalid(
             "new_credential",
             format!("a request of type {} keeps the credential that it was created for", request.kind.name()),
         )),
-        CredentialEffect::Makes | CredentialEffect::Replaces => Ok(told),
+        CredentialEffect::Makes | CredentialEffect::Replaces => match (request.new.smartcard, told.smartcard) {
+            (Some(bound), Some(other)) if bound != other => Err(Refusal::OtherCardBound(bound)),
+            _ => Ok(request.new.or(told)),
+        },
     }
 }
 

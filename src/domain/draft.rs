@@ -1,6 +1,7 @@
 //! Drafts: what the creator of a request decides, and how a checked draft becomes a request.
 
 use serde::Serialize;
+use std::sync::Arc;
 
 use super::descriptor::descriptor;
 use super::{
@@ -46,7 +47,7 @@ pub struct Origin<'a> {
     pub service: &'a Sid,
 }
 
-/// Makes a request of a draft.
+/// Makes a request of a draft; [`super::Creation`] finds the template and the subject for it.
 ///
 /// # Errors
 /// The [`Refusal`] that the caller gets: the template does not take this type, the caller may not ask for this, the
@@ -81,7 +82,7 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
         target,
         template: TemplateRef { id: origin.template.id, version: origin.template_version },
         medium: origin.template.medium,
-        policy: policy.clone(),
+        policy: Arc::clone(policy),
         priority: draft.priority.unwrap_or(policy.default_priority),
         comment: draft.comment.clone(),
         data_items,
@@ -96,7 +97,17 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     })
 }
 
-fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Policy, Refusal> {
+/// The types of request that the caller may make about something that is known, in the order of their numbers.
+#[must_use]
+pub fn offered(caller: &Caller, subject: &Subject, template: &ProfileTemplate) -> Vec<RequestType> {
+    let is_offered = |kind: &RequestType| {
+        let permitted = policy(*kind, template).and_then(|policy| permit_creation(policy, caller, subject.owner));
+        permitted.is_ok() && subject.standing.takes(*kind)
+    };
+    RequestType::ALL.into_iter().filter(is_offered).collect()
+}
+
+fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Arc<Policy>, Refusal> {
     if kind.needs_smartcard() && template.medium == super::Medium::Software {
         return Err(Refusal::SmartcardOnly { template: template.name.clone(), kind });
     }
@@ -106,6 +117,7 @@ fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Policy, Refu
     }
 }
 
+/// Whether the policy lets the caller ask for the target.
 fn permit_creation(policy: &Policy, caller: &Caller, target: UserId) -> Result<(), Refusal> {
     let refuse = |needed| Err(Refusal::NotPermitted { action: "create", needed });
     if target == caller.user {
@@ -120,13 +132,13 @@ fn permit_creation(policy: &Policy, caller: &Caller, target: UserId) -> Result<(
 /// What the request is about: nothing for a type that makes something new, else the known subject, or what was said.
 fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refusal> {
     let field = "old_credential";
-    if known.is_some_and(|subject| !subject.credential.agrees_with(&draft.old)) {
+    if known.is_some_and(|subject| !subject.credential().agrees_with(&draft.old)) {
         return Err(Refusal::invalid(field, "names a profile and a smart card that do not belong together"));
     }
     match draft.kind.effect() {
         CredentialEffect::Makes if draft.kind == RequestType::TemporaryCardEnroll => {
             // A temporary card may be linked to the permanent one that it stands for.
-            Ok(known.map_or(draft.old, |subject| subject.credential))
+            Ok(known.map_or(draft.old, Subject::credential))
         }
         CredentialEffect::Makes if draft.old.is_none() => Ok(Credential::NONE),
         CredentialEffect::Makes => {
@@ -136,9 +148,7 @@ fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refu
             field,
             format!("must name the profile or smart card that a request of type {} is about", draft.kind.name()),
         )),
-        CredentialEffect::Keeps | CredentialEffect::Replaces => {
-            Ok(known.map_or(draft.old, |subject| subject.credential))
-        }
+        CredentialEffect::Keeps | CredentialEffect::Replaces => Ok(known.map_or(draft.old, Subject::credential)),
     }
 }
 
@@ -149,10 +159,13 @@ fn agree_with_subject(kind: RequestType, target: UserId, origin: Origin<'_>) -> 
     if target != subject.owner {
         return Err(Refusal::invalid("target", "must be the owner of the profile or smart card"));
     }
+    if !subject.standing.takes(kind) {
+        return Err(Refusal::SubjectUnfit { kind, standing: subject.standing });
+    }
     match kind.effect() {
         // A temporary card is issued under a template of its own.
         CredentialEffect::Makes => Ok(()),
-        CredentialEffect::Keeps | CredentialEffect::Replaces if origin.template.id == subject.template => Ok(()),
+        CredentialEffect::Keeps | CredentialEffect::Replaces if origin.template.id == subject.template.id => Ok(()),
         CredentialEffect::Keeps | CredentialEffect::Replaces => {
             Err(Refusal::invalid("profile_template", "must be the template of the profile or smart card"))
         }

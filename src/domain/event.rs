@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Actor, Comment, Request, Status, Timestamp};
+use super::{Actor, Comment, Request, Status, Subject, Timestamp};
 
 /// One change of one request. Every version of a request has exactly one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Event {
     pub at: Timestamp,
     /// What was said with the change.
     pub comment: Comment,
+    /// Profiles and smart cards that the change made or altered, as they are after it.
+    pub subjects: Vec<Subject>,
     /// W3C trace context of the call that caused it.
     pub traceparent: Option<String>,
 }
@@ -36,6 +38,10 @@ pub enum EventType {
     Denied,
     /// Execution was started.
     Started,
+    /// A smart card was bound to it.
+    SmartcardBound,
+    /// Its executor said where its smart card stands.
+    SmartcardChanged,
     /// It was completed.
     Completed,
     /// It failed.
@@ -46,12 +52,14 @@ pub enum EventType {
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Created,
         Self::ApprovalRecorded,
         Self::Approved,
         Self::Denied,
         Self::Started,
+        Self::SmartcardBound,
+        Self::SmartcardChanged,
         Self::Completed,
         Self::Failed,
         Self::Canceled,
@@ -66,6 +74,8 @@ impl EventType {
             Self::Approved => "cmgate.request.approved.v1",
             Self::Denied => "cmgate.request.denied.v1",
             Self::Started => "cmgate.request.started.v1",
+            Self::SmartcardBound => "cmgate.request.smartcard_bound.v1",
+            Self::SmartcardChanged => "cmgate.request.smartcard_changed.v1",
             Self::Completed => "cmgate.request.completed.v1",
             Self::Failed => "cmgate.request.failed.v1",
             Self::Canceled => "cmgate.request.canceled.v1",

@@ -1,11 +1,15 @@
 //! Persons, policies and requests that the tests of the domain share.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{
-    Action, Actor, Approval, Caller, CancelReason, Command, Comment, Conclusion, Credential, Execution, FailReason,
-    Medium, Policy, Priority, ProfileId, Request, RequestId, RequestType, SmartcardId, State, Status, TemplateId,
-    TemplateRef, Timestamp, UserId, Version,
+    Action, Actor, Approval, Atr, Caller, CancelReason, Card, CardId, Command, Comment, Conclusion, Creation,
+    Credential, Draft, Execution, FailReason, Item, Lineage, Medium, Policy, Priority, ProfileId, ProfileTemplate,
+    Request, RequestId, RequestType, Sid, SmartcardConfiguration, SmartcardId, Standing, State, Status, Subject,
+    Subjects, TemplateId, TemplateRef, Timestamp, UserId, Version,
 };
 
 pub(super) const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
@@ -29,6 +33,11 @@ pub(super) const OTHER_CARD: Credential = Credential {
     profile: Some(ProfileId::new(Uuid::from_u128(0x40))),
     smartcard: Some(SmartcardId::new(Uuid::from_u128(0x41))),
 };
+
+/// The card of a request that stands somewhere, in use by its target.
+pub(super) const HELD: SmartcardId = SmartcardId::new(Uuid::from_u128(0x51));
+/// The id that a card gets when it is bound.
+pub(super) const BOUND: SmartcardId = SmartcardId::new(Uuid::from_u128(0x61));
 
 /// So many seconds after the moment at which every request of the fixtures was made.
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -72,7 +81,7 @@ pub(super) fn request(status: Status, policy: Policy) -> Request {
         target: TARGET,
         template: TemplateRef { id: TEMPLATE, version: 1 },
         medium: Medium::Smartcard,
-        policy,
+        policy: Arc::new(policy),
         priority: Priority(0),
         comment: comment("please"),
         data_items: Vec::new(),
@@ -108,17 +117,64 @@ pub(super) fn command(user: UserId, action: Action) -> Command {
     }
 }
 
+/// The creation of an enrollment for somebody, under an open template with this policy.
+pub(super) fn creation(policy: Policy, target: UserId) -> Action {
+    let draft = Draft {
+        kind: RequestType::Enroll,
+        template: Some(TEMPLATE),
+        target: Some(target),
+        old: Credential::NONE,
+        data_items: Vec::new(),
+        comment: comment("please"),
+        priority: None,
+    };
+    let template = ProfileTemplate {
+        id: TEMPLATE,
+        name: "Door".to_owned(),
+        description: String::new(),
+        medium: Medium::Smartcard,
+        policies: BTreeMap::from([(RequestType::Enroll, Arc::new(policy))]),
+        smartcard: SmartcardConfiguration::default(),
+    };
+    let service = Sid::parse("S-1-5-21-1").unwrap();
+    Action::Create(Box::new(Creation { draft, catalog: Arc::new([(template, 1)].into_iter().collect()), service }))
+}
+
+pub(super) fn card(id: &str) -> Card {
+    Card { card_id: CardId::parse("card_id", id).unwrap(), atr: Atr::default() }
+}
+
+/// A card of somebody with the profile on it, as the service knows them.
+pub(super) fn holding(owner: UserId, credential: Credential, standing: Standing) -> Vec<Subject> {
+    let smartcard = credential.smartcard.map(|id| Item::Smartcard { id, profile: credential.profile, card: None });
+    let profile = credential.profile.map(|id| Item::Profile { id, smartcard: credential.smartcard });
+    let subject = |item| Subject {
+        item,
+        owner,
+        template: TemplateRef { id: TEMPLATE, version: 1 },
+        standing,
+        lineage: Lineage::First,
+        comment: Comment::default(),
+    };
+    smartcard.into_iter().chain(profile).map(subject).collect()
+}
+
+/// What is known where the requests of the fixtures are decided.
+pub(super) fn known() -> Subjects {
+    let held = Credential { profile: None, smartcard: Some(HELD) };
+    holding(TARGET, held, Standing::Active).into_iter().collect()
+}
+
 /// The action of this name, with nothing said and nothing delivered; a creation is one with no approvals to come.
 pub(super) fn action(name: &str) -> Action {
     let comment = Comment::default();
     match name {
-        "create" => Action::Create(Box::new(Request {
-            version: Version::FIRST,
-            ..request(Status::Approved, Policy::default())
-        })),
+        "create" => creation(Policy::default(), TARGET),
         "approve" => Action::Approve { comment, data_items: Vec::new() },
         "deny" => Action::Deny { comment },
         "start" => Action::Start { comment },
+        "bind" => Action::BindSmartcard { card: card("bc88f13f-83ba-4037-8262-46eba1291c6e"), id: BOUND, comment },
+        "change" => Action::ChangeSmartcard { smartcard: HELD, standing: Standing::Suspended, comment },
         "complete" => Action::Complete { new: Credential::NONE, comment },
         "fail" => Action::Fail { comment },
         "cancel" => Action::Cancel { comment },

@@ -3,12 +3,16 @@
 //! Nothing here reads a clock, a socket or a file; time and ids come in as arguments, and `tests/house.rs` keeps it so.
 
 mod caller;
+mod card;
+mod catalog;
 mod command;
+mod creation;
 mod credential;
 mod decide;
 mod definition;
 mod descriptor;
 mod draft;
+mod effect;
 mod event;
 mod field;
 #[cfg(test)]
@@ -21,26 +25,34 @@ mod query;
 mod refusal;
 mod request;
 mod shard;
+mod standing;
 mod state;
+mod subject;
 mod template;
 mod time;
 
 pub use caller::{Actor, Caller, Principal};
+pub use card::{Atr, Card, CardId};
+pub use catalog::Catalog;
 pub use command::{Action, Command, IdempotencyKey, Idempotent};
-pub use credential::{Credential, Subject};
+pub use creation::Creation;
+pub use credential::Credential;
 pub use decide::decide;
 pub use definition::{DataItemDefinition, DataItemType, Pattern, Provider};
 pub use descriptor::Sid;
-pub use draft::{Draft, Origin, create};
+pub use draft::{Draft, Origin, create, offered};
+pub use effect::{import, touched};
 pub use event::{Event, EventType};
 pub use field::{Comment, DataItem, Priority, merge_items};
 pub use ids::{CorrelationId, ProfileId, RequestId, SmartcardId, TemplateId, UserId};
 pub use kind::{AgentRule, CredentialEffect, RequestType};
 pub use policy::{Distribution, OneTimePasswords, Policy, TemporaryCards};
-pub use query::{Cursor, PAGE_SIZE_MAX, Page, Query};
+pub use query::{Cursor, PAGE_SIZE_MAX, Page, Query, SubjectPage, SubjectQuery};
 pub use refusal::{ErrorKind, FieldViolation, Refusal};
 pub use request::{Approval, ETag, Execution, Request, TemplateRef, Version};
 pub use shard::{Position, Shard, ShardCount};
+pub use standing::Standing;
 pub use state::{CancelReason, Conclusion, FailReason, State, Status};
+pub use subject::{Item, Lineage, Subject, Subjects};
 pub use template::{Medium, ProfileTemplate, SmartcardConfiguration};
 pub use time::Timestamp;

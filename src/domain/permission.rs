@@ -22,7 +22,11 @@ pub(super) fn permit(action: &Action, caller: &Caller, request: &Request) -> Res
                 refuse("being an approver of its policy")
             }
         }
-        Action::Start { .. } | Action::Complete { .. } | Action::Fail { .. } => {
+        Action::Start { .. }
+        | Action::BindSmartcard { .. }
+        | Action::ChangeSmartcard { .. }
+        | Action::Complete { .. }
+        | Action::Fail { .. } => {
             if may_execute(caller, request) {
                 Ok(())
             } else if policy.enrollment_agent_required || !policy.agents.is_empty() {

@@ -1,6 +1,8 @@
 //! What a list shows, and in which pages.
 
-use super::{RequestId, RequestType, Status, TemplateId, Timestamp, UserId};
+use uuid::Uuid;
+
+use super::{RequestId, RequestType, Standing, Status, TemplateId, Timestamp, UserId};
 
 /// Most requests on one page.
 pub const PAGE_SIZE_MAX: u32 = 1_000;
@@ -40,4 +42,22 @@ pub struct Cursor {
     pub submitted_at: Timestamp,
     /// Its id.
     pub id: RequestId,
+}
+
+/// Which profiles and smart cards of a user a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectQuery {
+    /// Who holds them.
+    pub owner: UserId,
+    /// Only those that stand in one of these places; all if empty.
+    pub standings: Vec<Standing>,
+}
+
+/// A page of a list of profiles and smart cards, in order of their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubjectPage {
+    /// Only what comes after this id.
+    pub after: Option<Uuid>,
+    /// At most so many.
+    pub limit: u32,
 }

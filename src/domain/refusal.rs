@@ -5,8 +5,11 @@
 use std::fmt;
 
 use thiserror::Error;
+use uuid::Uuid;
 
-use super::{IdempotencyKey, ProfileId, RequestId, RequestType, SmartcardId, Status, TemplateId, Version};
+use super::{
+    CardId, IdempotencyKey, ProfileId, RequestId, RequestType, SmartcardId, Standing, Status, TemplateId, Version,
+};
 
 /// Why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -29,6 +32,43 @@ pub enum Refusal {
     /// The service does not know the profile.
     #[error("profile {0} is not known")]
     ProfileNotFound(ProfileId),
+    /// What a request would leave to its target is known already, and not as the target's or not as the request's.
+    #[error("{field} is in use already")]
+    CredentialTaken {
+        /// Path of the field.
+        field: String,
+    },
+    /// The card is in use.
+    #[error("the smart card {0} is in use already")]
+    CardInUse(CardId),
+    /// Another card is bound to the request.
+    #[error("another smart card is bound to this request: {0}")]
+    OtherCardBound(SmartcardId),
+    /// The request is not about this card.
+    #[error("the request has no smart card {0}")]
+    NotItsSmartcard(SmartcardId),
+    /// Where the profile or card stands does not allow this type of request.
+    #[error("a request of type {} cannot be about something that is {}", .kind.name(), .standing.name())]
+    SubjectUnfit {
+        /// The type that was asked for.
+        kind: RequestType,
+        /// Where the profile or card stands.
+        standing: Standing,
+    },
+    /// A card cannot go from where it stands to where it should.
+    #[error("a smart card that is {} cannot become {}", .from.name(), .to.name())]
+    IllegalStanding {
+        /// Where it stands.
+        from: Standing,
+        /// Where it should stand.
+        to: Standing,
+    },
+    /// There is no such profile or smart card.
+    #[error("there is no profile or smart card {0}")]
+    SubjectNotFound(Uuid),
+    /// The service knows no card with this id on it.
+    #[error("no smart card with the id {0} is known")]
+    CardNotFound(CardId),
     /// The template does not take this type of request.
     #[error("profile template {template:?} does not take requests of type {}", .kind.name())]
     WorkflowDisabled {
@@ -65,6 +105,9 @@ pub enum Refusal {
         /// What the caller lacks.
         needed: &'static str,
     },
+    /// The caller is not one of those who administer the service.
+    #[error("this needs being an administrator of the service")]
+    NotAdministrator,
     /// The status of the request does not allow it.
     #[error("cannot {action} a request that is {}", .status.name())]
     IllegalTransition {
@@ -148,7 +191,9 @@ impl Refusal {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::RequestNotFound(_) => ErrorKind::NotFound,
+            Self::RequestNotFound(_) | Self::NotItsSmartcard(_) | Self::SubjectNotFound(_) | Self::CardNotFound(_) => {
+                ErrorKind::NotFound
+            }
             // What a draft names and the service does not know is a wrong field of the draft.
             Self::Invalid(_) | Self::TemplateNotFound(_) | Self::SmartcardNotFound(_) | Self::ProfileNotFound(_) => {
                 ErrorKind::Invalid
@@ -157,8 +202,16 @@ impl Refusal {
             | Self::SmartcardOnly { .. }
             | Self::TemplateNotOffered { .. }
             | Self::OwnRequest { .. }
-            | Self::NotPermitted { .. } => ErrorKind::PermissionDenied,
-            Self::IllegalTransition { .. } | Self::AlreadyApproved | Self::RequestExists(_) => ErrorKind::Conflict,
+            | Self::NotPermitted { .. }
+            | Self::NotAdministrator => ErrorKind::PermissionDenied,
+            Self::IllegalTransition { .. }
+            | Self::AlreadyApproved
+            | Self::RequestExists(_)
+            | Self::CredentialTaken { .. }
+            | Self::CardInUse(_)
+            | Self::OtherCardBound(_)
+            | Self::SubjectUnfit { .. }
+            | Self::IllegalStanding { .. } => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::KeyReused(_) => ErrorKind::KeyReused,
@@ -175,11 +228,20 @@ impl Refusal {
             Self::TemplateNotFound(_) => "PROFILE_TEMPLATE_NOT_FOUND",
             Self::SmartcardNotFound(_) => "SMARTCARD_NOT_FOUND",
             Self::ProfileNotFound(_) => "PROFILE_NOT_FOUND",
+            Self::CredentialTaken { .. } => "CREDENTIAL_TAKEN",
+            Self::CardInUse(_) => "SMARTCARD_IN_USE",
+            Self::OtherCardBound(_) => "OTHER_SMARTCARD_BOUND",
+            Self::NotItsSmartcard(_) => "SMARTCARD_NOT_OF_REQUEST",
+            Self::SubjectUnfit { .. } => "SUBJECT_UNFIT",
+            Self::IllegalStanding { .. } => "ILLEGAL_SMARTCARD_STATUS",
+            Self::SubjectNotFound(_) => "SUBJECT_NOT_FOUND",
+            Self::CardNotFound(_) => "CARD_NOT_FOUND",
             Self::WorkflowDisabled { .. } => "WORKFLOW_DISABLED",
             Self::SmartcardOnly { .. } => "SMARTCARD_TEMPLATE_NEEDED",
             Self::TemplateNotOffered { .. } => "PROFILE_TEMPLATE_NOT_OFFERED",
             Self::OwnRequest { .. } => "OWN_REQUEST",
             Self::NotPermitted { .. } => "NOT_PERMITTED",
+            Self::NotAdministrator => "NOT_ADMINISTRATOR",
             Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
             Self::AlreadyApproved => "ALREADY_APPROVED",
             Self::VersionMismatch { .. } => "VERSION_MISMATCH",
@@ -197,6 +259,10 @@ impl Refusal {
             Self::TemplateNotFound(_) => one("profile_template"),
             Self::SmartcardNotFound(_) => one("old_credential.smartcard"),
             Self::ProfileNotFound(_) => one("old_credential.profile"),
+            Self::CredentialTaken { field } => {
+                vec![FieldViolation { field: field.clone(), problem: "is in use already".to_owned() }]
+            }
+            Self::CardInUse(_) => one("card_id"),
             _ => Vec::new(),
         }
     }

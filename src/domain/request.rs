@@ -1,6 +1,7 @@
 //! The request: everything that is known of it at one version.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub struct Request {
     /// Whether it is about a card or a software profile.
     pub medium: Medium,
     /// The policy in force, as it was at creation.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Urgency.
     pub priority: Priority,
     /// Comment given at creation.

@@ -1,6 +1,7 @@
 //! Profile templates: what can be asked for, and under which policy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ pub struct ProfileTemplate {
     pub medium: Medium,
     /// The policy of each type; a type that is not listed is not offered.
     #[serde(default)]
-    pub policies: BTreeMap<RequestType, Policy>,
+    pub policies: BTreeMap<RequestType, Arc<Policy>>,
     /// How its smart cards are handled; says nothing in a template for software.
     #[serde(default, skip_serializing_if = "is_default")]
     pub smartcard: SmartcardConfiguration,

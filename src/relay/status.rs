@@ -15,6 +15,9 @@ use crate::telemetry::{error_chain, names};
 /// How often metrics are brought up to date.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How seldom the log is looked at while other processes append nothing.
+const WATCH_SLOWEST: Duration = Duration::from_millis(16);
+
 /// Pause after the log could not be looked at.
 const WATCH_PAUSE: Duration = Duration::from_millis(250);
 
@@ -94,17 +97,21 @@ impl LaneStatus {
     }
 }
 
-/// Watches the heads of the log for what other processes append, for as long as a lane runs here.
+/// Watches the heads of the log for what other processes append, for as long as a lane runs here. While they append
+/// nothing, it looks less and less often.
 pub(super) async fn watch_log(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec<Arc<LaneStatus>>, interval: Duration) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let slowest = WATCH_SLOWEST.max(interval);
+    let mut pause = interval;
     loop {
-        ticks.tick().await;
+        tokio::time::sleep(pause).await;
         if !lanes.iter().any(|lane| lane.state() == LaneState::Streaming) {
             continue;
         }
         match store.heads().await {
-            Ok(heads) => feed.observe(&heads),
+            Ok(heads) => {
+                pause = if feed.reaches(&heads) { (pause * 2).min(slowest) } else { (pause / 2).max(interval) };
+                feed.observe(&heads);
+            }
             Err(error) => {
                 tracing::warn!(error = error_chain(&error), "the log could not be looked at");
                 tokio::time::sleep(WATCH_PAUSE).await;

@@ -15,15 +15,15 @@ use crate::api::server::{self, Server, ServerSettings};
 use crate::api::{ApiSettings, Serving, admin, assemble, rest};
 use crate::auth::{Authentication, Development};
 use crate::clock::Clock;
-use crate::config::{AuthenticationKind, Config, DatabaseKind};
-use crate::domain::Timestamp;
+use crate::config::{AuthenticationKind, Config, DatabaseKind, Mode};
+use crate::domain::{Principal, Subject, Timestamp};
 use crate::exit::{Failure, FailureKind};
 use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
 use crate::relay::{LaneState, LaneStatus, Relay, RelaySettings};
-use crate::service::{Catalog, Service, Writer, WriterSettings};
+use crate::service::{Authority, Service, Writer, WriterSettings, load_catalog};
 use crate::shutdown::Shutdown;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, error_chain};
 use crate::templates;
 
@@ -49,8 +49,8 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let templates = templates::load(&config.templates)?;
     let store = open::store(config).await?;
     maintain(&*store, &clock, config.idempotency.keep).await;
-    store.put_subjects(&templates.subjects).await?;
-    let catalog = Arc::new(Catalog::load(&*store, &clock, templates.templates).await?);
+    make_known(&*store, templates.subjects).await?;
+    let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await?);
     let (kafka, broker) = open::kafka(config)?;
 
     let feed = Arc::new(Feed::new(store.topology().shards));
@@ -58,7 +58,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let tasks = TaskTracker::new();
     let writer = Writer::start(&store, &feed, writer_settings(config), &tasks);
     let parts = [writer.broken(), relay.broken()];
-    let service = Service::new(Arc::clone(&store), writer, catalog, clock.clone(), config.service.sid.clone());
+    let service = Service::new(Arc::clone(&store), writer, catalog, clock.clone(), authority(config));
     let maintenance = keep_maintained(Arc::clone(&store), clock, config.idempotency.keep);
     tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(maintenance));
 
@@ -105,6 +105,26 @@ async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<()
     tracing::error!(part, "a part of the service died, ending");
     shutdown.begin();
     Err(Failure::new(FailureKind::Internal, format!("a lane of the {part} died; the log says why")))
+}
+
+/// Makes those subjects of the template files known that are not; what has become of the others since stands in the store.
+async fn make_known(store: &dyn Store, listed: Vec<Subject>) -> Result<(), StoreError> {
+    let ids: Vec<_> = listed.iter().map(Subject::id).collect();
+    let known = store.subjects(&ids).await?;
+    let is_new = |subject: &Subject| known.iter().all(|known| known.id() != subject.id());
+    let new: Vec<Subject> = listed.into_iter().filter(is_new).collect();
+    if let Err(refusal) = store.import(&new).await? {
+        tracing::warn!(%refusal, "the subjects of the template files cannot be made known");
+    }
+    Ok(())
+}
+
+fn authority(config: &Config) -> Authority {
+    let mut administrators = config.service.administrators.0.clone();
+    if config.mode == Mode::Development {
+        administrators.push(Principal::User(config.development.user));
+    }
+    Authority { account: config.service.sid.clone(), administrators }
 }
 
 fn start_relay(

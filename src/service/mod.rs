@@ -2,6 +2,8 @@
 
 mod catalog;
 mod error;
+mod reader;
+mod subjects;
 mod writer;
 
 use std::sync::Arc;
@@ -12,13 +14,15 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Action, Caller, Command, CorrelationId, Draft, IdempotencyKey, Idempotent, Origin, Page, ProfileTemplate, Query,
-    Refusal, Request, RequestId, Sid, Subject, TemplateId, Timestamp, Version, create,
+    Action, Atr, Caller, Card, CardId, Catalog, Command, Comment, CorrelationId, Creation, Draft, IdempotencyKey,
+    Idempotent, Page, Principal, ProfileTemplate, Query, Refusal, Request, RequestId, Sid, SmartcardId, TemplateId,
+    Timestamp, Version,
 };
 use crate::store::Store;
 
-pub use catalog::Catalog;
+pub use catalog::load_catalog;
 pub use error::Error;
+use reader::Reader;
 pub use writer::{Writer, WriterSettings};
 
 /// What surrounds every call, whatever its transport.
@@ -38,17 +42,34 @@ pub struct Call {
 #[derive(Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
+    reader: Reader,
     writer: Writer,
     catalog: Arc<Catalog>,
     clock: Clock,
-    account: Sid,
+    authority: Authority,
+}
+
+/// On whose authority the service acts.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// Security identifier of the service, the owner of every descriptor.
+    pub account: Sid,
+    /// Who may import profiles and cards; nobody, if there are none.
+    pub administrators: Vec<Principal>,
 }
 
 impl Service {
-    /// The use cases over a store. `account` is the security identifier of the service, the owner of every descriptor.
+    /// The use cases over a store, within a runtime of tokio.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, writer: Writer, catalog: Arc<Catalog>, clock: Clock, account: Sid) -> Self {
-        Self { store, writer, catalog, clock, account }
+    pub fn new(
+        store: Arc<dyn Store>,
+        writer: Writer,
+        catalog: Arc<Catalog>,
+        clock: Clock,
+        authority: Authority,
+    ) -> Self {
+        let reader = Reader::start(&store);
+        Self { store, reader, writer, catalog, clock, authority }
     }
 
     /// Creates a request.
@@ -60,10 +81,10 @@ impl Service {
         let idempotent = key.map(fingerprint);
         let now = self.clock.now();
         let id = RequestId::new(uuid_v7(now));
-        let request = self.request(call, &draft, id, now).await?;
+        let (catalog, service) = (Arc::clone(&self.catalog), self.authority.account.clone());
         let command = Command {
             request: id,
-            action: Action::Create(Box::new(request)),
+            action: Action::Create(Box::new(Creation { draft, catalog, service })),
             caller: call.caller.clone(),
             now,
             expected: None,
@@ -71,6 +92,13 @@ impl Service {
             traceparent: call.traceparent.clone(),
         };
         self.writer.submit(command, call.deadline).await
+    }
+
+    /// A step that binds a smart card to a request, with an id for a card that is new here.
+    #[must_use]
+    pub fn binding(&self, card_id: CardId, atr: Atr, comment: Comment) -> Action {
+        let id = SmartcardId::new(uuid_v7(self.clock.now()));
+        Action::BindSmartcard { card: Card { card_id, atr }, id, comment }
     }
 
     /// Takes a step with a request: anything but its creation.
@@ -102,9 +130,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::RequestNotFound`], or what [`Error`] says of the service.
-    pub async fn get(&self, _call: &Call, id: RequestId) -> Result<Request, Error> {
-        let found = self.store.get(&[id]).await?;
-        found.into_iter().next().ok_or_else(|| Refusal::RequestNotFound(id).into())
+    pub async fn get(&self, _call: &Call, id: RequestId) -> Result<Arc<Request>, Error> {
+        self.reader.get(id).await?.ok_or_else(|| Refusal::RequestNotFound(id).into())
     }
 
     /// Reads a page of a list, in order of submit time, then id.
@@ -135,37 +162,6 @@ impl Service {
         } else {
             Err(Refusal::TemplateNotOffered { template: template.name.clone() }.into())
         }
-    }
-
-    async fn request(&self, call: &Call, draft: &Draft, id: RequestId, now: Timestamp) -> Result<Request, Error> {
-        let subject = self.known_subject(draft).await?;
-        let template = draft.template.or(subject.as_ref().map(|subject| subject.template));
-        let Some(template) = template else {
-            return Err(Refusal::invalid("profile_template", "must be given, or a known profile or smart card").into());
-        };
-        let (template, template_version) = self.catalog.get(template).ok_or(Refusal::TemplateNotFound(template))?;
-        let origin = Origin {
-            id,
-            caller: &call.caller,
-            now,
-            template,
-            template_version,
-            subject: subject.as_ref(),
-            service: &self.account,
-        };
-        Ok(create(draft, origin)?)
-    }
-
-    /// What is known of the profile or card that a draft names. Without a template the draft needs it.
-    async fn known_subject(&self, draft: &Draft) -> Result<Option<Subject>, Error> {
-        let smartcard = draft.old.smartcard.map(|id| (id.uuid(), Refusal::SmartcardNotFound(id)));
-        let profile = draft.old.profile.map(|id| (id.uuid(), Refusal::ProfileNotFound(id)));
-        let Some((id, unknown)) = smartcard.or(profile) else { return Ok(None) };
-        let subject = self.store.subject(id).await?;
-        if subject.is_none() && draft.template.is_none() {
-            return Err(unknown.into());
-        }
-        Ok(subject)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use crate::domain::{EventType, RequestType, Status};
+use crate::domain::{EventType, Item, RequestType, Standing, Status};
 
 /// Writes a value as JSON text.
 pub(super) fn write<T: Serialize>(
@@ -57,6 +57,26 @@ pub(super) const fn kind_number(kind: RequestType) -> i16 {
     }
 }
 
+/// The number of where a profile or card stands; never change one. The unique index of the cards knows that of a retired one.
+pub(super) const fn standing_number(standing: Standing) -> i16 {
+    match standing {
+        Standing::New => 1,
+        Standing::Assigned => 2,
+        Standing::Active => 3,
+        Standing::Disabled => 4,
+        Standing::Suspended => 5,
+        Standing::Retired => 6,
+    }
+}
+
+/// The number of a variety of subject in the database; never change one.
+pub(super) const fn item_number(item: &Item) -> i16 {
+    match item {
+        Item::Profile { .. } => 1,
+        Item::Smartcard { .. } => 2,
+    }
+}
+
 /// The number of a type of event in the database; never change one.
 pub(super) const fn event_number(event_type: EventType) -> i16 {
     match event_type {
@@ -68,6 +88,8 @@ pub(super) const fn event_number(event_type: EventType) -> i16 {
         EventType::Completed => 6,
         EventType::Failed => 7,
         EventType::Canceled => 8,
+        EventType::SmartcardBound => 9,
+        EventType::SmartcardChanged => 10,
     }
 }
 

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::{
-    Command, EventType, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
-    Subject, TemplateId, Timestamp, Version,
+    CardId, Command, EventType, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
+    Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
 };
 
 pub use error::StoreError;
@@ -130,11 +130,18 @@ pub trait Store: Send + Sync + 'static {
     /// Reads a page of a list.
     async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError>;
 
-    /// What is known of a profile or smart card, by the id of either.
-    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError>;
+    /// Reads profiles and smart cards by id; what is not known is left out, the order is not defined.
+    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError>;
 
-    /// Adds subjects that were issued elsewhere, or replaces what is known of them.
-    async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError>;
+    /// The smart card with this id on it: the one in use, else the one that was retired last.
+    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError>;
+
+    /// Reads a page of the profiles and smart cards of a user.
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError>;
+
+    /// Adds subjects that were issued elsewhere, or replaces what is known of them; all of them or, if one is refused, none.
+    /// The paths in a refusal begin with the place in `subjects`.
+    async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError>;
 
     /// Keeps a template and gives its version: a new one if it differs from the newest that is kept.
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;

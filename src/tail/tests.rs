@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::*;
 use crate::contract::v1;
 use crate::domain::{
-    Command, EventType, Page, ProfileTemplate, Query, Request, RequestId, Subject, TemplateId, Timestamp, Version,
+    CardId, Command, EventType, Page, ProfileTemplate, Query, Refusal, Request, RequestId, Subject, SubjectPage,
+    SubjectQuery, TemplateId, Timestamp, Version,
 };
 use crate::store::{Checkpoint, LaneLock, Reply, Topology};
 
@@ -93,11 +94,19 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn subject(&self, _id: Uuid) -> Result<Option<Subject>, StoreError> {
+    async fn subjects(&self, _ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
         not_asked()
     }
 
-    async fn put_subjects(&self, _subjects: &[Subject]) -> Result<(), StoreError> {
+    async fn card(&self, _card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+        not_asked()
+    }
+
+    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+        not_asked()
+    }
+
+    async fn import(&self, _subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
         not_asked()
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Templates, load};
 use crate::config::Config;
@@ -27,8 +28,8 @@ fn create_as_dev(draft: &Draft) -> Request {
     let subject = samples
         .subjects
         .iter()
-        .find(|subject| draft.old.smartcard.is_some() && subject.credential.smartcard == draft.old.smartcard);
-    let id = draft.template.or(subject.map(|subject| subject.template)).unwrap();
+        .find(|subject| draft.old.smartcard.is_some() && subject.credential().smartcard == draft.old.smartcard);
+    let id = draft.template.or(subject.map(|subject| subject.template.id)).unwrap();
     let origin = Origin {
         id: RequestId::new(uuid::Uuid::nil()),
         caller: &caller,
@@ -113,8 +114,8 @@ fn the_sample_card_takes_every_type_and_the_sample_profile_all_that_software_can
     let templates = samples().templates;
     let offered = |policy: Option<&Policy>| policy.is_some_and(|policy| policy.enabled);
     for kind in RequestType::ALL {
-        assert!(offered(templates[0].policies.get(&kind)), "{kind:?}");
-        assert_eq!(offered(templates[1].policies.get(&kind)), !kind.needs_smartcard(), "{kind:?}");
+        assert!(offered(templates[0].policies.get(&kind).map(AsRef::as_ref)), "{kind:?}");
+        assert_eq!(offered(templates[1].policies.get(&kind).map(AsRef::as_ref)), !kind.needs_smartcard(), "{kind:?}");
     }
 }
 
@@ -240,7 +241,7 @@ fn every_key_of_a_policy_is_read() {
     // What is written is what was read, and nothing that differs from its default is left out.
     let stored = serde_json::to_value(policy).unwrap();
     assert_eq!(stored.as_object().unwrap().len(), 16, "{stored}");
-    assert_eq!(&serde_json::from_value::<Policy>(stored).unwrap(), policy);
+    assert_eq!(&serde_json::from_value::<Arc<Policy>>(stored).unwrap(), policy);
 }
 
 /// What MIM CM fixed for a type, whatever its policy said: self-service and the enrollment agent, each `yes`, `no` or as

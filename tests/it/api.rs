@@ -5,6 +5,7 @@ mod keys;
 mod lists;
 mod people;
 mod private;
+mod subjects;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
 use tonic::transport::Channel;

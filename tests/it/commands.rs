@@ -1,11 +1,12 @@
 //! People, and what they want of requests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cmgate::domain::{
-    Action, Caller, Command, Comment, Credential, DataItem, Draft, IdempotencyKey, Idempotent, Medium, Origin, Policy,
-    ProfileId, ProfileTemplate, Request, RequestId, RequestType, Sid, SmartcardConfiguration, SmartcardId, TemplateId,
-    Timestamp, UserId, create,
+    Action, Atr, Caller, Card, CardId, Command, Comment, Creation, Credential, DataItem, Draft, IdempotencyKey,
+    Idempotent, Medium, Origin, Policy, ProfileId, ProfileTemplate, Request, RequestId, RequestType, Sid,
+    SmartcardConfiguration, SmartcardId, TemplateId, Timestamp, UserId, create,
 };
 use uuid::Uuid;
 
@@ -49,7 +50,7 @@ pub(crate) fn template(policy: Policy) -> ProfileTemplate {
         name: "Door".to_owned(),
         description: String::new(),
         medium: Medium::Smartcard,
-        policies: BTreeMap::from([(RequestType::Enroll, policy)]),
+        policies: BTreeMap::from([(RequestType::Enroll, Arc::new(policy))]),
         smartcard: SmartcardConfiguration::default(),
     }
 }
@@ -78,9 +79,22 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
     create(&draft, origin).unwrap()
 }
 
-/// The wish that this request come to be.
+/// The wish that this request come to be, under a template that makes it so.
 pub(crate) fn creation(request: Request) -> Command {
-    command(request.originator, request.id, request.submitted_at, Action::Create(Box::new(request)))
+    let draft = Draft {
+        kind: request.kind,
+        template: Some(request.template.id),
+        target: Some(request.target),
+        old: request.old,
+        data_items: request.data_items,
+        comment: request.comment,
+        priority: Some(request.priority),
+    };
+    let policies = BTreeMap::from([(request.kind, request.policy)]);
+    let template = ProfileTemplate { id: request.template.id, policies, ..template(Policy::default()) };
+    let catalog = Arc::new([(template, request.template.version)].into_iter().collect());
+    let creation = Creation { draft, catalog, service: Sid::parse("S-1-5-21-1").unwrap() };
+    command(request.originator, request.id, request.submitted_at, Action::Create(Box::new(creation)))
 }
 
 /// The wish of a user that something happen to a request.
@@ -104,6 +118,12 @@ pub(crate) fn deny() -> Action {
 
 pub(crate) fn start() -> Action {
     Action::Start { comment: Comment::default() }
+}
+
+/// Binding the card with this id on it.
+pub(crate) fn bind(card_id: &str) -> Action {
+    let card = Card { card_id: CardId::parse("card_id", card_id).unwrap(), atr: Atr::default() };
+    Action::BindSmartcard { card, id: SmartcardId::new(Uuid::new_v4()), comment: Comment::default() }
 }
 
 pub(crate) fn complete(new: Credential) -> Action {

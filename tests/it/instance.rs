@@ -65,7 +65,12 @@ impl Instance {
 
     /// A client of this instance.
     pub(crate) fn client(&self) -> RequestServiceClient<Channel> {
-        RequestServiceClient::new(channel(self.public))
+        RequestServiceClient::new(self.channel())
+    }
+
+    /// A connection to its public port.
+    pub(crate) fn channel(&self) -> Channel {
+        channel(self.public)
     }
 
     /// Kills the process as a power cut would: it gets to do nothing more.

@@ -8,6 +8,7 @@ mod topic;
 use cmgate::contract::v1::RequestStatus;
 
 use self::lives::{LIVES, Life};
+pub(crate) use self::play::read;
 use self::play::{End, Player, Via};
 use crate::audit::{Acknowledged, audit, read_topic};
 use crate::client::{CARDS, DEV, Http};

@@ -49,6 +49,7 @@ suite! {
     }
     keys {
         a_repeated_call_hears_the_first_reply_and_changes_nothing
+        a_repeated_creation_is_answered_after_its_template_was_disabled
         the_first_reply_is_repeated_even_if_the_request_has_changed_since
         a_key_used_for_something_else_is_refused
         keys_of_different_callers_never_meet
@@ -76,7 +77,13 @@ suite! {
     }
     catalogue {
         a_completed_request_tells_what_it_made
-        a_request_that_keeps_or_fails_tells_nothing
+        a_request_that_keeps_an_unknown_card_or_fails_tells_nothing
+        a_completed_request_changes_where_its_card_stands
+        nobody_completes_a_request_with_what_somebody_else_holds
+        of_two_requests_that_leave_the_same_card_one_is_refused
+        a_card_is_bound_to_one_request_and_given_back_by_its_end
+        one_card_in_many_batches_at_once_is_bound_once
+        the_profiles_and_cards_of_a_user_are_listed_in_pages
         what_was_issued_elsewhere_can_be_made_known
         a_template_gets_a_new_version_only_when_it_differs
     }

@@ -11,10 +11,10 @@ use cmgate::api::rest::{Settings, router};
 use cmgate::clock::Clock;
 use cmgate::config::Config;
 use cmgate::domain::{
-    Action, Caller, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
+    Action, Atr, Caller, CardId, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
-use cmgate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
 use cmgate::store::Store;
 use cmgate::templates;
 use http::{Request, StatusCode};
@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::commands::approver;
 use crate::store::Place;
 
+const API: &str = "/CertificateManagement/api/v1.0";
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 
 /// What the documents print.
@@ -49,6 +50,15 @@ fn issued() -> Credential {
     Credential { profile: Some(profile), smartcard: Some(smartcard) }
 }
 
+/// The id on the documented card.
+fn card_id() -> CardId {
+    CardId::parse("", "bc88f13f-83ba-4037-8262-46eba1291c6e").unwrap()
+}
+
+fn atr() -> Atr {
+    Atr::parse("", "3b8d0180fba000000397425446590301c8").unwrap()
+}
+
 /// The documented installation: its user, its templates, its clock.
 struct Stage {
     service: Service,
@@ -62,10 +72,11 @@ impl Stage {
         let clock = Clock::Manual(Arc::clone(&time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
         // The subjects of the files are left out: the card becomes known through the request that makes it.
-        let catalog = Catalog::load(&*store, &clock, templates.templates).await.unwrap();
+        let catalog = load_catalog(&*store, &clock, templates.templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
-        let service = Service::new(store, writer, Arc::new(catalog), clock, Config::default().service.sid);
+        let authority = Authority { account: Config::default().service.sid, administrators: Vec::new() };
+        let service = Service::new(store, writer, Arc::new(catalog), clock, authority);
         Self { router: router(service.clone(), nuls(descriptor_nul_tail)), service, time }
     }
 
@@ -102,6 +113,25 @@ impl Stage {
         let (code, body) = self.send("PUT", &format!("{REQUESTS}/{id}"), &[], &change(status)).await;
         assert_eq!(code, StatusCode::OK, "{body}");
         body
+    }
+
+    /// Binds the documented card, under the id that the documents give it.
+    async fn bind(&self, id: RequestId) {
+        let Action::BindSmartcard { card, comment, .. } = self.service.binding(card_id(), atr(), Comment::default())
+        else {
+            panic!("a binding binds");
+        };
+        let smartcard = issued().smartcard.unwrap();
+        self.act(user().user, id, Action::BindSmartcard { card, id: smartcard, comment }).await;
+        for path in [format!("{API}/smartcards/{smartcard}"), format!("{REQUESTS}/{id}/smartcards/{smartcard}")] {
+            let (status, body) = self.send("GET", &path, &[], "").await;
+            assert_eq!(status, StatusCode::OK);
+            // The version of the template is another one here.
+            assert_eq!(
+                body,
+                documented(golden!("smartcard-2"), RequestId::new(smartcard.uuid())).replace(":46,", ":1,")
+            );
+        }
     }
 
     /// A step that the REST API does not offer.
@@ -148,6 +178,7 @@ async fn the_documented_story_is_told_byte_for_byte() {
     assert_eq!(stage.read(enroll).await, documented(golden!("get-1"), enroll));
 
     stage.at(ISSUED);
+    stage.bind(enroll).await;
     let complete = Action::Complete { new: issued(), comment: Comment::default() };
     stage.act(user().user, enroll, complete).await;
     assert_eq!(stage.read(enroll).await, documented(golden!("completed-1"), enroll));

@@ -24,7 +24,7 @@ impl Transport {
 }
 
 /// Every gRPC method that is served. Metrics know these only, so that no caller can invent new series.
-const GRPC_METHODS: [&str; 15] = [
+const GRPC_METHODS: [&str; 20] = [
     "cmgate.v1.RequestService/CreateRequest",
     "cmgate.v1.RequestService/GetRequest",
     "cmgate.v1.RequestService/GetRequests",
@@ -32,10 +32,15 @@ const GRPC_METHODS: [&str; 15] = [
     "cmgate.v1.RequestService/ApproveRequest",
     "cmgate.v1.RequestService/DenyRequest",
     "cmgate.v1.RequestService/StartRequest",
+    "cmgate.v1.RequestService/BindSmartcard",
+    "cmgate.v1.RequestService/ChangeSmartcard",
     "cmgate.v1.RequestService/CompleteRequest",
     "cmgate.v1.RequestService/FailRequest",
     "cmgate.v1.RequestService/CancelRequest",
     "cmgate.v1.RequestService/AbandonRequest",
+    "cmgate.v1.SubjectService/GetSubject",
+    "cmgate.v1.SubjectService/GetSubjects",
+    "cmgate.v1.SubjectService/ImportSubjects",
     "grpc.health.v1.Health/Check",
     "grpc.health.v1.Health/Watch",
     "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

@@ -3,6 +3,7 @@
 mod decode;
 mod errors;
 mod page_token;
+mod subjects;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::domain::{CorrelationId, Cursor, ErrorKind, Page, Refusal, Request, Us
 use crate::service::{Call, Service};
 
 pub(super) use errors::complete;
+pub use subjects::Known;
 
 /// The request service of the contract, over the use cases.
 #[derive(Clone)]
@@ -59,9 +61,13 @@ impl Requests {
     ) -> Result<Option<v1::Request>, Status> {
         let (call, message) = split(request)?;
         let step = decode(call.caller.user, message).map_err(|refusal| refuse(&call, refusal))?;
+        self.carry_out(&call, step).await.map(Some)
+    }
+
+    async fn carry_out(&self, call: &Call, step: Step) -> Result<v1::Request, Status> {
         let id = step.id;
-        match self.service.act(&call, id, step.action, step.expected, step.key).await {
-            Ok(request) => Ok(Some(contract::request(&request))),
+        match self.service.act(call, id, step.action, step.expected, step.key).await {
+            Ok(request) => Ok(contract::request(&request)),
             Err(error) => Err(Failure::about(id, error).status(call.correlation)),
         }
     }
@@ -136,6 +142,28 @@ impl RequestService for Requests {
         request: tonic::Request<v1::StartRequestRequest>,
     ) -> Answer<v1::StartRequestResponse> {
         answer(v1::StartRequestResponse { request: self.act(request, decode::start).await? })
+    }
+
+    async fn bind_smartcard(
+        &self,
+        request: tonic::Request<v1::BindSmartcardRequest>,
+    ) -> Answer<v1::BindSmartcardResponse> {
+        let (call, message) = split(request)?;
+        let binding = decode::bind(call.caller.user, message).map_err(|refusal| refuse(&call, refusal))?;
+        let step = Step {
+            action: self.service.binding(binding.card_id, binding.atr, binding.comment),
+            id: binding.id,
+            expected: binding.expected,
+            key: binding.key,
+        };
+        answer(v1::BindSmartcardResponse { request: Some(self.carry_out(&call, step).await?) })
+    }
+
+    async fn change_smartcard(
+        &self,
+        request: tonic::Request<v1::ChangeSmartcardRequest>,
+    ) -> Answer<v1::ChangeSmartcardResponse> {
+        answer(v1::ChangeSmartcardResponse { request: self.act(request, decode::change_smartcard).await? })
     }
 
     async fn complete_request(

@@ -7,10 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::{Cursor, Query, Refusal, RequestId, Timestamp};
+use crate::domain::{Cursor, Query, Refusal, RequestId, SubjectQuery, Timestamp};
 
 /// First byte of every token; another one announces another layout.
 const LAYOUT: u8 = 1;
+/// First byte of the tokens of profiles and cards, which hold an id alone.
+const ID_LAYOUT: u8 = 2;
 /// Bytes of the hash of the filters.
 const FILTERS: usize = 16;
 /// Last microsecond of the year 9999. No request was submitted outside 1970 to 9999, and not every store can compare
@@ -42,6 +44,42 @@ pub(super) fn parse(token: &str, query: &Query) -> Result<Cursor, Refusal> {
     Ok(cursor)
 }
 
+/// The token of the page of profiles and cards that begins after an id.
+pub(super) fn format_id(id: Uuid, query: &SubjectQuery) -> String {
+    let mut bytes = vec![ID_LAYOUT];
+    bytes.extend(id.as_bytes());
+    bytes.extend(hash_subjects(query));
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The id after which a page of profiles and cards begins.
+///
+/// # Errors
+/// [`Refusal::Invalid`] on `page_token`, if the token is not of this service or belongs to other filters.
+pub(super) fn parse_id(token: &str, query: &SubjectQuery) -> Result<Uuid, Refusal> {
+    let read = || -> Option<(Uuid, [u8; FILTERS])> {
+        let bytes = URL_SAFE_NO_PAD.decode(token.get(..token.len().min(LENGTH * 2))?).ok()?;
+        let (&[layout], rest) = bytes.split_first_chunk()?;
+        let (&id, filters) = rest.split_first_chunk()?;
+        (layout == ID_LAYOUT).then_some((Uuid::from_bytes(id), filters.try_into().ok()?))
+    };
+    match read() {
+        None => Err(Refusal::invalid("page_token", "must be the next_page_token of an answer of this service")),
+        Some((_, filters)) if filters != hash_subjects(query) => {
+            Err(Refusal::invalid("page_token", "belongs to a list with other filters"))
+        }
+        Some((id, _)) => Ok(id),
+    }
+}
+
+fn hash_subjects(query: &SubjectQuery) -> [u8; FILTERS] {
+    let SubjectQuery { owner, standings } = query;
+    let mut hasher = Sha256::new();
+    add(&mut hasher, std::iter::once(owner.uuid().into_bytes()));
+    add(&mut hasher, standings.iter().map(|standing| standing.name()));
+    first(hasher)
+}
+
 fn split(token: &str) -> Option<(Cursor, [u8; FILTERS])> {
     // A long text is no token, whatever it decodes to.
     if token.len() > LENGTH * 2 {
@@ -69,6 +107,11 @@ fn hash(query: &Query) -> [u8; FILTERS] {
     add(&mut hasher, templates.iter().map(|template| template.uuid().into_bytes()));
     add(&mut hasher, submitted_from.iter().map(|time| time.micros().to_be_bytes()));
     add(&mut hasher, submitted_before.iter().map(|time| time.micros().to_be_bytes()));
+    first(hasher)
+}
+
+/// The first bytes of what was hashed.
+fn first(hasher: Sha256) -> [u8; FILTERS] {
     let digest: [u8; 32] = hasher.finalize().into();
     let mut hash = [0; FILTERS];
     hash.copy_from_slice(&digest[..FILTERS]);

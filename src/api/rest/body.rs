@@ -89,7 +89,7 @@ fn kind_of(value: &Value) -> Result<RequestType, Refusal> {
 }
 
 /// A GUID. An empty string and the zero GUID stand for none, as in the answers.
-fn uuid_of(name: &str, value: &Value) -> Result<Option<Uuid>, Refusal> {
+pub(super) fn uuid_of(name: &str, value: &Value) -> Result<Option<Uuid>, Refusal> {
     let read = match value {
         Value::Null => return Ok(None),
         Value::String(text) if text.trim().is_empty() => return Ok(None),

@@ -13,6 +13,12 @@ pub(super) enum Elsewhere {
     AuthenticationResponse,
     /// `/requests/{id}/smartcards/{id}/serverproposedpin`, and the same without the request
     ServerProposedPin,
+    /// `/certificates`
+    Certificates,
+    /// `/smartcards/{id}/certificates`
+    SmartcardCertificates,
+    /// `/profiles/{id}/certificates`
+    ProfileCertificates,
 }
 
 impl Elsewhere {
@@ -39,9 +45,13 @@ impl Elsewhere {
     pub(super) const fn method(self) -> &'static str {
         match self {
             Self::CertificateData => "POST",
-            Self::GenerationOptions | Self::DiversifiedKey | Self::AuthenticationResponse | Self::ServerProposedPin => {
-                "GET"
-            }
+            Self::GenerationOptions
+            | Self::DiversifiedKey
+            | Self::AuthenticationResponse
+            | Self::ServerProposedPin
+            | Self::Certificates
+            | Self::SmartcardCertificates
+            | Self::ProfileCertificates => "GET",
         }
     }
 
@@ -53,6 +63,9 @@ impl Elsewhere {
             Self::DiversifiedKey => "GET /requests/{id}/smartcards/{id}/diversifiedkey",
             Self::AuthenticationResponse => "GET /requests/{id}/smartcards/{id}/authenticationresponse",
             Self::ServerProposedPin => "GET /requests/{id}/smartcards/{id}/serverproposedpin",
+            Self::Certificates => "GET /certificates",
+            Self::SmartcardCertificates => "GET /smartcards/{id}/certificates",
+            Self::ProfileCertificates => "GET /profiles/{id}/certificates",
         }
     }
 
@@ -66,6 +79,9 @@ impl Elsewhere {
             Self::DiversifiedKey => "This service holds no keys of smart cards and derives none",
             Self::AuthenticationResponse => "This service holds no keys of smart cards and answers no challenges",
             Self::ServerProposedPin => "This service holds no keys of smart cards and proposes no PINs",
+            Self::Certificates | Self::SmartcardCertificates | Self::ProfileCertificates => {
+                "This service has no certification authority and keeps no certificates"
+            }
         }
     }
 }

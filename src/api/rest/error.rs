@@ -2,8 +2,8 @@
 //! where it had some. This is the one place that answers with an error, and so the one that logs those of the service.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
 use super::elsewhere::Elsewhere;
@@ -16,13 +16,23 @@ use crate::telemetry::error_chain;
 /// `Content-Type` of every answer that has a body.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
+/// How a caller can prove who it is.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
+
+/// When to come back to a service that has too much to do, or lacks something it needs.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
 /// What the fields of a draft are called in the body of a call, longer names first.
-const LEGACY_NAMES: [(&str, &str); 5] = [
+const LEGACY_NAMES: [(&str, &str); 9] = [
     ("profile_template", "profiletemplateuuid"),
     ("old_credential.smartcard", "smartcard"),
     ("old_credential.profile", "profile"),
     ("old_credential", "smartcard or profile"),
+    ("new_credential.smartcard", "NewSmartcardUuid"),
+    ("new_credential.profile", "NewProfileUuid"),
     ("data_items", "datacollection"),
+    ("card_id", "cardid"),
+    ("id", "requestid"),
 ];
 
 /// Why a call was not carried out.
@@ -65,6 +75,9 @@ impl Failure {
         let mut body = Vec::new();
         write_json(&mut body, &Body { message: &message, correlation_id: correlation });
         let mut response = (self.status(), [(CONTENT_TYPE, JSON)], body).into_response();
+        if let Some((name, value)) = self.advice() {
+            response.headers_mut().insert(name, value);
+        }
         if let Self::WrongMethod(_, allowed) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         }
@@ -80,6 +93,15 @@ impl Failure {
             Self::WrongMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLong(_) => told(ErrorKind::TooLarge).status,
             Self::Service(error) => told(error.kind()).status,
+        }
+    }
+
+    /// What the caller can do about it, as a header (RFC 9110, 10.2.3 and 11.6.1).
+    fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self.status() {
+            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, CHALLENGE)),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, RETRY_SECONDS)),
+            _ => None,
         }
     }
 

@@ -22,6 +22,9 @@ use super::{Settings, change, headers, json, list, text};
 use crate::domain::{self, ErrorKind, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
 use crate::service::{Call, Error, Service};
 
+/// The facade, described for programs.
+const OPENAPI: &str = include_str!("openapi.json");
+
 /// What the calls work with.
 #[derive(Clone)]
 pub(super) struct Facade {
@@ -45,6 +48,7 @@ impl Facade {
         let Some(resource) = resource(request.uri().path()) else {
             return Err(Failure::UnknownAddress(address(request.uri(), request.headers())));
         };
+        let uri = request.uri().clone();
         match (resource, request.method()) {
             (Resource::Requests, &Method::POST) => self.create(&call, request).await,
             (Resource::Requests, &Method::GET) => self.list(call, request).await,
@@ -64,6 +68,16 @@ impl Facade {
                     Medium::Software => no_content(),
                 })
             }
+            (Resource::Description, &Method::GET) => Ok(([(CONTENT_TYPE, JSON)], OPENAPI).into_response()),
+            (Resource::Smartcards, &Method::POST) => self.bind(&call, request).await,
+            (Resource::Smartcards, &Method::GET) => self.smartcards(&call, &uri).await,
+            (Resource::Smartcard(id), &Method::GET) => self.smartcard(&call, id).await,
+            (Resource::SmartcardOf(request, id), &Method::GET) => self.smartcard_of(&call, request, id).await,
+            (Resource::SmartcardOf(of, id), &Method::PUT) => self.change_smartcard(&call, (of, id), request).await,
+            (Resource::Profiles, &Method::GET) => self.profiles(&call, &uri).await,
+            (Resource::Profile(id), &Method::GET) => self.profile(&call, id).await,
+            (Resource::ProfilesOf(id), &Method::GET) => self.profiles_of(&call, id).await,
+            (Resource::Operations(subject), &Method::GET) => self.operations(&call, subject).await,
             (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => {
                 Err(Failure::Elsewhere(elsewhere))
             }
@@ -149,7 +163,7 @@ impl Facade {
     }
 
     /// Reads the JSON of a body.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
+    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
         let encoding = text::encoding(headers).map_err(Failure::WrongMediaType)?;
         let body = self.collect(body).await?;
         let body =
@@ -171,11 +185,11 @@ impl Facade {
 }
 
 /// The documented answer for what does not exist, and for a list without members.
-fn no_content() -> Response {
+pub(super) fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {
+pub(super) fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {
     let mut body = Vec::new();
     write_json(&mut body, value);
     (status, [(CONTENT_TYPE, JSON)], body).into_response()

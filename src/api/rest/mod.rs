@@ -4,6 +4,7 @@
 //!
 #![doc = include_str!("forms.md")]
 
+mod binding;
 mod body;
 mod change;
 mod elsewhere;
@@ -17,6 +18,8 @@ mod list;
 mod numbers;
 mod path;
 mod query;
+mod subject_view;
+mod subjects;
 mod template_view;
 #[cfg(test)]
 mod tests;

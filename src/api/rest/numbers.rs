@@ -3,7 +3,9 @@
 //! Numbers of the statuses stand in the SQL interface (SDK page bb468058), those of the types 1 to 11 in the database;
 //! the documents number neither `OfflineUnblock` nor the halves of the data collection, nor anything of its definitions.
 
-use crate::domain::{DataItemDefinition, DataItemType, Medium, Provider, Request, RequestType, Status};
+use crate::domain::{
+    DataItemDefinition, DataItemType, Lineage, Medium, Provider, Request, RequestType, Standing, Status,
+};
 
 /// Names of types that a caller may use: those of the create page, of the policy page, and of the enumeration.
 pub(super) const TYPE_NAMES: [(&str, RequestType); 16] = [
@@ -99,6 +101,93 @@ pub(super) const fn validation_number(definition: &DataItemDefinition) -> u8 {
         (None, DataItemType::Number | DataItemType::Date) => 1,
         (None, DataItemType::String) => 0,
     }
+}
+
+/// The number of where a smart card stands. The documents show 2, 3 and 6; the others follow the order of the names.
+pub(super) const fn smartcard_status_number(standing: Standing) -> u8 {
+    match standing {
+        Standing::New => 1,
+        Standing::Assigned => 2,
+        Standing::Active => 3,
+        Standing::Disabled => 4,
+        Standing::Suspended => 5,
+        Standing::Retired => 6,
+    }
+}
+
+/// The number of where a profile stands. The documents show 2, active; the others follow the order of the names.
+pub(super) const fn profile_status_number(standing: Standing) -> u8 {
+    match standing {
+        // No profile is assigned; what is not in use yet is new.
+        Standing::New | Standing::Assigned => 1,
+        Standing::Active => 2,
+        Standing::Disabled => 3,
+        Standing::Suspended => 4,
+        Standing::Retired => 5,
+    }
+}
+
+/// The bits of the `Flags` of cards and profiles: 1 primary, as the documents show; 2 duplicate and 32 temporary follow the
+/// order of the names.
+pub(super) const fn subject_flags(lineage: Lineage) -> u8 {
+    match lineage {
+        Lineage::First | Lineage::Replaces(_) => 1,
+        Lineage::Duplicates(_) => 2,
+        Lineage::StandsInFor(_) => 32,
+    }
+}
+
+/// Operations that the documents list, by the names that they are told by.
+const OPERATIONS: [(&str, RequestType); 7] = [
+    ("onlineupdate", RequestType::OnlineUpdate),
+    ("renew", RequestType::Renew),
+    ("unblock", RequestType::Unblock),
+    ("retire", RequestType::Retire),
+    ("disable", RequestType::Disable),
+    ("recover", RequestType::Recover),
+    ("recoveronbehalf", RequestType::RecoverOnBehalf),
+];
+
+/// The names of operations, in the order of the documented examples.
+pub(super) fn operations(kinds: &[RequestType]) -> Vec<&'static str> {
+    OPERATIONS.iter().filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| *name).collect()
+}
+
+/// Which profiles a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProfileStatus {
+    /// All.
+    Any,
+    /// Those that stand there.
+    Is(Standing),
+    /// Those that stand where only requests stand: none.
+    OfRequests,
+}
+
+/// The names of statuses that the page about profiles lists.
+pub(super) const PROFILE_STATUS_NAMES: &str =
+    "Active, Approved, Canceled, Completed, Denied, Executing, Failed, None, Pending";
+
+/// A filter of profiles by its name in any case; empty is any.
+pub(super) fn read_profile_status(text: &str) -> Option<ProfileStatus> {
+    if text.is_empty() {
+        return Some(ProfileStatus::Any);
+    }
+    if let Some(standing) = read_standing(text) {
+        return Some(ProfileStatus::Is(standing));
+    }
+    // A number would be that of a request.
+    let is_name = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    read_status(text).filter(|_| is_name).map(|_| ProfileStatus::OfRequests)
+}
+
+/// Where a card may be said to stand, by its name in any case.
+pub(super) fn read_smartcard_status(text: &str) -> Option<Standing> {
+    read_standing(text.trim()).filter(|standing| !matches!(standing, Standing::New | Standing::Assigned))
+}
+
+fn read_standing(text: &str) -> Option<Standing> {
+    Standing::ALL.into_iter().find(|standing| standing.name().eq_ignore_ascii_case(text))
 }
 
 /// A type by a name in any case, or by its number, as the framework binds an enumeration.

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Uri};
 
 use super::elsewhere::Elsewhere;
 use super::{guid, numbers};
-use crate::domain::{RequestId, RequestType, TemplateId};
+use crate::domain::{Credential, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
 
 /// What every path begins with, in lower case.
 const PREFIX: [&str; 3] = ["certificatemanagement", "api", "v1.0"];
@@ -28,6 +28,22 @@ pub(super) enum Resource {
     Policy(TemplateId, RequestType),
     /// `/profiletemplates/{id}/configuration/smartcards`
     SmartcardConfiguration(TemplateId),
+    /// `/smartcards`
+    Smartcards,
+    /// `/smartcards/{id}`
+    Smartcard(SmartcardId),
+    /// `/requests/{id}/smartcards/{id}`
+    SmartcardOf(RequestId, SmartcardId),
+    /// `/profiles`
+    Profiles,
+    /// `/profiles/{id}`
+    Profile(ProfileId),
+    /// `/requests/{id}/profiles`
+    ProfilesOf(RequestId),
+    /// `/smartcards/{id}/operations` and `/profiles/{id}/operations`
+    Operations(Credential),
+    /// `/openapi.json`, which the old API did not have
+    Description,
     /// What is not offered here.
     Elsewhere(Elsewhere),
 }
@@ -36,9 +52,18 @@ impl Resource {
     /// The methods that it takes, as the `Allow` header lists them.
     pub(super) const fn methods(self) -> &'static str {
         match self {
-            Self::Requests => "GET, POST",
-            Self::Request(_) => "GET, PUT",
-            Self::Templates | Self::Template(_) | Self::Policy(..) | Self::SmartcardConfiguration(_) => "GET",
+            Self::Requests | Self::Smartcards => "GET, POST",
+            Self::Request(_) | Self::SmartcardOf(..) => "GET, PUT",
+            Self::Description
+            | Self::Templates
+            | Self::Template(_)
+            | Self::Policy(..)
+            | Self::SmartcardConfiguration(_)
+            | Self::Smartcard(_)
+            | Self::Profiles
+            | Self::Profile(_)
+            | Self::ProfilesOf(_)
+            | Self::Operations(_) => "GET",
             Self::Elsewhere(elsewhere) => elsewhere.method(),
         }
     }
@@ -58,6 +83,19 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
         (Resource::SmartcardConfiguration(_), &Method::GET) => {
             Some("GET /profiletemplates/{id}/configuration/smartcards")
         }
+        (Resource::Description, &Method::GET) => Some("GET /openapi.json"),
+        (Resource::Smartcards, &Method::POST) => Some("POST /smartcards"),
+        (Resource::Smartcards, &Method::GET) => Some("GET /smartcards"),
+        (Resource::Smartcard(_), &Method::GET) => Some("GET /smartcards/{id}"),
+        (Resource::SmartcardOf(..), &Method::GET) => Some("GET /requests/{id}/smartcards/{id}"),
+        (Resource::SmartcardOf(..), &Method::PUT) => Some("PUT /requests/{id}/smartcards/{id}"),
+        (Resource::Profiles, &Method::GET) => Some("GET /profiles"),
+        (Resource::Profile(_), &Method::GET) => Some("GET /profiles/{id}"),
+        (Resource::ProfilesOf(_), &Method::GET) => Some("GET /requests/{id}/profiles"),
+        (Resource::Operations(Credential { smartcard: Some(_), .. }), &Method::GET) => {
+            Some("GET /smartcards/{id}/operations")
+        }
+        (Resource::Operations(_), &Method::GET) => Some("GET /profiles/{id}/operations"),
         (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => Some(elsewhere.route()),
         (
             Resource::Requests
@@ -66,6 +104,14 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
             | Resource::Template(_)
             | Resource::Policy(..)
             | Resource::SmartcardConfiguration(_)
+            | Resource::Description
+            | Resource::Smartcards
+            | Resource::Smartcard(_)
+            | Resource::SmartcardOf(..)
+            | Resource::Profiles
+            | Resource::Profile(_)
+            | Resource::ProfilesOf(_)
+            | Resource::Operations(_)
             | Resource::Elsewhere(_),
             _,
         ) => None,
@@ -88,19 +134,47 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
     match segments.strip_prefix(&PREFIX)? {
         ["requests"] => Some(Resource::Requests),
         ["requests", id] => guid::read(id).map(|id| Resource::Request(RequestId::new(id))),
+        ["requests", id, "profiles"] => guid::read(id).map(|id| Resource::ProfilesOf(RequestId::new(id))),
         ["requests", id, name] => {
             guid::read(id)?;
             Elsewhere::of_request(name).map(Resource::Elsewhere)
+        }
+        ["requests", id, "smartcards", card] => {
+            let (id, card) = guid::read(id).zip(guid::read(card))?;
+            Some(Resource::SmartcardOf(RequestId::new(id), SmartcardId::new(card)))
         }
         ["requests", id, "smartcards", card, name] => {
             guid::read(id).and(guid::read(card))?;
             Elsewhere::of_smartcard(name).map(Resource::Elsewhere)
         }
-        ["smartcards", card, "serverproposedpin"] => {
-            guid::read(card)?;
-            Some(Resource::Elsewhere(Elsewhere::ServerProposedPin))
-        }
+        ["smartcards", rest @ ..] => of_smartcard(rest),
+        ["profiles", rest @ ..] => of_profile(rest),
+        ["openapi.json"] => Some(Resource::Description),
+        ["certificates"] => Some(Resource::Elsewhere(Elsewhere::Certificates)),
         ["profiletemplates", rest @ ..] => of_template(rest),
+        _ => None,
+    }
+}
+
+fn of_smartcard(rest: &[&str]) -> Option<Resource> {
+    let [id, rest @ ..] = rest else { return Some(Resource::Smartcards) };
+    let id = SmartcardId::new(guid::read(id)?);
+    match rest {
+        [] => Some(Resource::Smartcard(id)),
+        ["operations"] => Some(Resource::Operations(Credential { smartcard: Some(id), profile: None })),
+        ["certificates"] => Some(Resource::Elsewhere(Elsewhere::SmartcardCertificates)),
+        ["serverproposedpin"] => Some(Resource::Elsewhere(Elsewhere::ServerProposedPin)),
+        _ => None,
+    }
+}
+
+fn of_profile(rest: &[&str]) -> Option<Resource> {
+    let [id, rest @ ..] = rest else { return Some(Resource::Profiles) };
+    let id = ProfileId::new(guid::read(id)?);
+    match rest {
+        [] => Some(Resource::Profile(id)),
+        ["operations"] => Some(Resource::Operations(Credential { profile: Some(id), smartcard: None })),
+        ["certificates"] => Some(Resource::Elsewhere(Elsewhere::ProfileCertificates)),
         _ => None,
     }
 }
@@ -207,7 +281,10 @@ mod tests {
             "/CertificateManagement/api/v1.0/requests/%ff",
             "/CertificateManagement/api/v1.0/requests/%",
             "/CertificateManagement/api/v1.0/requests%2Fa9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099",
-            "/CertificateManagement/api/v1.0/requests/a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099/profiles",
+            "/CertificateManagement/api/v1.0/requests/a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099/smartcards",
+            "/CertificateManagement/api/v1.0/smartcards/17cf063d-e337-4aa9-a822-346554ddd3c9/status",
+            "/CertificateManagement/api/v1.0/profiles/active",
+            "/CertificateManagement/api/v1.0/certificates/1",
         ] {
             assert_eq!(resource(path), None, "{path}");
         }

@@ -3,6 +3,7 @@
 //! The stores, the writer and the life cycle have their own tests; here they only have to be there.
 
 mod answers;
+mod cards;
 mod changes;
 mod drafts;
 mod forms;
@@ -10,6 +11,8 @@ mod golden;
 mod hostile;
 mod lists;
 mod memory;
+mod openapi;
+mod profiles;
 mod templates;
 
 use std::sync::Arc;
@@ -30,7 +33,7 @@ use crate::domain::{
     ProfileTemplate, Provider, RequestType, Sid, SmartcardConfiguration, TemporaryCards, UserId,
 };
 use crate::feed::Feed;
-use crate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use crate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
 use crate::store::Store;
 
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
@@ -78,11 +81,12 @@ impl Facade {
         let store: Arc<dyn Store> = Arc::clone(&memory) as _;
         // 2015-07-07T23:36:21.93Z
         let clock = Clock::Manual(Arc::new(AtomicI64::new(1_436_312_181_930_000)));
-        let catalog = Catalog::load(&*store, &clock, templates).await.unwrap();
+        let catalog = load_catalog(&*store, &clock, templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
         let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();
-        let service = Service::new(store, writer, Arc::new(catalog), clock, account);
+        let authority = Authority { account, administrators: Vec::new() };
+        let service = Service::new(store, writer, Arc::new(catalog), clock, authority);
         Self { router: router(service, settings), store: memory }
     }
 
@@ -154,7 +158,7 @@ fn template(id: &str, medium: Medium, kinds: &[RequestType]) -> ProfileTemplate 
         name: "Sample".to_owned(),
         description: String::new(),
         medium,
-        policies: kinds.iter().map(|kind| (*kind, policy())).collect(),
+        policies: kinds.iter().map(|kind| (*kind, Arc::new(policy()))).collect(),
         smartcard: SmartcardConfiguration::default(),
     }
 }
@@ -163,9 +167,9 @@ fn templates() -> Vec<ProfileTemplate> {
     let mut card = template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL);
     (card.smartcard.is_virtual, card.smartcard.diversify_admin_key) = (true, true);
     let mut software = template(SOFTWARE_TEMPLATE, Medium::Software, &[RequestType::Enroll]);
-    software.policies.values_mut().for_each(|policy| policy.data_items.push(floor()));
+    software.policies.values_mut().for_each(|policy| Arc::make_mut(policy).data_items.push(floor()));
     let mut closed = template(CLOSED_TEMPLATE, Medium::Smartcard, &[RequestType::Enroll]);
-    for policy in closed.policies.values_mut() {
+    for policy in closed.policies.values_mut().map(Arc::make_mut) {
         policy.self_service = false;
         policy.initiators = vec![Principal::User(UserId::new(uuid::Uuid::from_u128(9)))];
     }
@@ -202,7 +206,7 @@ fn elaborate_template() -> ProfileTemplate {
         ..policy
     };
     let mut template = template(CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL);
-    template.policies.values_mut().for_each(|placed| placed.clone_from(&policy));
+    template.policies.values_mut().for_each(|placed| *placed = Arc::new(policy.clone()));
     template
 }
 

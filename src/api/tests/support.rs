@@ -10,11 +10,11 @@ use crate::api::{Api, ApiSettings, assemble};
 use crate::auth::{Authentication, Development};
 use crate::clock::Clock;
 use crate::domain::{
-    Command, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Sid, Subject, TemplateId,
-    Timestamp, UserId,
+    CardId, Catalog, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
+    Sid, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
 };
 use crate::feed::Feed;
-use crate::service::{Catalog, Service, Writer, WriterSettings};
+use crate::service::{Authority, Service, Writer, WriterSettings};
 use crate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 
 /// What the database of the tests says to everything.
@@ -43,10 +43,19 @@ impl Store for NoStore {
     async fn find(&self, _query: &Query, _page: Page) -> Result<Vec<Request>, StoreError> {
         away()
     }
-    async fn subject(&self, _id: Uuid) -> Result<Option<Subject>, StoreError> {
+    async fn subjects(&self, _ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
         away()
     }
-    async fn put_subjects(&self, _subjects: &[Subject]) -> Result<(), StoreError> {
+
+    async fn card(&self, _card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+        away()
+    }
+
+    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+        away()
+    }
+
+    async fn import(&self, _subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
         away()
     }
     async fn put_template(&self, _template: &ProfileTemplate, _now: Timestamp) -> Result<u32, StoreError> {
@@ -90,8 +99,8 @@ pub(in crate::api) fn service() -> Service {
     let store: Arc<dyn Store> = Arc::new(NoStore { answers_pings: false });
     let feed = Arc::new(Feed::new(store.topology().shards));
     let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
-    let account = Sid::parse("S-1-5-21-1-2-3-500").unwrap();
-    Service::new(store, writer, Arc::new(Catalog::default()), Clock::System, account)
+    let authority = Authority { account: Sid::parse("S-1-5-21-1-2-3-500").unwrap(), administrators: Vec::new() };
+    Service::new(store, writer, Arc::new(Catalog::default()), Clock::System, authority)
 }
 
 /// Everybody is user 1, unless a header says otherwise.

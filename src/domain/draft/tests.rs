@@ -1,15 +1,16 @@
 //! What a creator may ask for, and what a new request is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Draft, Origin, create};
 use crate::domain::fixtures::{
-    CARD, OTHER_CARD, REQUEST, STRANGER, TARGET, TEMPLATE, at, caller, comment, needing, rows,
+    CARD, OTHER_CARD, REQUEST, STRANGER, TARGET, TEMPLATE, at, caller, comment, holding, needing, rows,
 };
 use crate::domain::{
     Caller, Comment, Credential, CredentialEffect, DataItem, DataItemDefinition, Medium, Policy, Principal, Priority,
     ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration, SmartcardId,
-    Status, Subject, TemplateId, TemplateRef, UserId, Version,
+    Standing, Status, Subject, TemplateId, TemplateRef, UserId, Version,
 };
 
 /// What a new request is about before and after, by whether its draft names a known card; and whether a template for
@@ -101,7 +102,8 @@ fn nobody_asks_for_himself_about_a_card_of_somebody_else() {
 /// Whoever could choose the template would choose the one that needs no approval.
 #[test]
 fn nobody_asks_under_another_template_than_that_of_the_card() {
-    let elsewhere = Subject { template: TemplateId::new(uuid::Uuid::from_u128(0x21)), ..subject_of(TARGET) };
+    let template = TemplateRef { id: TemplateId::new(uuid::Uuid::from_u128(0x21)), version: 1 };
+    let elsewhere = Subject { template, ..subject_of(TARGET) };
     for kind in [RequestType::Recover, RequestType::Unblock] {
         let drafted = Draft { old: CARD, ..draft(kind) };
         let refusal = created_by(TARGET, &drafted, Policy::default(), Some(&elsewhere)).unwrap_err();
@@ -184,7 +186,7 @@ fn a_new_request_carries_the_draft_and_the_policy_in_force() {
     let request = created_by(TARGET, &drafted, policy.clone(), None).unwrap();
     assert_eq!(request.id, REQUEST);
     assert_eq!(request.template, TemplateRef { id: TEMPLATE, version: 3 });
-    assert_eq!(request.policy, policy);
+    assert_eq!(*request.policy, policy);
     assert_eq!(request.comment, comment("for the door"));
     assert_eq!(request.data_items, drafted.data_items);
     assert_eq!(request.approvals, []);
@@ -257,7 +259,7 @@ fn the_documented_unblocking_is_reproduced() {
         profile: Some("b99ff38c-6653-471f-ae3c-325bb351a6bc".parse::<ProfileId>().unwrap()),
         smartcard: Some("17cf063d-e337-4aa9-a822-346554ddd3c9".parse::<SmartcardId>().unwrap()),
     };
-    let known = Subject { credential: card, ..subject_of(documented_user()) };
+    let known = holding(documented_user(), card, Standing::Active).remove(0);
     let drafted = Draft { template: None, old: Credential { profile: None, ..card }, ..draft(RequestType::Unblock) };
     let request = documented(&drafted, documented_policy(), Some(&known));
 
@@ -324,14 +326,14 @@ fn template(kind: RequestType, policy: Policy) -> ProfileTemplate {
         name: "Door".to_owned(),
         description: String::new(),
         medium: Medium::Smartcard,
-        policies: BTreeMap::from([(kind, policy)]),
+        policies: BTreeMap::from([(kind, Arc::new(policy))]),
         smartcard: SmartcardConfiguration::default(),
     }
 }
 
 /// What is known of the card.
 fn subject_of(owner: UserId) -> Subject {
-    Subject { credential: CARD, owner, template: TEMPLATE }
+    holding(owner, CARD, Standing::Active).remove(0)
 }
 
 fn asked(name: &str) -> DataItemDefinition {

@@ -1,12 +1,14 @@
 //! What a policy holds against the items that are delivered, and how it is stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Policy;
 use crate::domain::fixtures::{APPROVER, REQUEST, SECOND_APPROVER, TARGET, TEMPLATE, at, caller, command, request};
 use crate::domain::{
-    Action, Comment, Credential, DataItem, DataItemDefinition, DataItemType, Draft, Event, Medium, Origin, Pattern,
-    ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration, Status, create, decide,
+    Action, Command, Comment, Credential, DataItem, DataItemDefinition, DataItemType, Draft, Event, Medium, Origin,
+    Pattern, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration, Status, Subjects,
+    create, decide,
 };
 
 #[test]
@@ -49,7 +51,7 @@ fn the_last_approval_must_leave_nothing_missing_that_the_policy_insists_on() {
     let first = approved_by(&pending, &[]).unwrap().request;
     let last = |items: &[(&str, &str)]| {
         let approve = Action::Approve { comment: Comment::default(), data_items: delivered(items) };
-        decide(&command(SECOND_APPROVER, approve), Some(&first))
+        decided(&command(SECOND_APPROVER, approve), &first)
     };
     assert!(last(&[("Floor", "3")]).unwrap_err().to_string().starts_with("data_items must hold the item \"Badge\""));
     assert_eq!(last(&[("Badge", "AB")]).unwrap().request.status(), Status::Approved);
@@ -102,7 +104,11 @@ fn pending(policy: &Policy) -> Request {
 
 fn approved_by(pending: &Request, items: &[(&str, &str)]) -> Result<Event, Refusal> {
     let approve = Action::Approve { comment: Comment::default(), data_items: delivered(items) };
-    decide(&command(APPROVER, approve), Some(pending))
+    decided(&command(APPROVER, approve), pending)
+}
+
+fn decided(command: &Command, current: &Request) -> Result<Event, Refusal> {
+    decide(command, Some(current), &Subjects::default()).map(Option::unwrap)
 }
 
 fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> {
@@ -120,7 +126,7 @@ fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> 
         name: "Door".to_owned(),
         description: String::new(),
         medium: Medium::Smartcard,
-        policies: BTreeMap::from([(RequestType::Enroll, policy.clone())]),
+        policies: BTreeMap::from([(RequestType::Enroll, Arc::new(policy.clone()))]),
         smartcard: SmartcardConfiguration::default(),
     };
     let origin = Origin {

@@ -1,21 +1,23 @@
 //! The write path: one transaction a batch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use sqlx::{PgConnection, Postgres as Db, Row, Transaction};
+use sqlx::error::DatabaseError;
+use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
-use super::Postgres;
-use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard, Subject};
+use super::{Postgres, subject};
+use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, Plan, StoredReply};
+use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
 use crate::store::{Reply, StoreError};
 
-/// Attempts at a batch that met another batch: on an idempotency key, or in a deadlock with a stranger's transaction.
-const ATTEMPTS: u32 = 4;
+/// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
+/// transaction.
+pub(super) const ATTEMPTS: u32 = 4;
 
-/// Attempts to begin a transaction; a connection from the pool may have died since it was last used.
-const BEGIN_ATTEMPTS: u32 = 3;
+/// What two batches can both believe to be new.
+const CONTESTED: [&str; 3] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use"];
 
 const LOCK_REQUESTS: &str = "
     SELECT id, document::text FROM request WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -24,96 +26,114 @@ const FIND_KEYS: &str = "
     SELECT k.caller, k.key, k.fingerprint, k.reply::text
     FROM idempotency_key k JOIN unnest($1::uuid[], $2::text[]) AS wanted (caller, key) USING (caller, key)";
 
-const INSERT_REQUESTS: &str = "
-    INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
-    SELECT id, version, status, type, target, originator, template, submitted_at, document::jsonb
-    FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::smallint[], $5::uuid[], $6::uuid[], $7::uuid[],
-                $8::timestamptz[], $9::text[])
-         AS new (id, version, status, type, target, originator, template, submitted_at, document)";
-
-const UPDATE_REQUESTS: &str = "
-    UPDATE request SET version = new.version, status = new.status, document = new.document::jsonb
-    FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::text[]) AS new (id, version, status, document)
-    WHERE request.id = new.id";
-
-const INSERT_KEYS: &str = "
-    INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at)
-    SELECT caller, key, fingerprint, reply::jsonb, used_at
-    FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
-         AS new (caller, key, fingerprint, reply, used_at)
-    ORDER BY caller, key";
-
-const WRITE_SUBJECTS: &str = "
-    INSERT INTO subject (id, document)
-    SELECT id, document::jsonb FROM unnest($1::uuid[], $2::text[]) AS new (id, document) ORDER BY id
-    ON CONFLICT (id) DO UPDATE SET document = excluded.document";
-
-/// Takes positions and fills them. The heads are locked in the order of the shards before any of them is moved; the events
-/// are joined to what the move returned, so that the one cannot run before the other.
-const APPEND: &str = "
-    WITH locked AS MATERIALIZED (
-        SELECT shard FROM event_head WHERE shard = ANY($1) ORDER BY shard FOR UPDATE
+/// Writes a batch whole: its rows, its keys, its places in the log and its events. The steps lock in the order of the store:
+/// the heads wait for the keys, and are locked in the order of the shards before any of them is moved.
+const WRITE: &str = "
+    WITH change AS MATERIALIZED (
+        SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::smallint[], $5::smallint[], $6::uuid[],
+                             $7::uuid[], $8::uuid[], $9::timestamptz[], $10::text[], $11::smallint[], $12::bigint[],
+                             $13::smallint[], $14::text[], $15::bytea[], $16::uuid[], $17::text[], $18::bytea[])
+             AS change (id, is_new, version, status, type, target, originator, template, at, document, shard, nth,
+                        event, traceparent, payload, caller, key, fingerprint)
+    ), created AS (
+        INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
+        SELECT id, version, status, type, target, originator, template, at, document::json FROM change WHERE is_new
+    ), changed AS (
+        UPDATE request SET version = change.version, status = change.status, document = change.document::json
+        FROM change WHERE request.id = change.id AND NOT change.is_new
+    ), keyed AS (
+        INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at)
+        SELECT caller, key, fingerprint, document::json, at FROM change WHERE key IS NOT NULL ORDER BY caller, key
+        RETURNING 1
+    ), locked AS MATERIALIZED (
+        SELECT shard FROM event_head WHERE shard = ANY($19) AND (SELECT count(*) FROM keyed) >= 0
+        ORDER BY shard FOR UPDATE
     ), taken AS (
         UPDATE event_head SET next = event_head.next + demand.events
-        FROM unnest($1::smallint[], $2::bigint[]) AS demand (shard, events) JOIN locked USING (shard)
+        FROM unnest($19::smallint[], $20::bigint[]) AS demand (shard, events) JOIN locked USING (shard)
         WHERE event_head.shard = demand.shard
         RETURNING event_head.shard, event_head.next - demand.events AS first
     ), appended AS (
         INSERT INTO event_log (shard, pos, request_id, version, type, at, day, traceparent, payload)
-        SELECT shard, taken.first + nth, request_id, version, type, at, (at AT TIME ZONE 'UTC')::date, traceparent, payload
-        FROM unnest($3::smallint[], $4::bigint[], $5::uuid[], $6::integer[], $7::smallint[], $8::timestamptz[],
-                    $9::text[], $10::bytea[])
-             AS new (shard, nth, request_id, version, type, at, traceparent, payload)
-             JOIN taken USING (shard)
+        SELECT shard, taken.first + nth, id, version, event, at, (at AT TIME ZONE 'UTC')::date, traceparent, payload
+        FROM change JOIN taken USING (shard)
     )
     SELECT shard, first FROM taken";
 
 /// Carries out a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    let is_new = |command: &Command| matches!(command.action, Action::Create(_));
+    if batch.iter().all(is_new) && Touched::by(batch, &HashMap::new()).is_empty() {
+        let plan = Plan::of(batch, Found::default(), store.topology);
+        // A creation that is refused here may have been answered under its key, when something else was in force.
+        if !plan.refuses_under_key(batch) {
+            // A key that was used before is met as a duplicate, and the batch is then carried out with a look at the keys.
+            match create(store, plan).await {
+                Err(StoreError::Refused(error)) if met_another(&error) => {}
+                result => return result,
+            }
+        }
+    }
     let mut attempt = 1;
     loop {
-        match try_commit(store, batch).await {
+        match read_and_write(store, batch).await {
             Err(StoreError::Refused(error)) if attempt < ATTEMPTS && met_another(&error) => attempt += 1,
             result => return result,
         }
     }
 }
 
-/// Unique violation (the winner's key is visible now), serialization failure, deadlock.
-fn met_another(error: &sqlx::Error) -> bool {
+/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
+pub(super) fn met_another(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
-        let on_key = error.constraint() == Some("idempotency_key_pkey");
-        on_key || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+        let on_new = error.constraint().is_some_and(|name| CONTESTED.contains(&name));
+        on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
     })
 }
 
-async fn try_commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    let mut tx = begin(store).await?;
-    let found = Found { requests: lock_requests(&mut tx, batch).await?, keys: find_keys(&mut tx, batch).await? };
-    let plan = Plan::of(batch, found, store.topology);
+/// Requests that come to be and are about nothing known have nothing to look at, so one statement is the whole transaction.
+async fn create(store: &Postgres, plan: Plan) -> Result<Vec<Reply>, StoreError> {
     if plan.changes.is_empty() {
-        tx.rollback().await?;
         return Ok(plan.replies(Vec::new()));
     }
-    insert_requests(&mut tx, &plan).await?;
-    update_requests(&mut tx, &plan).await?;
-    insert_keys(&mut tx, &plan).await?;
-    write_subjects(&mut tx, &plan.subjects()).await?;
-    let first = append(&mut tx, &plan).await?;
-    // Whatever goes wrong from here on, the server may have committed.
-    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    let mut connection = store.write_lines.take().await?;
+    let first = write(&mut connection, &plan).await.map_err(unless_refused)?;
+    store.write_lines.give_back(connection);
     let events = plan.events(&first);
     Ok(plan.replies(events))
 }
 
-async fn begin(store: &Postgres) -> Result<Transaction<'static, Db>, StoreError> {
-    let mut attempt = 1;
-    loop {
-        match store.writers.begin().await.map_err(StoreError::from) {
-            Err(StoreError::Unavailable(sqlx::Error::Io(_))) if attempt < BEGIN_ATTEMPTS => attempt += 1,
-            result => return result,
-        }
+/// A statement that commits by itself is undone only if the server says so, and says so of the statement: one that goes away
+/// may have committed first.
+fn unless_refused(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(error) => match error.as_database_error().and_then(DatabaseError::code) {
+            Some(code) if !code.starts_with("57P") && !code.starts_with("08") => StoreError::Unavailable(error),
+            _ => StoreError::OutcomeUnknown(error),
+        },
+        error => error,
     }
+}
+
+async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    let mut connection = store.write_lines.take().await?;
+    let mut tx = connection.begin().await?;
+    let requests = lock_requests(&mut tx, batch).await?;
+    let subjects = subject::lock(&mut tx, &Touched::by(batch, &requests)).await?;
+    let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
+    let plan = Plan::of(batch, found, store.topology);
+    if plan.changes.is_empty() {
+        tx.rollback().await?;
+        store.write_lines.give_back(connection);
+        return Ok(plan.replies(Vec::new()));
+    }
+    subject::write(&mut tx, &plan.subjects).await?;
+    let first = write(&mut tx, &plan).await?;
+    // Whatever goes wrong from here on, the server may have committed.
+    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    store.write_lines.give_back(connection);
+    let events = plan.events(&first);
+    Ok(plan.replies(events))
 }
 
 async fn lock_requests(
@@ -162,98 +182,33 @@ async fn find_keys(
     Ok(found)
 }
 
-async fn insert_requests(tx: &mut PgConnection, plan: &Plan) -> Result<(), StoreError> {
-    let new: Vec<&Change> = plan.changes.iter().filter(|change| change.is_new).collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(INSERT_REQUESTS)
-        .bind(column(&new, |change| change.request.id.uuid()))
-        .bind(column(&new, version))
-        .bind(column(&new, |change| status_number(change.request.status())))
-        .bind(column(&new, |change| kind_number(change.request.kind)))
-        .bind(column(&new, |change| change.request.target.uuid()))
-        .bind(column(&new, |change| change.request.originator.uuid()))
-        .bind(column(&new, |change| change.request.template.id.uuid()))
-        .bind(column(&new, |change| change.request.submitted_at.utc()))
-        .bind(documents(&new)?)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-async fn update_requests(tx: &mut PgConnection, plan: &Plan) -> Result<(), StoreError> {
-    let changed: Vec<&Change> = plan.changes.iter().filter(|change| !change.is_new).collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(UPDATE_REQUESTS)
-        .bind(column(&changed, |change| change.request.id.uuid()))
-        .bind(column(&changed, version))
-        .bind(column(&changed, |change| status_number(change.request.status())))
-        .bind(documents(&changed)?)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-async fn insert_keys(tx: &mut PgConnection, plan: &Plan) -> Result<(), StoreError> {
-    let keyed: Vec<&Change> = plan.changes.iter().filter(|change| change.key.is_some()).collect();
-    if keyed.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<_> = keyed.iter().filter_map(|change| change.key.as_ref()).collect();
-    sqlx::query(INSERT_KEYS)
-        .bind(keys.iter().map(|idempotent| idempotent.key.user.uuid()).collect::<Vec<_>>())
-        .bind(keys.iter().map(|idempotent| idempotent.key.as_str()).collect::<Vec<_>>())
-        .bind(keys.iter().map(|idempotent| idempotent.fingerprint.as_slice()).collect::<Vec<_>>())
-        .bind(documents(&keyed)?)
-        .bind(column(&keyed, |change| change.event.at.utc()))
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-/// Adds or replaces subjects, in the order of their ids.
-pub(super) async fn write_subjects(tx: &mut PgConnection, subjects: &[Subject]) -> Result<(), StoreError> {
-    let mut rows = BTreeMap::new();
-    for subject in subjects {
-        for id in subject.credential.ids() {
-            rows.insert(id, document::write("subject", id, subject)?);
-        }
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let (ids, documents): (Vec<Uuid>, Vec<String>) = rows.into_iter().unzip();
-    sqlx::query(WRITE_SUBJECTS).bind(ids).bind(documents).execute(tx).await?;
-    Ok(())
-}
-
-async fn append(tx: &mut PgConnection, plan: &Plan) -> Result<HashMap<Shard, Position>, StoreError> {
+/// Writes what a plan says, and tells the first position that it took in each shard.
+async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Shard, Position>, StoreError> {
     let demand = plan.demand();
-    let changes: Vec<&Change> = plan.changes.iter().collect();
-    let mut taken: HashMap<Shard, i64> = HashMap::new();
-    let nth: Vec<i64> = changes
-        .iter()
-        .map(|change| {
-            let next = taken.entry(change.shard).or_default();
-            *next += 1;
-            *next - 1
-        })
-        .collect();
-    let rows = sqlx::query(APPEND)
+    let documents: Result<Vec<String>, StoreError> =
+        plan.changes.iter().map(|change| document::write("request", change.request.id, &*change.request)).collect();
+    let rows = sqlx::query(WRITE)
+        .bind(column(plan, |change| change.request.id.uuid()))
+        .bind(column(plan, |change| change.is_new))
+        .bind(column(plan, |change| change.request.version.get().cast_signed()))
+        .bind(column(plan, |change| status_number(change.request.status())))
+        .bind(column(plan, |change| kind_number(change.request.kind)))
+        .bind(column(plan, |change| change.request.target.uuid()))
+        .bind(column(plan, |change| change.request.originator.uuid()))
+        .bind(column(plan, |change| change.request.template.id.uuid()))
+        .bind(column(plan, |change| change.event.at.utc()))
+        .bind(documents?)
+        .bind(column(plan, |change| shard_number(change.shard)))
+        .bind(plan.ranks())
+        .bind(column(plan, |change| event_number(change.event.event_type)))
+        .bind(column(plan, |change| change.event.traceparent.as_deref()))
+        .bind(column(plan, |change| &change.payload[..]))
+        .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.key.user.uuid())))
+        .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.key.as_str())))
+        .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.fingerprint.as_slice())))
         .bind(demand.keys().map(|shard| shard_number(*shard)).collect::<Vec<_>>())
         .bind(demand.values().map(|events| events.cast_signed()).collect::<Vec<_>>())
-        .bind(column(&changes, |change| shard_number(change.shard)))
-        .bind(nth)
-        .bind(column(&changes, |change| change.request.id.uuid()))
-        .bind(column(&changes, version))
-        .bind(column(&changes, |change| event_number(change.event.event_type)))
-        .bind(column(&changes, |change| change.event.at.utc()))
-        .bind(changes.iter().map(|change| change.event.traceparent.as_deref()).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| &change.payload[..]).collect::<Vec<_>>())
-        .fetch_all(tx)
+        .fetch_all(connection)
         .await?;
     if rows.len() < demand.len() {
         return Err(StoreError::corrupt("event_head", "all", "a shard has no row"));
@@ -265,16 +220,8 @@ async fn append(tx: &mut PgConnection, plan: &Plan) -> Result<HashMap<Shard, Pos
     rows.iter().map(read).collect()
 }
 
-fn column<T>(changes: &[&Change], value: impl Fn(&Change) -> T) -> Vec<T> {
-    changes.iter().map(|change| value(change)).collect()
-}
-
-fn documents(changes: &[&Change]) -> Result<Vec<String>, StoreError> {
-    changes.iter().map(|change| document::write("request", change.request.id, &*change.request)).collect()
-}
-
-fn version(change: &Change) -> i32 {
-    change.request.version.get().cast_signed()
+fn column<'a, T>(plan: &'a Plan, value: impl Fn(&'a Change) -> T) -> Vec<T> {
+    plan.changes.iter().map(value).collect()
 }
 
 /// Shards are at most 1,024, so their numbers fit a smallint.

@@ -8,6 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
+use super::lines::Lines;
 use super::{Postgres, StoreError, Topology};
 
 /// The schema of this version of the program.
@@ -29,6 +30,16 @@ const VITAL_SIGNS: [(&str, &str); 4] = [
 
 /// A process that stops in mid-transaction holds the heads of its shards, and with them every other writer.
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "5s");
+
+/// A batch finds every row by its key, and its statements are planned once. The statistics of a table that was just made
+/// would otherwise have it read whole, for as long as a connection lives.
+const PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 
 /// A read that nobody can be waiting for any more.
 const READ_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
@@ -55,13 +66,24 @@ impl Postgres {
     /// another topology; otherwise what went wrong on the way.
     pub async fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(&settings.url)?.application_name("cmgate").options(VITAL_SIGNS);
+        let by_key = options.clone().options(PLANS);
+        let write_lines = Arc::new(Lines::new(by_key.clone().options([IDLE_IN_TRANSACTION])));
+        let read_lines = Arc::new(Lines::new(by_key.options([READ_TIMEOUT])));
         let writers = pool(settings.write_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
         let readers = pool(settings.max_connections, options.clone().options([READ_TIMEOUT])).await?;
         check_server(&writers).await?;
         // The migrator holds an advisory lock, so that processes that start together do not meet.
         MIGRATOR.run(&writers).await?;
         agree_on_topology(&writers, settings.topology).await?;
-        Ok(Self { writers, readers, options, topology: settings.topology, candidates: Arc::default() })
+        Ok(Self {
+            write_lines,
+            read_lines,
+            writers,
+            readers,
+            options,
+            topology: settings.topology,
+            candidates: Arc::default(),
+        })
     }
 }
 

@@ -1,14 +1,16 @@
 //! The production store: Postgres 15 or newer.
 //!
-//! Locks are always taken in one order: request rows by id, idempotency keys, subjects by id, heads by shard. So two
-//! batches can wait for each other's locks but never in a circle.
+//! Locks are always taken in one order: request rows by id, known subjects by id, new subjects by id, idempotency keys,
+//! heads by shard. So two batches can wait for each other's locks but never in a circle.
 
 mod commit;
 mod connect;
 mod lane_lock;
+mod lines;
 mod log;
 mod maintain;
 mod read;
+mod subject;
 
 use std::sync::Arc;
 
@@ -19,7 +21,8 @@ use uuid::Uuid;
 
 use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 use crate::domain::{
-    Command, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, TemplateId, Timestamp,
+    CardId, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject, SubjectPage,
+    SubjectQuery, TemplateId, Timestamp,
 };
 
 pub use connect::PostgresSettings;
@@ -27,6 +30,10 @@ pub use connect::PostgresSettings;
 /// A Postgres database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
+    /// For batches of commands.
+    write_lines: Arc<lines::Lines>,
+    /// For batches of reads by id.
+    read_lines: Arc<lines::Lines>,
     writers: PgPool,
     readers: PgPool,
     options: PgConnectOptions,
@@ -45,19 +52,27 @@ impl Store for Postgres {
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
-        read::get(&self.readers, ids).await
+        read::get(&self.read_lines, ids).await
     }
 
     async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
         read::find(&self.readers, query, page).await
     }
 
-    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
-        read::subject(&self.readers, id).await
+    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+        subject::get(&self.readers, ids).await
     }
 
-    async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError> {
-        commit::write_subjects(&mut *self.writers.acquire().await?, subjects).await
+    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+        subject::card(&self.readers, card_id).await
+    }
+
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+        subject::find(&self.readers, query, page).await
+    }
+
+    async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+        subject::import(self, subjects).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
@@ -109,6 +124,8 @@ impl Store for Postgres {
 
     async fn close(&self) {
         self.candidates.lock().await.clear();
+        self.read_lines.close().await;
+        self.write_lines.close().await;
         self.readers.close().await;
         self.writers.close().await;
     }

@@ -1,19 +1,22 @@
-//! Reading requests, lists, subjects and templates.
+//! Reading requests, lists and templates.
 
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Postgres as Db, QueryBuilder, Row};
 use uuid::Uuid;
 
-use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, Subject, TemplateId};
+use super::lines::Lines;
+use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
 use crate::store::StoreError;
 use crate::store::document::{self, kind_number, status_number};
 
 /// See [`crate::store::Store::get`].
-pub(super) async fn get(pool: &PgPool, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let sql = "SELECT id, document::text FROM request WHERE id = ANY($1)";
-    let rows = sqlx::query(sql).bind(ids).fetch_all(pool).await?;
+    let mut connection = lines.take().await?;
+    let rows = sqlx::query(sql).bind(ids).fetch_all(&mut connection).await?;
+    lines.give_back(connection);
     rows.iter().map(|row| read_document("request", row)).collect()
 }
 
@@ -54,13 +57,6 @@ where
     }
 }
 
-/// See [`crate::store::Store::subject`].
-pub(super) async fn subject(pool: &PgPool, id: Uuid) -> Result<Option<Subject>, StoreError> {
-    let sql = "SELECT id, document::text FROM subject WHERE id = $1";
-    let row = sqlx::query(sql).bind(id).fetch_optional(pool).await?;
-    row.map(|row| read_document("subject", &row)).transpose()
-}
-
 /// See [`crate::store::Store::templates`].
 pub(super) async fn templates(pool: &PgPool) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
     let sql = "SELECT DISTINCT ON (id) id, document::text, version FROM profile_template ORDER BY id, version DESC";
@@ -73,7 +69,7 @@ pub(super) async fn templates(pool: &PgPool) -> Result<Vec<(TemplateId, u32, Pro
 }
 
 /// Reads the document of a row whose first two columns are its id and its document.
-fn read_document<T: DeserializeOwned>(table: &'static str, row: &PgRow) -> Result<T, StoreError> {
+pub(super) fn read_document<T: DeserializeOwned>(table: &'static str, row: &PgRow) -> Result<T, StoreError> {
     let id: Uuid = row.try_get(0)?;
     document::read(table, id, row.try_get(1)?)
 }

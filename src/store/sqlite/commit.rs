@@ -4,17 +4,19 @@ use std::collections::HashMap;
 
 use sqlx::{Row, SqliteConnection};
 
-use super::Sqlite;
-use crate::domain::{Action, Command, IdempotencyKey, Position, Request, RequestId, Shard, Subject};
+use super::{Sqlite, subject};
+use crate::domain::{Action, Command, IdempotencyKey, Position, Request, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, Plan, StoredReply};
+use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
 use crate::store::{LoggedEvent, Reply, StoreError};
 
 /// Carries out a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
     // The lock of the whole file is taken here, so no other batch can come between reading and writing.
     let mut tx = store.writer.begin_with("BEGIN IMMEDIATE").await?;
-    let found = Found { requests: read_requests(&mut tx, batch).await?, keys: find_keys(&mut tx, batch).await? };
+    let requests = read_requests(&mut tx, batch).await?;
+    let subjects = subject::read(&mut tx, &Touched::by(batch, &requests)).await?;
+    let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
@@ -27,7 +29,7 @@ pub(super) async fn commit(store: &Sqlite, batch: &[Command]) -> Result<Vec<Repl
         write_key(&mut tx, change).await?;
         append(&mut tx, event).await?;
     }
-    write_subjects(&mut tx, &plan.subjects()).await?;
+    subject::write(&mut tx, &plan.subjects).await?;
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
     Ok(plan.replies(events))
 }
@@ -134,19 +136,5 @@ async fn append(tx: &mut SqliteConnection, event: &LoggedEvent) -> Result<(), St
     .bind(&event.payload[..])
     .execute(tx)
     .await?;
-    Ok(())
-}
-
-/// Adds or replaces subjects.
-pub(super) async fn write_subjects(tx: &mut SqliteConnection, subjects: &[Subject]) -> Result<(), StoreError> {
-    for subject in subjects {
-        for id in subject.credential.ids() {
-            sqlx::query("INSERT INTO subject (id, document) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document")
-                .bind(id)
-                .bind(document::write("subject", id, subject)?)
-                .execute(&mut *tx)
-                .await?;
-        }
-    }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod lane_lock;
 mod log;
 mod maintain;
 mod read;
+mod subject;
 
 use std::path::PathBuf;
 
@@ -18,7 +19,8 @@ use uuid::Uuid;
 
 use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 use crate::domain::{
-    Command, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, TemplateId, Timestamp,
+    CardId, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject, SubjectPage,
+    SubjectQuery, TemplateId, Timestamp,
 };
 
 pub use connect::SqliteSettings;
@@ -50,14 +52,20 @@ impl Store for Sqlite {
         read::find(&self.readers, query, page).await
     }
 
-    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
-        read::subject(&self.readers, id).await
+    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+        subject::get(&self.readers, ids).await
     }
 
-    async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError> {
-        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        commit::write_subjects(&mut tx, subjects).await?;
-        Ok(tx.commit().await?)
+    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+        subject::card(&self.readers, card_id).await
+    }
+
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+        subject::find(&self.readers, query, page).await
+    }
+
+    async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+        subject::import(self, subjects).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

@@ -1,11 +1,11 @@
-//! Reading requests, lists, subjects and templates.
+//! Reading requests, lists and templates.
 
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite as Db, SqlitePool};
 use uuid::Uuid;
 
-use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, Subject, TemplateId};
+use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
 use crate::store::StoreError;
 use crate::store::document::{self, kind_number, status_number};
 
@@ -43,7 +43,7 @@ pub(super) async fn find(pool: &SqlitePool, query: &Query, page: Page) -> Result
     rows.iter().map(|row| read_document("request", row)).collect()
 }
 
-fn any_of<'q, T>(sql: &mut QueryBuilder<Db>, column: &str, values: impl ExactSizeIterator<Item = T>)
+pub(super) fn any_of<'q, T>(sql: &mut QueryBuilder<Db>, column: &str, values: impl ExactSizeIterator<Item = T>)
 where
     T: sqlx::Encode<'q, Db> + sqlx::Type<Db> + Send + 'q,
 {
@@ -56,12 +56,6 @@ where
         list.push_bind(value);
     }
     sql.push(")");
-}
-
-/// See [`crate::store::Store::subject`].
-pub(super) async fn subject(pool: &SqlitePool, id: Uuid) -> Result<Option<Subject>, StoreError> {
-    let row = sqlx::query("SELECT id, document FROM subject WHERE id = ?").bind(id).fetch_optional(pool).await?;
-    row.map(|row| read_document("subject", &row)).transpose()
 }
 
 /// See [`crate::store::Store::templates`].
@@ -77,7 +71,7 @@ pub(super) async fn templates(pool: &SqlitePool) -> Result<Vec<(TemplateId, u32,
 }
 
 /// Reads the document of a row whose first two columns are its id and its document.
-fn read_document<T: DeserializeOwned>(table: &'static str, row: &SqliteRow) -> Result<T, StoreError> {
+pub(super) fn read_document<T: DeserializeOwned>(table: &'static str, row: &SqliteRow) -> Result<T, StoreError> {
     let id: Uuid = row.try_get(0)?;
     document::read(table, id, row.try_get(1)?)
 }

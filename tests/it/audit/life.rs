@@ -3,7 +3,7 @@
 use cmgate::contract::v1::{Request, RequestEvent, RequestEventType as Type, RequestStatus as Status};
 
 /// Status before, event, status after. No step leads out of completed, denied, failed or canceled.
-const STEPS: [(Status, Type, Status); 13] = [
+const STEPS: [(Status, Type, Status); 17] = [
     (Status::Unspecified, Type::Created, Status::Pending),
     (Status::Unspecified, Type::Created, Status::Approved),
     (Status::Pending, Type::ApprovalRecorded, Status::Pending),
@@ -11,9 +11,13 @@ const STEPS: [(Status, Type, Status); 13] = [
     (Status::Pending, Type::Denied, Status::Denied),
     (Status::Pending, Type::Canceled, Status::Canceled),
     (Status::Approved, Type::Started, Status::Executing),
+    (Status::Approved, Type::SmartcardBound, Status::Approved),
+    (Status::Approved, Type::SmartcardChanged, Status::Approved),
     (Status::Approved, Type::Completed, Status::Completed),
     (Status::Approved, Type::Failed, Status::Failed),
     (Status::Approved, Type::Canceled, Status::Canceled),
+    (Status::Executing, Type::SmartcardBound, Status::Executing),
+    (Status::Executing, Type::SmartcardChanged, Status::Executing),
     (Status::Executing, Type::Completed, Status::Completed),
     (Status::Executing, Type::Failed, Status::Failed),
     (Status::Executing, Type::Canceled, Status::Canceled),

@@ -5,7 +5,7 @@ use chrono::DateTime;
 use super::evidence::{LogRow, TopicRecord};
 
 /// Name of each type of event, by its number in the contract.
-const TYPES: [(i32, &str); 8] = [
+const TYPES: [(i32, &str); 10] = [
     (1, "cmgate.request.created.v1"),
     (2, "cmgate.request.approval_recorded.v1"),
     (3, "cmgate.request.approved.v1"),
@@ -14,6 +14,8 @@ const TYPES: [(i32, &str); 8] = [
     (6, "cmgate.request.completed.v1"),
     (7, "cmgate.request.failed.v1"),
     (8, "cmgate.request.canceled.v1"),
+    (9, "cmgate.request.smartcard_bound.v1"),
+    (10, "cmgate.request.smartcard_changed.v1"),
 ];
 
 /// Header with the shard.

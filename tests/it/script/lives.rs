@@ -56,6 +56,8 @@ pub(super) enum Action {
     Approve(&'static [(&'static str, Option<&'static str>)]),
     Deny,
     Start,
+    /// The smart card with this id on it.
+    Bind(&'static str),
     /// Profile and smart card that were made.
     Complete(&'static str, &'static str),
     Fail,
@@ -86,7 +88,7 @@ pub(super) const REFUSED: [(&str, Draft, Code, u16); 4] = [
     ),
 ];
 
-pub(super) const LIVES: [Life; 19] = [
+pub(super) const LIVES: [Life; 21] = [
     Life {
         name: "the first documented example, carried out",
         by: DEV,
@@ -186,6 +188,31 @@ pub(super) const LIVES: [Life; 19] = [
         steps: &[refused(JUDGE, Action::Cancel, Code::PermissionDenied), step(DEV, Action::Cancel, Status::Canceled)],
     },
     Life {
+        name: "a card is bound, and stays when the request is completed",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        begins: Status::Approved,
+        steps: &[
+            refused(JUDGE, Action::Bind("ACME-1"), Code::PermissionDenied),
+            step(DEV, Action::Bind("ACME-1"), Status::Approved),
+            refused(DEV, Action::Bind("ACME-2"), Code::FailedPrecondition),
+            step(DEV, Action::Start, Status::Executing),
+            refused(DEV, Action::Complete("", MADE_CARD), Code::FailedPrecondition),
+            step(DEV, Action::Complete("00000000-0000-0000-0000-0000000000d5", ""), Status::Completed),
+        ],
+    },
+    Life {
+        name: "a card is bound to a request that is canceled, after another one was in use",
+        by: DEV,
+        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        begins: Status::Approved,
+        steps: &[
+            refused(DEV, Action::Bind("ACME-1"), Code::FailedPrecondition),
+            step(DEV, Action::Bind("ACME-2"), Status::Approved),
+            step(DEV, Action::Cancel, Status::Canceled),
+        ],
+    },
+    Life {
         name: "canceled in execution",
         by: DEV,
         draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
@@ -230,7 +257,7 @@ pub(super) const LIVES: [Life; 19] = [
     Life {
         name: "reinstated, and not begun",
         by: DEV,
-        draft: Draft { smartcard: CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
+        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
         begins: Status::Approved,
         steps: &[],
     },
@@ -238,7 +265,7 @@ pub(super) const LIVES: [Life; 19] = [
         name: "updated online, with an item of the policy",
         by: DEV,
         draft: Draft {
-            smartcard: CARD,
+            smartcard: RENEWED_CARD,
             items: &[("sample data item", Some("")), ("more", None)],
             ..of(Type::OnlineUpdate, "OnlineUpdate")
         },
@@ -248,7 +275,7 @@ pub(super) const LIVES: [Life; 19] = [
     Life {
         name: "a duplicate",
         by: DEV,
-        draft: Draft { smartcard: CARD, ..of(Type::Duplicate, "Duplicate") },
+        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::Duplicate, "Duplicate") },
         begins: Status::Approved,
         steps: &[],
     },
@@ -269,7 +296,7 @@ pub(super) const LIVES: [Life; 19] = [
     Life {
         name: "an offline unblock",
         by: DEV,
-        draft: Draft { smartcard: CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
+        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
         begins: Status::Approved,
         steps: &[],
     },

@@ -2,16 +2,20 @@
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
 use cmgate::contract::v1::{
-    AbandonRequestRequest, ApproveRequestRequest, CancelRequestRequest, CompleteRequestRequest, DenyRequestRequest,
-    FailRequestRequest, GetRequestRequest, GetRequestsRequest, Request, RequestStatus, StartRequestRequest,
+    AbandonRequestRequest, ApproveRequestRequest, BindSmartcardRequest, CancelRequestRequest, CompleteRequestRequest,
+    DenyRequestRequest, FailRequestRequest, GetRequestRequest, GetRequestsRequest, Request, RequestStatus,
+    StartRequestRequest,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::Status;
 use tonic::transport::Channel;
 
 use super::lives::{Action, LIVES, Life, REFUSED, Step, credential, items};
 use crate::client::{DEV, Http, PAVLE, REQUESTS, creation, sent_by};
 use crate::instance::Instance;
+
+/// The documented path.
+const SMARTCARDS: &str = "/CertificateManagement/api/v1.0/smartcards";
 
 /// Statuses with their names and numbers in the REST API.
 const STATUSES: [(RequestStatus, &str, u8); 7] = [
@@ -92,6 +96,9 @@ impl Player {
             let message = without_ids_and_times(read(&mut self.client, id).await);
             let mut view = self.http.get(&format!("{REQUESTS}/{id}")).await.json();
             view["Uuid"] = Value::Null;
+            if is_made_here(view["NewSmartcardUuid"].as_str().unwrap()) {
+                view["NewSmartcardUuid"] = Value::Null;
+            }
             view["Submitted"] = Value::Null;
             view["Completed"] = (view["Completed"] != "0001-01-01T00:00:00").into();
             ends.push(End { message, view });
@@ -138,6 +145,18 @@ impl Player {
             Action::Start => {
                 let message = StartRequestRequest { id, ..Default::default() };
                 client.start_request(sent_by(by, message)).await?.into_inner().request
+            }
+            Action::Bind(card_id) if self.via == Via::Rest && step.leads_to.is_ok() => {
+                let body = json!({ "requestid": id, "cardid": card_id, "atr": "3b8d01" }).to_string();
+                let headers = [("Content-Type", "application/json")];
+                let answer = self.http.by(by).send("POST", SMARTCARDS, &headers, &body).await;
+                assert_eq!(answer.status, 201, "{answer:?}");
+                Some(read(client, &id).await)
+            }
+            Action::Bind(card_id) => {
+                let (card_id, atr) = ((*card_id).to_owned(), "3b8d01".to_owned());
+                let message = BindSmartcardRequest { id, card_id, atr, ..Default::default() };
+                client.bind_smartcard(sent_by(by, message)).await?.into_inner().request
             }
             Action::Complete(profile, smartcard) => {
                 let new_credential = credential(profile, smartcard);
@@ -216,7 +235,7 @@ impl Player {
 }
 
 /// Reads a request that must be there.
-pub(super) async fn read(client: &mut RequestServiceClient<Channel>, id: &str) -> Request {
+pub(crate) async fn read(client: &mut RequestServiceClient<Channel>, id: &str) -> Request {
     let answer = client.get_request(GetRequestRequest { id: id.to_owned() }).await;
     answer.unwrap().into_inner().request.unwrap()
 }
@@ -225,8 +244,18 @@ fn number(status: RequestStatus) -> u8 {
     STATUSES.iter().find(|(named, ..)| *named == status).map(|(_, _, number)| *number).expect("every status has one")
 }
 
+/// Whether an id was made by the service; those of the script are no UUIDv7.
+fn is_made_here(id: &str) -> bool {
+    id.parse::<uuid::Uuid>().is_ok_and(|id| id.get_version_num() == 7)
+}
+
 fn without_ids_and_times(mut request: Request) -> Request {
     request.id.clear();
+    if let Some(new) = &mut request.new_credential
+        && is_made_here(&new.smartcard)
+    {
+        new.smartcard.clear();
+    }
     (request.submit_time, request.update_time) = (None, None);
     for approval in &mut request.approvals {
         approval.time = None;

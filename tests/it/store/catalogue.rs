@@ -1,11 +1,15 @@
-//! Subjects and templates.
+//! Templates, and the profiles and cards that requests leave and concern.
 
-use cmgate::domain::{Credential, Policy, RequestType, Subject};
+use cmgate::domain::{
+    Comment, Credential, Item, Lineage, Policy, Refusal, RequestType, Standing, Subject, TemplateRef, UserId,
+};
 use cmgate::store::Store;
+use uuid::Uuid;
 
-use super::place::{Place, carry_out};
+use super::place::{Place, carry_out, commit_one, read, whole_log};
 use crate::commands::{
-    ORIGINATOR, TARGET, TEMPLATE, at, complete, creation, fail, fresh_card, needing, request, template, wish,
+    ORIGINATOR, TARGET, TEMPLATE, at, bind, cancel, complete, creation, fail, fresh_card, needing, request, template,
+    wish,
 };
 
 pub(super) async fn a_completed_request_tells_what_it_made(place: &Place) {
@@ -19,22 +23,28 @@ pub(super) async fn a_completed_request_tells_what_it_made(place: &Place) {
     ] {
         let mut new = request(0);
         new.kind = kind;
+        new.old = if kind == RequestType::Renew { fresh_card() } else { Credential::NONE };
         carry_out(&*store, creation(new.clone())).await;
-        assert_eq!(known(&*store, made).await, None, "{}: not before its end", kind.name());
+        assert_eq!(known(&*store, made).await, [], "{}: not before its end", kind.name());
         carry_out(&*store, wish(TARGET, new.id, complete(made))).await;
-        let expected = Subject { credential: made, owner: TARGET, template: TEMPLATE };
-        assert_eq!(known(&*store, made).await, Some(expected), "{}", kind.name());
+        let lineage = match kind {
+            RequestType::Renew => Lineage::Replaces(new.old),
+            RequestType::TemporaryCardEnroll => Lineage::StandsInFor(Credential::NONE),
+            _ => Lineage::First,
+        };
+        let expected = held(TARGET, made).map(|subject| Subject { lineage, ..subject }).collect::<Vec<_>>();
+        assert_eq!(known(&*store, made).await, expected, "{}", kind.name());
     }
 }
 
-pub(super) async fn a_request_that_keeps_or_fails_tells_nothing(place: &Place) {
+pub(super) async fn a_request_that_keeps_an_unknown_card_or_fails_tells_nothing(place: &Place) {
     let store = place.open().await;
     let kept = fresh_card();
     let mut new = request(0);
-    (new.kind, new.old, new.new) = (RequestType::Unblock, kept, kept);
+    (new.kind, new.old) = (RequestType::Unblock, kept);
     carry_out(&*store, creation(new.clone())).await;
     carry_out(&*store, wish(TARGET, new.id, complete(Credential::NONE))).await;
-    assert_eq!(known(&*store, kept).await, None);
+    assert_eq!(known(&*store, kept).await, []);
 
     let (failing, _) = carry_out(&*store, creation(request(0))).await;
     carry_out(&*store, wish(TARGET, failing.id, fail())).await;
@@ -43,19 +53,165 @@ pub(super) async fn a_request_that_keeps_or_fails_tells_nothing(place: &Place) {
     assert!(completed.new.is_none());
 }
 
+pub(super) async fn a_completed_request_changes_where_its_card_stands(place: &Place) {
+    let store = place.open().await;
+    for (kind, standing) in [
+        (RequestType::Unblock, Standing::Active),
+        (RequestType::SuspendOrReinstate, Standing::Suspended),
+        (RequestType::Disable, Standing::Disabled),
+        (RequestType::Retire, Standing::Retired),
+    ] {
+        let card = issued(&*store).await;
+        let mut new = request(0);
+        (new.kind, new.old) = (kind, card);
+        carry_out(&*store, creation(new.clone())).await;
+        carry_out(&*store, wish(TARGET, new.id, complete(Credential::NONE))).await;
+        for subject in known(&*store, card).await {
+            assert_eq!(subject.standing, standing, "{}", kind.name());
+        }
+    }
+}
+
+/// The owner is compared while the rows are locked; nothing is half done.
+pub(super) async fn nobody_completes_a_request_with_what_somebody_else_holds(place: &Place) {
+    let store = place.open().await;
+    let theirs = issued(&*store).await;
+    let mut new = request(0);
+    new.target = ORIGINATOR;
+    carry_out(&*store, creation(new.clone())).await;
+    let before = (known(&*store, theirs).await, whole_log(&*store).await);
+    for (told, field) in [
+        (theirs, "new_credential.smartcard"),
+        (Credential { smartcard: None, ..theirs }, "new_credential.profile"),
+        (Credential { profile: fresh_card().profile, ..theirs }, "new_credential.smartcard"),
+        (Credential { smartcard: fresh_card().smartcard, ..theirs }, "new_credential.profile"),
+    ] {
+        let reply = commit_one(&*store, wish(ORIGINATOR, new.id, complete(told))).await;
+        assert_eq!(reply.unwrap_err(), Refusal::CredentialTaken { field: field.to_owned() });
+    }
+    assert_eq!(read(&*store, new.id).await.version.get(), 1);
+    assert_eq!((known(&*store, theirs).await, whole_log(&*store).await), before);
+}
+
+/// Two requests in one batch, and in two batches at once, that leave the same card: the second is refused.
+pub(super) async fn of_two_requests_that_leave_the_same_card_one_is_refused(place: &Place) {
+    let store = place.open().await;
+    for round in 0..10 {
+        let card = fresh_card();
+        let (one, other) = (request(0), request(0));
+        store.commit(&[creation(one.clone()), creation(other.clone())]).await.unwrap();
+        let wishes = [one.id, other.id].map(|id| wish(TARGET, id, complete(card)));
+        let replies = if round % 2 == 0 {
+            store.commit(&wishes).await.unwrap()
+        } else {
+            let [first, second] = wishes.each_ref().map(std::slice::from_ref);
+            let (first, second) = tokio::join!(store.commit(first), store.commit(second));
+            [first.unwrap(), second.unwrap()].concat()
+        };
+        let refused: Vec<Refusal> = replies.into_iter().filter_map(Result::err).collect();
+        assert_eq!(refused, [Refusal::CredentialTaken { field: "new_credential.smartcard".to_owned() }], "{round}");
+        assert_eq!(known(&*store, card).await.len(), 2);
+    }
+    whole_log(&*store).await;
+}
+
+pub(super) async fn a_card_is_bound_to_one_request_and_given_back_by_its_end(place: &Place) {
+    let store = place.open().await;
+    let (one, other) = (request(0), request(0));
+    store.commit(&[creation(one.clone()), creation(other.clone())]).await.unwrap();
+    let (bound, event) = carry_out(&*store, wish(TARGET, one.id, bind("card-1"))).await;
+    let card = bound.new.smartcard.unwrap();
+    assert_eq!(event.version.get(), 2);
+    let standing = async || store.subjects(&[card.uuid()]).await.unwrap().remove(0).standing;
+    assert_eq!(standing().await, Standing::Assigned);
+
+    // Once more, which changes nothing; with another card, and to another request, which is refused.
+    let again = commit_one(&*store, wish(TARGET, one.id, bind("card-1"))).await.unwrap();
+    assert_eq!((again.request.new.smartcard, again.logged), (Some(card), None));
+    let refusal = commit_one(&*store, wish(TARGET, one.id, bind("card-2"))).await.unwrap_err();
+    assert_eq!(refusal, Refusal::OtherCardBound(card));
+    let refusal = commit_one(&*store, wish(TARGET, other.id, bind("card-1"))).await.unwrap_err();
+    assert!(matches!(refusal, Refusal::CardInUse(_)), "{refusal}");
+
+    // In one batch: the card that the one gives back is bound to the other.
+    let batch = [wish(TARGET, one.id, cancel()), wish(TARGET, other.id, bind("card-1"))];
+    let replies = store.commit(&batch).await.unwrap();
+    let next = replies[1].as_ref().unwrap().request.new.smartcard.unwrap();
+    assert_ne!(next, card);
+    assert_eq!(standing().await, Standing::Retired);
+    let in_use = store.card(&"card-1".to_owned().try_into().unwrap()).await.unwrap().unwrap();
+    assert_eq!(in_use.id(), next.uuid());
+
+    let (completed, _) = carry_out(&*store, wish(TARGET, other.id, complete(Credential::NONE))).await;
+    assert_eq!(completed.new.smartcard, Some(next), "what was bound stays");
+    assert_eq!(store.subjects(&[next.uuid()]).await.unwrap()[0].standing, Standing::Active);
+    whole_log(&*store).await;
+}
+
+pub(super) async fn one_card_in_many_batches_at_once_is_bound_once(place: &Place) {
+    let store = place.open().await;
+    for round in 0..5 {
+        let requests: Vec<_> = (0..6).map(|_| request(0)).collect();
+        store.commit(&requests.iter().cloned().map(creation).collect::<Vec<_>>()).await.unwrap();
+        let name = format!("card-{round}");
+        let attempts = requests.iter().map(|request| {
+            let (store, command) = (store.clone(), wish(TARGET, request.id, bind(&name)));
+            tokio::spawn(async move { commit_one(&*store, command).await.is_ok() })
+        });
+        let mut bound = 0;
+        for attempt in attempts.collect::<Vec<_>>() {
+            bound += usize::from(attempt.await.unwrap());
+        }
+        assert_eq!(bound, 1);
+    }
+    whole_log(&*store).await;
+}
+
 pub(super) async fn what_was_issued_elsewhere_can_be_made_known(place: &Place) {
     let store = place.open().await;
     let (card, profile) = (fresh_card(), Credential { smartcard: None, ..fresh_card() });
-    let subjects = [card, profile].map(|credential| Subject { credential, owner: TARGET, template: TEMPLATE });
-    store.put_subjects(&[]).await.unwrap();
-    store.put_subjects(&subjects).await.unwrap();
-    assert_eq!(known(&*store, card).await, Some(subjects[0]));
-    assert_eq!(known(&*store, profile).await, Some(subjects[1]));
+    let subjects: Vec<Subject> = held(TARGET, card).chain(held(TARGET, profile)).collect();
+    assert_eq!(store.import(&[]).await.unwrap(), Ok(()));
+    for _ in 0..2 {
+        assert_eq!(store.import(&subjects).await.unwrap(), Ok(()));
+        assert_eq!(known(&*store, card).await, subjects[..2]);
+        assert_eq!(known(&*store, profile).await, subjects[2..]);
+    }
+    let suspended = Subject { standing: Standing::Suspended, ..subjects[2].clone() };
+    let suspended = [suspended];
+    assert_eq!(store.import(&suspended).await.unwrap(), Ok(()));
+    assert_eq!(known(&*store, profile).await, suspended);
 
-    let handed_on = Subject { owner: ORIGINATOR, ..subjects[0] };
-    store.put_subjects(&[handed_on]).await.unwrap();
-    assert_eq!(known(&*store, card).await, Some(handed_on));
-    assert_eq!(known(&*store, profile).await, Some(subjects[1]));
+    // One that is refused keeps out the others.
+    let handed_on = Subject { owner: ORIGINATOR, ..subjects[0].clone() };
+    let refused = Refusal::CredentialTaken { field: "subjects[1].id".to_owned() };
+    assert_eq!(store.import(&[subjects[2].clone(), handed_on]).await.unwrap(), Err(refused));
+    assert_eq!(known(&*store, profile).await, suspended);
+}
+
+pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: &Place) {
+    use cmgate::domain::{SubjectPage, SubjectQuery};
+    let store = place.open().await;
+    let mut theirs: Vec<Subject> = (0..5).flat_map(|_| held(TARGET, fresh_card())).collect();
+    theirs[3].standing = Standing::Disabled;
+    let others: Vec<Subject> = held(ORIGINATOR, fresh_card()).collect();
+    assert_eq!(store.import(&[theirs.clone(), others].concat()).await.unwrap(), Ok(()));
+    theirs.sort_by_key(Subject::id);
+    for standings in [vec![], vec![Standing::Disabled], vec![Standing::Active, Standing::Disabled]] {
+        let is_meant = |subject: &&Subject| standings.is_empty() || standings.contains(&subject.standing);
+        let expected: Vec<Subject> = theirs.iter().filter(is_meant).cloned().collect();
+        let query = SubjectQuery { owner: TARGET, standings: standings.clone() };
+        let mut listed: Vec<Subject> = Vec::new();
+        loop {
+            let page = SubjectPage { after: listed.last().map(Subject::id), limit: 3 };
+            let found = store.find_subjects(&query, page).await.unwrap();
+            if found.is_empty() {
+                break;
+            }
+            listed.extend(found);
+        }
+        assert_eq!(listed, expected, "{standings:?}");
+    }
 }
 
 pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(place: &Place) {
@@ -74,12 +230,33 @@ pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(place: &P
     assert_eq!(kept, [(TEMPLATE, 3, first), (other.id, 1, other.clone())]);
 }
 
-/// What the store knows of a credential; the same by each of its ids.
-async fn known(store: &dyn Store, credential: Credential) -> Option<Subject> {
-    let mut known = Vec::new();
-    for id in credential.ids() {
-        known.push(store.subject(id).await.unwrap());
-    }
-    assert!(known.windows(2).all(|pair| pair[0] == pair[1]), "{known:?}");
-    known[0]
+/// A card with its profile that the target has enrolled for.
+async fn issued(store: &dyn Store) -> Credential {
+    let (card, new) = (fresh_card(), request(0));
+    carry_out(store, creation(new.clone())).await;
+    carry_out(store, wish(TARGET, new.id, complete(card))).await;
+    card
+}
+
+/// What is known of a card and its profile, the card first.
+async fn known(store: &dyn Store, credential: Credential) -> Vec<Subject> {
+    let ids: Vec<Uuid> = credential.ids().collect();
+    let mut known = store.subjects(&ids).await.unwrap();
+    known.sort_by_key(|subject| !subject.is_smartcard());
+    known
+}
+
+/// A card with its profile in use, the card first.
+fn held(owner: UserId, credential: Credential) -> impl Iterator<Item = Subject> {
+    let Credential { profile, smartcard } = credential;
+    let card = smartcard.map(|id| Item::Smartcard { id, profile, card: None });
+    let profile = profile.map(|id| Item::Profile { id, smartcard });
+    card.into_iter().chain(profile).map(move |item| Subject {
+        item,
+        owner,
+        template: TemplateRef { id: TEMPLATE, version: 1 },
+        standing: Standing::Active,
+        lineage: Lineage::First,
+        comment: Comment::default(),
+    })
 }

@@ -21,6 +21,21 @@ pub(super) async fn a_repeated_call_hears_the_first_reply_and_changes_nothing(pl
     assert_eq!(whole_log(&*store).await.len(), 1);
 }
 
+/// What is in force when a call is repeated is not asked: it was answered before.
+pub(super) async fn a_repeated_creation_is_answered_after_its_template_was_disabled(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
+    let disabled = |key, asked| {
+        let mut new = request(0);
+        Arc::make_mut(&mut new.policy).enabled = false;
+        under_key(key, asked, creation(new))
+    };
+    let repeated = commit_one(&*store, disabled("once", 1)).await.unwrap();
+    assert_eq!((repeated.request, repeated.logged), (created, None));
+    let refusal = commit_one(&*store, disabled("twice", 1)).await.unwrap_err();
+    assert!(matches!(refusal, Refusal::WorkflowDisabled { .. }), "{refusal}");
+}
+
 pub(super) async fn the_first_reply_is_repeated_even_if_the_request_has_changed_since(place: &Place) {
     let store = place.open().await;
     let (created, _) = carry_out(&*store, creation(request(2))).await;

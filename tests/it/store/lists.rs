@@ -1,6 +1,8 @@
 //! Lists: filters and pages.
 
-use cmgate::domain::{Action, Cursor, Page, Query, Request, RequestType, Status, TemplateId, TemplateRef, UserId};
+use cmgate::domain::{
+    Action, Credential, Cursor, Page, Query, Request, RequestType, Status, TemplateId, TemplateRef, UserId,
+};
 use cmgate::store::Store;
 use uuid::Uuid;
 
@@ -55,7 +57,7 @@ async fn fill(store: &dyn Store) -> Vec<Request> {
         (1, &[(approver(9), deny())]),
         (1, &[(TARGET, cancel())]),
         (0, &[(TARGET, start())]),
-        (0, &[(TARGET, start()), (TARGET, complete(fresh_card()))]),
+        (0, &[(TARGET, start()), (TARGET, complete(Credential::NONE))]),
     ];
     let mut requests = Vec::new();
     for number in 0..40_u8 {
@@ -63,6 +65,7 @@ async fn fill(store: &dyn Store) -> Vec<Request> {
         let (approvals_needed, steps) = lives[nth % lives.len()];
         let mut new = request(approvals_needed);
         new.kind = RequestType::ALL[nth % 3];
+        new.old = if new.kind == RequestType::Enroll { Credential::NONE } else { fresh_card() };
         new.originator = approver(number % 2);
         new.template = TemplateRef { id: template(nth % 4), version: 1 };
         // Later ones were submitted earlier, four at a time.

@@ -24,7 +24,7 @@ pub(super) async fn what_was_acknowledged_is_there_after_a_restart(place: &Place
     let store = place.open().await;
     assert_eq!(read(&*store, created.id).await, *completed);
     assert_eq!(whole_log(&*store).await, log);
-    assert!(store.subject(card.smartcard.unwrap().uuid()).await.unwrap().is_some());
+    assert_eq!(store.subjects(&[card.smartcard.unwrap().uuid()]).await.unwrap().len(), 1);
     assert_eq!(commit_one(&*store, once).await.unwrap().request, created);
     carry_out(&*store, creation(request(0))).await;
     assert_eq!(whole_log(&*store).await.len(), log.len() + 1);

@@ -1,8 +1,6 @@
 //! What a batch does.
 
-use cmgate::domain::{
-    Action, Command, Credential, Position, Priority, Refusal, RequestId, RequestType, Status, Version,
-};
+use cmgate::domain::{Action, Command, Position, Priority, Refusal, RequestId, RequestType, Status, Version};
 use uuid::Uuid;
 
 use super::place::{Place, carry_out, commit_one, read, whole_log};
@@ -19,7 +17,7 @@ pub(super) async fn what_was_created_is_read_back(place: &Place) {
     new.priority = Priority(255);
     new.kind = RequestType::Unblock;
     new.old = fresh_card();
-    new.new = Credential { profile: None, ..new.old };
+    new.new = new.old;
 
     let (created, _) = carry_out(&*store, creation(new.clone())).await;
     assert_eq!(*created, new);

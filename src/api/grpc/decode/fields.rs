@@ -5,8 +5,8 @@ use std::fmt::Display;
 use super::violations::Violations;
 use crate::contract::v1;
 use crate::domain::{
-    Comment, Credential, DataItem, ETag, IdempotencyKey, ProfileId, RequestType, SmartcardId, Status, Timestamp,
-    UserId, Version,
+    Comment, Credential, DataItem, ETag, IdempotencyKey, ProfileId, RequestType, SmartcardId, Standing, Status,
+    Timestamp, UserId, Version,
 };
 
 pub(super) fn comment(violations: &mut Violations, field: &str, text: String) -> Option<Comment> {
@@ -117,12 +117,27 @@ pub(super) fn status(violations: &mut Violations, field: impl Display, number: i
     Some(status)
 }
 
-fn unspecified<T>(violations: &mut Violations, field: impl Display) -> Option<T> {
+/// Where a profile or card stands; a number that is not known, or stands for nothing, is wrong.
+pub(super) fn standing(violations: &mut Violations, field: impl Display, number: i32) -> Option<Standing> {
+    let standing = match v1::SubjectStatus::try_from(number) {
+        Ok(v1::SubjectStatus::New) => Standing::New,
+        Ok(v1::SubjectStatus::Assigned) => Standing::Assigned,
+        Ok(v1::SubjectStatus::Active) => Standing::Active,
+        Ok(v1::SubjectStatus::Disabled) => Standing::Disabled,
+        Ok(v1::SubjectStatus::Suspended) => Standing::Suspended,
+        Ok(v1::SubjectStatus::Retired) => Standing::Retired,
+        Ok(v1::SubjectStatus::Unspecified) => return unspecified(violations, field),
+        Err(_) => return unknown(violations, field, number),
+    };
+    Some(standing)
+}
+
+pub(super) fn unspecified<T>(violations: &mut Violations, field: impl Display) -> Option<T> {
     violations.add(field.to_string(), "must be given");
     None
 }
 
-fn unknown<T>(violations: &mut Violations, field: impl Display, number: i32) -> Option<T> {
+pub(super) fn unknown<T>(violations: &mut Violations, field: impl Display, number: i32) -> Option<T> {
     violations.add(field.to_string(), format!("has no value {number}"));
     None
 }

@@ -50,7 +50,7 @@ fn ids<T>(violations: &mut Violations, field: &str, texts: &[String], id: fn(Uui
 }
 
 /// The values of one filter, each checked under its own path.
-fn values<M, T>(
+pub(super) fn values<M, T>(
     violations: &mut Violations,
     field: &str,
     given: &[M],
@@ -64,7 +64,7 @@ fn values<M, T>(
     numbered.filter_map(|(index, value)| check(violations, &format!("{field}[{index}]"), value)).collect()
 }
 
-fn page_size(violations: &mut Violations, size: i32) -> u32 {
+pub(super) fn page_size(violations: &mut Violations, size: i32) -> u32 {
     match u32::try_from(size) {
         Ok(0) => PAGE_SIZE_DEFAULT,
         Ok(size) => size.min(PAGE_SIZE_MAX),

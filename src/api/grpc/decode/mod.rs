@@ -5,6 +5,7 @@ mod draft;
 mod fields;
 mod list;
 mod step;
+mod subject;
 mod violations;
 
 #[cfg(test)]
@@ -12,4 +13,5 @@ mod tests;
 
 pub(super) use draft::{creation, members};
 pub(super) use list::list;
-pub(super) use step::{Step, abandon, approve, cancel, complete, deny, fail, id, start};
+pub(super) use step::{Step, abandon, approve, bind, cancel, change_smartcard, complete, deny, fail, id, start};
+pub(super) use subject::{SubjectName, subject_list, subject_name, subjects};

@@ -4,7 +4,7 @@
 use super::fields;
 use super::violations::Violations;
 use crate::contract::v1;
-use crate::domain::{Action, Comment, IdempotencyKey, Refusal, RequestId, UserId, Version};
+use crate::domain::{Action, Atr, CardId, Comment, IdempotencyKey, Refusal, RequestId, SmartcardId, UserId, Version};
 
 /// A step to take with a request.
 #[derive(Debug)]
@@ -40,6 +40,40 @@ pub(crate) fn deny(user: UserId, message: v1::DenyRequestRequest) -> Result<Step
 pub(crate) fn start(user: UserId, message: v1::StartRequestRequest) -> Result<Step, Refusal> {
     let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
     commented(user, head, message.comment, |comment| Action::Start { comment })
+}
+
+/// A smart card to bind to a request; its own id here is not chosen by the caller.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) id: RequestId,
+    pub(crate) card_id: CardId,
+    pub(crate) atr: Atr,
+    pub(crate) comment: Comment,
+    pub(crate) expected: Option<Version>,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+pub(crate) fn bind(user: UserId, message: v1::BindSmartcardRequest) -> Result<Binding, Refusal> {
+    let mut violations = Violations::default();
+    let id = violations.uuid("id", &message.id, RequestId::new);
+    let card_id = violations.check(CardId::parse("card_id", &message.card_id));
+    let atr = violations.check(Atr::parse("atr", &message.atr));
+    let comment = fields::comment(&mut violations, "comment", message.comment);
+    let expected = fields::etag(&mut violations, &message.etag);
+    let key = fields::key(&mut violations, "request_id", user, &message.request_id);
+    let parts = id.zip(card_id).zip(atr.zip(comment));
+    let binding = parts.map(|((id, card_id), (atr, comment))| Binding { id, card_id, atr, comment, expected, key });
+    violations.finish(binding)
+}
+
+pub(crate) fn change_smartcard(user: UserId, message: v1::ChangeSmartcardRequest) -> Result<Step, Refusal> {
+    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    step(user, head, |violations| {
+        let smartcard = violations.uuid("smartcard", &message.smartcard, SmartcardId::new);
+        let standing = fields::standing(violations, "status", message.status);
+        let comment = fields::comment(violations, "comment", message.comment)?;
+        Some(Action::ChangeSmartcard { smartcard: smartcard?, standing: standing?, comment })
+    })
 }
 
 pub(crate) fn complete(user: UserId, message: v1::CompleteRequestRequest) -> Result<Step, Refusal> {

@@ -1,5 +1,7 @@
 //! The examples of the documents, byte for byte: `golden/` holds their text as published.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use super::memory::{CARD, Memory, PROFILE};
@@ -71,7 +73,7 @@ async fn a_created_request_is_answered_with_its_address_and_can_be_read() {
 }
 
 /// The documented text without its blanks.
-fn compact(documented: &str) -> String {
+pub(super) fn compact(documented: &str) -> String {
     let mut compact = String::new();
     let mut is_quoted = false;
     for c in documented.chars() {
@@ -98,7 +100,7 @@ fn request(id: &str, documented: &str) -> Request {
         target: user(),
         template: TemplateRef { id: CARD_TEMPLATE.parse().unwrap(), version: 1 },
         medium: Medium::Smartcard,
-        policy: policy(),
+        policy: Arc::new(policy()),
         priority: Priority(0),
         comment: Comment::default(),
         data_items: Vec::new(),

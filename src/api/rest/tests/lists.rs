@@ -1,5 +1,7 @@
 //! Lists: their filters, their order, and what happens when they are long.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use super::memory::Memory;
@@ -20,7 +22,7 @@ fn request(number: u32) -> Request {
         target: if is_pending { user() } else { UserId::new(uuid::Uuid::from_u128(9)) },
         template: TemplateRef { id: super::CARD_TEMPLATE.parse().unwrap(), version: 1 },
         medium: Medium::Smartcard,
-        policy: policy(),
+        policy: Arc::new(policy()),
         priority: Priority(0),
         comment: Comment::default(),
         data_items: Vec::new(),

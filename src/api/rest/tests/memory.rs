@@ -1,15 +1,16 @@
-//! A store in memory that keeps requests and nothing else: no log, no idempotency keys.
+//! A store in memory that keeps requests, profiles and cards, and nothing else: no log, no idempotency keys.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    Command, Credential, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Subject,
-    TemplateId, Timestamp, decide,
+    CardId, Command, Comment, Item, Lineage, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId,
+    Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef, Timestamp,
+    decide,
 };
 use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 
@@ -17,16 +18,41 @@ use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, Sto
 pub(super) const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
 pub(super) const PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
 
-#[derive(Default)]
 pub(super) struct Memory {
     pub(super) requests: Mutex<Vec<Request>>,
+    pub(super) subjects: Mutex<Vec<Subject>>,
     /// How many pages are read before the database goes away; `None`: it stays.
     pub(super) pages_left: Option<AtomicUsize>,
 }
 
 impl Memory {
     pub(super) fn with(requests: Vec<Request>) -> Self {
-        Self { requests: Mutex::new(requests), pages_left: None }
+        Self { requests: Mutex::new(requests), ..Self::default() }
+    }
+}
+
+/// A store that knows the documented card with its profile, and nothing else.
+impl Default for Memory {
+    fn default() -> Self {
+        let (profile, smartcard) = (PROFILE.parse().unwrap(), CARD.parse().unwrap());
+        let items = [
+            Item::Smartcard { id: smartcard, profile: Some(profile), card: None },
+            Item::Profile { id: profile, smartcard: Some(smartcard) },
+        ];
+        let subjects = items.map(|item| held(item, Standing::Active)).into();
+        Self { requests: Mutex::default(), subjects: Mutex::new(subjects), pages_left: None }
+    }
+}
+
+/// A profile or card of the documented user.
+pub(super) fn held(item: Item, standing: Standing) -> Subject {
+    Subject {
+        item,
+        owner: user(),
+        template: TemplateRef { id: CARD_TEMPLATE.parse().unwrap(), version: 46 },
+        standing,
+        lineage: Lineage::First,
+        comment: Comment::default(),
     }
 }
 
@@ -38,9 +64,16 @@ impl Store for Memory {
 
     async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
         let mut requests = self.requests.lock().unwrap();
+        let mut subjects = self.subjects.lock().unwrap();
         let mut carry_out = |command: &Command| {
             let place = requests.iter().position(|request| request.id == command.request);
-            let event = decide(command, place.map(|place| &requests[place]))?;
+            let known: Subjects = subjects.iter().cloned().collect();
+            let current = place.map(|place| requests[place].clone());
+            let Some(event) = decide(command, current.as_ref(), &known)? else {
+                return Ok(Applied { request: Arc::new(current.unwrap()), logged: None });
+            };
+            subjects.retain(|known| event.subjects.iter().all(|changed| changed.id() != known.id()));
+            subjects.extend(event.subjects.clone());
             let request = (*event.request).clone();
             match place {
                 Some(place) => requests[place] = request,
@@ -73,14 +106,29 @@ impl Store for Memory {
         Ok(found)
     }
 
-    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
-        let credential = Credential { profile: PROFILE.parse().ok(), smartcard: CARD.parse().ok() };
-        let subject = Subject { credential, owner: user(), template: CARD_TEMPLATE.parse().unwrap() };
-        Ok([CARD, PROFILE].contains(&id.to_string().as_str()).then_some(subject))
+    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+        Ok(self.subjects.lock().unwrap().iter().filter(|known| ids.contains(&known.id())).cloned().collect())
     }
 
-    async fn put_subjects(&self, _: &[Subject]) -> Result<(), StoreError> {
-        Ok(())
+    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+        let known: Subjects = self.subjects.lock().unwrap().iter().cloned().collect();
+        Ok(known.card_in_use(card_id).cloned())
+    }
+
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+        let is_meant = |known: &&Subject| {
+            known.owner == query.owner
+                && (query.standings.is_empty() || query.standings.contains(&known.standing))
+                && page.after.is_none_or(|after| known.id() > after)
+        };
+        let mut found: Vec<Subject> = self.subjects.lock().unwrap().iter().filter(is_meant).cloned().collect();
+        found.sort_by_key(Subject::id);
+        found.truncate(page.limit as usize);
+        Ok(found)
+    }
+
+    async fn import(&self, _: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+        Ok(Ok(()))
     }
 
     async fn put_template(&self, _: &ProfileTemplate, _: Timestamp) -> Result<u32, StoreError> {

@@ -9,10 +9,11 @@ use proptest::test_runner::TestRunner;
 use proptest::{option, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use crate::domain::fixtures::{
-    AGENT, APPROVER, INITIATOR, ORIGINATOR, SECOND_APPROVER, STRANGER, TARGET, action, at, command, request,
+    AGENT, APPROVER, BOUND, INITIATOR, ORIGINATOR, SECOND_APPROVER, STRANGER, TARGET, action, at, command, creation,
 };
 use crate::domain::{
-    Action, Command, Event, EventType, Policy, Principal, Refusal, Request, State, Status, UserId, Version, decide,
+    Action, Command, Comment, Event, EventType, Policy, Principal, Refusal, Request, Standing, Status, Subjects,
+    UserId, Version, decide,
 };
 
 /// The creation of a request, and what people then try to do with it.
@@ -25,15 +26,17 @@ struct Attempt {
 /// What came of it: the events, and the commands that caused them.
 struct Life {
     events: Vec<Event>,
+    known: Subjects,
     effective: Vec<Command>,
 }
 
 impl Attempt {
     fn live(&self) -> Life {
-        let first = decide(&self.created, None).unwrap();
-        let mut life = Life { events: vec![first], effective: Vec::new() };
+        let first = decide(&self.created, None, &Subjects::default()).unwrap().unwrap();
+        let mut life = Life { events: vec![first], known: Subjects::default(), effective: Vec::new() };
         for command in &self.commands {
-            if let Ok(event) = decide(command, Some(life.current())) {
+            if let Ok(Some(event)) = decide(command, Some(life.current()), &life.known) {
+                event.subjects.iter().cloned().for_each(|subject| life.known.put(subject));
                 life.events.push(event);
                 life.effective.push(command.clone());
             }
@@ -154,7 +157,8 @@ proptest! {
         let life = attempt.live();
         let wrong = Version::new(life.current().version.get() + offset);
         for command in &attempt.commands {
-            let decided = decide(&Command { expected: Some(wrong), ..command.clone() }, Some(life.current()));
+            let command = Command { expected: Some(wrong), ..command.clone() };
+            let decided = decide(&command, Some(life.current()), &life.known);
             let mismatch = Refusal::VersionMismatch { expected: wrong, actual: life.current().version };
             prop_assert_eq!(decided, Err(mismatch));
         }
@@ -178,16 +182,15 @@ fn the_random_lives_come_to_every_event_and_every_status() {
 
 fn attempts() -> impl Strategy<Value = Attempt> {
     let parties = prop_oneof![Just(TARGET), Just(ORIGINATOR)];
-    (policies(), parties, vec(commands(), 0..24)).prop_map(|(policy, target, commands)| {
-        let state = if policy.approvals_needed == 0 { State::Approved } else { State::Pending };
-        let created = Request { target, state, version: Version::FIRST, ..request(Status::Pending, policy) };
-        Attempt { created: command(ORIGINATOR, Action::Create(Box::new(created))), commands }
+    (policies(), parties, vec(commands(), 0..24)).prop_map(|(policy, target, commands)| Attempt {
+        created: command(ORIGINATOR, creation(policy, target)),
+        commands,
     })
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
     let approvers = prop_oneof![Just(vec![]), Just(vec![APPROVER, SECOND_APPROVER, TARGET])];
-    let initiators = prop_oneof![Just(vec![]), Just(vec![INITIATOR])];
+    let initiators = prop_oneof![Just(vec![]), Just(vec![INITIATOR, ORIGINATOR])];
     let agents = prop_oneof![Just(vec![]), Just(vec![AGENT])];
     let principals = |users: Vec<UserId>| users.into_iter().map(Principal::User).collect();
     (0_u8..3, any::<bool>(), approvers, initiators, agents).prop_map(
@@ -217,6 +220,8 @@ fn commands() -> impl Strategy<Value = Command> {
         6 => Just("approve"),
         1 => Just("deny"),
         4 => Just("start"),
+        4 => Just("bind"),
+        4 => Just("retire"),
         2 => Just("complete"),
         1 => Just("fail"),
         1 => Just("cancel"),
@@ -224,6 +229,13 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => Just("create"),
     ];
     (persons, names, -60_i64..60, option::weighted(0.2, 1_u32..5)).prop_map(|(person, name, seconds, expected)| {
-        Command { now: at(seconds), expected: expected.map(Version::new), ..command(person, action(name)) }
+        let action = match name {
+            "retire" => {
+                let comment = Comment::default();
+                Action::ChangeSmartcard { smartcard: BOUND, standing: Standing::Retired, comment }
+            }
+            name => action(name),
+        };
+        Command { now: at(seconds), expected: expected.map(Version::new), ..command(person, action) }
     })
 }

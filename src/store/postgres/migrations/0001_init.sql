@@ -21,7 +21,7 @@ CREATE TABLE request (
     originator   uuid        NOT NULL,
     template     uuid        NOT NULL,
     submitted_at timestamptz NOT NULL,
-    document     jsonb       NOT NULL
+    document     json        NOT NULL
 ) WITH (fillfactor = 85);
 COMMENT ON TABLE  request              IS 'Requests as they stand.';
 COMMENT ON COLUMN request.id           IS 'Request id, a UUIDv7 made by the service.';
@@ -94,7 +94,7 @@ CREATE TABLE idempotency_key (
     caller      uuid        NOT NULL,
     key         text        NOT NULL,
     fingerprint bytea       NOT NULL,
-    reply       jsonb       NOT NULL,
+    reply       json        NOT NULL,
     used_at     timestamptz NOT NULL,
     PRIMARY KEY (caller, key)
 );
@@ -120,9 +120,22 @@ COMMENT ON COLUMN profile_template.document   IS 'The template, in the form of d
 COMMENT ON COLUMN profile_template.created_at IS 'When this version was first loaded.';
 
 CREATE TABLE subject (
-    id       uuid  PRIMARY KEY,
-    document jsonb NOT NULL
+    id       uuid     PRIMARY KEY,
+    kind     smallint NOT NULL,
+    owner    uuid     NOT NULL,
+    standing smallint NOT NULL,
+    card_id  text,
+    document jsonb    NOT NULL
 );
 COMMENT ON TABLE  subject          IS 'Profiles and smart cards that requests can be about.';
 COMMENT ON COLUMN subject.id       IS 'Id of a profile or of a smart card; a pair of both has two rows.';
-COMMENT ON COLUMN subject.document IS 'Its ids, owner and template, in the form of domain::Subject.';
+COMMENT ON COLUMN subject.kind     IS 'Number of its variety: profile or smart card.';
+COMMENT ON COLUMN subject.owner    IS 'User who holds it.';
+COMMENT ON COLUMN subject.standing IS 'Number of where it stands.';
+COMMENT ON COLUMN subject.card_id  IS 'The id on the card itself, if it is a smart card of which that is known.';
+COMMENT ON COLUMN subject.document IS 'All that is known of it, in the form of domain::Subject.';
+
+-- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
+CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;
+CREATE INDEX subject_by_card  ON subject (card_id, id);
+CREATE INDEX subject_by_owner ON subject (owner, id);

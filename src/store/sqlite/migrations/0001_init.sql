@@ -76,6 +76,15 @@ CREATE TABLE profile_template (
 
 -- Profiles and smart cards that requests can be about.
 CREATE TABLE subject (
-    id       BLOB PRIMARY KEY,                         -- id of a profile or of a smart card; a pair of both has two rows
-    document TEXT NOT NULL                             -- its ids, owner and template, in the form of domain::Subject
+    id       BLOB    PRIMARY KEY,                      -- id of a profile or of a smart card; a pair of both has two rows
+    kind     INTEGER NOT NULL,                         -- number of its variety: profile or smart card
+    owner    BLOB    NOT NULL,                         -- user who holds it
+    standing INTEGER NOT NULL,                         -- number of where it stands
+    card_id  TEXT,                                     -- the id on the card itself, if that is known
+    document TEXT    NOT NULL                          -- all that is known of it, in the form of domain::Subject
 ) STRICT, WITHOUT ROWID;
+
+-- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
+CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;
+CREATE INDEX subject_by_card  ON subject (card_id, id);
+CREATE INDEX subject_by_owner ON subject (owner, id);

@@ -1,0 +1,68 @@
+//! The service without transports and relay, within this process.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cmgate::clock::Clock;
+use cmgate::domain::{
+    Caller, Comment, CorrelationId, Credential, Draft, RequestType, ShardCount, Sid, TemplateId, UserId,
+};
+use cmgate::feed::Feed;
+use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
+use cmgate::store::{Postgres, PostgresSettings, Store, Topology};
+use cmgate::templates;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::grpc::TEMPLATE;
+use crate::place::Place;
+
+/// As configured by default.
+pub(crate) const TOPOLOGY: (u16, u16) = (8, 2);
+
+/// The use cases over the store of a place.
+#[derive(Clone)]
+pub(crate) struct Core {
+    service: Service,
+    call: Call,
+}
+
+impl Core {
+    pub(crate) async fn open(place: &Place) -> Self {
+        let store = open_store(place).await;
+        let directory = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"));
+        let templates = templates::load(directory).unwrap().templates;
+        let catalog = load_catalog(&*store, &Clock::System, templates).await.unwrap();
+        let feed = Arc::new(Feed::new(store.topology().shards));
+        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let authority = Authority { account: Sid::parse("S-1-5-21-1").unwrap(), administrators: Vec::new() };
+        let service = Service::new(store, writer, Arc::new(catalog), Clock::System, authority);
+        let user = UserId::new(Uuid::new_v4());
+        let caller = Caller { user, name: "measure".to_owned(), sid: None, groups: Vec::new() };
+        let correlation = CorrelationId::new(Uuid::new_v4());
+        Self { service, call: Call { caller, deadline: None, correlation, traceparent: None } }
+    }
+
+    /// Creates a request.
+    pub(crate) async fn create(&self) {
+        let draft = Draft {
+            kind: RequestType::Enroll,
+            template: Some(TemplateId::new(TEMPLATE.parse().unwrap())),
+            target: None,
+            old: Credential::NONE,
+            data_items: Vec::new(),
+            comment: Comment::parse("comment", "measured").unwrap(),
+            priority: None,
+        };
+        self.service.create(&self.call, draft, None).await.unwrap();
+    }
+}
+
+/// The store of a place.
+pub(crate) async fn open_store(place: &Place) -> Arc<dyn Store> {
+    let (shards, lanes) = TOPOLOGY;
+    let topology = Topology { shards: ShardCount::new(shards).unwrap(), lanes };
+    let url = place.database.clone();
+    let settings = PostgresSettings { url, max_connections: 8, write_connections: 8, topology };
+    Arc::new(Postgres::connect(&settings).await.unwrap())
+}

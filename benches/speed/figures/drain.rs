@@ -1,0 +1,113 @@
+//! The drain of events that wait for Kafka, against a plain idempotent producer of the same records.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cmgate::domain::Position;
+use cmgate::kafka::{KafkaSettings, Record, ensure_topic};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use tokio::task::spawn_blocking;
+
+use super::creates::prepared;
+use crate::core::{Core, open_store};
+use crate::place::Place;
+use crate::settings::Settings;
+use crate::table::{Table, Turns};
+use crate::{service, topic};
+
+/// Tasks that make the events.
+const TASKS: usize = 1_024;
+
+/// How often it is looked whether everything is on the topic.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(super) async fn measure(settings: &Settings, table: &mut Table) {
+    let place = prepared().await;
+    let total = fill(&place, settings.events).await;
+    let records = records(&place).await;
+    assert_eq!(records.len() as u64, total);
+    let mut turns = Turns::default();
+    for round in 0..settings.rounds {
+        // The topic of every turn is new, and the relay is told that it has published nothing.
+        let place = place.with_topic(format!("{}.{round}", place.topic));
+        place.execute("UPDATE relay_checkpoint SET pos = 0, exact = false").await;
+        let kafka = topic::settings(&place.topic);
+        let service = service::cmgate(&place);
+        let ours = spawn_blocking(move || time_to_publish(&kafka, total)).await.unwrap();
+        drop(service);
+        let kafka = topic::settings(&format!("{}.plain", place.topic));
+        ensure_topic(&kafka).await.unwrap();
+        let yardstick = thread::scope(|scope| scope.spawn(|| time_to_produce(&kafka, &records)).join()).unwrap();
+        turns.add(total as f64 / ours, total as f64 / yardstick);
+    }
+    place.leave().await;
+    let figure = format!("drain of {total} waiting events");
+    table.compare(&figure, "/s", &turns, "a plain idempotent producer", ">= 0.7");
+}
+
+/// Makes events without a relay.
+async fn fill(place: &Place, events: usize) -> u64 {
+    let core = Core::open(place).await;
+    let tasks = (0..TASKS).map(|_| {
+        let core = core.clone();
+        tokio::spawn(async move {
+            for _ in 0..events.div_ceil(TASKS) {
+                core.create().await;
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    open_store(place).await.heads().await.unwrap().iter().map(|head| Position::get(*head)).sum()
+}
+
+/// What the relay will publish.
+async fn records(place: &Place) -> Vec<Record> {
+    let store = open_store(place).await;
+    let mut records = Vec::new();
+    for shard in store.topology().shards.shards() {
+        let mut after = Position::START;
+        loop {
+            let events = store.read_log(shard, after, 1_000).await.unwrap();
+            let Some(last) = events.last() else { break };
+            after = last.position;
+            records.extend(events.iter().map(|event| Record::new(event, "/cmgate")));
+        }
+    }
+    records
+}
+
+/// Seconds from the start of the service, which listens by now, until everything is on the topic.
+fn time_to_publish(kafka: &KafkaSettings, total: u64) -> f64 {
+    let begun = Instant::now();
+    while topic::published(kafka) < total {
+        thread::sleep(LOOK);
+    }
+    begun.elapsed().as_secs_f64()
+}
+
+/// Seconds that a producer without transactions takes.
+fn time_to_produce(kafka: &KafkaSettings, records: &[Record]) -> f64 {
+    let begun = Instant::now();
+    let producer: BaseProducer<DefaultProducerContext> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", &kafka.brokers)
+        .set("enable.idempotence", "true")
+        .create()
+        .unwrap();
+    for record in records {
+        let mut message = BaseRecord::to(&kafka.topic)
+            .partition(record.partition)
+            .key(&record.key)
+            .payload(&record.value)
+            .headers(record.headers.clone());
+        while let Err((error, refused)) = producer.send(message) {
+            assert!(matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)), "{error}");
+            producer.poll(Duration::from_millis(1));
+            message = refused;
+        }
+    }
+    producer.flush(Duration::from_mins(5)).unwrap();
+    begun.elapsed().as_secs_f64()
+}

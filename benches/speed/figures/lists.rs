@@ -1,0 +1,76 @@
+//! Pages of a list out of very many requests, against the same page out of few.
+
+use std::time::Instant;
+
+use cmgate::contract::v1::{GetRequestsRequest, RequestStatus};
+
+use super::creates::prepared;
+use crate::grpc::{self, Client};
+use crate::load::quantile;
+use crate::place::Place;
+use crate::service::{self, Process};
+use crate::settings::Settings;
+use crate::table::{Table, Turns};
+
+/// Requests in the smaller table.
+const FEW: u64 = 10_000;
+
+/// Pages read in each turn.
+const PAGES: usize = 500;
+
+/// Copies of the one request that is there, one a second, for a thousand users.
+const FILL: &str = "
+    ALTER TABLE request SET UNLOGGED;
+    INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
+    SELECT gen_random_uuid(), 1, 1 + n % 7, type, user_id, user_id, template, at,
+           (document::jsonb || jsonb_build_object('submitted_at', (extract(epoch FROM at) * 1000000)::bigint))::json
+    FROM (SELECT *, submitted_at - n * interval '1 second' AS at,
+                 ('00000000-0000-4000-8000-' || lpad((n % 1000)::text, 12, '0'))::uuid AS user_id
+          FROM request, generate_series(1, ROWS) AS n) AS made;
+    VACUUM ANALYZE request";
+
+pub(super) async fn measure(settings: &Settings, table: &mut Table) {
+    let (few, many) = (filled(FEW).await, filled(settings.rows).await);
+    for (name, message) in lists() {
+        let mut turns = Turns::default();
+        for _ in 0..settings.rounds {
+            let large = latency(&service::cmgate(&many), &message).await;
+            turns.add(large, latency(&service::cmgate(&few), &message).await);
+        }
+        let figure = format!("page of 50 of {} requests, {name}, p50", settings.rows);
+        table.compare(&figure, "ms", &turns, "of 10000", "<= 1.2");
+    }
+    few.leave().await;
+    many.leave().await;
+}
+
+fn lists() -> [(&'static str, GetRequestsRequest); 3] {
+    let all = GetRequestsRequest { page_size: 50, ..GetRequestsRequest::default() };
+    let pending = GetRequestsRequest { statuses: vec![RequestStatus::Pending.into()], ..all.clone() };
+    let of_one = GetRequestsRequest { targets: vec!["00000000-0000-4000-8000-000000000007".to_owned()], ..all.clone() };
+    [("all", all), ("by status", pending), ("by target", GetRequestsRequest { page_size: 9, ..of_one })]
+}
+
+async fn filled(rows: u64) -> Place {
+    let place = prepared().await;
+    let begun = Instant::now();
+    place.execute(FILL.replace("ROWS", &rows.to_string())).await;
+    println!("{rows} requests made in {:?}", begun.elapsed());
+    place
+}
+
+/// How long a page takes that follows another one, so that the place in the list has to be found.
+async fn latency(service: &Process, message: &GetRequestsRequest) -> f64 {
+    let mut client: Client = grpc::clients(service.address).await.remove(0);
+    let mut message = message.clone();
+    let mut latencies = Vec::with_capacity(PAGES);
+    for _ in 0..PAGES {
+        let begun = Instant::now();
+        message.page_token = grpc::page(&mut client, message.clone()).await;
+        latencies.push(begun.elapsed());
+        if latencies.len() % 20 == 0 {
+            message.page_token.clear();
+        }
+    }
+    quantile(&mut latencies, 0.5)
+}

@@ -1,0 +1,65 @@
+//! Calls over gRPC, by the client that tonic generates.
+
+use std::net::SocketAddr;
+
+use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use cmgate::contract::v1::{
+    BatchCreateRequestsRequest, CreateRequestRequest, GetRequestRequest, GetRequestsRequest, RequestDraft, RequestType,
+};
+use tonic::transport::{Channel, Endpoint};
+
+/// A client.
+pub(crate) type Client = RequestServiceClient<Channel>;
+
+/// Template of which requests are approved at once.
+pub(crate) const TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
+
+/// Connections that the callers of one load share.
+const CONNECTIONS: usize = 8;
+
+/// Connections to a server, each to be cloned by its callers.
+pub(crate) async fn clients(address: SocketAddr) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        clients.push(RequestServiceClient::new(endpoint.connect().await.unwrap()));
+    }
+    clients
+}
+
+fn draft() -> RequestDraft {
+    RequestDraft {
+        r#type: RequestType::Enroll.into(),
+        profile_template: TEMPLATE.to_owned(),
+        comment: "measured".to_owned(),
+        ..RequestDraft::default()
+    }
+}
+
+/// Creates a request and gives its id; empty where the handler is.
+pub(crate) async fn create(client: &mut Client) -> String {
+    let message = CreateRequestRequest { draft: Some(draft()), ..CreateRequestRequest::default() };
+    let answer = client.create_request(message).await.unwrap().into_inner();
+    answer.request.map(|request| request.id).unwrap_or_default()
+}
+
+/// Creates requests in one call.
+pub(crate) async fn create_batch(client: &mut Client, members: usize) {
+    let member = CreateRequestRequest { draft: Some(draft()), ..CreateRequestRequest::default() };
+    let message = BatchCreateRequestsRequest { requests: vec![member; members] };
+    let answer = client.batch_create_requests(message).await.unwrap().into_inner();
+    assert_eq!(answer.results.len(), members);
+}
+
+/// Reads a request.
+pub(crate) async fn get(client: &mut Client, id: &str) {
+    let answer = client.get_request(GetRequestRequest { id: id.to_owned() }).await.unwrap().into_inner();
+    assert_eq!(answer.request.unwrap().id, id);
+}
+
+/// Reads a page of a list.
+pub(crate) async fn page(client: &mut Client, message: GetRequestsRequest) -> String {
+    let answer = client.get_requests(message.clone()).await.unwrap().into_inner();
+    assert_eq!(answer.requests.len().cast_signed(), message.page_size as isize);
+    answer.next_page_token
+}

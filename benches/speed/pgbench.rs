@@ -1,0 +1,138 @@
+//! The yardstick of the database: pgbench, the load generator that comes with Postgres, against the same server.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::place::Place;
+
+/// What pgbench needs beside the schema: positions for its events, in shards that no relay reads.
+const PREPARE: &str = "CREATE SEQUENCE IF NOT EXISTS bench_position";
+
+/// One create as a service writes it that has a transaction for each: the request, then its event, each from the rows of a
+/// request that the service made. `uuidv7()` gives ids in the order of time, as the service does.
+const CREATE: &str = "
+\\set shard random(2000, 2007)
+BEGIN;
+INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
+  VALUES (uuidv7(), 1, 2, 1, 'TARGET', 'TARGET', 'TEMPLATE', now(), 'DOCUMENT');
+INSERT INTO event_log (shard, pos, request_id, version, type, at, day, payload)
+  VALUES (:shard, nextval('bench_position'), 'ID', 1, 1, now(), (now() AT TIME ZONE 'UTC')::date, decode('PAYLOAD', 'hex'));
+END;
+";
+
+/// What pgbench told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    /// Transactions per second.
+    pub(crate) rate: f64,
+    /// Mean latency in milliseconds.
+    pub(crate) latency: f64,
+}
+
+/// Scripts for one database.
+pub(crate) struct Pgbench {
+    url: String,
+    directory: TempDir,
+    scripts: Vec<PathBuf>,
+}
+
+/// A request as it is stored, to be written again by pgbench.
+#[derive(Debug, sqlx::FromRow)]
+struct Sample {
+    id: String,
+    target: String,
+    template: String,
+    document: String,
+    payload: String,
+}
+
+impl Pgbench {
+    /// Creates like those of the service, which must have made one in this place.
+    pub(crate) async fn creates(place: &Place) -> Self {
+        place.execute(PREPARE).await;
+        let pool = sqlx::PgPool::connect(&place.database).await.unwrap();
+        let sample: Sample = sqlx::query_as(
+            "SELECT r.id::text, r.target::text, r.template::text, r.document::jsonb::text AS document, encode(l.payload, 'hex') AS payload
+             FROM request r JOIN event_log l ON l.request_id = r.id AND l.version = 1 LIMIT 1",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        pool.close().await;
+        let script = CREATE
+            .replace("PAYLOAD", &sample.payload)
+            .replace("DOCUMENT", &literal(&sample.document))
+            .replace("TEMPLATE", &sample.template)
+            .replace("TARGET", &sample.target)
+            .replace("ID", &sample.id);
+        Self::new(place, [script])
+    }
+
+    /// Reads of requests by id, as the service reads them.
+    pub(crate) fn reads(place: &Place, ids: &BTreeSet<String>) -> Self {
+        Self::new(place, ids.iter().map(|id| format!("SELECT id, document FROM request WHERE id = '{id}';\n")))
+    }
+
+    fn new(place: &Place, scripts: impl IntoIterator<Item = String>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |(nth, script): (usize, String)| {
+            let path = directory.path().join(format!("{nth}.sql"));
+            std::fs::write(&path, script).unwrap();
+            path
+        };
+        let scripts = scripts.into_iter().enumerate().map(write).collect();
+        Self { url: place.database.clone(), directory, scripts }
+    }
+
+    /// Runs the scripts with prepared statements, and threads for as many cores as there are.
+    pub(crate) async fn run(&self, clients: usize, duration: Duration) -> Told {
+        let threads = std::thread::available_parallelism().unwrap().get().min(clients);
+        let mut command = Command::new(program());
+        command
+            .current_dir(self.directory.path())
+            .args(["--no-vacuum", "--protocol=prepared"])
+            .arg(format!("--client={clients}"))
+            .arg(format!("--jobs={threads}"))
+            .arg(format!("--time={}", duration.as_secs()))
+            .args(self.scripts.iter().map(|script| format!("--file={}", script.display())))
+            .arg(&self.url)
+            .stderr(Stdio::inherit());
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "pgbench failed: {told}");
+        let number = |label: &str| -> f64 {
+            let line = told.lines().find_map(|line| line.strip_prefix(label)).unwrap();
+            line.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        Told { rate: number("tps = "), latency: number("latency average = ") }
+    }
+}
+
+/// JSON text as it may stand in a script, where a colon before a letter or digit begins a variable. The text of `jsonb` has
+/// such colons within strings only.
+fn literal(json: &str) -> String {
+    let mut literal = String::with_capacity(json.len());
+    let mut characters = json.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' => literal.push_str("''"),
+            ':' if characters.peek().is_some_and(char::is_ascii_alphanumeric) => literal.push_str("\\u003a"),
+            other => literal.push(other),
+        }
+    }
+    literal
+}
+
+/// pgbench on the path, or where Debian keeps it.
+fn program() -> PathBuf {
+    let on_path =
+        std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let of_debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut directories = on_path.chain(of_debian.map(|version| version.path().join("bin")));
+    let found = directories.find_map(|directory| Some(directory.join("pgbench")).filter(|path| path.is_file()));
+    found.expect("pgbench must be on the path (Debian: postgresql-contrib)")
+}

@@ -1,0 +1,90 @@
+//! Processes that are measured: the service as its users run it, and the empty server beside it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::place::{self, Place};
+
+/// Ticks of the clock that `/proc/PID/stat` counts in, per second: 100 on every Linux that Rust runs on.
+const TICKS: f64 = 100.0;
+
+/// A process that serves.
+pub(crate) struct Process {
+    child: Child,
+    /// Where it is called.
+    pub(crate) address: SocketAddr,
+    /// Kept as long as the process runs.
+    _directory: TempDir,
+}
+
+/// A service in its place; nothing is logged of single calls, as in production under load.
+pub(crate) fn cmgate(place: &Place) -> Process {
+    let mut program = program();
+    program
+        .env("CMGATE__DATABASE__URL", &place.database)
+        .env("CMGATE__KAFKA__BROKERS", place::kafka())
+        .env("CMGATE__KAFKA__TOPIC", &place.topic);
+    Process::start(program)
+}
+
+/// A service with everything in one process.
+pub(crate) fn embedded() -> Process {
+    Process::start(program())
+}
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_cmgate"));
+    program
+        .env("CMGATE__LISTEN", "127.0.0.1:0")
+        .env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0")
+        .env("CMGATE__LOG__FILTER", "info,cmgate::api::call=warn")
+        .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"));
+    program
+}
+
+impl Process {
+    /// Starts a program and waits until it says where it listens.
+    pub(crate) fn start(mut program: Command) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = fs::File::create(directory.path().join("log")).unwrap();
+        let mut child = program.current_dir(directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let address = stdout.lines().map_while(Result::ok).find_map(|line| {
+            let (_, address) = line.split_once("gRPC and REST: http://")?;
+            address.trim().parse().ok()
+        });
+        let Some(address) = address else {
+            let log = fs::read_to_string(directory.path().join("log")).unwrap();
+            panic!("the service ended with {}:\n{log}", child.wait().unwrap());
+        };
+        Self { child, address, _directory: directory }
+    }
+
+    /// Seconds of processor time that it has used so far.
+    pub(crate) fn cpu(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // The second field is a name in parentheses, which may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks = |field: usize| fields[field - 3].parse::<f64>().unwrap();
+        (ticks(14) + ticks(15)) / TICKS
+    }
+
+    /// Memory that it holds, in MiB.
+    pub(crate) fn resident(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It is measured no more; its place goes with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

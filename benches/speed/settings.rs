@@ -1,0 +1,39 @@
+//! How long and how often things are measured; from the environment, since `cargo bench` has arguments of its own.
+
+use std::env;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What may be set.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// `CMGATE_BENCH_ROUNDS`: turns of each figure; the median is told.
+    pub(crate) rounds: usize,
+    /// `CMGATE_BENCH_SECONDS`: how long a load is measured in each turn.
+    pub(crate) duration: Duration,
+    /// `CMGATE_BENCH_EVENTS`: events that wait for Kafka when a drain begins.
+    pub(crate) events: usize,
+    /// `CMGATE_BENCH_ROWS`: requests in the larger of the tables that lists are read from.
+    pub(crate) rows: u64,
+}
+
+impl Settings {
+    pub(crate) fn from_environment() -> Self {
+        Self {
+            rounds: variable("CMGATE_BENCH_ROUNDS", 5),
+            duration: Duration::from_secs(variable("CMGATE_BENCH_SECONDS", 5)),
+            events: variable("CMGATE_BENCH_EVENTS", 1_000_000),
+            rows: variable("CMGATE_BENCH_ROWS", 10_000_000),
+        }
+    }
+}
+
+fn variable<T: FromStr>(name: &str, default: T) -> T {
+    let Ok(text) = env::var(name) else { return default };
+    text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}"))
+}
+
+/// The figures asked for, in words.
+pub(crate) fn told(figures: &[String]) -> String {
+    if figures.is_empty() { "all".to_owned() } else { figures.join(", ") }
+}

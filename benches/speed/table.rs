@@ -1,0 +1,102 @@
+//! What was measured, as a table in Markdown.
+
+use std::fmt;
+
+/// The lines of the report.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    lines: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    figure: String,
+    ours: String,
+    yardstick: String,
+    ratio: String,
+    goal: &'static str,
+}
+
+/// Turns of a figure: what the service did, and what the yardstick did right after.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    ours: Vec<f64>,
+    yardstick: Vec<f64>,
+}
+
+impl Turns {
+    pub(crate) fn add(&mut self, ours: f64, yardstick: f64) {
+        self.ours.push(ours);
+        self.yardstick.push(yardstick);
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        self.ours.iter().zip(&self.yardstick).map(|(ours, yardstick)| ours / yardstick).collect()
+    }
+}
+
+impl Table {
+    /// Adds a figure with its yardstick. Both have the unit; the ratio is that of each turn.
+    pub(crate) fn compare(&mut self, figure: &str, unit: &str, turns: &Turns, yardstick: &str, goal: &'static str) {
+        let (lowest, median, highest) = spread(&turns.ratios());
+        self.add(Line {
+            figure: figure.to_owned(),
+            ours: format!("{} {unit}", rounded(spread(&turns.ours).1)),
+            yardstick: format!("{} {unit}, {yardstick}", rounded(spread(&turns.yardstick).1)),
+            ratio: format!("{median:.2} ({lowest:.2} to {highest:.2})"),
+            goal,
+        });
+    }
+
+    /// Adds a figure that stands for itself.
+    pub(crate) fn tell(&mut self, figure: &str, unit: &str, values: &[f64], goal: &'static str) {
+        let (lowest, median, highest) = spread(values);
+        let told = format!("{} {unit} ({} to {})", rounded(median), rounded(lowest), rounded(highest));
+        self.add(Line {
+            figure: figure.to_owned(),
+            ours: told,
+            yardstick: "-".to_owned(),
+            ratio: "-".to_owned(),
+            goal,
+        });
+    }
+
+    fn add(&mut self, line: Line) {
+        println!("{line}");
+        self.lines.push(line);
+    }
+}
+
+/// Lowest, median and highest.
+fn spread(values: &[f64]) -> (f64, f64, f64) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |part: usize| sorted.get(part).copied().unwrap_or(f64::NAN);
+    (at(0), at(sorted.len() / 2), at(sorted.len().saturating_sub(1)))
+}
+
+/// Three digits that matter, and no fraction where there are more.
+fn rounded(value: f64) -> String {
+    if value >= 100.0 {
+        format!("{value:.0}")
+    } else if value >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| figure | cmgate | yardstick | ratio, median (range) | goal |")?;
+        writeln!(f, "| --- | --- | --- | --- | --- |")?;
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { figure, ours, yardstick, ratio, goal } = self;
+        write!(f, "| {figure} | {ours} | {yardstick} | {ratio} | {goal} |")
+    }
+}

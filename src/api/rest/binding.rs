@@ -1,0 +1,60 @@
+//! The bodies of the calls about smart cards: which card is bound to which request, and where a card stands.
+
+use super::body::{BODY, Violations, member, text_of, uuid_of};
+use super::json::Value;
+use super::numbers;
+use crate::domain::{Atr, CardId, Refusal, RequestId, Standing};
+
+/// A card to be bound to a request.
+#[derive(Debug)]
+pub(super) struct Binding {
+    pub(super) request: RequestId,
+    pub(super) card_id: CardId,
+    pub(super) atr: Atr,
+}
+
+/// Reads which card is to be bound to which request.
+///
+/// # Errors
+/// [`Refusal::Invalid`] with all that is wrong with the body, and with what was found wrong before.
+pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Binding, Refusal> {
+    let Value::Object(members) = body else {
+        violations.add(BODY, "must be a JSON object");
+        return Err(violations.refusal());
+    };
+    let text = |name: &str| text_of(member(members, name)).unwrap_or_default();
+    let request = violations.keep(uuid_of("requestid", member(members, "requestid")));
+    if request == Some(None) {
+        violations.add("requestid", "must be a GUID");
+    }
+    let card_id = violations.keep(CardId::parse("cardid", &text("cardid")));
+    let atr = violations.keep(Atr::parse("atr", &text("atr")));
+    match (request.flatten(), card_id, atr) {
+        (Some(request), Some(card_id), Some(atr)) if violations.is_empty() => {
+            Ok(Binding { request: RequestId::new(request), card_id, atr })
+        }
+        _ => Err(violations.refusal()),
+    }
+}
+
+/// Reads where a card is to stand.
+///
+/// # Errors
+/// [`Refusal::Invalid`] with all that is wrong with the body, and with what was found wrong before.
+pub(super) fn standing(body: &Value, mut violations: Violations) -> Result<Standing, Refusal> {
+    let Value::Object(members) = body else {
+        violations.add(BODY, "must be a JSON object");
+        return Err(violations.refusal());
+    };
+    let standing = match member(members, "status") {
+        Value::String(name) => numbers::read_smartcard_status(name),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    if standing.is_none() {
+        violations.add("status", "must be one of Active, Disabled, Suspended, Retired");
+    }
+    match standing {
+        Some(standing) if violations.is_empty() => Ok(standing),
+        _ => Err(violations.refusal()),
+    }
+}

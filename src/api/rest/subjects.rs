@@ -1,0 +1,185 @@
+//! The calls about smart cards and profiles.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{Request, StatusCode, Uri};
+
+use super::binding::{self, Binding};
+use super::body::Violations;
+use super::error::Failure;
+use super::handlers::{Facade, answer_with, no_content};
+use super::query::Parameters;
+use super::subject_view::{ProfileView, SmartcardView};
+use super::{headers, numbers};
+use crate::domain::{
+    Action, CardId, Comment, Credential, ErrorKind, ProfileId, RequestId, SmartcardId, Standing, Subject, SubjectPage,
+    SubjectQuery,
+};
+use crate::service::{Call, Error};
+
+/// Profiles and cards that are read at once.
+const PAGE: u32 = 500;
+
+impl Facade {
+    /// `POST /smartcards`: binds a card to a request.
+    pub(super) async fn bind(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
+        let (head, body) = request.into_parts();
+        let body = self.read(&head.headers, body).await?;
+        let mut violations = Violations::default();
+        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
+        let Binding { request, card_id, atr } = binding::binding(&body, violations)?;
+        let action = self.service.binding(card_id, atr, Comment::default());
+        match self.service.act(call, request, action, None, key).await {
+            Ok(request) => Ok(request.new.smartcard.map_or_else(no_content, |card| {
+                answer_with(StatusCode::CREATED, &format!("api/v1.0/smartcards/{card}"))
+            })),
+            Err(error) => nothing_if_not_found(error),
+        }
+    }
+
+    /// `GET /smartcards?cardid=`: one card; without the parameter, the cards of the caller.
+    pub(super) async fn smartcards(&self, call: &Call, uri: &Uri) -> Result<Response, Failure> {
+        let mut violations = Violations::default();
+        let parameters = Parameters::of(uri)?;
+        let card_id = parameters.get("cardid", &mut violations);
+        let is_given = !card_id.is_empty();
+        let card_id = if is_given { violations.keep(CardId::parse("cardid", card_id)) } else { None };
+        if !violations.is_empty() {
+            return Err(violations.refusal().into());
+        }
+        if let Some(card_id) = card_id {
+            let card = self.service.card(call, &card_id).await?;
+            return Ok(card.map_or_else(no_content, |card| answer_with(StatusCode::OK, &SmartcardView::of(&card))));
+        }
+        let held = self.held(call, Vec::new()).await?;
+        let cards: Vec<_> = held.iter().filter(|subject| subject.is_smartcard()).map(SmartcardView::of).collect();
+        Ok(if cards.is_empty() { no_content() } else { answer_with(StatusCode::OK, &cards) })
+    }
+
+    /// `GET /smartcards/{id}`
+    pub(super) async fn smartcard(&self, call: &Call, id: SmartcardId) -> Result<Response, Failure> {
+        match self.service.smartcard(call, id).await {
+            Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
+            Err(error) => nothing_if_not_found(error),
+        }
+    }
+
+    /// `GET /requests/{id}/smartcards/{id}`
+    pub(super) async fn smartcard_of(
+        &self,
+        call: &Call,
+        request: RequestId,
+        id: SmartcardId,
+    ) -> Result<Response, Failure> {
+        match self.service.get(call, request).await {
+            Ok(request) if [request.old.smartcard, request.new.smartcard].contains(&Some(id)) => {
+                self.smartcard(call, id).await
+            }
+            Ok(_) => Ok(no_content()),
+            Err(error) => nothing_if_not_found(error),
+        }
+    }
+
+    /// `PUT /requests/{id}/smartcards/{id}`: says where the card stands, and shows it.
+    pub(super) async fn change_smartcard(
+        self,
+        call: &Call,
+        (id, smartcard): (RequestId, SmartcardId),
+        request: Request<Body>,
+    ) -> Result<Response, Failure> {
+        let (head, body) = request.into_parts();
+        let body = self.read(&head.headers, body).await?;
+        let mut violations = Violations::default();
+        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
+        let expected = violations.keep(headers::if_match(&head.headers)).flatten();
+        let standing = binding::standing(&body, violations)?;
+        let action = Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() };
+        match self.service.act(call, id, action, expected, key).await {
+            Ok(_) => self.smartcard(call, smartcard).await,
+            Err(error) => nothing_if_not_found(error),
+        }
+    }
+
+    /// `GET /profiles`: the software profiles of the caller.
+    pub(super) async fn profiles(&self, call: &Call, uri: &Uri) -> Result<Response, Failure> {
+        let mut violations = Violations::default();
+        let parameters = Parameters::of(uri)?;
+        let status = numbers::read_profile_status(parameters.get("status", &mut violations));
+        if status.is_none() {
+            violations.add("status", format!("must be one of {}", numbers::PROFILE_STATUS_NAMES));
+        }
+        if !violations.is_empty() {
+            return Err(violations.refusal().into());
+        }
+        let standings = match status {
+            Some(numbers::ProfileStatus::Any) => Vec::new(),
+            Some(numbers::ProfileStatus::Is(standing)) => vec![standing],
+            // Profiles do not stand where requests stand.
+            Some(numbers::ProfileStatus::OfRequests) | None => return Ok(no_content()),
+        };
+        let mut held = self.held(call, standings).await?;
+        held.retain(|subject| !subject.is_smartcard() && subject.credential().smartcard.is_none());
+        Ok(self.list_profiles(call, &held))
+    }
+
+    /// `GET /profiles/{id}`
+    pub(super) async fn profile(&self, call: &Call, id: ProfileId) -> Result<Response, Failure> {
+        match self.service.profile(call, id).await {
+            Ok(profile) => {
+                let operations = self.service.operations(call, &profile);
+                Ok(answer_with(StatusCode::OK, &ProfileView::of(&profile, &operations)))
+            }
+            Err(error) => nothing_if_not_found(error),
+        }
+    }
+
+    /// `GET /requests/{id}/profiles`: what the request has made, then what it is about.
+    pub(super) async fn profiles_of(&self, call: &Call, id: RequestId) -> Result<Response, Failure> {
+        let request = match self.service.get(call, id).await {
+            Ok(request) => request,
+            Err(error) => return nothing_if_not_found(error),
+        };
+        let mut profiles = Vec::new();
+        let old = request.old.profile.filter(|old| request.new.profile != Some(*old));
+        for profile in [request.new.profile, old].into_iter().flatten() {
+            let known = self.service.subjects_of(call, Credential { profile: Some(profile), smartcard: None }).await?;
+            profiles.extend(known);
+        }
+        Ok(self.list_profiles(call, &profiles))
+    }
+
+    /// `GET /smartcards/{id}/operations` and `GET /profiles/{id}/operations`: what the caller may ask for.
+    pub(super) async fn operations(&self, call: &Call, subject: Credential) -> Result<Response, Failure> {
+        let known = self.service.subjects_of(call, subject).await?;
+        let known = known.into_iter().find(|known| known.is_smartcard() == subject.smartcard.is_some());
+        let operations = known.map(|known| numbers::operations(&self.service.operations(call, &known)));
+        let operations = operations.filter(|operations| !operations.is_empty());
+        Ok(operations.map_or_else(no_content, |operations| answer_with(StatusCode::OK, &operations)))
+    }
+
+    fn list_profiles(&self, call: &Call, profiles: &[Subject]) -> Response {
+        let view = |profile| ProfileView::of(profile, &self.service.operations(call, profile));
+        let views: Vec<ProfileView<'_>> = profiles.iter().map(view).collect();
+        if views.is_empty() { no_content() } else { answer_with(StatusCode::OK, &views) }
+    }
+
+    /// The profiles and cards of the caller.
+    async fn held(&self, call: &Call, standings: Vec<Standing>) -> Result<Vec<Subject>, Error> {
+        let query = SubjectQuery { owner: call.caller.user, standings };
+        let mut held: Vec<Subject> = Vec::new();
+        loop {
+            let page = SubjectPage { after: held.last().map(Subject::id), limit: PAGE };
+            let found = self.service.list_subjects(call, &query, page).await?;
+            let is_last = found.len() < PAGE as usize;
+            held.extend(found);
+            if is_last {
+                return Ok(held);
+            }
+        }
+    }
+}
+
+/// The documented answer for what does not exist.
+fn nothing_if_not_found(error: Error) -> Result<Response, Failure> {
+    if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
+}

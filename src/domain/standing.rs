@@ -1,0 +1,139 @@
+//! Where a profile or a smart card stands, and what requests do to that.
+//!
+//! Names are those of `SmartcardStatus` of FIM CM 2010 (SDK page bb490439). The documents print no transitions; these
+//! follow from the names of the types of request.
+
+use serde::{Deserialize, Serialize};
+
+use super::RequestType;
+
+/// Where a profile or a smart card stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Registered, and nobody's yet.
+    New,
+    /// Bound to a request that is not completed; smart cards only.
+    Assigned,
+    /// In use.
+    Active,
+    /// Taken out of use, its certificates revoked.
+    Disabled,
+    /// Taken out of use for a while.
+    Suspended,
+    /// Done with, for good.
+    Retired,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: [Self; 6] =
+        [Self::New, Self::Assigned, Self::Active, Self::Disabled, Self::Suspended, Self::Retired];
+
+    /// Whether a request of this type can be about something that stands so.
+    #[must_use]
+    pub const fn takes(self, kind: RequestType) -> bool {
+        match self {
+            Self::Active => true,
+            Self::New | Self::Assigned => matches!(kind, RequestType::Retire | RequestType::Disable),
+            Self::Suspended => matches!(
+                kind,
+                RequestType::SuspendOrReinstate
+                    | RequestType::Disable
+                    | RequestType::Retire
+                    | RequestType::Recover
+                    | RequestType::RecoverOnBehalf
+                    | RequestType::TemporaryCardEnroll
+            ),
+            Self::Disabled => matches!(
+                kind,
+                RequestType::Retire
+                    | RequestType::Recover
+                    | RequestType::RecoverOnBehalf
+                    | RequestType::TemporaryCardEnroll
+            ),
+            Self::Retired => false,
+        }
+    }
+
+    /// Where it stands after a request about it was completed; what a recovery or a renewal replaced is disabled.
+    #[must_use]
+    pub const fn after(self, kind: RequestType) -> Self {
+        match (kind, self) {
+            (RequestType::Retire, _) | (_, Self::Retired) => Self::Retired,
+            (RequestType::Disable | RequestType::Recover | RequestType::Renew, _) => Self::Disabled,
+            (RequestType::SuspendOrReinstate, Self::Active) => Self::Suspended,
+            (RequestType::SuspendOrReinstate, Self::Suspended) => Self::Active,
+            (
+                RequestType::Enroll
+                | RequestType::Unblock
+                | RequestType::Duplicate
+                | RequestType::RecoverOnBehalf
+                | RequestType::SuspendOrReinstate
+                | RequestType::OnlineUpdate
+                | RequestType::TemporaryCardEnroll
+                | RequestType::OfflineUnblock,
+                _,
+            ) => self,
+        }
+    }
+
+    /// Whether the executor of a request may bring its card from here to `next`.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        match next {
+            Self::New | Self::Assigned => false,
+            Self::Active => matches!(self, Self::Assigned | Self::Suspended),
+            Self::Suspended => matches!(self, Self::Active),
+            Self::Disabled => matches!(self, Self::Assigned | Self::Active | Self::Suspended),
+            Self::Retired => !matches!(self, Self::Retired),
+        }
+    }
+
+    /// Name in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Assigned => "assigned",
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Suspended => "suspended",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Standing;
+    use crate::domain::RequestType;
+
+    #[test]
+    fn nothing_leads_out_of_retirement() {
+        for kind in RequestType::ALL {
+            assert_eq!(Standing::Retired.after(kind), Standing::Retired, "{}", kind.name());
+            assert!(!Standing::Retired.takes(kind), "{}", kind.name());
+        }
+        assert!(Standing::ALL.iter().all(|next| !Standing::Retired.may_become(*next)));
+    }
+
+    #[test]
+    fn what_is_suspended_can_be_reinstated() {
+        let turned = |standing: Standing| standing.after(RequestType::SuspendOrReinstate);
+        assert_eq!(turned(Standing::Active), Standing::Suspended);
+        assert_eq!(turned(Standing::Suspended), Standing::Active);
+        assert_eq!(turned(Standing::Disabled), Standing::Disabled);
+    }
+
+    #[test]
+    fn a_request_that_is_taken_never_brings_back_what_was_out_of_use() {
+        for standing in Standing::ALL {
+            for kind in RequestType::ALL {
+                let revives =
+                    standing.takes(kind) && standing != Standing::Active && standing.after(kind) == Standing::Active;
+                assert!(!revives || standing == Standing::Suspended, "{} {}", standing.name(), kind.name());
+            }
+        }
+    }
+}

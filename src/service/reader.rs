@@ -1,0 +1,102 @@
+//! The coalescing reader: reads by id that wait while a query runs share the next one.
+//!
+//! A query for one row costs the database about as much as the call that asks for it; one for a hundred rows hardly more.
+//! As in the writer there is no timer: a lone read is made at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+use crate::domain::{Request, RequestId};
+use crate::store::{Store, StoreError};
+use crate::telemetry::error_chain;
+
+/// Queries under way at once.
+const LANES: usize = 2;
+
+/// Most requests in one query.
+const MAX_BATCH: usize = 256;
+
+/// Most reads that may wait in a lane; more are refused.
+const MAX_WAITING: usize = 16_384;
+
+type Answer = Result<Option<Arc<Request>>, Error>;
+
+/// A handle to the reader's lanes. They end when the last handle is dropped, with everything answered.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    lanes: Arc<[mpsc::Sender<Read>]>,
+}
+
+#[derive(Debug)]
+struct Read {
+    id: RequestId,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Reader {
+    /// Starts the lanes.
+    pub(super) fn start(store: &Arc<dyn Store>) -> Self {
+        let start_lane = |_| {
+            let (sender, waiting) = mpsc::channel(MAX_WAITING);
+            tokio::spawn(run(Arc::clone(store), waiting));
+            sender
+        };
+        Self { lanes: (0..LANES).map(start_lane).collect() }
+    }
+
+    /// Reads a request; `None` if there is none.
+    pub(super) async fn get(&self, id: RequestId) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        // The last bits of an id are random.
+        let lane = &self.lanes[usize::from(id.uuid().as_bytes()[15]) % LANES];
+        lane.try_send(Read { id, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Error::Stopping,
+        })?;
+        answered.await.unwrap_or(Err(Error::Stopping))
+    }
+}
+
+async fn run(store: Arc<dyn Store>, mut arrivals: mpsc::Receiver<Read>) {
+    let mut batch = Vec::new();
+    while arrivals.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        batch.retain(|read| !read.answer.is_closed());
+        if let Err(error) = read(&*store, &mut batch).await {
+            if error.is_transient() || batch.len() == 1 {
+                fail(&mut batch, error);
+                continue;
+            }
+            // One row can be unreadable; alone, it harms nobody else.
+            for one in batch.drain(..) {
+                let mut one = vec![one];
+                if let Err(error) = read(&*store, &mut one).await {
+                    fail(&mut one, error);
+                }
+            }
+        }
+    }
+}
+
+/// Reads and answers; after an error nobody is answered yet.
+async fn read(store: &dyn Store, batch: &mut Vec<Read>) -> Result<(), StoreError> {
+    let ids: Vec<RequestId> = batch.iter().map(|read| read.id).collect();
+    let found = store.get(&ids).await?;
+    let found: HashMap<RequestId, Arc<Request>> =
+        found.into_iter().map(|request| (request.id, Arc::new(request))).collect();
+    for read in batch.drain(..) {
+        // A caller that went away needs no answer; so below.
+        let _ = read.answer.send(Ok(found.get(&read.id).cloned()));
+    }
+    Ok(())
+}
+
+fn fail(batch: &mut Vec<Read>, error: StoreError) {
+    let error = Arc::new(error);
+    tracing::error!(error = error_chain(&*error), members = batch.len(), "requests not read");
+    for read in batch.drain(..) {
+        let _ = read.answer.send(Err(Error::from(Arc::clone(&error))));
+    }
+}

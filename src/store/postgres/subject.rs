@@ -1,0 +1,137 @@
+//! Profiles and smart cards: locked while a batch decides about them, written with it, read and imported.
+
+use std::collections::BTreeMap;
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, QueryBuilder};
+use uuid::Uuid;
+
+use super::Postgres;
+use super::commit::{ATTEMPTS, met_another};
+use super::read::read_document;
+use crate::domain::{CardId, Refusal, Subject, SubjectPage, SubjectQuery, Subjects};
+use crate::store::StoreError;
+use crate::store::document::{self, item_number, standing_number};
+use crate::store::plan::{SubjectRows, Touched, import_rows};
+
+const LOCK: &str = "SELECT id, document::text FROM subject WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+const LOCK_WITH_CARDS: &str = "
+    SELECT id, document::text FROM subject WHERE id = ANY($1) OR card_id = ANY($2) ORDER BY id FOR UPDATE";
+
+const INSERT: &str = "
+    INSERT INTO subject (id, kind, owner, standing, card_id, document)
+    SELECT id, kind, owner, standing, card_id, document::jsonb
+    FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::text[], $6::text[])
+         AS new (id, kind, owner, standing, card_id, document)
+    ORDER BY id";
+
+const UPDATE: &str = "
+    UPDATE subject SET standing = new.standing, card_id = new.card_id, document = new.document::jsonb
+    FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::text[], $6::text[])
+         AS new (id, kind, owner, standing, card_id, document)
+    WHERE subject.id = new.id";
+
+const CARD: &str = "SELECT id, document::text FROM subject WHERE card_id = $1 ORDER BY standing = $2, id DESC LIMIT 1";
+
+/// Reads and locks what is known of the profiles and cards that a batch touches.
+pub(super) async fn lock(tx: &mut PgConnection, touched: &Touched) -> Result<Subjects, StoreError> {
+    if touched.is_empty() {
+        return Ok(Subjects::default());
+    }
+    let ids: Vec<Uuid> = touched.ids.iter().copied().collect();
+    let card_ids: Vec<&str> = touched.card_ids.iter().map(CardId::as_str).collect();
+    let query = if card_ids.is_empty() {
+        sqlx::query(LOCK).bind(ids)
+    } else {
+        sqlx::query(LOCK_WITH_CARDS).bind(ids).bind(card_ids)
+    };
+    let rows = query.fetch_all(tx).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Writes what a batch made and altered. What is new and has come in between is a conflict, never replaced.
+pub(super) async fn write(tx: &mut PgConnection, rows: &SubjectRows) -> Result<(), StoreError> {
+    // First what changed: a card that was retired makes way for its successor.
+    put(tx, UPDATE, &rows.changed).await?;
+    put(tx, INSERT, &rows.new).await
+}
+
+async fn put(tx: &mut PgConnection, sql: &'static str, rows: &BTreeMap<Uuid, Subject>) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let documents: Vec<String> =
+        rows.iter().map(|(id, subject)| document::write("subject", id, subject)).collect::<Result<_, _>>()?;
+    let subjects = || rows.values();
+    sqlx::query(sql)
+        .bind(rows.keys().copied().collect::<Vec<_>>())
+        .bind(subjects().map(|subject| item_number(&subject.item)).collect::<Vec<_>>())
+        .bind(subjects().map(|subject| subject.owner.uuid()).collect::<Vec<_>>())
+        .bind(subjects().map(|subject| standing_number(subject.standing)).collect::<Vec<_>>())
+        .bind(subjects().map(|subject| subject.card().map(|card| card.card_id.as_str())).collect::<Vec<_>>())
+        .bind(documents)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// See [`crate::store::Store::import`].
+pub(super) async fn import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+    let mut attempt = 1;
+    loop {
+        match try_import(store, subjects).await {
+            Err(StoreError::Refused(error)) if attempt < ATTEMPTS && met_another(&error) => attempt += 1,
+            result => return result,
+        }
+    }
+}
+
+async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+    let mut tx = store.writers.begin().await?;
+    let known = lock(&mut tx, &Touched::by_import(subjects)).await?;
+    let rows = match import_rows(subjects, known) {
+        Ok(rows) => rows,
+        Err(refusal) => {
+            tx.rollback().await?;
+            return Ok(Err(refusal));
+        }
+    };
+    write(&mut tx, &rows).await?;
+    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    Ok(Ok(()))
+}
+
+/// See [`crate::store::Store::subjects`].
+pub(super) async fn get(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+    let sql = "SELECT id, document::text FROM subject WHERE id = ANY($1)";
+    let rows = sqlx::query(sql).bind(ids).fetch_all(pool).await?;
+    rows.iter().map(read).collect()
+}
+
+/// See [`crate::store::Store::card`].
+pub(super) async fn card(pool: &PgPool, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+    let retired = standing_number(crate::domain::Standing::Retired);
+    let row = sqlx::query(CARD).bind(card_id.as_str()).bind(retired).fetch_optional(pool).await?;
+    row.map(|row| read(&row)).transpose()
+}
+
+/// See [`crate::store::Store::find_subjects`].
+pub(super) async fn find(pool: &PgPool, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT id, document::text FROM subject WHERE owner = ");
+    sql.push_bind(query.owner.uuid());
+    if !query.standings.is_empty() {
+        let standings: Vec<i16> = query.standings.iter().map(|standing| standing_number(*standing)).collect();
+        sql.push(" AND standing = ANY(").push_bind(standings).push(")");
+    }
+    if let Some(after) = page.after {
+        sql.push(" AND id > ").push_bind(after);
+    }
+    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit));
+    let rows = sql.build().fetch_all(pool).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &PgRow) -> Result<Subject, StoreError> {
+    read_document("subject", row)
+}

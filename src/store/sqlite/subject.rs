@@ -1,0 +1,97 @@
+//! Profiles and smart cards: read while a batch decides about them, written with it, and imported.
+
+use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
+use uuid::Uuid;
+
+use super::Sqlite;
+use super::read::{any_of, read_document};
+use crate::domain::{CardId, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
+use crate::store::StoreError;
+use crate::store::document::{self, item_number, standing_number};
+use crate::store::plan::{SubjectRows, Touched, import_rows};
+
+const WRITE: &str = "
+    INSERT INTO subject (id, kind, owner, standing, card_id, document) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET standing = excluded.standing, card_id = excluded.card_id, document = excluded.document";
+
+/// Reads what is known of the profiles and cards that a batch touches; the file is locked.
+pub(super) async fn read(tx: &mut SqliteConnection, touched: &Touched) -> Result<Subjects, StoreError> {
+    let mut known = Subjects::default();
+    for id in &touched.ids {
+        let sql = "SELECT id, document FROM subject WHERE id = ?";
+        let row = sqlx::query(sql).bind(id).fetch_optional(&mut *tx).await?;
+        row.map(|row| read_document("subject", &row)).transpose()?.into_iter().for_each(|subject| known.put(subject));
+    }
+    for card_id in &touched.card_ids {
+        let sql = "SELECT id, document FROM subject WHERE card_id = ? AND standing <> ?";
+        let retired = standing_number(Standing::Retired);
+        let row = sqlx::query(sql).bind(card_id.as_str()).bind(retired).fetch_optional(&mut *tx).await?;
+        row.map(|row| read_document("subject", &row)).transpose()?.into_iter().for_each(|subject| known.put(subject));
+    }
+    Ok(known)
+}
+
+/// Writes what a batch made and altered.
+pub(super) async fn write(tx: &mut SqliteConnection, rows: &SubjectRows) -> Result<(), StoreError> {
+    for (id, subject) in rows.changed.iter().chain(&rows.new) {
+        sqlx::query(WRITE)
+            .bind(id)
+            .bind(item_number(&subject.item))
+            .bind(subject.owner.uuid())
+            .bind(standing_number(subject.standing))
+            .bind(subject.card().map(|card| card.card_id.as_str()))
+            .bind(document::write("subject", id, subject)?)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// See [`crate::store::Store::import`].
+pub(super) async fn import(store: &Sqlite, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+    let mut tx = store.writer.begin_with("BEGIN IMMEDIATE").await?;
+    let known = read(&mut tx, &Touched::by_import(subjects)).await?;
+    let rows = match import_rows(subjects, known) {
+        Ok(rows) => rows,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    write(&mut tx, &rows).await?;
+    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    Ok(Ok(()))
+}
+
+/// See [`crate::store::Store::subjects`].
+pub(super) async fn get(pool: &SqlitePool, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = QueryBuilder::new("SELECT id, document FROM subject WHERE true");
+    any_of(&mut sql, "id", ids.iter().copied());
+    let rows = sql.build().fetch_all(pool).await?;
+    rows.iter().map(|row| read_document("subject", row)).collect()
+}
+
+/// See [`crate::store::Store::card`].
+pub(super) async fn card(pool: &SqlitePool, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+    let sql = "SELECT id, document FROM subject WHERE card_id = ? ORDER BY standing = ?, id DESC LIMIT 1";
+    let retired = standing_number(Standing::Retired);
+    let row = sqlx::query(sql).bind(card_id.as_str()).bind(retired).fetch_optional(pool).await?;
+    row.map(|row| read_document("subject", &row)).transpose()
+}
+
+/// See [`crate::store::Store::find_subjects`].
+pub(super) async fn find(
+    pool: &SqlitePool,
+    query: &SubjectQuery,
+    page: SubjectPage,
+) -> Result<Vec<Subject>, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT id, document FROM subject WHERE owner = ");
+    sql.push_bind(query.owner.uuid());
+    any_of(&mut sql, "standing", query.standings.iter().map(|standing| standing_number(*standing)));
+    if let Some(after) = page.after {
+        sql.push(" AND id > ").push_bind(after);
+    }
+    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit));
+    let rows = sql.build().fetch_all(pool).await?;
+    rows.iter().map(|row| read_document("subject", row)).collect()
+}
