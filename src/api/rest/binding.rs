@@ -28,7 +28,11 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
         violations.add("requestid", "must be a GUID");
     }
     let card_id = violations.keep(CardId::parse("cardid", &text("cardid")));
-    let atr = violations.keep(Atr::parse("atr", &text("atr")));
+    let atr = match member(members, "atr") {
+        Value::Object(_) | Value::Array(_) => Err(Refusal::invalid("atr", "must be a string")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Atr::parse("atr", &text("atr")),
+    };
+    let atr = violations.keep(atr);
     match (request.flatten(), card_id, atr) {
         (Some(request), Some(card_id), Some(atr)) if violations.is_empty() => {
             Ok(Binding { request: RequestId::new(request), card_id, atr })

@@ -27,7 +27,8 @@ const FIND_KEYS: &str = "
     FROM idempotency_key k JOIN unnest($1::uuid[], $2::text[]) AS wanted (caller, key) USING (caller, key)";
 
 /// Writes a batch whole: its rows, its keys, its places in the log and its events. The steps lock in the order of the store:
-/// the heads wait for the keys, and are locked in the order of the shards before any of them is moved.
+/// the heads wait for the keys, and are locked in the order of the shards before any of them is moved. An event whose head was
+/// not moved would have no position, which the log does not take: then nothing of the batch is written.
 const WRITE: &str = "
     WITH change AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::smallint[], $5::smallint[], $6::uuid[],
@@ -56,7 +57,7 @@ const WRITE: &str = "
     ), appended AS (
         INSERT INTO event_log (shard, pos, request_id, version, type, at, day, traceparent, payload)
         SELECT shard, taken.first + nth, id, version, event, at, (at AT TIME ZONE 'UTC')::date, traceparent, payload
-        FROM change JOIN taken USING (shard)
+        FROM change LEFT JOIN taken USING (shard)
     )
     SELECT shard, first FROM taken";
 
