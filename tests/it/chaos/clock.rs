@@ -12,7 +12,7 @@ use cmgate::domain::{
     Timestamp,
 };
 use cmgate::feed::Feed;
-use cmgate::service::{Call, Catalog, Service, Writer, WriterSettings};
+use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
 use cmgate::templates;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -97,13 +97,14 @@ impl Users {
         let store = Arc::clone(&stage.store);
         let clock = Clock::Manual(Arc::clone(time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
-        let catalog = Arc::new(Catalog::load(&*store, &clock, templates.templates).await.unwrap());
+        let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await.unwrap());
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
         let config = Config::default();
         let user = config.development;
         let caller = Caller { user: user.user, name: user.name, sid: Some(user.sid), groups: Vec::new() };
-        Self { service: Service::new(store, writer, catalog, clock, config.service.sid), caller }
+        let authority = Authority { account: config.service.sid, administrators: Vec::new() };
+        Self { service: Service::new(store, writer, catalog, clock, authority), caller }
     }
 
     async fn create(&self) -> Answered {

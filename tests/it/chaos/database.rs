@@ -30,14 +30,20 @@ enum Fault {
     CutBeforeCommit,
     /// A connection is cut after the server has committed and before its client hears of it.
     CutAfterCommit,
+    /// The same for a batch that is one statement and commits by itself: before it reaches the server.
+    CutBeforeWrite,
+    /// After the server has carried it out.
+    CutAfterWrite,
 }
 
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 10] = [
     Fault::CutAfterCommit,
+    Fault::CutBeforeWrite,
     Fault::Killed,
     Fault::LanesTerminated,
     Fault::CutBeforeCommit,
     Fault::StoppedAtOnce,
+    Fault::CutAfterWrite,
     Fault::WritersTerminated,
     Fault::BackendKilled,
     Fault::Disconnected,
@@ -69,6 +75,8 @@ async fn nothing_is_lost_when_the_database_or_its_connections_die() {
             Fault::Disconnected => stage.proxy().cut_all(),
             Fault::CutBeforeCommit => cut(stage, Sight::CommitAsked).await,
             Fault::CutAfterCommit => cut(stage, Sight::CommitAnswered).await,
+            Fault::CutBeforeWrite => cut(stage, Sight::WriteAsked).await,
+            Fault::CutAfterWrite => cut(stage, Sight::WriteAnswered).await,
         }
         Instant::now()
     })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cmgate::domain::{
-    Command, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, TemplateId, Timestamp,
+    CardId, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject, SubjectPage,
+    SubjectQuery, TemplateId, Timestamp,
 };
 use cmgate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 use uuid::Uuid;
@@ -52,12 +53,20 @@ impl Store for Unlocked {
         self.0.find(query, page).await
     }
 
-    async fn subject(&self, id: Uuid) -> Result<Option<Subject>, StoreError> {
-        self.0.subject(id).await
+    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+        self.0.subjects(ids).await
     }
 
-    async fn put_subjects(&self, subjects: &[Subject]) -> Result<(), StoreError> {
-        self.0.put_subjects(subjects).await
+    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+        self.0.card(card_id).await
+    }
+
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+        self.0.find_subjects(query, page).await
+    }
+
+    async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+        self.0.import(subjects).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

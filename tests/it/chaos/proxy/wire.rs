@@ -1,6 +1,6 @@
 //! The messages of the two protocols: where each ends, and which of them a trap can name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use tokio::io::{self, AsyncRead, AsyncReadExt};
@@ -31,6 +31,10 @@ pub(in crate::chaos) enum Sight {
     CommitAsked,
     /// Postgres says that it has committed.
     CommitAnswered,
+    /// A client of Postgres sends events that are to be written and committed by one statement.
+    WriteAsked,
+    /// Postgres says that it has carried out such a statement.
+    WriteAnswered,
     /// A client of Kafka asks.
     Asked(Api),
     /// Kafka answers.
@@ -61,23 +65,66 @@ impl Api {
 pub(super) struct Conversation {
     /// Calls of Kafka under way, by the number that their answers carry.
     calls: Mutex<HashMap<i32, Api>>,
+    session: Mutex<Session>,
+}
+
+/// What stands in a statement that writes events.
+const WRITES: &[u8] = b"INSERT INTO event_log";
+
+/// A session of Postgres.
+#[derive(Debug, Default)]
+struct Session {
+    /// Names of prepared statements that write events.
+    writing: HashSet<Vec<u8>>,
+    is_in_transaction: bool,
+    /// Whether such a statement is under way and will commit by itself.
+    is_under_way: bool,
+}
+
+impl Session {
+    fn asked(&mut self, message: &[u8]) -> Option<Sight> {
+        let body = message.get(5..)?;
+        let mut words = body.split(|byte| *byte == 0);
+        match message.first()? {
+            b'Q' => body.starts_with(b"COMMIT").then_some(Sight::CommitAsked),
+            // A statement is prepared: its name, its text.
+            b'P' => {
+                let (name, text) = (words.next()?, words.next()?);
+                if text.windows(WRITES.len()).any(|part| part == WRITES) {
+                    self.writing.insert(name.to_vec());
+                }
+                text.starts_with(b"COMMIT").then_some(Sight::CommitAsked)
+            }
+            // A statement is carried out: the name of the result, its own name.
+            b'B' => {
+                let name = words.nth(1)?;
+                self.is_under_way = !self.is_in_transaction && self.writing.contains(name);
+                self.is_under_way.then_some(Sight::WriteAsked)
+            }
+            _ => None,
+        }
+    }
+
+    fn answered(&mut self, message: &[u8]) -> Option<Sight> {
+        let body = message.get(5..)?;
+        match message.first()? {
+            b'C' if body == b"COMMIT\0" => Some(Sight::CommitAnswered),
+            b'C' => std::mem::take(&mut self.is_under_way).then_some(Sight::WriteAnswered),
+            b'Z' => {
+                self.is_in_transaction = body != b"I";
+                None
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Conversation {
     /// What a message is, if a trap can name it.
     pub(super) fn sight(&self, protocol: Protocol, from: From, message: &[u8]) -> Option<Sight> {
         match (protocol, from) {
-            // A simple query, or one that is parsed first; the text follows the name of the statement, which is empty.
-            (Protocol::Postgres, From::Client) => {
-                let is_query = matches!(message.first(), Some(b'Q' | b'P'));
-                let text = message.get(5..)?;
-                let text = text.strip_prefix(b"\0").unwrap_or(text);
-                (is_query && text.starts_with(b"COMMIT")).then_some(Sight::CommitAsked)
-            }
-            (Protocol::Postgres, From::Server) => {
-                let is_commit = message.first() == Some(&b'C') && message.get(5..) == Some(b"COMMIT\0");
-                is_commit.then_some(Sight::CommitAnswered)
-            }
+            (Protocol::Postgres, From::Client) => self.session.lock().unwrap().asked(message),
+            (Protocol::Postgres, From::Server) => self.session.lock().unwrap().answered(message),
             (Protocol::Kafka, From::Client) => {
                 let api = Api::of(i16::from_be_bytes(message.get(4..6)?.try_into().ok()?))?;
                 let call = i32::from_be_bytes(message.get(8..12)?.try_into().ok()?);
@@ -119,6 +166,14 @@ fn messages_are_told_apart() {
     assert_eq!(postgres(From::Client, b"Q\0\0\0\x0bCOMMIT\0"), Some(Sight::CommitAsked));
     assert_eq!(postgres(From::Client, b"P\0\0\0\x0e\0COMMIT\0\0\0"), Some(Sight::CommitAsked));
     assert_eq!(postgres(From::Client, b"Q\0\0\0\x0aBEGIN\0"), None);
+    assert_eq!(postgres(From::Client, b"P\0\0\0\0s1\0WITH x INSERT INTO event_log ...\0"), None);
+    assert_eq!(postgres(From::Client, b"P\0\0\0\0s2\0SELECT 1\0"), None);
+    assert_eq!(postgres(From::Client, b"B\0\0\0\0\0s2\0..."), None);
+    assert_eq!(postgres(From::Server, b"C\0\0\0\x0dSELECT 1\0"), None);
+    assert_eq!(postgres(From::Client, b"B\0\0\0\0\0s1\0..."), Some(Sight::WriteAsked));
+    assert_eq!(postgres(From::Server, b"C\0\0\0\x0dSELECT 1\0"), Some(Sight::WriteAnswered));
+    assert_eq!(postgres(From::Server, b"Z\0\0\0\x05T"), None);
+    assert_eq!(postgres(From::Client, b"B\0\0\0\0\0s1\0..."), None, "the commit comes later");
     assert_eq!(postgres(From::Server, b"C\0\0\0\x0bCOMMIT\0"), Some(Sight::CommitAnswered));
     assert_eq!(postgres(From::Server, b"C\0\0\0\x0dUPDATE 1\0"), None);
     let kafka = |from, message: &[u8]| conversation.sight(Protocol::Kafka, from, message);
