@@ -27,8 +27,7 @@ const FIND_KEYS: &str = "
     FROM idempotency_key k JOIN unnest($1::uuid[], $2::text[]) AS wanted (caller, key) USING (caller, key)";
 
 /// Writes a batch whole: its rows, its keys, its places in the log and its events. The steps lock in the order of the store:
-/// the heads wait for the keys, and are locked in the order of the shards before any of them is moved. An event whose head was
-/// not moved would have no position, which the log does not take: then nothing of the batch is written.
+/// the heads wait for the keys. An event without a position is not taken by the log, and then nothing of the batch is written.
 const WRITE: &str = "
     WITH change AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::smallint[], $5::smallint[], $6::uuid[],
@@ -46,14 +45,8 @@ const WRITE: &str = "
         INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at)
         SELECT caller, key, fingerprint, document::json, at FROM change WHERE key IS NOT NULL ORDER BY caller, key
         RETURNING 1
-    ), locked AS MATERIALIZED (
-        SELECT shard FROM event_head WHERE shard = ANY($19) AND (SELECT count(*) FROM keyed) >= 0
-        ORDER BY shard FOR UPDATE
-    ), taken AS (
-        UPDATE event_head SET next = event_head.next + demand.events
-        FROM unnest($19::smallint[], $20::bigint[]) AS demand (shard, events) JOIN locked USING (shard)
-        WHERE event_head.shard = demand.shard
-        RETURNING event_head.shard, event_head.next - demand.events AS first
+    ), taken AS MATERIALIZED (
+        SELECT shard, first FROM take_positions($19, $20) WHERE (SELECT count(*) FROM keyed) >= 0
     ), appended AS (
         INSERT INTO event_log (shard, pos, request_id, version, type, at, day, traceparent, payload)
         SELECT shard, taken.first + nth, id, version, event, at, (at AT TIME ZONE 'UTC')::date, traceparent, payload

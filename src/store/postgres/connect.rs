@@ -31,9 +31,15 @@ const VITAL_SIGNS: [(&str, &str); 4] = [
 /// A process that stops in mid-transaction holds the heads of its shards, and with them every other writer.
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "5s");
 
-/// The statements of a batch are planned once. How they find their rows is left to the planner: told to use indexes alone, it
-/// made a plan that missed heads which another process had just moved.
-const PLANS: [(&str, &str); 2] = [("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+/// A batch finds every row by its key, and its statements are planned once. The statistics of a table that was just made
+/// would otherwise have it read whole, for as long as a connection lives.
+const PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 
 /// A read that nobody can be waiting for any more.
 const READ_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");

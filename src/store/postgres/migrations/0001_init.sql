@@ -49,6 +49,24 @@ COMMENT ON TABLE  event_head       IS 'The next free position of each shard.';
 COMMENT ON COLUMN event_head.shard IS 'Shard.';
 COMMENT ON COLUMN event_head.next  IS 'Position that the next event gets.';
 
+-- Each statement of the loop sees the newest version of its row. One statement over all heads would see what was there when it
+-- began, and depending on its plan it then misses a head that another process has moved meanwhile.
+CREATE FUNCTION take_positions(shards smallint[], events bigint[]) RETURNS TABLE (shard smallint, first bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    taken bigint;
+BEGIN
+    FOR i IN 1 .. cardinality(shards) LOOP
+        UPDATE event_head SET next = next + events[i] WHERE shard = shards[i] RETURNING next INTO STRICT taken;
+        shard := shards[i];
+        first := taken - events[i];
+        RETURN NEXT;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION take_positions IS
+    'Takes so many positions of each shard, given in ascending order, and locks their heads to the end of the transaction.';
+
 CREATE TABLE event_log (
     shard       smallint    NOT NULL,
     pos         bigint      NOT NULL,
