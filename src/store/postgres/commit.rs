@@ -19,6 +19,9 @@ pub(super) const ATTEMPTS: u32 = 4;
 /// What two batches can both believe to be new.
 const CONTESTED: [&str; 3] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use"];
 
+/// A division by zero: the statement that writes a batch did not get every head.
+const HEAD_LEFT_OUT: &str = "22012";
+
 const LOCK_REQUESTS: &str = "
     SELECT id, document::text FROM request WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
@@ -26,8 +29,10 @@ const FIND_KEYS: &str = "
     SELECT k.caller, k.key, k.fingerprint, k.reply::text
     FROM idempotency_key k JOIN unnest($1::uuid[], $2::text[]) AS wanted (caller, key) USING (caller, key)";
 
-/// Writes a batch whole: its rows, its keys, its places in the log and its events. The steps lock in the order of the store:
-/// the heads wait for the keys, and are locked in the order of the shards before any of them is moved.
+/// Writes a batch whole: its rows, its keys, its places in the log and its events. The heads are locked in the order of the
+/// shards before any of them is moved. The lock must not ask for what another step has written: where a head was moved while
+/// it was waited for, Postgres looks at the condition again without those steps, and would leave the head out, and with it
+/// the events. Should it ever, the division by zero undoes the whole statement, and the batch is tried again.
 const WRITE: &str = "
     WITH change AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::smallint[], $5::smallint[], $6::uuid[],
@@ -44,10 +49,8 @@ const WRITE: &str = "
     ), keyed AS (
         INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at)
         SELECT caller, key, fingerprint, document::json, at FROM change WHERE key IS NOT NULL ORDER BY caller, key
-        RETURNING 1
     ), locked AS MATERIALIZED (
-        SELECT shard FROM event_head WHERE shard = ANY($19) AND (SELECT count(*) FROM keyed) >= 0
-        ORDER BY shard FOR UPDATE
+        SELECT shard FROM event_head WHERE shard = ANY($19) ORDER BY shard FOR UPDATE
     ), taken AS (
         UPDATE event_head SET next = event_head.next + demand.events
         FROM unnest($19::smallint[], $20::bigint[]) AS demand (shard, events) JOIN locked USING (shard)
@@ -58,7 +61,9 @@ const WRITE: &str = "
         SELECT shard, taken.first + nth, id, version, event, at, (at AT TIME ZONE 'UTC')::date, traceparent, payload
         FROM change JOIN taken USING (shard)
     )
-    SELECT shard, first FROM taken";
+    SELECT shard, first, whole
+    FROM (SELECT 1 / ((SELECT count(*) FROM taken) = cardinality($19))::integer AS whole) AS checked
+         LEFT JOIN taken ON true";
 
 /// Carries out a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
@@ -83,11 +88,11 @@ pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Re
     }
 }
 
-/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
+/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock, a head that was left out.
 pub(super) fn met_another(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
         let on_new = error.constraint().is_some_and(|name| CONTESTED.contains(&name));
-        on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+        on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01" | HEAD_LEFT_OUT))
     })
 }
 
