@@ -101,12 +101,16 @@ async fn create(store: &Postgres, plan: Plan) -> Result<Vec<Reply>, StoreError> 
 /// may have committed first.
 fn unless_refused(error: StoreError) -> StoreError {
     match error {
-        StoreError::Unavailable(error) => match error.as_database_error().and_then(DatabaseError::code) {
-            Some(code) if !code.starts_with("57P") && !code.starts_with("08") => StoreError::Unavailable(error),
-            _ => StoreError::OutcomeUnknown(error),
-        },
+        StoreError::Unavailable(error) | StoreError::Refused(error) if !is_undone(&error) => {
+            StoreError::OutcomeUnknown(error)
+        }
         error => error,
     }
+}
+
+fn is_undone(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"))
 }
 
 async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
@@ -205,7 +209,8 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
         .fetch_all(connection)
         .await?;
     if rows.len() < demand.len() {
-        return Err(StoreError::corrupt("event_head", "all", "a shard has no row"));
+        // The function has a row for each shard or fails; whatever this is, the statement may have committed by itself.
+        return Err(StoreError::OutcomeUnknown(sqlx::Error::RowNotFound));
     }
     let read = |row: &sqlx::postgres::PgRow| {
         let (shard, first): (i16, i64) = (row.try_get(0)?, row.try_get(1)?);
