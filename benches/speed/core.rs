@@ -63,6 +63,6 @@ pub(crate) async fn open_store(place: &Place) -> Arc<dyn Store> {
     let (shards, lanes) = TOPOLOGY;
     let topology = Topology { shards: ShardCount::new(shards).unwrap(), lanes };
     let url = place.database.clone();
-    let settings = PostgresSettings { url, max_connections: 8, write_connections: 8, topology };
+    let settings = PostgresSettings { url, max_connections: 8, relay_connections: 8, topology };
     Arc::new(Postgres::connect(&settings).await.unwrap())
 }

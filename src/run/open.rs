@@ -17,9 +17,9 @@ pub(super) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let store: Arc<dyn Store> = match config.database.url.kind() {
         DatabaseKind::Postgres => {
             let max_connections = config.database.max_connections;
-            // A lane each, and two for the watch over the log and what is done from time to time.
-            let write_connections = u32::from(config.writer.lanes) + u32::from(config.kafka.lanes) + 2;
-            let settings = PostgresSettings { url: url.to_owned(), max_connections, write_connections, topology };
+            // A relay lane each, and two for the watch over the log and what is done from time to time.
+            let relay_connections = u32::from(config.kafka.lanes) + 2;
+            let settings = PostgresSettings { url: url.to_owned(), max_connections, relay_connections, topology };
             Arc::new(Postgres::connect(&settings).await?)
         }
         DatabaseKind::Sqlite => {

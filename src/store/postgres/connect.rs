@@ -51,9 +51,9 @@ pub struct PostgresSettings {
     pub url: String,
     /// Most connections that read for callers.
     pub max_connections: u32,
-    /// Most connections that write and serve the relay, so that reads can never hold up either; each relay lane takes one
-    /// more for its lock.
-    pub write_connections: u32,
+    /// Most connections that serve the relay and the upkeep, so that reads can never hold up either; each relay lane takes
+    /// one more for its lock, and each batch that is under way has one of its own.
+    pub relay_connections: u32,
     /// How the log is divided, or to be divided if the database is new.
     pub topology: Topology,
 }
@@ -69,7 +69,7 @@ impl Postgres {
         let by_key = options.clone().options(PLANS);
         let write_lines = Arc::new(Lines::new(by_key.clone().options([IDLE_IN_TRANSACTION])));
         let read_lines = Arc::new(Lines::new(by_key.options([READ_TIMEOUT])));
-        let writers = pool(settings.write_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
+        let writers = pool(settings.relay_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
         let readers = pool(settings.max_connections, options.clone().options([READ_TIMEOUT])).await?;
         check_server(&writers).await?;
         // The migrator holds an advisory lock, so that processes that start together do not meet.

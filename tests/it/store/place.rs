@@ -39,7 +39,7 @@ impl Place {
             Self::Postgres(database) => {
                 let url = database.url().to_owned();
                 let settings =
-                    PostgresSettings { url, max_connections: CONNECTIONS, write_connections: CONNECTIONS, topology };
+                    PostgresSettings { url, max_connections: CONNECTIONS, relay_connections: CONNECTIONS, topology };
                 Arc::new(Postgres::connect(&settings).await?)
             }
             Self::Sqlite(file) => {
