@@ -33,6 +33,9 @@ use crate::services::Exclusive;
 use figures::Figures;
 use stage::{Stage, Wiring};
 
+/// Says how many rounds each kind has.
+const ROUNDS_ASKED: &str = "CMGATE_TEST_ROUNDS";
+
 /// Rounds of most kinds, unless `CMGATE_TEST_ROUNDS` says otherwise.
 const ROUNDS: u32 = 3;
 
@@ -93,6 +96,11 @@ async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Stage
     join_all((0..stages).map(on_stage)).await;
 }
 
+/// Whether more is asked for than the short form.
+fn is_long() -> bool {
+    env::var_os(ROUNDS_ASKED).is_some()
+}
+
 fn rounds(otherwise: u32) -> u32 {
-    env::var("CMGATE_TEST_ROUNDS").map_or(otherwise, |rounds| rounds.parse().unwrap())
+    env::var(ROUNDS_ASKED).map_or(otherwise, |rounds| rounds.parse().unwrap())
 }
