@@ -1,7 +1,8 @@
 //! Drafts: what the creator of a request decides, and how a checked draft becomes a request.
 
-use serde::Serialize;
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::descriptor::descriptor;
 use super::{

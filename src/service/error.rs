@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::domain::{ErrorKind, FieldViolation, Refusal};
 use crate::store::StoreError;
@@ -87,6 +88,16 @@ impl From<Arc<StoreError>> for Error {
             | StoreError::Unfit(_)
             | StoreError::Migration(_)
             | StoreError::File { .. } => Self::Internal(error),
+        }
+    }
+}
+
+/// A lane that does not take what it is given.
+impl<T> From<TrySendError<T>> for Error {
+    fn from(error: TrySendError<T>) -> Self {
+        match error {
+            TrySendError::Full(_) => Self::Overloaded,
+            TrySendError::Closed(_) => Self::Stopping,
         }
     }
 }

@@ -52,10 +52,7 @@ impl Reader {
         let (answer, answered) = oneshot::channel();
         // The last bits of an id are random.
         let lane = &self.lanes[usize::from(id.uuid().as_bytes()[15]) % LANES];
-        lane.try_send(Read { id, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Error::Stopping,
-        })?;
+        lane.try_send(Read { id, answer })?;
         answered.await.unwrap_or(Err(Error::Stopping))
     }
 }

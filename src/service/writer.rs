@@ -88,10 +88,7 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let shard = self.shards.shard_of(command.request);
         let lane = &self.lanes[shard.index() % self.lanes.len()];
-        lane.try_send(Submission { command, deadline, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Error::Stopping,
-        })?;
+        lane.try_send(Submission { command, deadline, answer })?;
         // A lane answers everything it took, unless its task is torn down; then nobody knows how far it came.
         answered.await.unwrap_or_else(|_| Err(StoreError::NoAnswer(COMMIT_TIMEOUT).into()))
     }

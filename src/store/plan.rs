@@ -171,8 +171,8 @@ impl Plan {
     }
 
     /// How many events of the batch come before each change in its shard.
-    pub(super) fn ranks(&self) -> Vec<i64> {
-        let mut taken: HashMap<Shard, i64> = HashMap::new();
+    pub(super) fn ranks(&self) -> Vec<u64> {
+        let mut taken: HashMap<Shard, u64> = HashMap::new();
         let rank = |change: &Change| {
             let next = taken.entry(change.shard).or_default();
             *next += 1;
@@ -205,11 +205,8 @@ impl Plan {
 
     /// The events of the changes, in their order, each at its position.
     pub(super) fn events(&self, first: &HashMap<Shard, Position>) -> Vec<LoggedEvent> {
-        let mut next = first.clone();
-        let place = |change: &Change| {
-            let next = next.entry(change.shard).or_default();
-            let position = *next;
-            *next = position.next();
+        let place = |(change, rank): (&Change, u64)| {
+            let position = first.get(&change.shard).copied().unwrap_or_default().plus(rank);
             LoggedEvent {
                 shard: change.shard,
                 position,
@@ -221,7 +218,7 @@ impl Plan {
                 payload: change.payload.clone(),
             }
         };
-        self.changes.iter().map(place).collect()
+        self.changes.iter().zip(self.ranks()).map(place).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The calls of the API: from a request of HTTP to a use case, and from its result to the documented answer.
 
-use std::borrow::Borrow;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -48,7 +48,6 @@ impl Facade {
         let Some(resource) = resource(request.uri().path()) else {
             return Err(Failure::UnknownAddress(address(request.uri(), request.headers())));
         };
-        let uri = request.uri().clone();
         match (resource, request.method()) {
             (Resource::Requests, &Method::POST) => self.create(&call, request).await,
             (Resource::Requests, &Method::GET) => self.list(call, request).await,
@@ -70,11 +69,11 @@ impl Facade {
             }
             (Resource::Description, &Method::GET) => Ok(([(CONTENT_TYPE, JSON)], OPENAPI).into_response()),
             (Resource::Smartcards, &Method::POST) => self.bind(&call, request).await,
-            (Resource::Smartcards, &Method::GET) => self.smartcards(&call, &uri).await,
+            (Resource::Smartcards, &Method::GET) => self.smartcards(&call, request.uri()).await,
             (Resource::Smartcard(id), &Method::GET) => self.smartcard(&call, id).await,
             (Resource::SmartcardOf(request, id), &Method::GET) => self.smartcard_of(&call, request, id).await,
             (Resource::SmartcardOf(of, id), &Method::PUT) => self.change_smartcard(&call, (of, id), request).await,
-            (Resource::Profiles, &Method::GET) => self.profiles(&call, &uri).await,
+            (Resource::Profiles, &Method::GET) => self.profiles(&call, request.uri()).await,
             (Resource::Profile(id), &Method::GET) => self.profile(&call, id).await,
             (Resource::ProfilesOf(id), &Method::GET) => self.profiles_of(&call, id).await,
             (Resource::Operations(subject), &Method::GET) => self.operations(&call, subject).await,
@@ -110,18 +109,16 @@ impl Facade {
     }
 
     /// The answer that shows one request, with the tag of its version.
-    fn answer_with_request(&self, result: Result<impl Borrow<domain::Request>, Error>) -> Result<Response, Failure> {
+    fn answer_with_request(&self, result: Result<Arc<domain::Request>, Error>) -> Result<Response, Failure> {
         match result {
             Ok(request) => {
-                let request = request.borrow();
-                let mut response = answer_with(StatusCode::OK, &View::of(request, self.settings.descriptor_nul_tail));
+                let mut response = answer_with(StatusCode::OK, &View::of(&request, self.settings.descriptor_nul_tail));
                 if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
                     response.headers_mut().insert(ETAG, tag);
                 }
                 Ok(response)
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_content()),
-            Err(error) => Err(error.into()),
+            Err(error) => nothing_if_not_found(error),
         }
     }
 
@@ -145,7 +142,7 @@ impl Facade {
             return Err(violations.refusal().into());
         }
         let templates: Vec<TemplateView<'_>> = self.service.templates(call).into_iter().map(TemplateView::of).collect();
-        Ok(if templates.is_empty() { no_content() } else { answer_with(StatusCode::OK, &templates) })
+        Ok(answer_with_list(&templates))
     }
 
     /// Answers with what a template says.
@@ -187,6 +184,15 @@ impl Facade {
 /// The documented answer for what does not exist, and for a list without members.
 pub(super) fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// The documented answer for what may not exist: nothing, unless it failed otherwise.
+pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, Failure> {
+    if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
+}
+
+pub(super) fn answer_with_list(members: &[impl serde::Serialize]) -> Response {
+    if members.is_empty() { no_content() } else { answer_with(StatusCode::OK, &members) }
 }
 
 pub(super) fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {

@@ -7,12 +7,12 @@ use http::{Request, StatusCode, Uri};
 use super::binding::{self, Binding};
 use super::body::Violations;
 use super::error::Failure;
-use super::handlers::{Facade, answer_with, no_content};
+use super::handlers::{Facade, answer_with, answer_with_list, no_content, nothing_if_not_found};
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
 use super::{headers, numbers};
 use crate::domain::{
-    Action, CardId, Comment, Credential, ErrorKind, ProfileId, RequestId, SmartcardId, Standing, Subject, SubjectPage,
+    Action, CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Standing, Subject, SubjectPage,
     SubjectQuery,
 };
 use crate::service::{Call, Error};
@@ -53,7 +53,7 @@ impl Facade {
         }
         let held = self.held(call, Vec::new()).await?;
         let cards: Vec<_> = held.iter().filter(|subject| subject.is_smartcard()).map(SmartcardView::of).collect();
-        Ok(if cards.is_empty() { no_content() } else { answer_with(StatusCode::OK, &cards) })
+        Ok(answer_with_list(&cards))
     }
 
     /// `GET /smartcards/{id}`
@@ -153,14 +153,13 @@ impl Facade {
         let known = self.service.subjects_of(call, subject).await?;
         let known = known.into_iter().find(|known| known.is_smartcard() == subject.smartcard.is_some());
         let operations = known.map(|known| numbers::operations(&self.service.operations(call, &known)));
-        let operations = operations.filter(|operations| !operations.is_empty());
-        Ok(operations.map_or_else(no_content, |operations| answer_with(StatusCode::OK, &operations)))
+        Ok(answer_with_list(&operations.unwrap_or_default()))
     }
 
     fn list_profiles(&self, call: &Call, profiles: &[Subject]) -> Response {
         let view = |profile| ProfileView::of(profile, &self.service.operations(call, profile));
         let views: Vec<ProfileView<'_>> = profiles.iter().map(view).collect();
-        if views.is_empty() { no_content() } else { answer_with(StatusCode::OK, &views) }
+        answer_with_list(&views)
     }
 
     /// The profiles and cards of the caller.
@@ -177,9 +176,4 @@ impl Facade {
             }
         }
     }
-}
-
-/// The documented answer for what does not exist.
-fn nothing_if_not_found(error: Error) -> Result<Response, Failure> {
-    if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
 }

@@ -14,7 +14,7 @@ use crate::store::{Reply, StoreError};
 
 /// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
 /// transaction.
-pub(super) const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 4;
 
 /// What two batches can both believe to be new.
 const CONTESTED: [&str; 3] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use"];
@@ -68,9 +68,17 @@ pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Re
             }
         }
     }
+    until_alone(|| read_and_write(store, batch)).await
+}
+
+/// Tries a transaction again that met another one; what came first can be seen then.
+pub(super) async fn until_alone<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
     let mut attempt = 1;
     loop {
-        match read_and_write(store, batch).await {
+        match transaction().await {
             Err(StoreError::Refused(error)) if attempt < ATTEMPTS && met_another(&error) => attempt += 1,
             result => return result,
         }
@@ -78,7 +86,7 @@ pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Re
 }
 
 /// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
-pub(super) fn met_another(error: &sqlx::Error) -> bool {
+fn met_another(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
         let on_new = error.constraint().is_some_and(|name| CONTESTED.contains(&name));
         on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
@@ -197,7 +205,7 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
         .bind(column(plan, |change| change.event.at.utc()))
         .bind(documents?)
         .bind(column(plan, |change| shard_number(change.shard)))
-        .bind(plan.ranks())
+        .bind(plan.ranks().into_iter().map(u64::cast_signed).collect::<Vec<_>>())
         .bind(column(plan, |change| event_number(change.event.event_type)))
         .bind(column(plan, |change| change.event.traceparent.as_deref()))
         .bind(column(plan, |change| &change.payload[..]))

@@ -2,23 +2,16 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
-use super::lines::Lines;
+use super::lines::{ACQUIRE_TIMEOUT, Lines, TRUSTED_IDLE};
 use super::{Postgres, StoreError, Topology};
 
 /// The schema of this version of the program.
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
-
-/// Longest wait for a connection, new or from the pool.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A connection that was idle for longer is tried before it is used, since the server may have gone in the meantime.
-const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
 /// How the server learns that this process is gone although its host never said so: within half a minute.
 const VITAL_SIGNS: [(&str, &str); 4] = [
@@ -69,16 +62,16 @@ impl Postgres {
         let by_key = options.clone().options(PLANS);
         let write_lines = Arc::new(Lines::new(by_key.clone().options([IDLE_IN_TRANSACTION])));
         let read_lines = Arc::new(Lines::new(by_key.options([READ_TIMEOUT])));
-        let writers = pool(settings.relay_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
+        let relay = pool(settings.relay_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
         let readers = pool(settings.max_connections, options.clone().options([READ_TIMEOUT])).await?;
-        check_server(&writers).await?;
+        check_server(&relay).await?;
         // The migrator holds an advisory lock, so that processes that start together do not meet.
-        MIGRATOR.run(&writers).await?;
-        agree_on_topology(&writers, settings.topology).await?;
+        MIGRATOR.run(&relay).await?;
+        agree_on_topology(&relay, settings.topology).await?;
         Ok(Self {
             write_lines,
             read_lines,
-            writers,
+            relay,
             readers,
             options,
             topology: settings.topology,

@@ -9,11 +9,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use crate::store::StoreError;
 
-/// Longest wait for a new connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for a connection, new or from a pool.
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that was idle for longer is tried before it is used, since the server may have gone in the meantime.
-const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+pub(super) const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
 /// Connections that wait for a batch. There are as many as batches were ever under way at once.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Lines {
                 return Ok(connection);
             }
         }
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect()).await;
+        let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, self.options.connect()).await;
         Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
     }
 

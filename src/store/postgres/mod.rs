@@ -34,7 +34,9 @@ pub struct Postgres {
     write_lines: Arc<lines::Lines>,
     /// For batches of reads by id.
     read_lines: Arc<lines::Lines>,
-    writers: PgPool,
+    /// For the relay and the upkeep.
+    relay: PgPool,
+    /// For everything else that callers read.
     readers: PgPool,
     options: PgConnectOptions,
     topology: Topology,
@@ -76,7 +78,7 @@ impl Store for Postgres {
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        maintain::put_template(&self.writers, template, now).await
+        maintain::put_template(&self.relay, template, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
@@ -84,27 +86,27 @@ impl Store for Postgres {
     }
 
     async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        log::heads(&self.writers).await
+        log::heads(&self.relay).await
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
-        log::read(&self.writers, shard, after, limit).await
+        log::read(&self.relay, shard, after, limit).await
     }
 
     async fn logged_at(&self, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError> {
-        log::logged_at(&self.writers, shard, after).await
+        log::logged_at(&self.relay, shard, after).await
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
-        log::checkpoints(&self.writers).await
+        log::checkpoints(&self.relay).await
     }
 
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
-        log::claim_checkpoints(&self.writers, shards, owner).await
+        log::claim_checkpoints(&self.relay, shards, owner).await
     }
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-        log::put_checkpoints(&self.writers, checkpoints).await
+        log::put_checkpoints(&self.relay, checkpoints).await
     }
 
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
@@ -112,8 +114,8 @@ impl Store for Postgres {
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
-        let partitions = maintain::add_partitions(&self.writers, now).await;
-        maintain::drop_keys(&self.writers, keys_before).await?;
+        let partitions = maintain::add_partitions(&self.relay, now).await;
+        maintain::drop_keys(&self.relay, keys_before).await?;
         partitions
     }
 
@@ -127,6 +129,6 @@ impl Store for Postgres {
         self.read_lines.close().await;
         self.write_lines.close().await;
         self.readers.close().await;
-        self.writers.close().await;
+        self.relay.close().await;
     }
 }

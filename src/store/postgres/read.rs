@@ -44,7 +44,7 @@ pub(super) async fn find(pool: &PgPool, query: &Query, page: Page) -> Result<Vec
 }
 
 /// A filter by one value can use an index in the order of the list; a filter by several cannot before Postgres 17.
-fn any_of<'q, T>(sql: &mut QueryBuilder<Db>, column: &str, mut values: Vec<T>)
+pub(super) fn any_of<'q, T>(sql: &mut QueryBuilder<Db>, column: &str, mut values: Vec<T>)
 where
     T: sqlx::Encode<'q, Db> + sqlx::Type<Db> + sqlx::postgres::PgHasArrayType + Send + 'q,
 {

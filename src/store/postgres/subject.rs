@@ -7,9 +7,9 @@ use sqlx::{PgConnection, PgPool, QueryBuilder};
 use uuid::Uuid;
 
 use super::Postgres;
-use super::commit::{ATTEMPTS, met_another};
-use super::read::read_document;
-use crate::domain::{CardId, Refusal, Subject, SubjectPage, SubjectQuery, Subjects};
+use super::commit::until_alone;
+use super::read::{any_of, read_document};
+use crate::domain::{CardId, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::StoreError;
 use crate::store::document::{self, item_number, standing_number};
 use crate::store::plan::{SubjectRows, Touched, import_rows};
@@ -78,17 +78,11 @@ async fn put(tx: &mut PgConnection, sql: &'static str, rows: &BTreeMap<Uuid, Sub
 
 /// See [`crate::store::Store::import`].
 pub(super) async fn import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    let mut attempt = 1;
-    loop {
-        match try_import(store, subjects).await {
-            Err(StoreError::Refused(error)) if attempt < ATTEMPTS && met_another(&error) => attempt += 1,
-            result => return result,
-        }
-    }
+    until_alone(|| try_import(store, subjects)).await
 }
 
 async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    let mut tx = store.writers.begin().await?;
+    let mut tx = store.relay.begin().await?;
     let known = lock(&mut tx, &Touched::by_import(subjects)).await?;
     let rows = match import_rows(subjects, known) {
         Ok(rows) => rows,
@@ -111,7 +105,7 @@ pub(super) async fn get(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Subject>, Sto
 
 /// See [`crate::store::Store::card`].
 pub(super) async fn card(pool: &PgPool, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-    let retired = standing_number(crate::domain::Standing::Retired);
+    let retired = standing_number(Standing::Retired);
     let row = sqlx::query(CARD).bind(card_id.as_str()).bind(retired).fetch_optional(pool).await?;
     row.map(|row| read(&row)).transpose()
 }
@@ -120,10 +114,7 @@ pub(super) async fn card(pool: &PgPool, card_id: &CardId) -> Result<Option<Subje
 pub(super) async fn find(pool: &PgPool, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document::text FROM subject WHERE owner = ");
     sql.push_bind(query.owner.uuid());
-    if !query.standings.is_empty() {
-        let standings: Vec<i16> = query.standings.iter().map(|standing| standing_number(*standing)).collect();
-        sql.push(" AND standing = ANY(").push_bind(standings).push(")");
-    }
+    any_of(&mut sql, "standing", query.standings.iter().map(|standing| standing_number(*standing)).collect());
     if let Some(after) = page.after {
         sql.push(" AND id > ").push_bind(after);
     }
