@@ -47,12 +47,11 @@ impl Publisher {
     /// # Errors
     /// What the cluster says, after waiting for as long as a commit may take.
     pub fn fence(settings: &KafkaSettings, lane: u16) -> Result<Self, KafkaFailure> {
-        let ids: Vec<String> = (0..IDS).map(|id| format!("{}.lane-{lane}.{id}", settings.topic)).collect();
-        // In parallel: each may have to wait for the abort of what its predecessor left open.
-        let producers = thread::scope(|scope| {
-            let threads: Vec<_> = ids.iter().map(|id| scope.spawn(|| fenced_producer(settings, id))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap_or(Err(died()))).collect::<Result<Vec<_>, _>>()
-        })?;
+        // One after the other, and a publisher begins with the first: of two that start at once, the one that lost the first
+        // id commits nothing, whoever owns the second. In parallel, each could own one, and both could commit.
+        let producers = (0..IDS)
+            .map(|id| fenced_producer(settings, &format!("{}.lane-{lane}.{id}", settings.topic)))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self { producers, topic: settings.topic.clone(), commit_timeout: settings.commit_timeout(), turn: 0 })
     }
 
@@ -155,11 +154,6 @@ fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) ->
             result => return result,
         }
     }
-}
-
-/// A thread that was joined without a result has panicked, which the code above cannot.
-fn died() -> KafkaFailure {
-    KafkaFailure::Call("fence the predecessors", KafkaError::Canceled)
 }
 
 /// What librdkafka tells in callbacks.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::proxy::{Api, Deed, Sight};
 use super::stage::{COMMIT_TIMEOUT, Stage, Wiring};
-use super::{Kind, ROUNDS, is_long, play};
+use super::{Kind, ROUNDS, play};
 use crate::services::control;
 
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +29,8 @@ enum Fault {
     StrayEnd,
 }
 
-/// Longer than a transaction may last on this stage, and shorter than the session of the broker with its controller; see
-/// `tests/services/server.properties`.
+/// Longer than a transaction may last on this stage, and than the session of the broker with its controller (see
+/// `tests/services/server.properties`): its partitions lose their leader for a moment.
 const BEYOND_A_TRANSACTION: Duration = Duration::from_millis(2_200);
 
 const END_ASKED: Sight = Sight::Asked(Api::EndTxn);
@@ -51,24 +51,13 @@ const FAULTS: [Fault; 12] = [
     Fault::Disconnected,
 ];
 
-/// The short form leaves the broker itself alone. Kafka 4.3 may forget to end a transaction on a partition that has no leader at
-/// that moment (KAFKA-20734), as after a kill; the relay then halts, as it must, until an operator ends the transaction.
-const SHORT: [Fault; 6] = [
-    Fault::Cut(END_ANSWERED),
-    Fault::StrayEnd,
-    Fault::Cut(END_ASKED),
-    Fault::AllCut(END_ANSWERED),
-    Fault::Unknown,
-    Fault::Disconnected,
-];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_the_broker_or_its_connections_die() {
     let kind = Kind {
         name: "broker",
         wiring: Wiring::ProxiedKafka,
         stages: None,
-        variants: if is_long() { &FAULTS } else { &SHORT },
+        variants: &FAULTS,
         rare: Fault::AwayForAMinute,
         rounds: ROUNDS,
     };

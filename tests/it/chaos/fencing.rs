@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::figures::Figures;
 use super::unlocked::Unlocked;
-use super::{STAGE_ROUNDS, is_long, rounds};
+use super::{STAGE_ROUNDS, rounds};
 use crate::client::wait_until;
 use crate::dice::Dice;
 use crate::relay::{Running, Stage};
@@ -14,17 +14,11 @@ use crate::store::Place;
 /// Batches of events that are written at least while the two fight.
 const BATCHES: usize = 3;
 
-/// In the long form alone, until it holds: now and then a batch is published twice where neither locks nor the owners of
-/// checkpoints keep two relays apart.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_relays_without_locks_publish_every_position_once_and_in_order() {
-    if !is_long() {
-        println!("chaos: kind=fencing_alone NOT RUN: CMGATE_TEST_ROUNDS asks for it");
-        return;
-    }
     let seed = Dice::seed();
     let figures = Figures::new("fencing_alone", seed);
-    let rounds: Vec<u32> = (0..rounds(2)).collect();
+    let rounds: Vec<u32> = (0..rounds(4)).collect();
     for some in rounds.chunks(STAGE_ROUNDS) {
         let place = Place::postgres().await;
         let mut stage = Stage::new(&place).await;

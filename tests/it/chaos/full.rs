@@ -10,7 +10,7 @@ use std::time::Instant;
 use sqlx::{Connection, PgConnection};
 
 use super::stage::{Stage, Wiring};
-use super::{Kind, is_long, play};
+use super::{Kind, play};
 use crate::client::wait_until;
 use crate::services::{control, try_control};
 
@@ -39,7 +39,7 @@ async fn nothing_is_lost_when_a_disk_is_full() {
         name: "disk_full",
         wiring: Wiring::Direct,
         stages: None,
-        variants: disks(),
+        variants: &[Disk::OfPostgres, Disk::OfKafka],
         rare: Disk::OfPostgres,
         rounds: 1,
     };
@@ -51,13 +51,6 @@ async fn nothing_is_lost_when_a_disk_is_full() {
         Instant::now()
     })
     .await;
-}
-
-/// The disk of the broker takes turns in the long form alone. Kafka 4.3 may forget to end a transaction on a partition that has
-/// no leader at that moment (KAFKA-20734), and a broker that was full comes back that way now and then: the relay then halts,
-/// as it must, until an operator ends the transaction.
-fn disks() -> &'static [Disk] {
-    if is_long() { &[Disk::OfPostgres, Disk::OfKafka] } else { &[Disk::OfPostgres] }
 }
 
 /// Postgres refuses writes, or ends if there is no room for its journal.
