@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::backlog::{Backlog, SHARD_BATCH};
 use super::cursor::{Halt, resume};
 use super::lane::Lane;
 use super::status::LaneState;
@@ -14,14 +15,11 @@ use crate::domain::{Position, Shard};
 use crate::kafka::{KafkaFailure, Published, Publisher, Record, Tail, ensure_topic, read_tails};
 use crate::store::{Checkpoint, LaneLock, LoggedEvent, StoreError};
 
-/// Most events of one shard in one transaction.
-const SHARD_BATCH: u32 = 1_000;
-
 /// How long the lane lets events gather after a transaction, for each event that was in it. A transaction costs the broker as
 /// much as a hundred events; a busy lane so makes few large ones, and one with little to do hardly waits.
 const GATHER_PER_EVENT: Duration = Duration::from_micros(200);
 /// Longest such wait.
-const GATHER_MAX: Duration = Duration::from_millis(25);
+const GATHER_MAX: Duration = Duration::from_millis(60);
 
 /// How often the lane looks around when nothing happens: at its lock, and whether it is to end.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
@@ -61,6 +59,7 @@ pub(super) struct Session<'a> {
     lane: &'a Lane,
     publisher: Publisher,
     shards: Vec<ShardPlace>,
+    backlog: Backlog,
     checkpointed: Instant,
 }
 
@@ -107,7 +106,8 @@ impl<'a> Session<'a> {
             lane.check_tail(tail)?;
             places.push(ShardPlace { shard: tail.shard, cursor, stored: Checkpoint { owner: id, ..*stored } });
         }
-        let mut session = Self { lane, publisher, shards: places, checkpointed: Instant::now() };
+        let mut session =
+            Self { lane, publisher, shards: places, backlog: Backlog::default(), checkpointed: Instant::now() };
         session.use_up_permits(&tails)?;
         lane.status.advance(session.cursors().into_iter());
         Ok(session)
@@ -163,17 +163,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What comes next in each shard: from memory if it is there, else from the log.
-    fn collect(&self) -> Result<Vec<LoggedEvent>, Stop> {
+    /// What comes next in each shard.
+    fn collect(&mut self) -> Result<Vec<LoggedEvent>, Stop> {
         let mut batch = Vec::new();
         for place in &self.shards {
             if self.lane.feed.head(place.shard) <= place.cursor {
                 continue;
             }
-            let mut events = self.lane.feed.read(place.shard, place.cursor, SHARD_BATCH as usize);
-            if events.is_empty() {
-                events = self.lane.ask(self.lane.store.read_log(place.shard, place.cursor, SHARD_BATCH))?;
-            }
+            let mut events = self.backlog.next(self.lane, place.shard, place.cursor)?;
             if events.is_empty() {
                 // The head says that there is something.
                 let found = self.lane.feed.head(place.shard);

@@ -54,7 +54,7 @@ impl Topology {
 }
 
 /// Most bytes of events that one reading of the log gives, as long as it gives one event.
-pub const LOG_READ_BYTES: i64 = 2 << 20;
+pub const LOG_READ_BYTES: u32 = 4 << 20;
 
 /// What became of one command of a batch.
 pub type Reply = Result<Applied, Refusal>;

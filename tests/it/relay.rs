@@ -80,13 +80,17 @@ async fn whatever_is_logged_can_be_published_and_what_cannot_is_refused() {
     let [largest, too_large, neighbour] = replies.try_into().unwrap();
     assert_eq!((largest.is_ok(), neighbour.is_ok()), (true, true));
     assert!(matches!(too_large, Err(Refusal::TooLarge { .. })), "{too_large:?}");
+    // More than go together of any shard.
+    for reply in stage.store.commit(&[(); 16].map(|()| sized(59))).await.unwrap() {
+        assert!(reply.is_ok(), "{reply:?}");
+    }
 
     let relay = Running::start(&stage).await;
     relay.wait_until_published().await;
     relay.stop().await;
     let report = stage.audit(&place).await;
     report.assert_clean_and_published();
-    assert_eq!(report.records, 2);
+    assert_eq!(report.records, 18);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,6 +70,7 @@ suite! {
     }
     log {
         the_log_is_read_in_pages
+        large_events_of_the_log_are_read_a_few_at_a_time
         the_log_tells_when_the_next_event_was_made
         checkpoints_are_read_back_as_they_were_put
         checkpoints_that_are_not_put_stay

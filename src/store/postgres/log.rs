@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
@@ -23,19 +24,27 @@ pub(super) async fn read(
     after: Position,
     limit: u32,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
-    // The length of a payload is known without reading it.
     let sql = "SELECT pos, request_id, version, type, at, traceparent, payload
-               FROM (SELECT *, sum(octet_length(payload)) OVER (ORDER BY pos) - octet_length(payload) AS bytes_before
-                     FROM (SELECT * FROM event_log WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3) AS next) AS sized
-               WHERE bytes_before < $4 ORDER BY pos";
-    let rows = sqlx::query(sql)
+               FROM event_log WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3";
+    let mut connection = pool.acquire().await?;
+    let mut rows = sqlx::query(sql)
         .bind(shard_number(shard))
         .bind(after.get().cast_signed())
         .bind(i64::from(limit))
-        .bind(LOG_READ_BYTES)
-        .fetch_all(pool)
-        .await?;
-    rows.iter().map(|row| event(shard, row)).collect()
+        .fetch(&mut *connection);
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        let event = event(shard, &row)?;
+        bytes += event.payload.len();
+        events.push(event);
+        if bytes >= LOG_READ_BYTES as usize && events.len() < limit as usize {
+            drop(rows);
+            // What the server has yet to send could be far more than what is wanted.
+            connection.close_on_drop();
+            break;
+        }
+    }
+    Ok(events)
 }
 
 fn event(shard: Shard, row: &PgRow) -> Result<LoggedEvent, StoreError> {

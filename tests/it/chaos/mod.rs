@@ -96,11 +96,6 @@ async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Stage
     join_all((0..stages).map(on_stage)).await;
 }
 
-/// Whether more is asked for than the short form.
-fn is_long() -> bool {
-    env::var_os(ROUNDS_ASKED).is_some()
-}
-
 fn rounds(otherwise: u32) -> u32 {
     env::var(ROUNDS_ASKED).map_or(otherwise, |rounds| rounds.parse().unwrap())
 }

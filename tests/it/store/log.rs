@@ -5,7 +5,7 @@ use cmgate::store::Checkpoint;
 use uuid::Uuid;
 
 use super::place::{Place, carry_out, topology, whole_log};
-use crate::commands::{at, creation, request};
+use crate::commands::{at, creation, item, request};
 
 const SHARD: Shard = Shard::new(0);
 
@@ -21,6 +21,26 @@ pub(super) async fn the_log_is_read_in_pages(place: &Place) {
     assert_eq!(read(6, 3).await, whole[6..]);
     assert_eq!(read(7, 3).await, []);
     assert_eq!(read(1_000, 3).await, []);
+}
+
+/// A reading of large events ends early, however many are asked for; the next one goes on there.
+pub(super) async fn large_events_of_the_log_are_read_a_few_at_a_time(place: &Place) {
+    let store = place.open_with(topology(1, 1)).await.unwrap();
+    let text = "x".repeat(15_000);
+    for _ in 0..8 {
+        let mut new = request(0);
+        new.data_items = (0..58).map(|number| item(&number.to_string(), Some(&text))).collect();
+        carry_out(&*store, creation(new)).await;
+    }
+    let (mut position, mut readings) = (Position::START, 0);
+    while let Some(last) = store.read_log(SHARD, position, 100).await.unwrap().last() {
+        position = last.position;
+        readings += 1;
+    }
+    assert_eq!(position, Position::new(8));
+    assert!((2..=4).contains(&readings), "{readings}");
+    // As many as fit are no more than are asked for.
+    assert_eq!(store.read_log(SHARD, Position::START, 2).await.unwrap().len(), 2);
 }
 
 pub(super) async fn the_log_tells_when_the_next_event_was_made(place: &Place) {
