@@ -95,6 +95,7 @@ pub(crate) fn printed_events(place: &Place, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// A caller of a port over HTTP.
+#[derive(Clone)]
 pub(crate) struct Http {
     address: SocketAddr,
     user: Option<&'static str>,

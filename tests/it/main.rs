@@ -12,6 +12,7 @@ mod dice;
 mod halts;
 mod instance;
 mod load;
+mod meaning;
 mod process;
 mod relay;
 mod script;

@@ -382,14 +382,13 @@ impl Draft {
 }
 
 /// A profile and smart card; nothing if there is neither.
-pub(super) fn credential(profile: &str, smartcard: &str) -> Option<Credential> {
+pub(crate) fn credential(profile: &str, smartcard: &str) -> Option<Credential> {
     let is_there = !(profile.is_empty() && smartcard.is_empty());
     is_there.then(|| Credential { profile: profile.to_owned(), smartcard: smartcard.to_owned() })
 }
 
 /// Data items in the contract of gRPC.
-pub(super) fn items(items: &[(&str, Option<&str>)]) -> Vec<DataItem> {
-    let item =
-        |(name, value): &(&str, Option<&str>)| DataItem { name: (*name).to_owned(), value: value.map(str::to_owned) };
-    items.iter().map(item).collect()
+pub(crate) fn items<T: AsRef<str>>(items: &[(T, Option<T>)]) -> Vec<DataItem> {
+    let text = |text: &T| text.as_ref().to_owned();
+    items.iter().map(|(name, value)| DataItem { name: text(name), value: value.as_ref().map(text) }).collect()
 }

@@ -249,7 +249,8 @@ fn is_made_here(id: &str) -> bool {
     id.parse::<uuid::Uuid>().is_ok_and(|id| id.get_version_num() == 7)
 }
 
-fn without_ids_and_times(mut request: Request) -> Request {
+/// A request without what differs between two that mean the same.
+pub(crate) fn without_ids_and_times(mut request: Request) -> Request {
     request.id.clear();
     if let Some(new) = &mut request.new_credential
         && is_made_here(&new.smartcard)

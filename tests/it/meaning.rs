@@ -1,0 +1,92 @@
+//! Whatever one transport takes, both show with equal meaning: drafts and walks through the life cycle that nobody thought
+//! of, sent over gRPC and over REST alike.
+
+mod draft;
+mod view;
+mod walk;
+
+use std::env;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cmgate::contract::v1::Request;
+use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+use tonic::transport::Channel;
+
+use self::draft::{Draft, drafts};
+use self::view::shown;
+use self::walk::{Step, steps};
+use crate::client::{Http, REQUESTS, creation};
+use crate::instance::{Instance, Place};
+use crate::script::{read, without_ids_and_times};
+use crate::services::{DatabaseFile, fresh_topic};
+
+/// Drafts that are tried, unless `PROPTEST_CASES` says how many.
+const CASES: u32 = 150;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_transport_takes_both_show_with_equal_meaning() {
+    let file = DatabaseFile::create();
+    let place = Place { database: file.url(), topic: fresh_topic() };
+    let instance = Instance::start_with(&place, &[("CMGATE__KAFKA__BROKERS", "")]);
+    let both = Both { client: instance.client(), http: Http::public(&instance) };
+    let runtime = Handle::current();
+    let cases = env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap());
+    let taken = spawn_blocking(move || {
+        let taken = AtomicU32::new(0);
+        let config = Config { failure_persistence: None, ..Config::with_cases(cases) };
+        let tried = TestRunner::new(config).run(&(drafts(), steps()), |(draft, steps)| {
+            let is_taken = runtime.block_on(both.clone().compare(&draft, &steps));
+            taken.fetch_add(is_taken.into(), Ordering::Relaxed);
+            Ok(())
+        });
+        tried.unwrap_or_else(|failure| panic!("{failure}"));
+        taken.into_inner()
+    });
+    let taken = taken.await.unwrap();
+    assert!(taken >= cases / 4, "only {taken} of {cases} drafts were taken");
+}
+
+/// A caller of both transports.
+#[derive(Clone)]
+struct Both {
+    client: RequestServiceClient<Channel>,
+    http: Http,
+}
+
+impl Both {
+    /// Sends a draft over each transport, walks on with what comes of it, and compares after every step; tells whether the
+    /// draft was taken.
+    async fn compare(mut self, draft: &Draft, steps: &[Step]) -> bool {
+        let over_grpc = self.client.create_request(creation(draft.message())).await;
+        let over_rest = self.http.post(&[], &draft.body()).await;
+        let Ok(created) = over_grpc.map(tonic::Response::into_inner) else {
+            assert!((400..500).contains(&over_rest.status), "gRPC refuses what REST takes: {over_rest:?}");
+            return false;
+        };
+        let (one, other) = (created.request.unwrap().id, over_rest.created());
+        self.compare_twins(&one, &other).await;
+        for step in steps.iter().filter(|step| draft.is_about_nothing_shared() || !step.changes_subjects()) {
+            let (on_one, on_other) = (step.over_grpc(&mut self, &one).await, step.over_rest(&mut self, &other).await);
+            assert_eq!(on_one, on_other, "{step:?} is taken by one transport only");
+            self.compare_twins(&one, &other).await;
+        }
+        true
+    }
+
+    async fn compare_twins(&mut self, one: &str, other: &str) {
+        let (one, other) = (self.read(one).await, self.read(other).await);
+        assert_eq!(without_ids_and_times(one), without_ids_and_times(other));
+    }
+
+    /// A request over gRPC, after making sure that REST shows the same.
+    async fn read(&mut self, id: &str) -> Request {
+        let message = read(&mut self.client, id).await;
+        let mut view = self.http.get(&format!("{REQUESTS}/{id}")).await.json();
+        view::drop_what_is_particular(&mut view);
+        assert_eq!(view, shown(&message));
+        message
+    }
+}
