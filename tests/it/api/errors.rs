@@ -5,6 +5,7 @@ use cmgate::contract::v1::{
     BatchCreateRequestsRequest, CompleteRequestRequest, Credential, DataItem, DenyRequestRequest, FailRequestRequest,
     GetRequestRequest, RequestDraft, RequestStatus, RequestType, StartRequestRequest,
 };
+use futures::future::join_all;
 use prost::Message;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
@@ -233,4 +234,25 @@ fn assert_told(status: &Status, code: Code, reason: &str) {
 fn fields(status: &Status) -> Vec<String> {
     let bad = status.get_details_bad_request().unwrap_or_else(|| panic!("no BadRequest in {status:?}"));
     bad.field_violations.into_iter().map(|violation| violation.field).collect()
+}
+
+/// Calls for which there is no room are refused with the time to come back, and nothing of them is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_too_much_to_do_says_when_to_come_back() {
+    let api = Api::start_with(&[EMBEDDED, ("CMGATE__WRITER__MAX_WAITING", "1"), ("CMGATE__WRITER__MAX_BATCH", "1")]);
+    let body = include_str!("../../../src/api/rest/tests/golden/create-1.json");
+    let (mut created, mut refused) = (0, 0);
+    while refused == 0 {
+        for answer in join_all((0..100).map(|_| api.http.post(&[], body))).await {
+            if answer.status == 201 {
+                created += 1;
+                continue;
+            }
+            assert_eq!((answer.status, answer.header("retry-after")), (429, "1"), "{answer:?}");
+            assert!(answer.json()["Message"].as_str().unwrap().contains("try again"), "{answer:?}");
+            refused += 1;
+        }
+    }
+    let listed = api.http.get(REQUESTS).await.json();
+    assert_eq!(listed.as_array().unwrap().len(), created);
 }

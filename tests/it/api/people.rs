@@ -34,7 +34,7 @@ async fn a_header_selects_the_caller_over_both_transports() {
     let error = client.get_request(sent_by("nobody", GetRequestRequest { id })).await.unwrap_err();
     assert_told(&error, Code::Unauthenticated, "BAD_IDENTITY_HEADER");
     let answer = api.http.by("nobody").get(REQUESTS).await;
-    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer realm=\"cmgate\""));
     assert!(answer.json()["Message"].as_str().unwrap().starts_with("Header X-Dev-User must be a UUID"));
 }
 

@@ -48,6 +48,7 @@ async fn an_unknown_caller_learns_nothing() {
     for path in [REQUESTS, UNKNOWN, "/"] {
         let answer = facade.send_unknown(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"cmgate\""));
         assert_eq!(answer.body(), "{\"Message\":\"Authorization has been denied for this request\"}");
     }
 }
@@ -150,7 +151,7 @@ async fn a_bad_idempotency_key_is_told_with_the_rest() {
 async fn a_database_that_is_away_is_told_without_its_inside() {
     let memory = Memory { pages_left: Some(0.into()), ..Memory::default() };
     let answer = Facade::over(memory).await.get(REQUESTS).await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("1")));
     assert_eq!(answer.message(), "The database is not available; nothing has changed, try again");
 }
 
