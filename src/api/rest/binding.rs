@@ -22,15 +22,19 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
         violations.add(BODY, "must be a JSON object");
         return Err(violations.refusal());
     };
-    let text = |name: &str| text_of(member(members, name)).unwrap_or_default();
     let request = violations.keep(uuid_of("requestid", member(members, "requestid")));
     if request == Some(None) {
         violations.add("requestid", "must be a GUID");
     }
-    let card_id = violations.keep(CardId::parse("cardid", &text("cardid")));
+    let card_id = text_of(member(members, "cardid")).unwrap_or_default();
+    let card_id = violations.keep(CardId::parse("cardid", &card_id));
+    // Not a number: it would have lost the zeros at its beginning.
     let atr = match member(members, "atr") {
-        Value::Object(_) | Value::Array(_) => Err(Refusal::invalid("atr", "must be a string")),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Atr::parse("atr", &text("atr")),
+        Value::Null => Atr::parse("atr", ""),
+        Value::String(text) => Atr::parse("atr", text),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Err(Refusal::invalid("atr", "must be a string"))
+        }
     };
     let atr = violations.keep(atr);
     match (request.flatten(), card_id, atr) {

@@ -121,13 +121,11 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
 /// What a path names; `None` if it is not one of the API.
 pub(super) fn resource(path: &str) -> Option<Resource> {
     let mut segments: Vec<Cow<'_, str>> = path.strip_prefix('/')?.split('/').map(decode).collect::<Option<_>>()?;
-    while let Some(last) = segments.last_mut() {
-        let meant = last.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
-        if !meant.is_empty() {
-            *last = Cow::Owned(meant.to_owned());
-            break;
-        }
+    while segments.last().is_some_and(|last| matches!(&**last, "" | ".")) {
         segments.pop();
+    }
+    if let Some(last) = segments.last_mut() {
+        *last = Cow::Owned(last.trim_end_matches(['.', ' ']).to_owned());
     }
     let segments: Vec<String> = segments.iter().map(|segment| segment.trim().to_ascii_lowercase()).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -236,7 +234,7 @@ mod tests {
             "/certificatemanagement/API/V1.0/REQUESTS",
             "/CertificateManagement/api/v1.0/requests/",
             "/CertificateManagement/api/v1.0/requests...",
-            "/CertificateManagement/api/v1.0/requests/%20//.",
+            "/CertificateManagement/api/v1.0/requests%20///.",
             "/CertificateManagement/api/v1%2E0/req%75ests",
         ] {
             assert_eq!(resource(path), Some(Resource::Requests), "{path}");
@@ -277,6 +275,8 @@ mod tests {
             "/CertificateManagement/api/v1.0/request",
             "/CertificateManagement/api/v1.0/requests/1",
             "/CertificateManagement/api/v1.0/requests/not-a-guid",
+            "/CertificateManagement/api/v1.0/requests/%20",
+            "/CertificateManagement/api/v1.0/requests/%C2%85",
             "/CertificateManagement/api/v1.0/requests/%zz",
             "/CertificateManagement/api/v1.0/requests/%ff",
             "/CertificateManagement/api/v1.0/requests/%",
