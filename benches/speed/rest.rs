@@ -47,3 +47,48 @@ fn is_whole(answer: &[u8]) -> bool {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n");
     head.is_some_and(|head| answer.len() > head + 5 && answer.ends_with(b"\""))
 }
+
+/// The list of all requests, as it comes.
+pub(crate) struct List {
+    stream: TcpStream,
+    /// What was read last, after the end of what was read before.
+    buffer: Vec<u8>,
+    requests: u64,
+}
+
+/// How each request of a list begins.
+const BEGINNING: &[u8] = b"{\"Uuid\":";
+
+impl List {
+    /// Asks for the list.
+    pub(crate) async fn ask(address: SocketAddr) -> Self {
+        let request = format!(
+            "GET /CertificateManagement/api/v1.0/requests HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Self { stream, buffer: Vec::with_capacity(1 << 20), requests: 0 }
+    }
+
+    /// Reads on; tells whether there was more.
+    pub(crate) async fn read(&mut self) -> bool {
+        // A beginning may be cut in two.
+        let begun = self.buffer.len().saturating_sub(BEGINNING.len() - 1);
+        self.buffer.drain(..begun);
+        let mut read = 0;
+        while self.buffer.len() < 1 << 20 {
+            match self.stream.read_buf(&mut self.buffer).await.unwrap() {
+                0 => break,
+                bytes => read += bytes,
+            }
+        }
+        let found = self.buffer.windows(BEGINNING.len()).filter(|window| *window == BEGINNING).count();
+        self.requests += u64::try_from(found).unwrap();
+        read > 0
+    }
+
+    /// Requests that were read.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
+    }
+}

@@ -8,6 +8,7 @@ use super::creates::prepared;
 use crate::grpc::{self, Client};
 use crate::load::quantile;
 use crate::place::Place;
+use crate::rest;
 use crate::service::{self, Process};
 use crate::settings::Settings;
 use crate::table::{Table, Turns};
@@ -18,15 +19,34 @@ const FEW: u64 = 10_000;
 /// Pages read in each turn.
 const PAGES: usize = 500;
 
-/// Copies of the one request that is there, one a second, for a thousand users.
+/// Requests in the list that is read over REST as one answer.
+const LISTED: u64 = 1_000_000;
+
+/// Copies of the one request that is there, one a second, for a thousand users. The indexes are built when all are there.
 const FILL: &str = "
+    SET maintenance_work_mem = '1GB';
     ALTER TABLE request SET UNLOGGED;
-    INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
-    SELECT gen_random_uuid(), 1, 1 + n % 7, type, user_id, user_id, template, at,
-           (document::jsonb || jsonb_build_object('submitted_at', (extract(epoch FROM at) * 1000000)::bigint))::json
-    FROM (SELECT *, submitted_at - n * interval '1 second' AS at,
-                 ('00000000-0000-4000-8000-' || lpad((n % 1000)::text, 12, '0'))::uuid AS user_id
-          FROM request, generate_series(1, ROWS) AS n) AS made";
+    DO $$
+    DECLARE
+        definitions text[];
+        definition text;
+    BEGIN
+        SELECT array_agg(indexdef) INTO definitions FROM pg_indexes
+        WHERE tablename = 'request' AND indexname <> 'request_pkey';
+        EXECUTE (SELECT string_agg(format('DROP INDEX %I', indexname), '; ') FROM pg_indexes
+                 WHERE tablename = 'request' AND indexname <> 'request_pkey');
+        ALTER TABLE request DROP CONSTRAINT request_pkey;
+        INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
+        SELECT gen_random_uuid(), 1, 1 + n % 7, type, user_id, user_id, template, at,
+               replace(document::text, '\"submitted_at\":' || micros, '\"submitted_at\":' || micros - n * 1000000)::json
+        FROM (SELECT *, submitted_at - n * interval '1 second' AS at, (document ->> 'submitted_at')::bigint AS micros,
+                     ('00000000-0000-4000-8000-' || lpad((n % 1000)::text, 12, '0'))::uuid AS user_id
+              FROM request, generate_series(1::bigint, ROWS) AS n) AS made;
+        ALTER TABLE request ADD PRIMARY KEY (id);
+        FOREACH definition IN ARRAY definitions LOOP
+            EXECUTE definition;
+        END LOOP;
+    END $$";
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
     let (few, many) = (filled(FEW).await, filled(settings.rows).await);
@@ -39,8 +59,17 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         let figure = format!("page of 50 of {} requests, {name}, p50", settings.rows);
         table.compare(&figure, "ms", &turns, "of 10000", "<= 1.2");
     }
-    few.leave().await;
     many.leave().await;
+    let listed = filled(LISTED).await;
+    let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
+    for _ in 0..settings.rounds {
+        of_few.push(memory_of_list(&service::cmgate(&few), FEW).await);
+        of_many.push(memory_of_list(&service::cmgate(&listed), LISTED).await);
+    }
+    table.tell(&format!("resident memory while REST lists {FEW} requests"), "MiB", &of_few, "-");
+    table.tell(&format!("resident memory while REST lists {LISTED} requests"), "MiB", &of_many, "the same");
+    few.leave().await;
+    listed.leave().await;
 }
 
 fn lists() -> [(&'static str, GetRequestsRequest); 3] {
@@ -73,4 +102,15 @@ async fn latency(service: &Process, message: &GetRequestsRequest) -> f64 {
         }
     }
     quantile(&mut latencies, 0.5)
+}
+
+/// The most memory that a service holds while it answers with the whole list, in MiB.
+async fn memory_of_list(service: &Process, rows: u64) -> f64 {
+    let mut list = rest::List::ask(service.address).await;
+    let mut most = service.resident();
+    while list.read().await {
+        most = most.max(service.resident());
+    }
+    assert_eq!(list.requests(), rows + 1, "the list is whole");
+    most
 }
