@@ -17,7 +17,7 @@ use crate::store::{Checkpoint, LaneLock, LoggedEvent, StoreError};
 
 /// How long the lane lets events gather after a transaction, for each event but the first that was in it. A transaction costs
 /// the broker as much as a hundred events; a busy lane so makes few large ones, and one with little to do does not wait.
-const GATHER_PER_EVENT: Duration = Duration::from_micros(400);
+const GATHER_PER_EVENT: Duration = Duration::from_micros(200);
 /// Longest such wait.
 const GATHER_MAX: Duration = Duration::from_millis(60);
 
