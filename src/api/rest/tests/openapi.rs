@@ -20,7 +20,7 @@ const TEXT: &str = include_str!("../openapi.json");
 const API: &str = "/CertificateManagement/api/v1.0";
 
 /// Calls of each operation that are generated; `CMGATE_TEST_CALLS` asks for more.
-const CALLS: usize = 200;
+const CALLS: usize = 1_500;
 
 /// A path without the names of its parameters, as `{}`.
 fn unnamed(path: &str) -> String {
