@@ -59,6 +59,9 @@ pub(crate) struct List {
 /// How each request of a list begins.
 const BEGINNING: &[u8] = b"{\"Uuid\":";
 
+/// Bytes of a list that are read before they are looked through.
+const LIST_BUFFER: usize = 1 << 20;
+
 impl List {
     /// Asks for the list.
     pub(crate) async fn ask(address: SocketAddr) -> Self {
@@ -67,7 +70,7 @@ impl List {
         );
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        Self { stream, buffer: Vec::with_capacity(1 << 20), requests: 0 }
+        Self { stream, buffer: Vec::with_capacity(LIST_BUFFER), requests: 0 }
     }
 
     /// Reads on; tells whether there was more.
@@ -76,7 +79,7 @@ impl List {
         let begun = self.buffer.len().saturating_sub(BEGINNING.len() - 1);
         self.buffer.drain(..begun);
         let mut read = 0;
-        while self.buffer.len() < 1 << 20 {
+        while self.buffer.len() < LIST_BUFFER {
             match self.stream.read_buf(&mut self.buffer).await.unwrap() {
                 0 => break,
                 bytes => read += bytes,

@@ -17,7 +17,7 @@ pub(super) const SHARD_BATCH: u32 = 2_000;
 /// default, for the broker). A second one is not sent before the first is answered, and librdkafka spins meanwhile.
 const SHARD_BYTES: usize = 950_000;
 
-/// What a record takes beside its payload, at most: key, headers, lengths.
+/// About what a record takes beside its payload: key, headers, lengths.
 const RECORD_OVERHEAD: usize = 400;
 
 /// What was read of the log and is not published yet, and the readings under way.

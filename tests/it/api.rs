@@ -1,8 +1,10 @@
-//! A running service as its callers meet it: errors, keys, lists, limits, callers, and the private port.
+//! A running service as its callers meet it: errors, keys, lists, limits, callers, equal meaning over both
+//! transports, and the private port.
 
 mod errors;
 mod keys;
 mod lists;
+mod meaning;
 mod people;
 mod private;
 mod subjects;

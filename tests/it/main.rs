@@ -12,7 +12,6 @@ mod dice;
 mod halts;
 mod instance;
 mod load;
-mod meaning;
 mod process;
 mod relay;
 mod script;

@@ -7,10 +7,10 @@ mod topic;
 
 use cmgate::contract::v1::RequestStatus;
 
+pub(crate) use self::lives::{Action, CARD, CARD_PROFILE, credential, items};
 use self::lives::{LIVES, Life};
-pub(crate) use self::lives::{credential, items};
 use self::play::{End, Player, Via};
-pub(crate) use self::play::{read, without_ids_and_times};
+pub(crate) use self::play::{read, status_number, take, without_ids_and_times};
 use crate::audit::{Acknowledged, audit, read_topic};
 use crate::client::{CARDS, DEV, Http};
 use crate::instance::{Instance, Place};

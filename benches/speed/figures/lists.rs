@@ -30,11 +30,11 @@ const FILL: &str = "
     DECLARE
         definitions text[];
         definition text;
+        removal text;
     BEGIN
-        SELECT array_agg(indexdef) INTO definitions FROM pg_indexes
-        WHERE tablename = 'request' AND indexname <> 'request_pkey';
-        EXECUTE (SELECT string_agg(format('DROP INDEX %I', indexname), '; ') FROM pg_indexes
-                 WHERE tablename = 'request' AND indexname <> 'request_pkey');
+        SELECT array_agg(indexdef), string_agg(format('DROP INDEX %I', indexname), '; ') INTO definitions, removal
+        FROM pg_indexes WHERE tablename = 'request' AND indexname <> 'request_pkey';
+        EXECUTE removal;
         ALTER TABLE request DROP CONSTRAINT request_pkey;
         INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
         SELECT new_id, 1, 1 + n % 7, type, user_id, user_id, template, at,

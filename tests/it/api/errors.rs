@@ -224,18 +224,6 @@ async fn a_call_whose_deadline_has_passed_changes_nothing() {
     assert_eq!(printed_events(&api.place, &[]).len(), 1);
 }
 
-fn assert_told(status: &Status, code: Code, reason: &str) {
-    let info = info(status);
-    assert_eq!((status.code(), info.reason.as_str(), info.domain.as_str()), (code, reason, "cmgate"), "{status:?}");
-    assert!(!status.message().is_empty(), "{status:?}");
-}
-
-/// The fields that an error blames.
-fn fields(status: &Status) -> Vec<String> {
-    let bad = status.get_details_bad_request().unwrap_or_else(|| panic!("no BadRequest in {status:?}"));
-    bad.field_violations.into_iter().map(|violation| violation.field).collect()
-}
-
 /// Calls for which there is no room are refused with the time to come back, and nothing of them is kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_with_too_much_to_do_says_when_to_come_back() {
@@ -255,4 +243,16 @@ async fn a_service_with_too_much_to_do_says_when_to_come_back() {
     }
     let listed = api.http.get(REQUESTS).await.json();
     assert_eq!(listed.as_array().unwrap().len(), created);
+}
+
+fn assert_told(status: &Status, code: Code, reason: &str) {
+    let info = info(status);
+    assert_eq!((status.code(), info.reason.as_str(), info.domain.as_str()), (code, reason, "cmgate"), "{status:?}");
+    assert!(!status.message().is_empty(), "{status:?}");
+}
+
+/// The fields that an error blames.
+fn fields(status: &Status) -> Vec<String> {
+    let bad = status.get_details_bad_request().unwrap_or_else(|| panic!("no BadRequest in {status:?}"));
+    bad.field_violations.into_iter().map(|violation| violation.field).collect()
 }

@@ -41,7 +41,7 @@ async fn nothing_is_lost_when_a_disk_is_full() {
         stages: None,
         variants: &[Disk::OfPostgres, Disk::OfKafka],
         rare: Disk::OfPostgres,
-        rounds: 1,
+        rounds: 2,
     };
     play(kind, async |stage, disk| {
         match disk {

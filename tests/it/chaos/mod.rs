@@ -33,9 +33,6 @@ use crate::services::Exclusive;
 use figures::Figures;
 use stage::{Stage, Wiring};
 
-/// Says how many rounds each kind has.
-const ROUNDS_ASKED: &str = "CMGATE_TEST_ROUNDS";
-
 /// Rounds of most kinds, unless `CMGATE_TEST_ROUNDS` says otherwise.
 const ROUNDS: u32 = 3;
 
@@ -97,5 +94,5 @@ async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Stage
 }
 
 fn rounds(otherwise: u32) -> u32 {
-    env::var(ROUNDS_ASKED).map_or(otherwise, |rounds| rounds.parse().unwrap())
+    env::var("CMGATE_TEST_ROUNDS").map_or(otherwise, |rounds| rounds.parse().unwrap())
 }

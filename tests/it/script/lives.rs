@@ -7,8 +7,8 @@ use tonic::Code;
 use crate::client::{CARDS, DEV, JUDGE, PAVLE, PROFILES, SECOND_JUDGE};
 
 /// The card that the samples know, and its profile.
-const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
-const CARD_PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
+pub(crate) const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
+pub(crate) const CARD_PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
 /// What requests of the script produce.
 const MADE_CARD: &str = "00000000-0000-0000-0000-0000000000c1";
 const MADE_PROFILE: &str = "00000000-0000-0000-0000-0000000000d1";
@@ -52,7 +52,9 @@ pub(super) struct Step {
     pub(super) leads_to: Result<Status, Code>,
 }
 
-pub(super) enum Action {
+/// What is done to a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Action {
     Approve(&'static [(&'static str, Option<&'static str>)]),
     Deny,
     Start,

@@ -17,6 +17,9 @@ use crate::instance::Instance;
 /// The documented path.
 const SMARTCARDS: &str = "/CertificateManagement/api/v1.0/smartcards";
 
+/// The answer to reset of cards that are bound.
+const ATR: &str = "3b8d01";
+
 /// Statuses with their names and numbers in the REST API.
 const STATUSES: [(RequestStatus, &str, u8); 7] = [
     (RequestStatus::Pending, "Pending", 16),
@@ -121,7 +124,7 @@ impl Player {
         match self.via {
             Via::Rest => {
                 let answer = self.http.get(&format!("{REQUESTS}/{id}")).await;
-                assert_eq!(answer.json()["Status"], number(status), "{}: {answer:?}", life.name);
+                assert_eq!(answer.json()["Status"], status_number(status), "{}: {answer:?}", life.name);
             }
             Via::Grpc => {
                 let request = read(&mut self.client, id).await;
@@ -131,52 +134,16 @@ impl Player {
     }
 
     async fn take(&mut self, step: &Step, id: &str) -> Result<Request, Status> {
-        let client = &mut self.client;
-        let (by, id) = (step.by, id.to_owned());
-        let request = match &step.action {
-            Action::Approve(delivered) => {
-                let message = ApproveRequestRequest { id, data_items: items(delivered), ..Default::default() };
-                client.approve_request(sent_by(by, message)).await?.into_inner().request
-            }
-            Action::Deny => {
-                let message = DenyRequestRequest { id, comment: "no".to_owned(), ..Default::default() };
-                client.deny_request(sent_by(by, message)).await?.into_inner().request
-            }
-            Action::Start => {
-                let message = StartRequestRequest { id, ..Default::default() };
-                client.start_request(sent_by(by, message)).await?.into_inner().request
-            }
+        match step.action {
             Action::Bind(card_id) if self.via == Via::Rest && step.leads_to.is_ok() => {
-                let body = json!({ "requestid": id, "cardid": card_id, "atr": "3b8d01" }).to_string();
+                let body = json!({ "requestid": id, "cardid": card_id, "atr": ATR }).to_string();
                 let headers = [("Content-Type", "application/json")];
-                let answer = self.http.by(by).send("POST", SMARTCARDS, &headers, &body).await;
+                let answer = self.http.by(step.by).send("POST", SMARTCARDS, &headers, &body).await;
                 assert_eq!(answer.status, 201, "{answer:?}");
-                Some(read(client, &id).await)
+                Ok(read(&mut self.client, id).await)
             }
-            Action::Bind(card_id) => {
-                let (card_id, atr) = ((*card_id).to_owned(), "3b8d01".to_owned());
-                let message = BindSmartcardRequest { id, card_id, atr, ..Default::default() };
-                client.bind_smartcard(sent_by(by, message)).await?.into_inner().request
-            }
-            Action::Complete(profile, smartcard) => {
-                let new_credential = credential(profile, smartcard);
-                let message = CompleteRequestRequest { id, new_credential, ..Default::default() };
-                client.complete_request(sent_by(by, message)).await?.into_inner().request
-            }
-            Action::Fail => {
-                let message = FailRequestRequest { id, comment: "the printer burns".to_owned(), ..Default::default() };
-                client.fail_request(sent_by(by, message)).await?.into_inner().request
-            }
-            Action::Cancel => {
-                let message = CancelRequestRequest { id, ..Default::default() };
-                client.cancel_request(sent_by(by, message)).await?.into_inner().request
-            }
-            Action::Abandon => {
-                let message = AbandonRequestRequest { id, ..Default::default() };
-                client.abandon_request(sent_by(by, message)).await?.into_inner().request
-            }
-        };
-        Ok(request.expect("every answer has its request"))
+            action => take(&mut self.client, step.by, action, id).await,
+        }
     }
 
     async fn try_what_is_refused(&mut self) {
@@ -234,13 +201,61 @@ impl Player {
     }
 }
 
+/// Does something to a request, over gRPC.
+pub(crate) async fn take(
+    client: &mut RequestServiceClient<Channel>,
+    by: &str,
+    action: Action,
+    id: &str,
+) -> Result<Request, Status> {
+    let id = id.to_owned();
+    let request = match action {
+        Action::Approve(delivered) => {
+            let message = ApproveRequestRequest { id, data_items: items(delivered), ..Default::default() };
+            client.approve_request(sent_by(by, message)).await?.into_inner().request
+        }
+        Action::Deny => {
+            let message = DenyRequestRequest { id, comment: "no".to_owned(), ..Default::default() };
+            client.deny_request(sent_by(by, message)).await?.into_inner().request
+        }
+        Action::Start => {
+            let message = StartRequestRequest { id, ..Default::default() };
+            client.start_request(sent_by(by, message)).await?.into_inner().request
+        }
+        Action::Bind(card_id) => {
+            let (card_id, atr) = (card_id.to_owned(), ATR.to_owned());
+            let message = BindSmartcardRequest { id, card_id, atr, ..Default::default() };
+            client.bind_smartcard(sent_by(by, message)).await?.into_inner().request
+        }
+        Action::Complete(profile, smartcard) => {
+            let new_credential = credential(profile, smartcard);
+            let message = CompleteRequestRequest { id, new_credential, ..Default::default() };
+            client.complete_request(sent_by(by, message)).await?.into_inner().request
+        }
+        Action::Fail => {
+            let message = FailRequestRequest { id, comment: "the printer burns".to_owned(), ..Default::default() };
+            client.fail_request(sent_by(by, message)).await?.into_inner().request
+        }
+        Action::Cancel => {
+            let message = CancelRequestRequest { id, ..Default::default() };
+            client.cancel_request(sent_by(by, message)).await?.into_inner().request
+        }
+        Action::Abandon => {
+            let message = AbandonRequestRequest { id, ..Default::default() };
+            client.abandon_request(sent_by(by, message)).await?.into_inner().request
+        }
+    };
+    Ok(request.expect("every answer has its request"))
+}
+
 /// Reads a request that must be there.
 pub(crate) async fn read(client: &mut RequestServiceClient<Channel>, id: &str) -> Request {
     let answer = client.get_request(GetRequestRequest { id: id.to_owned() }).await;
     answer.unwrap().into_inner().request.unwrap()
 }
 
-fn number(status: RequestStatus) -> u8 {
+/// The number of a status in the REST API.
+pub(crate) fn status_number(status: RequestStatus) -> u8 {
     STATUSES.iter().find(|(named, ..)| *named == status).map(|(_, _, number)| *number).expect("every status has one")
 }
 

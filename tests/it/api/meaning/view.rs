@@ -5,6 +5,8 @@ use cmgate::contract::v1::{DataItem, Request, RequestStatus as Status, RequestTy
 use prost_types::Timestamp;
 use serde_json::{Value, json};
 
+use crate::script::status_number;
+
 /// What stands for an id that is not there.
 const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -81,18 +83,5 @@ fn type_number(kind: Type) -> u8 {
         Type::OnlineUpdate => 10,
         Type::TemporaryCardEnroll => 11,
         Type::OfflineUnblock => 14,
-    }
-}
-
-fn status_number(status: Status) -> u8 {
-    match status {
-        Status::Unspecified => panic!("every request has a status"),
-        Status::Approved => 3,
-        Status::Denied => 4,
-        Status::Completed => 8,
-        Status::Failed => 9,
-        Status::Pending => 16,
-        Status::Canceled => 17,
-        Status::Executing => 18,
     }
 }

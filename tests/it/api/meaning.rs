@@ -18,20 +18,17 @@ use tonic::transport::Channel;
 use self::draft::{Draft, drafts};
 use self::view::shown;
 use self::walk::{Step, steps};
+use super::Api;
 use crate::client::{Http, REQUESTS, creation};
-use crate::instance::{Instance, Place};
 use crate::script::{read, without_ids_and_times};
-use crate::services::{DatabaseFile, fresh_topic};
 
 /// Drafts that are tried, unless `PROPTEST_CASES` says how many.
 const CASES: u32 = 150;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_transport_takes_both_show_with_equal_meaning() {
-    let file = DatabaseFile::create();
-    let place = Place { database: file.url(), topic: fresh_topic() };
-    let instance = Instance::start_with(&place, &[("CMGATE__KAFKA__BROKERS", "")]);
-    let both = Both { client: instance.client(), http: Http::public(&instance) };
+    let api = Api::start();
+    let both = Both { client: api.client.clone(), http: api.http.clone() };
     let runtime = Handle::current();
     let cases = env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap());
     let taken = spawn_blocking(move || {

@@ -8,11 +8,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::client::{CARDS, DEV, PAVLE, PROFILES};
-use crate::script::{credential, items};
-
-/// The card that the samples know, and its profile.
-const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
-const CARD_PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
+use crate::script::{CARD, CARD_PROFILE, credential, items};
 
 /// Types with their names in the REST API: those that make something new, and those about something known.
 const MAKING: [(Type, &str); 2] = [(Type::Enroll, "Enroll"), (Type::TemporaryCardEnroll, "TemporaryCards")];
