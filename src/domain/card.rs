@@ -28,13 +28,13 @@ impl CardId {
     /// Checks an id that arrived in `field`.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] naming the field, unless the id is 1 to 128 visible ASCII characters.
+    /// [`Refusal::Invalid`] naming the field, unless the id is 1 to 128 visible ASCII characters, spaces around it aside.
     pub fn parse(field: &str, text: &str) -> Result<Self, Refusal> {
         Self::read(text).map_err(|problem| Refusal::invalid(field, problem))
     }
 
     fn read(text: &str) -> Result<Self, String> {
-        let text = text.trim();
+        let text = text.trim_matches(' ');
         if let Ok(guid) = Uuid::try_parse(text) {
             return Ok(Self(guid.to_string()));
         }
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_no_card_id_is_refused() {
-        for text in ["", " ", "two words", "nul\0", "größer", &"7".repeat(129)] {
+        for text in ["", " ", "\u{a0}1", "1\t", "two words", "nul\0", "größer", &"7".repeat(129)] {
             assert!(CardId::parse("cardid", text).is_err(), "{text:?}");
         }
     }

@@ -19,10 +19,10 @@ impl Parameters {
         Ok(Self(parameters.0))
     }
 
-    /// The value of a parameter without the blanks around it; empty if it is not given.
+    /// The value of a parameter without the spaces around it; empty if it is not given.
     pub(super) fn get(&self, name: &str, violations: &mut Violations) -> &str {
         let mut given = self.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
-        let value = given.next().map_or("", |(_, value)| value.trim());
+        let value = given.next().map_or("", |(_, value)| value.trim_matches(' '));
         if given.next().is_some() {
             violations.add(name, "must be given once");
         }
