@@ -37,6 +37,7 @@ async fn main() {
     }
     let settings = Settings::from_environment();
     println!("{} rounds of {:?}, figures: {}", settings.rounds, settings.duration, settings::told(&arguments));
+    topic::warm_up().await;
     let mut table = Table::default();
     for (name, measure) in figures::ALL {
         if arguments.is_empty() || arguments.iter().any(|wanted| name == wanted) {

@@ -8,14 +8,32 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cmgate::domain::{Position, ShardCount};
-use cmgate::kafka::{KafkaSettings, read_tails};
+use cmgate::kafka::{KafkaSettings, Publisher, Record, ensure_topic, read_tails};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
+use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::core::TOPOLOGY;
 use crate::place::{self, Place};
+
+/// Transactions after which the broker has compiled what they take.
+const WARM_UP: usize = 2_000;
+
+/// Has the broker carry out transactions, so that what is measured meets one that has run for a while.
+pub(crate) async fn warm_up() {
+    let kafka = settings("warm.up");
+    ensure_topic(&kafka).await.unwrap();
+    let publishing = tokio::task::spawn_blocking(move || {
+        let mut publisher = Publisher::fence(&kafka, 0).unwrap();
+        let record =
+            |partition| Record { partition, key: String::new(), value: vec![0; 500], headers: OwnedHeaders::new() };
+        for _ in 0..WARM_UP {
+            publisher.publish((0..TOPOLOGY.0).map(|shard| record(shard.into())).collect()).unwrap();
+        }
+    });
+    publishing.await.unwrap();
+}
 
 /// How to reach a topic.
 pub(crate) fn settings(topic: &str) -> KafkaSettings {

@@ -3,6 +3,7 @@
 mod catalog;
 mod error;
 mod reader;
+mod spread;
 mod subjects;
 mod writer;
 

@@ -1,17 +1,19 @@
 //! The coalescing writer: commands that wait while a commit runs share the next one.
 //!
-//! A lane owns a set of shards, takes all that is waiting, commits it as one batch and answers each caller after the
+//! A lane has a set of shards, takes all that is waiting, commits it as one batch and answers each caller after the
 //! commit. There is no timer: an idle lane commits a lone command at once, a busy one gathers a batch by being busy.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Error;
+use super::spread::{Crowd, Spread};
 use crate::domain::{Command, Request, ShardCount};
 use crate::feed::Feed;
 use crate::store::{LoggedEvent, Reply, Store, StoreError};
@@ -23,7 +25,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How much the writer does at once.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterSettings {
-    /// Lanes, each with a commit under way; 1 for a store that can only write one batch at a time.
+    /// Most lanes, each with a commit under way; 1 for a store that can only write one batch at a time.
     pub lanes: u16,
     /// Most commands in one batch.
     pub max_batch: usize,
@@ -41,6 +43,7 @@ impl Default for WriterSettings {
 #[derive(Clone, Debug)]
 pub struct Writer {
     lanes: Arc<[mpsc::Sender<Submission>]>,
+    spread: Arc<Spread>,
     shards: ShardCount,
     broken: CancellationToken,
 }
@@ -59,9 +62,12 @@ impl Writer {
     #[must_use]
     pub fn start(store: &Arc<dyn Store>, feed: &Arc<Feed>, settings: WriterSettings, tasks: &TaskTracker) -> Self {
         let broken = CancellationToken::new();
+        let shards = store.topology().shards;
+        let lanes = settings.lanes.min(shards.get());
+        let spread = Arc::new(Spread::over(lanes.into()));
         let start_lane = |_| {
             let (sender, waiting) = mpsc::channel(settings.max_waiting);
-            let lane = Lane { store: Arc::clone(store), feed: Arc::clone(feed), settings };
+            let lane = Lane { store: Arc::clone(store), feed: Arc::clone(feed), spread: Arc::clone(&spread), settings };
             let guard = broken.clone().drop_guard();
             tasks.spawn(async move {
                 lane.run(waiting).await;
@@ -69,9 +75,8 @@ impl Writer {
             });
             sender
         };
-        let shards = store.topology().shards;
-        let lanes = (0..settings.lanes.min(shards.get())).map(start_lane).collect();
-        Self { lanes, shards, broken }
+        let lanes = (0..lanes).map(start_lane).collect();
+        Self { lanes, spread, shards, broken }
     }
 
     /// Cancelled if a lane ends by a defect. Its shards cannot be written any more, so the process had better end.
@@ -87,8 +92,14 @@ impl Writer {
     pub async fn submit(&self, command: Command, deadline: Option<Instant>) -> Result<Arc<Request>, Error> {
         let (answer, answered) = oneshot::channel();
         let shard = self.shards.shard_of(command.request);
-        let lane = &self.lanes[shard.index() % self.lanes.len()];
-        lane.try_send(Submission { command, deadline, answer })?;
+        let send = |submission| self.lanes[self.spread.lane_of(shard)].try_send(submission);
+        match send(Submission { command, deadline, answer }) {
+            Err(TrySendError::Full(submission)) => {
+                self.spread.widen();
+                send(submission)?;
+            }
+            sent => sent?,
+        }
         // A lane answers everything it took, unless its task is torn down; then nobody knows how far it came.
         answered.await.unwrap_or_else(|_| Err(StoreError::NoAnswer(COMMIT_TIMEOUT).into()))
     }
@@ -97,6 +108,7 @@ impl Writer {
 struct Lane {
     store: Arc<dyn Store>,
     feed: Arc<Feed>,
+    spread: Arc<Spread>,
     settings: WriterSettings,
 }
 
@@ -105,6 +117,7 @@ impl Lane {
         let WriterSettings { max_batch, max_waiting, .. } = self.settings;
         let mut waiting = VecDeque::new();
         let mut fresh = Vec::new();
+        let mut crowd = Crowd::default();
         loop {
             if waiting.is_empty() && arrivals.recv_many(&mut fresh, max_batch).await == 0 {
                 return;
@@ -119,6 +132,7 @@ impl Lane {
             waiting.extend(fresh.drain(..));
             let batch = take_batch(&mut waiting, max_batch);
             if !batch.is_empty() {
+                self.spread.note(&mut crowd, batch.len());
                 self.carry_out(batch).await;
             }
         }

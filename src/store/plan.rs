@@ -189,7 +189,7 @@ impl Plan {
 
     /// What each member hears, once the events of the changes, as [`Self::events`] places them, are committed.
     pub(super) fn replies(self, events: Vec<LoggedEvent>) -> Vec<Reply> {
-        let applied: HashMap<RequestId, Applied> = self
+        let mut applied: HashMap<RequestId, Applied> = self
             .changes
             .into_iter()
             .zip(events)
@@ -198,7 +198,7 @@ impl Plan {
         let reply = |member| match member {
             Member::Known(reply) => reply,
             // A batch has at most one command per request, and `of` made a change for each id that it noted here.
-            Member::Change(id) => applied.get(&id).cloned().ok_or(Refusal::RequestNotFound(id)),
+            Member::Change(id) => applied.remove(&id).ok_or(Refusal::RequestNotFound(id)),
         };
         self.replies.into_iter().map(reply).collect()
     }

@@ -28,7 +28,10 @@ const FIND_KEYS: &str = "
 
 /// Writes a batch whole: its rows, its keys, its places in the log and its events. The steps lock in the order of the store:
 /// the heads wait for the keys. An event without a position is not taken by the log, and then nothing of the batch is written.
-const WRITE: &str = "
+macro_rules! write_statement {
+    ($changed:literal, $keyed:literal, $after_keys:literal) => {
+        concat!(
+            "
     WITH change AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::smallint[], $5::smallint[], $6::uuid[],
                              $7::uuid[], $8::uuid[], $9::timestamptz[], $10::text[], $11::smallint[], $12::bigint[],
@@ -38,21 +41,40 @@ const WRITE: &str = "
     ), created AS (
         INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
         SELECT id, version, status, type, target, originator, template, at, document::json FROM change WHERE is_new
-    ), changed AS (
-        UPDATE request SET version = change.version, status = change.status, document = change.document::json
-        FROM change WHERE request.id = change.id AND NOT change.is_new
-    ), keyed AS (
-        INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at)
-        SELECT caller, key, fingerprint, document::json, at FROM change WHERE key IS NOT NULL ORDER BY caller, key
-        RETURNING 1
-    ), taken AS MATERIALIZED (
-        SELECT shard, first FROM take_positions($19, $20) WHERE (SELECT count(*) FROM keyed) >= 0
+    ), ",
+            $changed,
+            $keyed,
+            "taken AS MATERIALIZED (
+        SELECT shard, first FROM take_positions($19, $20) ",
+            $after_keys,
+            "
     ), appended AS (
         INSERT INTO event_log (shard, pos, request_id, version, type, at, day, traceparent, payload)
         SELECT shard, taken.first + nth, id, version, event, at, (at AT TIME ZONE 'UTC')::date, traceparent, payload
         FROM change LEFT JOIN taken USING (shard)
     )
-    SELECT shard, first FROM taken";
+    SELECT shard, first FROM taken"
+        )
+    };
+}
+
+/// Writes any batch.
+const WRITE: &str = write_statement!(
+    "changed AS (
+        UPDATE request SET version = change.version, status = change.status, document = change.document::json
+        FROM change WHERE request.id = change.id AND NOT change.is_new
+    ), ",
+    "keyed AS (
+        INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at)
+        SELECT caller, key, fingerprint, document::json, at FROM change WHERE key IS NOT NULL ORDER BY caller, key
+        RETURNING 1
+    ), ",
+    "WHERE (SELECT count(*) FROM keyed) >= 0"
+);
+
+/// Writes a batch of new requests without keys. A step costs the server, also one that has nothing to do: all of them take
+/// half as long again for a lone request.
+const WRITE_NEW: &str = write_statement!("", "", "");
 
 /// Carries out a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
@@ -193,7 +215,8 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
     let demand = plan.demand();
     let documents: Result<Vec<String>, StoreError> =
         plan.changes.iter().map(|change| document::write("request", change.request.id, &*change.request)).collect();
-    let rows = sqlx::query(WRITE)
+    let is_plain = plan.changes.iter().all(|change| change.is_new && change.key.is_none());
+    let rows = sqlx::query(if is_plain { WRITE_NEW } else { WRITE })
         .bind(column(plan, |change| change.request.id.uuid()))
         .bind(column(plan, |change| change.is_new))
         .bind(column(plan, |change| change.request.version.get().cast_signed()))
