@@ -65,7 +65,7 @@ impl Limits {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Writer {
-    /// Transactions under way at once; `SQLite` has one, whatever is said here. Default: 4.
+    /// Most transactions under way at once; few callers share one. `SQLite` has one, whatever is said here. Default: 4.
     #[serde(deserialize_with = "text::deserialize")]
     pub lanes: u16,
     /// Most commands in one transaction. Default: 512.

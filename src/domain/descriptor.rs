@@ -21,12 +21,16 @@ impl Sid {
             return None;
         }
         let authority = number(parts.next()?).filter(|authority| *authority < 1 << 48)?;
-        let subs: Vec<u32> = parts.map(|part| number(part)?.try_into().ok()).collect::<Option<_>>()?;
-        if !(1..=15).contains(&subs.len()) {
-            return None;
+        let mut sid = String::with_capacity(text.len());
+        // Writing to a String cannot fail; so below.
+        let _ = write!(sid, "S-1-{authority}");
+        let mut subs = 0;
+        for part in parts {
+            let sub: u32 = number(part)?.try_into().ok()?;
+            let _ = write!(sid, "-{sub}");
+            subs += 1;
         }
-        let subs: Vec<String> = subs.iter().map(u32::to_string).collect();
-        Some(Self(format!("S-1-{authority}-{}", subs.join("-"))))
+        (1..=15).contains(&subs).then_some(Self(sid))
     }
 }
 
