@@ -92,13 +92,13 @@ impl Writer {
     pub async fn submit(&self, command: Command, deadline: Option<Instant>) -> Result<Arc<Request>, Error> {
         let (answer, answered) = oneshot::channel();
         let shard = self.shards.shard_of(command.request);
-        let send = |submission| self.lanes[self.spread.lane_of(shard)].try_send(submission);
-        match send(Submission { command, deadline, answer }) {
+        let lane = || &self.lanes[self.spread.lane_of(shard)];
+        match lane().try_send(Submission { command, deadline, answer }) {
             Err(TrySendError::Full(submission)) => {
                 self.spread.widen();
-                send(submission)?;
+                lane().try_send(submission)?;
             }
-            sent => sent?,
+            result => result?,
         }
         // A lane answers everything it took, unless its task is torn down; then nobody knows how far it came.
         answered.await.unwrap_or_else(|_| Err(StoreError::NoAnswer(COMMIT_TIMEOUT).into()))

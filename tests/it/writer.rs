@@ -1,17 +1,18 @@
-//! The coalescing writer over a real database: who shares a batch with a command that the database refuses comes to no harm.
+//! The coalescing writer over a real database: who shares a batch with a command that the database refuses comes to no harm,
+//! and work moves between its lanes without a trace.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cmgate::domain::{Command, RequestId};
+use cmgate::domain::{Command, Position, RequestId, Status};
 use cmgate::feed::Feed;
 use cmgate::service::{Error, Writer, WriterSettings};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::client::wait_until;
-use crate::commands::{comment, creation, request};
+use crate::commands::{approve, approver, comment, creation, request, wish};
 use crate::store::Place;
 
 /// The comment that the database of this test does not take.
@@ -19,6 +20,13 @@ const POISON: &str = "poison";
 
 /// Commands of one batch, each of another request.
 const MEMBERS: usize = 20;
+
+/// Callers who make a crowd.
+const CROWD: usize = 1_000;
+/// Calls one after the other, after which there is none any more.
+const LONE: usize = 200;
+/// Commands that show how many lanes are used.
+const PROBES: usize = 64;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_the_database_refuses_harms_no_neighbour() {
@@ -32,15 +40,10 @@ async fn a_member_that_the_database_refuses_harms_no_neighbour() {
 
     // While the first command waits for the table, the others gather behind it.
     let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
-    let mut held = stranger.begin().await.unwrap();
-    sqlx::query("LOCK TABLE request IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
+    let mut held = hold_requests(&mut stranger).await;
     let mut answers = JoinSet::new();
     submit(&mut answers, &writer, creation(request(0)));
-    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'request'::regclass AND NOT granted)";
-    wait_until("the first batch waits for the table", async || {
-        sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *held).await.unwrap()
-    })
-    .await;
+    wait_until("the first batch waits for the table", async || waiting(&mut held).await > 0).await;
     let mut poison = request(0);
     poison.comment = comment(POISON);
     let poisoned = poison.id;
@@ -67,6 +70,71 @@ async fn a_member_that_the_database_refuses_harms_no_neighbour() {
     assert_eq!(created.len(), MEMBERS);
     assert_eq!(store.get(&created).await.unwrap().len(), MEMBERS);
     assert!(store.get(&[poisoned]).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_spread_over_lanes_and_gathered_again() {
+    let place = Place::postgres().await;
+    let store = place.open().await;
+    let feed = Arc::new(Feed::new(store.topology().shards));
+    let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+    assert_eq!(transactions_at_once(&place, &writer).await, 1);
+
+    // Lives go on while their lanes change.
+    let crowd: JoinSet<()> = (0..CROWD).map(|_| live(writer.clone())).collect();
+    crowd.join_all().await;
+    assert!(transactions_at_once(&place, &writer).await > 1, "a crowd has one lane");
+    for _ in 0..LONE {
+        live(writer.clone()).await;
+    }
+    assert_eq!(transactions_at_once(&place, &writer).await, 1);
+
+    let mut events = 0;
+    for (shard, head) in store.topology().shards.shards().zip(store.heads().await.unwrap()) {
+        let log = store.read_log(shard, Position::START, 10_000).await.unwrap();
+        let positions: Vec<u64> = log.iter().map(|event| event.position.get()).collect();
+        assert_eq!(positions, (1..=head.get()).collect::<Vec<_>>());
+        events += log.len();
+    }
+    assert_eq!(events, 2 * (CROWD + LONE) + 3 * PROBES);
+}
+
+/// Creates a request and approves it.
+async fn live(writer: Writer) {
+    let created = writer.submit(creation(request(1)), None).await.unwrap();
+    let approved = writer.submit(wish(approver(1), created.id, approve()), None).await.unwrap();
+    assert_eq!((approved.id, approved.status()), (created.id, Status::Approved));
+}
+
+/// How many transactions a writer begins for a few commands at once.
+async fn transactions_at_once(place: &Place, writer: &Writer) -> i64 {
+    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+    let mut held = hold_requests(&mut stranger).await;
+    let mut answers = JoinSet::new();
+    for _ in 0..PROBES {
+        submit(&mut answers, writer, creation(request(0)));
+    }
+    wait_until("a batch waits for the table", async || waiting(&mut held).await > 0).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let transactions = waiting(&mut held).await;
+    held.rollback().await.unwrap();
+    for (_, answered) in answers.join_all().await {
+        answered.unwrap();
+    }
+    transactions
+}
+
+/// Locks the table of requests, so that every write waits.
+async fn hold_requests(connection: &mut PgConnection) -> Transaction<'_, Postgres> {
+    let mut held = connection.begin().await.unwrap();
+    sqlx::query("LOCK TABLE request IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
+    held
+}
+
+/// How many wait for the table of requests.
+async fn waiting(held: &mut Transaction<'_, Postgres>) -> i64 {
+    let waits = "SELECT count(*) FROM pg_locks WHERE relation = 'request'::regclass AND NOT granted";
+    sqlx::query_scalar(waits).fetch_one(&mut **held).await.unwrap()
 }
 
 fn submit(answers: &mut JoinSet<(RequestId, Result<RequestId, Error>)>, writer: &Writer, command: Command) {
