@@ -10,7 +10,7 @@ mod place;
 mod races;
 mod writes;
 
-pub(crate) use place::Place;
+pub(crate) use place::{Place, whole_log};
 
 /// Runs every test on each store, in a database of its own.
 macro_rules! suite {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cmgate::domain::{Command, Position, RequestId, Status};
+use cmgate::domain::{Command, RequestId, Status};
 use cmgate::feed::Feed;
 use cmgate::service::{Error, Writer, WriterSettings};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::wait_until;
 use crate::commands::{approve, approver, comment, creation, request, wish};
-use crate::store::Place;
+use crate::store::{Place, whole_log};
 
 /// The comment that the database of this test does not take.
 const POISON: &str = "poison";
@@ -89,14 +89,7 @@ async fn a_crowd_is_spread_over_lanes_and_gathered_again() {
     }
     assert_eq!(transactions_at_once(&place, &writer).await, 1);
 
-    let mut events = 0;
-    for (shard, head) in store.topology().shards.shards().zip(store.heads().await.unwrap()) {
-        let log = store.read_log(shard, Position::START, 10_000).await.unwrap();
-        let positions: Vec<u64> = log.iter().map(|event| event.position.get()).collect();
-        assert_eq!(positions, (1..=head.get()).collect::<Vec<_>>());
-        events += log.len();
-    }
-    assert_eq!(events, 2 * (CROWD + LONE) + 3 * PROBES);
+    assert_eq!(whole_log(&*store).await.len(), 2 * (CROWD + LONE) + 3 * PROBES);
 }
 
 /// Creates a request and approves it.

@@ -98,7 +98,7 @@ pub(super) async fn read(store: &dyn Store, id: RequestId) -> Request {
 
 /// The whole log, shard by shard, after checking that it is whole: positions are dense from 1, the heads agree, every event
 /// lies in the shard of its request, and every request has one event for each of its versions, in order.
-pub(super) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
+pub(crate) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
     let shards = store.topology().shards;
     let heads = store.heads().await.unwrap();
     assert_eq!(heads.len(), usize::from(shards.get()), "a head for every shard");
