@@ -93,7 +93,11 @@ impl Generator {
         if self.below(12) == 0 {
             return self.wrong();
         }
-        if let Some(choices) = schema["enum"].as_array() {
+        // What has several forms is a choice in each of them.
+        let forms = schema["oneOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice);
+        let forms = forms.iter().map(|form| description.resolve(form));
+        let choices: Vec<&Value> = forms.filter_map(|form| form["enum"].as_array()).flatten().collect();
+        if !choices.is_empty() {
             return choices[self.below(choices.len())].clone();
         }
         let names = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
