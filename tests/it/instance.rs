@@ -21,6 +21,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait until a service listens.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// What stands in the log's line on a call that went well; under load there are thousands of them.
+const ORDINARY: &str = " INFO call{";
+
 /// Where instances of one test keep and publish.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -108,7 +111,9 @@ impl Drop for Instance {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- log of the service at {}\n{}", self.public, self.log());
+            let log = self.log();
+            let told: Vec<&str> = log.lines().filter(|line| !line.contains(ORDINARY)).collect();
+            eprintln!("--- log of the service at {}, but for calls that went well\n{}", self.public, told.join("\n"));
         }
     }
 }

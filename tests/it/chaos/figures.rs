@@ -1,8 +1,9 @@
-//! The line of figures at the end of each kind of fault.
+//! The line of figures at the end of each kind of fault. After a failure the reason stands beside it, since the logs of the
+//! services come in between.
 
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
+use std::{fmt, panic, thread};
 
 use crate::audit::{Report, Violation};
 
@@ -28,6 +29,7 @@ struct Counts {
 
 impl Figures {
     pub(super) fn new(kind: &'static str, seed: u64) -> Self {
+        remember_panics();
         Self { kind, seed, counts: Mutex::default() }
     }
 
@@ -93,6 +95,25 @@ impl fmt::Display for Figures {
 
 impl Drop for Figures {
     fn drop(&mut self) {
+        if thread::panicking() {
+            for reason in PANICS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                println!("chaos: {reason}");
+            }
+        }
         println!("{self}");
     }
+}
+
+/// Every panic of this process: that of a client tells more than that of the test which waits for it.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn remember_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic.to_string());
+            before(panic);
+        }));
+    });
 }

@@ -14,6 +14,8 @@ use crate::services::kafka;
 
 /// A consumer that was given nothing for so long is replaced: after a restart of its broker one can stand still.
 const STALL: Duration = Duration::from_secs(1);
+/// The most that a consumer is given for that, twice as much each time: on a busy machine the start of one takes long.
+const LONGEST_STALL: Duration = Duration::from_secs(4);
 
 /// The consumer; it ends with this value.
 pub(super) struct Watch {
@@ -60,6 +62,7 @@ impl Drop for Watch {
 
 fn read(topic: &str, seen: &Seen) {
     let mut next = vec![Offset::Beginning; seen.positions.len()];
+    let mut stall = STALL;
     while !seen.ended.load(Ordering::Acquire) {
         let consumer = consumer();
         let mut assignment = TopicPartitionList::new();
@@ -68,10 +71,12 @@ fn read(topic: &str, seen: &Seen) {
         }
         consumer.assign(&assignment).unwrap();
         let mut last_delivery = Instant::now();
-        while last_delivery.elapsed() < STALL && !seen.ended.load(Ordering::Acquire) {
+        stall = (stall * 2).min(LONGEST_STALL);
+        while last_delivery.elapsed() < stall && !seen.ended.load(Ordering::Acquire) {
             // Errors are those of a broker that is away.
             if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
                 last_delivery = Instant::now();
+                stall = STALL;
                 let partition = usize::try_from(message.partition()).unwrap();
                 next[partition] = Offset::Offset(message.offset() + 1);
                 seen.note(partition, &message);
