@@ -152,7 +152,8 @@ pub trait Store: Send + Sync + 'static {
     /// The last position of every shard, in the order of the shards.
     async fn heads(&self) -> Result<Vec<Position>, StoreError>;
 
-    /// Reads up to `limit` events of a shard after a position, in order; fewer if they take more than [`LOG_READ_BYTES`].
+    /// Reads up to `limit` events of a shard after a position, in order; at least one if there is any, but not all if they take
+    /// more than [`LOG_READ_BYTES`] or lie apart.
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError>;
 
     /// When the first event of a shard after a position was made.

@@ -1,6 +1,7 @@
 //! One suite of behaviour over both stores: what holds for one holds for the other.
 
 mod catalogue;
+mod days;
 mod durability;
 mod keys;
 mod lists;

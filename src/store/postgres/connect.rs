@@ -76,6 +76,7 @@ impl Postgres {
             options,
             topology: settings.topology,
             candidates: Arc::default(),
+            recent: Arc::default(),
         })
     }
 }

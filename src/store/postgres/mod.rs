@@ -10,6 +10,7 @@ mod lines;
 mod log;
 mod maintain;
 mod read;
+mod recent;
 mod subject;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub struct Postgres {
     options: PgConnectOptions,
     topology: Topology,
     candidates: Arc<lane_lock::Candidates>,
+    recent: Arc<recent::Recent>,
 }
 
 #[async_trait]
@@ -90,11 +92,11 @@ impl Store for Postgres {
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
-        log::read(&self.relay, shard, after, limit).await
+        log::read(self, shard, after, limit).await
     }
 
     async fn logged_at(&self, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError> {
-        log::logged_at(&self.relay, shard, after).await
+        log::logged_at(self, shard, after).await
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {

@@ -1,0 +1,113 @@
+//! The days of the newest events that were read. What follows them is looked for from there on, so that the log of a year costs
+//! a reader no more than that of a week, and nobody waits for a lock on the partition of an old day.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::NaiveDate;
+
+use crate::domain::{Position, Shard};
+use crate::store::LoggedEvent;
+
+/// Of each shard the newest day of which events were read.
+#[derive(Debug, Default)]
+pub(super) struct Recent(Mutex<HashMap<Shard, Newest>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    day: NaiveDate,
+    /// The first position of that day that was read.
+    first: Position,
+}
+
+impl Recent {
+    /// The day from which on what follows a position is likely to stand: the one before the newest, since the clocks of
+    /// processes differ a little. They may differ more, so what is found has to be checked.
+    pub(super) fn day_after(&self, shard: Shard, position: Position) -> Option<NaiveDate> {
+        let newest = *self.lock().get(&shard)?;
+        (newest.first <= position).then_some(newest.day)?.pred_opt()
+    }
+
+    /// Takes note of events of a shard that were read, in their order.
+    pub(super) fn note(&self, events: &[LoggedEvent]) {
+        let Some(last) = events.last() else { return };
+        let day = last.at.day();
+        let of_that_day = events.iter().rev().take_while(|event| event.at.day() == day);
+        let Some(first) = of_that_day.map(|event| event.position).last() else { return };
+        let mut shards = self.lock();
+        let newest = shards.entry(last.shard).or_insert(Newest { day, first });
+        if newest.day == day {
+            newest.first = newest.first.min(first);
+        } else if newest.first < first {
+            *newest = Newest { day, first };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Shard, Newest>> {
+        // The map is whole between any two statements, so a panic elsewhere cannot have left it broken.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{EventType, RequestId, Timestamp, Version};
+
+    const SHARD: Shard = Shard::new(3);
+
+    #[test]
+    fn what_follows_the_newest_day_is_looked_for_from_the_day_before() {
+        let recent = Recent::default();
+        assert_eq!(day_after(&recent, 7), None);
+        recent.note(&[event(6, 1), event(7, 2), event(8, 2)]);
+        assert_eq!(day_after(&recent, 6), None);
+        assert_eq!(day_after(&recent, 7), Some(day(1)));
+        assert_eq!(day_after(&recent, 900), Some(day(1)));
+        assert_eq!(recent.day_after(Shard::new(0), Position::new(7)), None);
+    }
+
+    #[test]
+    fn a_reader_of_old_events_makes_nobody_forget_the_newest_day() {
+        let recent = Recent::default();
+        recent.note(&[event(7, 5)]);
+        recent.note(&[event(2, 1)]);
+        recent.note(&[]);
+        assert_eq!(day_after(&recent, 7), Some(day(4)));
+        assert_eq!(day_after(&recent, 6), None);
+        recent.note(&[event(6, 5), event(7, 5)]);
+        assert_eq!(day_after(&recent, 6), Some(day(4)));
+        // A clock that was set back is believed: its events are the newest.
+        recent.note(&[event(8, 2)]);
+        assert_eq!(day_after(&recent, 8), Some(day(1)));
+        assert_eq!(day_after(&recent, 7), None);
+    }
+
+    fn day_after(recent: &Recent, position: u64) -> Option<NaiveDate> {
+        recent.day_after(SHARD, Position::new(position))
+    }
+
+    fn day(number: i64) -> NaiveDate {
+        midnight(number).day()
+    }
+
+    fn midnight(day: i64) -> Timestamp {
+        Timestamp::from_micros(day * 86_400 * 1_000_000).unwrap()
+    }
+
+    fn event(position: u64, day: i64) -> LoggedEvent {
+        LoggedEvent {
+            shard: SHARD,
+            position: Position::new(position),
+            request: RequestId::new(Uuid::nil()),
+            version: Version::FIRST,
+            event_type: EventType::Created,
+            at: midnight(day),
+            traceparent: None,
+            payload: Bytes::new(),
+        }
+    }
+}
