@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::answer;
 use super::session::{Ended, Session};
 use super::status::{LaneState, LaneStatus};
 use crate::feed::Feed;
@@ -21,9 +22,6 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause after a failure.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// Longest wait for an answer of the store.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause before a halted lane looks again whether an operator has decided.
 const HALT_PAUSE: Duration = Duration::from_secs(5);
@@ -96,8 +94,7 @@ impl Lane {
 
     /// Asks the store, but not for ever.
     pub(super) fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let answer = self.runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, question).await });
-        answer.unwrap_or(Err(StoreError::NoAnswer(ANSWER_TIMEOUT)))
+        self.runtime.block_on(answer::in_time(question))
     }
 
     fn pause(&self, duration: Duration) {

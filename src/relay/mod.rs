@@ -4,6 +4,7 @@
 //! itself how far they came, checks that against the database, and goes on from there. Memory is never trusted after
 //! anything but a clean commit. What contradicts the guarantee halts the lane until an operator has decided.
 
+mod answer;
 mod backlog;
 mod cursor;
 mod lane;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+use super::answer;
 use crate::clock::Clock;
 use crate::domain::{Position, Shard};
 use crate::feed::Feed;
@@ -107,7 +108,7 @@ pub(super) async fn watch_log(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec
         if !lanes.iter().any(|lane| lane.state() == LaneState::Streaming) {
             continue;
         }
-        match store.heads().await {
+        match answer::in_time(store.heads()).await {
             Ok(heads) => {
                 pause = if feed.reaches(&heads) { (pause * 2).min(slowest) } else { (pause / 2).max(interval) };
                 feed.observe(&heads);
@@ -126,7 +127,7 @@ pub(super) async fn report(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec<Ar
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Ok(heads) = store.heads().await {
+        if let Ok(heads) = answer::in_time(store.heads()).await {
             feed.observe(&heads);
         }
         let mut oldest = 0.0_f64;
@@ -138,7 +139,7 @@ pub(super) async fn report(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec<Ar
                 metrics::gauge!(names::RELAY_POSITION, "shard" => label.clone()).set(cursor.get() as f64);
                 metrics::gauge!(names::RELAY_LAG_EVENTS, "shard" => label).set(head.since(cursor) as f64);
                 if head > cursor
-                    && let Ok(Some(at)) = store.logged_at(shard, cursor).await
+                    && let Ok(Some(at)) = answer::in_time(store.logged_at(shard, cursor)).await
                 {
                     let micros = clock.now().micros().saturating_sub(at.micros()).max(0);
                     oldest = oldest.max(micros as f64 / 1e6);

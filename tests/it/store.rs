@@ -9,6 +9,7 @@ mod log;
 mod opening;
 mod place;
 mod races;
+mod silence;
 mod writes;
 
 pub(crate) use place::{Place, whole_log};

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
@@ -19,7 +20,9 @@ use super::query::Parameters;
 use super::template_view::{CardView, PolicyView, TemplateView};
 use super::view::{View, write_json};
 use super::{Settings, change, headers, json, list, text};
-use crate::domain::{self, ErrorKind, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
+use crate::domain::{
+    self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId, Version,
+};
 use crate::service::{Call, Error, Service};
 
 /// The facade, described for programs.
@@ -30,6 +33,21 @@ const OPENAPI: &str = include_str!("openapi.json");
 pub(super) struct Facade {
     pub(super) service: Service,
     pub(super) settings: Settings,
+}
+
+/// What a call that writes came with. What is wrong with its headers is told together with what is wrong with its body.
+pub(super) struct Received {
+    pub(super) body: Value,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) violations: Violations,
+    headers: HeaderMap,
+}
+
+impl Received {
+    /// The version that the call is about, if it says one.
+    pub(super) fn expected(&mut self) -> Option<Version> {
+        self.violations.keep(headers::if_match(&self.headers)).flatten()
+    }
 }
 
 /// Answers any call that is not gRPC.
@@ -85,10 +103,7 @@ impl Facade {
     }
 
     async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
-        let (head, body) = request.into_parts();
-        let body = self.read(&head.headers, body).await?;
-        let mut violations = Violations::default();
-        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
+        let Received { body, key, violations, .. } = self.receive(call, request).await?;
         let draft = draft(&body, violations)?;
         let created = self.service.create(call, draft, key).await?;
         Ok(answer_with(StatusCode::CREATED, &format!("api/v1.0/requests/{}", created.id)))
@@ -99,13 +114,10 @@ impl Facade {
     }
 
     async fn change(self, call: &Call, id: RequestId, request: Request<Body>) -> Result<Response, Failure> {
-        let (head, body) = request.into_parts();
-        let body = self.read(&head.headers, body).await?;
-        let mut violations = Violations::default();
-        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
-        let expected = violations.keep(headers::if_match(&head.headers)).flatten();
-        let action = change::action(&body, violations)?;
-        self.answer_with_request(self.service.act(call, id, action, expected, key).await)
+        let mut received = self.receive(call, request).await?;
+        let expected = received.expected();
+        let action = change::action(&received.body, received.violations)?;
+        self.answer_with_request(self.service.act(call, id, action, expected, received.key).await)
     }
 
     /// The answer that shows one request, with the tag of its version.
@@ -159,8 +171,17 @@ impl Facade {
         }
     }
 
+    /// Reads what a call that writes came with.
+    pub(super) async fn receive(&self, call: &Call, request: Request<Body>) -> Result<Received, Failure> {
+        let (Parts { headers, .. }, body) = request.into_parts();
+        let body = self.read(&headers, body).await?;
+        let mut violations = Violations::default();
+        let key = violations.keep(headers::idempotency_key(&headers, call)).flatten();
+        Ok(Received { body, key, violations, headers })
+    }
+
     /// Reads the JSON of a body.
-    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
         let encoding = text::encoding(headers).map_err(Failure::WrongMediaType)?;
         let body = self.collect(body).await?;
         let body =

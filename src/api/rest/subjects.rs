@@ -7,10 +7,10 @@ use http::{Request, StatusCode, Uri};
 use super::binding::{self, Binding};
 use super::body::Violations;
 use super::error::Failure;
-use super::handlers::{Facade, answer_with, answer_with_list, no_content, nothing_if_not_found};
+use super::handlers::{Facade, Received, answer_with, answer_with_list, no_content, nothing_if_not_found};
+use super::numbers;
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
-use super::{headers, numbers};
 use crate::domain::{
     Action, CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Standing, Subject, SubjectPage,
     SubjectQuery,
@@ -23,10 +23,7 @@ const PAGE: u32 = 500;
 impl Facade {
     /// `POST /smartcards`: binds a card to a request.
     pub(super) async fn bind(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
-        let (head, body) = request.into_parts();
-        let body = self.read(&head.headers, body).await?;
-        let mut violations = Violations::default();
-        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
+        let Received { body, key, violations, .. } = self.receive(call, request).await?;
         let Binding { request, card_id, atr } = binding::binding(&body, violations)?;
         let action = self.service.binding(card_id, atr, Comment::default());
         match self.service.act(call, request, action, None, key).await {
@@ -87,14 +84,11 @@ impl Facade {
         (id, smartcard): (RequestId, SmartcardId),
         request: Request<Body>,
     ) -> Result<Response, Failure> {
-        let (head, body) = request.into_parts();
-        let body = self.read(&head.headers, body).await?;
-        let mut violations = Violations::default();
-        let key = violations.keep(headers::idempotency_key(&head.headers, call)).flatten();
-        let expected = violations.keep(headers::if_match(&head.headers)).flatten();
-        let standing = binding::standing(&body, violations)?;
+        let mut received = self.receive(call, request).await?;
+        let expected = received.expected();
+        let standing = binding::standing(&received.body, received.violations)?;
         let action = Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() };
-        match self.service.act(call, id, action, expected, key).await {
+        match self.service.act(call, id, action, expected, received.key).await {
             Ok(_) => self.smartcard(call, smartcard).await,
             Err(error) => nothing_if_not_found(error),
         }

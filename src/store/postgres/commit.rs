@@ -120,9 +120,9 @@ async fn create(store: &Postgres, plan: Plan) -> Result<Vec<Reply>, StoreError> 
     if plan.changes.is_empty() {
         return Ok(plan.replies(Vec::new()));
     }
-    let mut connection = store.write_lines.take().await?;
-    let first = write(&mut connection, &plan).await.map_err(unless_refused)?;
-    store.write_lines.give_back(connection);
+    let mut line = store.write_lines.take().await?;
+    let first = write(&mut line, &plan).await.map_err(unless_refused)?;
+    line.give_back();
     let events = plan.events(&first);
     Ok(plan.replies(events))
 }
@@ -144,22 +144,22 @@ fn is_undone(error: &sqlx::Error) -> bool {
 }
 
 async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    let mut connection = store.write_lines.take().await?;
-    let mut tx = connection.begin().await?;
+    let mut line = store.write_lines.take().await?;
+    let mut tx = line.begin().await?;
     let requests = lock_requests(&mut tx, batch).await?;
     let subjects = subject::lock(&mut tx, &Touched::by(batch, &requests)).await?;
     let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
-        store.write_lines.give_back(connection);
+        line.give_back();
         return Ok(plan.replies(Vec::new()));
     }
     subject::write(&mut tx, &plan.subjects).await?;
     let first = write(&mut tx, &plan).await?;
     // Whatever goes wrong from here on, the server may have committed.
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
-    store.write_lines.give_back(connection);
+    line.give_back();
     let events = plan.events(&first);
     Ok(plan.replies(events))
 }

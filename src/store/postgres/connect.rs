@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
 
-use super::lines::{ACQUIRE_TIMEOUT, Lines, TRUSTED_IDLE};
+use super::lines::{Line, Lines};
 use super::{Postgres, StoreError, Topology};
 
 /// The schema of this version of the program.
@@ -37,6 +38,10 @@ const PLANS: [(&str, &str); 5] = [
 /// A read that nobody can be waiting for any more.
 const READ_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
 
+/// How long a start waits for a server that cannot be reached, and between two attempts.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_PAUSE: Duration = Duration::from_millis(100);
+
 /// How to reach a Postgres database.
 #[derive(Clone, Debug)]
 pub struct PostgresSettings {
@@ -62,17 +67,19 @@ impl Postgres {
         let by_key = options.clone().options(PLANS);
         let write_lines = Arc::new(Lines::new(by_key.clone().options([IDLE_IN_TRANSACTION])));
         let read_lines = Arc::new(Lines::new(by_key.options([READ_TIMEOUT])));
-        let relay = pool(settings.relay_connections, options.clone().options([IDLE_IN_TRANSACTION])).await?;
-        let readers = pool(settings.max_connections, options.clone().options([READ_TIMEOUT])).await?;
-        check_server(&relay).await?;
+        let relay_lines = at_most(settings.relay_connections, options.clone().options([IDLE_IN_TRANSACTION]));
+        let list_lines = at_most(settings.max_connections, options.clone().options([READ_TIMEOUT]));
+        let mut first = first_of(&relay_lines).await?;
+        check_server(&mut first).await?;
         // The migrator holds an advisory lock, so that processes that start together do not meet.
-        MIGRATOR.run(&relay).await?;
-        agree_on_topology(&relay, settings.topology).await?;
+        MIGRATOR.run(&mut *first).await?;
+        agree_on_topology(&mut first, settings.topology).await?;
+        first.give_back();
         Ok(Self {
             write_lines,
             read_lines,
-            relay,
-            readers,
+            relay_lines,
+            list_lines,
             options,
             topology: settings.topology,
             candidates: Arc::default(),
@@ -81,21 +88,25 @@ impl Postgres {
     }
 }
 
-async fn pool(max_connections: u32, options: PgConnectOptions) -> Result<PgPool, StoreError> {
-    let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
-        });
-    Ok(pool.connect_with(options).await?)
+fn at_most(connections: u32, options: PgConnectOptions) -> Arc<Lines> {
+    Arc::new(Lines::at_most(connections.try_into().unwrap_or(usize::MAX), options))
 }
 
-async fn check_server(pool: &PgPool) -> Result<(), StoreError> {
-    let show = async |setting: &'static str| -> Result<String, StoreError> {
-        let value = sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(pool).await?;
-        Ok(value)
+/// The first connection. A server that is just starting, too, is waited for.
+async fn first_of(lines: &Lines) -> Result<Line<'_>, StoreError> {
+    let patience = Instant::now() + START_PATIENCE;
+    loop {
+        match lines.take().await {
+            Err(StoreError::Unavailable(_)) if Instant::now() < patience => tokio::time::sleep(START_PAUSE).await,
+            taken => return taken,
+        }
+    }
+}
+
+async fn check_server(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let mut show = async |setting: &'static str| -> Result<String, StoreError> {
+        let show = sqlx::query_scalar("SELECT current_setting($1)").bind(setting);
+        Ok(show.fetch_one(&mut *connection).await?)
     };
     let version = show("server_version_num").await?;
     if version.parse::<u32>().is_ok_and(|number| number < 150_000) {
@@ -115,9 +126,9 @@ async fn check_server(pool: &PgPool) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn agree_on_topology(pool: &PgPool, wanted: Topology) -> Result<(), StoreError> {
+async fn agree_on_topology(connection: &mut PgConnection, wanted: Topology) -> Result<(), StoreError> {
     let (shards, lanes) = (i32::from(wanted.shards.get()), i32::from(wanted.lanes));
-    let mut tx = pool.begin().await?;
+    let mut tx = connection.begin().await?;
     sqlx::query("INSERT INTO topology (shards, lanes) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(shards)
         .bind(lanes)

@@ -1,24 +1,32 @@
-//! Connections for batches of commands and of reads. One is kept only while nothing has gone wrong on it, and giving it back costs
-//! nothing; a pool would ask the server each time.
+//! Connections to the server. One is kept only while nothing has gone wrong on it: what failed, or was given up, is dropped with
+//! whatever was under way. A pool would ask the server each time that one is given back, and a server that was lost without a
+//! word would keep the pool waiting for as long as the operating system hopes for an answer.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::store::StoreError;
 
-/// Longest wait for a connection, new or from a pool.
-pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that was idle for longer is tried before it is used, since the server may have gone in the meantime.
-pub(super) const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
-/// Connections that wait for a batch. There are as many as batches were ever under way at once.
+/// Longest wait for the answer when one is tried.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Connections of one kind.
 #[derive(Debug)]
 pub(super) struct Lines {
     options: PgConnectOptions,
+    permits: Semaphore,
+    /// Those that nobody uses, in the order in which they were given back.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -28,41 +36,83 @@ struct Idle {
     since: Instant,
 }
 
+/// A connection in use. Unless it is given back it is closed, which ends its transaction.
+pub(super) struct Line<'l> {
+    connection: PgConnection,
+    lines: &'l Lines,
+    _permit: SemaphorePermit<'l>,
+}
+
 impl Lines {
+    /// Connections that are made when they are wanted, at most so many at a time.
+    pub(super) fn at_most(limit: usize, options: PgConnectOptions) -> Self {
+        Self { options, permits: Semaphore::new(limit.min(Semaphore::MAX_PERMITS)), idle: Mutex::default() }
+    }
+
+    /// As many as are used at a time.
     pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { options, idle: Mutex::default() }
+        Self::at_most(Semaphore::MAX_PERMITS, options)
     }
 
     /// A connection that works, as far as is known.
-    pub(super) async fn take(&self) -> Result<PgConnection, StoreError> {
-        while let Some(Idle { mut connection, since }) = self.pop() {
-            if since.elapsed() < TRUSTED_IDLE || connection.ping().await.is_ok() {
+    pub(super) async fn take(&self) -> Result<Line<'_>, StoreError> {
+        let taking = async {
+            // Nobody closes the semaphore.
+            let permit = self.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+            Ok(Line { connection: self.connection().await?, lines: self, _permit: permit })
+        };
+        let taken = tokio::time::timeout(ACQUIRE_TIMEOUT, taking).await;
+        Ok(taken.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+    }
+
+    async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
+        let newest = self.lock().pop();
+        if let Some(Idle { mut connection, since }) = newest {
+            if since.elapsed() < TRUSTED_IDLE || answers(&mut connection).await {
                 return Ok(connection);
             }
+            // The others have been idle for longer.
+            self.lock().clear();
         }
-        let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, self.options.connect()).await;
-        Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+        self.options.connect().await
     }
 
-    /// Keeps a connection on which all is done. One that met an error is dropped instead, which ends its transaction.
-    pub(super) fn give_back(&self, connection: PgConnection) {
-        self.lock().push(Idle { connection, since: Instant::now() });
-    }
-
-    /// Ends all that wait.
+    /// Ends all that nobody uses.
     pub(super) async fn close(&self) {
-        while let Some(Idle { connection, .. }) = self.pop() {
+        let idle = std::mem::take(&mut *self.lock());
+        for Idle { connection, .. } in idle {
             // The server notices the end of a connection without being told, too.
-            let _ = connection.close().await;
+            let _ = tokio::time::timeout(TRIAL_TIMEOUT, connection.close()).await;
         }
     }
 
-    fn pop(&self) -> Option<Idle> {
-        self.lock().pop()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
         // The list is whole between any two statements.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(TRIAL_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+}
+
+impl Line<'_> {
+    /// Keeps the connection for the next one who wants it: all is done on it.
+    pub(super) fn give_back(self) {
+        self.lines.lock().push(Idle { connection: self.connection, since: Instant::now() });
+    }
+}
+
+impl Deref for Line<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Line<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
     }
 }

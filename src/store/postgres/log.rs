@@ -6,17 +6,21 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::TryStreamExt;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgPool, Row};
+use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::Postgres;
 use super::commit::shard_number;
+use super::lines::Lines;
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
 /// See [`crate::store::Store::heads`].
-pub(super) async fn heads(pool: &PgPool) -> Result<Vec<Position>, StoreError> {
-    let next: Vec<i64> = sqlx::query_scalar("SELECT next FROM event_head ORDER BY shard").fetch_all(pool).await?;
+pub(super) async fn heads(lines: &Lines) -> Result<Vec<Position>, StoreError> {
+    let sql = "SELECT next FROM event_head ORDER BY shard";
+    let mut line = lines.take().await?;
+    let next: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&mut *line).await?;
+    line.give_back();
     Ok(next.into_iter().map(|next| Position::new((next - 1).cast_unsigned())).collect())
 }
 
@@ -28,10 +32,10 @@ pub(super) async fn read(
     limit: u32,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
     let day = store.recent.day_after(shard, after);
-    let mut events = read_from(&store.relay, day, shard, after, limit).await?;
+    let mut events = read_from(&store.relay_lines, day, shard, after, limit).await?;
     // Nothing or not everything can stand on those days alone, if a clock was astray.
     if day.is_some() && !follow(&events, after) {
-        events = read_from(&store.relay, None, shard, after, limit).await?;
+        events = read_from(&store.relay_lines, None, shard, after, limit).await?;
     }
     store.recent.note(&events);
     Ok(events)
@@ -45,7 +49,7 @@ fn follow(events: &[LoggedEvent], after: Position) -> bool {
 
 /// Reads events that stand on a day or a later one.
 async fn read_from(
-    pool: &PgPool,
+    lines: &Lines,
     day: Option<NaiveDate>,
     shard: Shard,
     after: Position,
@@ -56,24 +60,24 @@ async fn read_from(
          FROM event_log WHERE shard = $1 AND pos > $2 {} ORDER BY pos LIMIT $3",
         from(day)
     );
-    let mut connection = pool.acquire().await?;
+    let mut line = lines.take().await?;
     let mut rows = sqlx::query(AssertSqlSafe(sql))
         .bind(shard_number(shard))
         .bind(after.get().cast_signed())
         .bind(i64::from(limit))
-        .fetch(&mut *connection);
+        .fetch(&mut *line);
     let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.try_next().await? {
         let event = event(shard, &row)?;
         bytes += event.payload.len();
         events.push(event);
         if bytes >= LOG_READ_BYTES as usize && events.len() < limit as usize {
-            drop(rows);
-            // What the server has yet to send could be far more than what is wanted.
-            connection.close_on_drop();
-            break;
+            // What the server has yet to send could be far more than what is wanted, so this connection goes.
+            return Ok(events);
         }
     }
+    drop(rows);
+    line.give_back();
     Ok(events)
 }
 
@@ -111,7 +115,10 @@ pub(super) async fn logged_at(
         let sql = format!("SELECT at FROM event_log WHERE shard = $1 AND pos = $2 {}", from(day));
         let find =
             sqlx::query_scalar(AssertSqlSafe(sql)).bind(shard_number(shard)).bind(after.next().get().cast_signed());
-        Ok(find.fetch_optional(&store.relay).await?)
+        let mut line = store.relay_lines.take().await?;
+        let at = find.fetch_optional(&mut *line).await?;
+        line.give_back();
+        Ok(at)
     };
     let day = store.recent.day_after(shard, after);
     let mut at = find(day).await?;
@@ -122,9 +129,11 @@ pub(super) async fn logged_at(
 }
 
 /// See [`crate::store::Store::checkpoints`].
-pub(super) async fn checkpoints(pool: &PgPool) -> Result<Vec<Checkpoint>, StoreError> {
+pub(super) async fn checkpoints(lines: &Lines) -> Result<Vec<Checkpoint>, StoreError> {
     let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
-    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    let mut line = lines.take().await?;
+    let rows = sqlx::query(sql).fetch_all(&mut *line).await?;
+    line.give_back();
     let read = |row: &PgRow| {
         Ok(Checkpoint {
             shard: Shard::new(row.try_get::<i16, _>(0)?.cast_unsigned()),
@@ -138,26 +147,30 @@ pub(super) async fn checkpoints(pool: &PgPool) -> Result<Vec<Checkpoint>, StoreE
 }
 
 /// See [`crate::store::Store::claim_checkpoints`].
-pub(super) async fn claim_checkpoints(pool: &PgPool, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+pub(super) async fn claim_checkpoints(lines: &Lines, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
     let shards: Vec<i16> = shards.iter().map(|shard| shard_number(*shard)).collect();
     let sql = "UPDATE relay_checkpoint SET owner = $1 WHERE shard = ANY($2)";
-    sqlx::query(sql).bind(owner).bind(shards).execute(pool).await?;
+    let mut line = lines.take().await?;
+    sqlx::query(sql).bind(owner).bind(shards).execute(&mut *line).await?;
+    line.give_back();
     Ok(())
 }
 
 /// See [`crate::store::Store::put_checkpoints`].
-pub(super) async fn put_checkpoints(pool: &PgPool, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+pub(super) async fn put_checkpoints(lines: &Lines, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
     let sql = "UPDATE relay_checkpoint SET pos = new.pos, exact = new.exact, may_start_topic = new.may_start_topic
                FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::uuid[])
                     AS new (shard, pos, exact, may_start_topic, owner)
                WHERE relay_checkpoint.shard = new.shard AND relay_checkpoint.owner = new.owner";
+    let mut line = lines.take().await?;
     let written = sqlx::query(sql)
         .bind(checkpoints.iter().map(|checkpoint| shard_number(checkpoint.shard)).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.position.get().cast_signed()).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.exact).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.may_start_topic).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.owner).collect::<Vec<_>>())
-        .execute(pool)
+        .execute(&mut *line)
         .await?;
+    line.give_back();
     Ok(usize::try_from(written.rows_affected()).unwrap_or(usize::MAX))
 }

@@ -1,8 +1,9 @@
 //! What must be done from time to time: partitions for the coming days, old idempotency keys, versions of templates.
 
 use chrono::{Days, NaiveDate};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::lines::Lines;
 use crate::domain::{ProfileTemplate, Timestamp};
 use crate::store::{StoreError, document};
 
@@ -16,12 +17,16 @@ const DELETE_CHUNK: i64 = 5_000;
 const PARTITION_LOCK: i64 = 0x636d_6770;
 
 /// Makes the partitions of the coming days, as far as they are missing. One that cannot be made does not stop the others.
-pub(super) async fn add_partitions(pool: &PgPool, now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn add_partitions(lines: &Lines, now: Timestamp) -> Result<(), StoreError> {
+    let mut line = lines.take().await?;
     let mut outcome = Ok(());
     for ahead in 0..=DAYS_AHEAD {
         if let Some(day) = now.day().checked_add_days(Days::new(ahead)) {
-            outcome = outcome.and(add_partition(pool, day).await);
+            outcome = outcome.and(add_partition(&mut line, day).await);
         }
+    }
+    if outcome.is_ok() {
+        line.give_back();
     }
     outcome
 }
@@ -29,19 +34,19 @@ pub(super) async fn add_partitions(pool: &PgPool, now: Timestamp) -> Result<(), 
 /// Attaching a finished table, rather than creating a partition in place, takes no lock that a writer would wait for.
 /// It needs the default partition for itself, and soon gives up behind a long reader of the log, such as a backup: the relay
 /// would wait behind this as long.
-async fn add_partition(pool: &PgPool, day: NaiveDate) -> Result<(), StoreError> {
+async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     let Some(next) = day.succ_opt() else { return Ok(()) };
     let table = format!("event_log_{}", day.format("%Y%m%d"));
     let exists = "SELECT to_regclass($1) IS NOT NULL";
-    if sqlx::query_scalar(exists).bind(&table).fetch_one(pool).await? {
+    if sqlx::query_scalar(exists).bind(&table).fetch_one(&mut *connection).await? {
         return Ok(());
     }
     // A day that has begun in the default partition stays there; to attach its own would be refused.
     let has_begun = "SELECT EXISTS (SELECT FROM event_log_other WHERE day = $1)";
-    if sqlx::query_scalar(has_begun).bind(day).fetch_one(pool).await? {
+    if sqlx::query_scalar(has_begun).bind(day).fetch_one(&mut *connection).await? {
         return Ok(());
     }
-    let mut tx = pool.begin().await?;
+    let mut tx = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *tx).await?;
     if sqlx::query_scalar(exists).bind(&table).fetch_one(&mut *tx).await? {
         return Ok(());
@@ -59,22 +64,25 @@ async fn add_partition(pool: &PgPool, day: NaiveDate) -> Result<(), StoreError> 
 }
 
 /// Drops idempotency keys used before a time.
-pub(super) async fn drop_keys(pool: &PgPool, before: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn drop_keys(lines: &Lines, before: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM idempotency_key WHERE ctid IN
                (SELECT ctid FROM idempotency_key WHERE used_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let mut line = lines.take().await?;
     loop {
-        let dropped = sqlx::query(sql).bind(before.utc()).bind(DELETE_CHUNK).execute(pool).await?;
+        let dropped = sqlx::query(sql).bind(before.utc()).bind(DELETE_CHUNK).execute(&mut *line).await?;
         if dropped.rows_affected() < DELETE_CHUNK.unsigned_abs() {
+            line.give_back();
             return Ok(());
         }
     }
 }
 
 /// See [`crate::store::Store::put_template`].
-pub(super) async fn put_template(pool: &PgPool, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
+pub(super) async fn put_template(lines: &Lines, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
     let id = template.id.uuid();
     let document = document::write("profile_template", id, template)?;
-    let mut tx = pool.begin().await?;
+    let mut line = lines.take().await?;
+    let mut tx = line.begin().await?;
     // Processes that start together would otherwise both add the same version.
     sqlx::query("LOCK TABLE profile_template IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
     let newest: Option<(i32, bool)> = sqlx::query_as(
@@ -97,5 +105,6 @@ pub(super) async fn put_template(pool: &PgPool, template: &ProfileTemplate, now:
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
+    line.give_back();
     Ok(version.cast_unsigned())
 }

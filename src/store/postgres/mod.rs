@@ -16,7 +16,7 @@ mod subject;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::PgPool;
+use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
@@ -36,9 +36,9 @@ pub struct Postgres {
     /// For batches of reads by id.
     read_lines: Arc<lines::Lines>,
     /// For the relay and the upkeep.
-    relay: PgPool,
+    relay_lines: Arc<lines::Lines>,
     /// For everything else that callers read.
-    readers: PgPool,
+    list_lines: Arc<lines::Lines>,
     options: PgConnectOptions,
     topology: Topology,
     candidates: Arc<lane_lock::Candidates>,
@@ -60,19 +60,19 @@ impl Store for Postgres {
     }
 
     async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
-        read::find(&self.readers, query, page).await
+        read::find(&self.list_lines, query, page).await
     }
 
     async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
-        subject::get(&self.readers, ids).await
+        subject::get(&self.list_lines, ids).await
     }
 
     async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-        subject::card(&self.readers, card_id).await
+        subject::card(&self.list_lines, card_id).await
     }
 
     async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
-        subject::find(&self.readers, query, page).await
+        subject::find(&self.list_lines, query, page).await
     }
 
     async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
@@ -80,15 +80,15 @@ impl Store for Postgres {
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        maintain::put_template(&self.relay, template, now).await
+        maintain::put_template(&self.relay_lines, template, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
-        read::templates(&self.readers).await
+        read::templates(&self.list_lines).await
     }
 
     async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        log::heads(&self.relay).await
+        log::heads(&self.relay_lines).await
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
@@ -100,15 +100,15 @@ impl Store for Postgres {
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
-        log::checkpoints(&self.relay).await
+        log::checkpoints(&self.relay_lines).await
     }
 
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
-        log::claim_checkpoints(&self.relay, shards, owner).await
+        log::claim_checkpoints(&self.relay_lines, shards, owner).await
     }
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-        log::put_checkpoints(&self.relay, checkpoints).await
+        log::put_checkpoints(&self.relay_lines, checkpoints).await
     }
 
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
@@ -116,13 +116,15 @@ impl Store for Postgres {
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
-        let partitions = maintain::add_partitions(&self.relay, now).await;
-        maintain::drop_keys(&self.relay, keys_before).await?;
+        let partitions = maintain::add_partitions(&self.relay_lines, now).await;
+        maintain::drop_keys(&self.relay_lines, keys_before).await?;
         partitions
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        let mut line = self.list_lines.take().await?;
+        line.ping().await?;
+        line.give_back();
         Ok(())
     }
 
@@ -130,7 +132,7 @@ impl Store for Postgres {
         self.candidates.lock().await.clear();
         self.read_lines.close().await;
         self.write_lines.close().await;
-        self.readers.close().await;
-        self.relay.close().await;
+        self.list_lines.close().await;
+        self.relay_lines.close().await;
     }
 }

@@ -1,8 +1,11 @@
 //! Reading requests, lists and templates.
 
+use std::io;
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Postgres as Db, QueryBuilder, Row};
+use sqlx::{Postgres as Db, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::lines::Lines;
@@ -10,18 +13,23 @@ use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, TemplateId
 use crate::store::StoreError;
 use crate::store::document::{self, kind_number, status_number};
 
+/// Longest wait for requests by their ids, which takes milliseconds. Who waits shares a lane with other callers, and a database that
+/// vanished without a word would hold it for a quarter of an hour.
+const GET_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// See [`crate::store::Store::get`].
 pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let sql = "SELECT id, document::text FROM request WHERE id = ANY($1)";
-    let mut connection = lines.take().await?;
-    let rows = sqlx::query(sql).bind(ids).fetch_all(&mut connection).await?;
-    lines.give_back(connection);
+    let mut line = lines.take().await?;
+    let rows = tokio::time::timeout(GET_TIMEOUT, sqlx::query(sql).bind(ids).fetch_all(&mut *line)).await;
+    let rows = rows.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))?;
+    line.give_back();
     rows.iter().map(|row| read_document("request", row)).collect()
 }
 
 /// See [`crate::store::Store::find`].
-pub(super) async fn find(pool: &PgPool, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document::text FROM request WHERE true");
     any_of(&mut sql, "status", query.statuses.iter().map(|status| status_number(*status)).collect());
     any_of(&mut sql, "type", query.kinds.iter().map(|kind| kind_number(*kind)).collect());
@@ -39,7 +47,9 @@ pub(super) async fn find(pool: &PgPool, query: &Query, page: Page) -> Result<Vec
         sql.push(", ").push_bind(after.id.uuid()).push(")");
     }
     sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit));
-    let rows = sql.build().fetch_all(pool).await?;
+    let mut line = lines.take().await?;
+    let rows = sql.build().fetch_all(&mut *line).await?;
+    line.give_back();
     rows.iter().map(|row| read_document("request", row)).collect()
 }
 
@@ -58,9 +68,11 @@ where
 }
 
 /// See [`crate::store::Store::templates`].
-pub(super) async fn templates(pool: &PgPool) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
+pub(super) async fn templates(lines: &Lines) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
     let sql = "SELECT DISTINCT ON (id) id, document::text, version FROM profile_template ORDER BY id, version DESC";
-    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    let mut line = lines.take().await?;
+    let rows = sqlx::query(sql).fetch_all(&mut *line).await?;
+    line.give_back();
     let read = |row: &PgRow| {
         let (id, version): (Uuid, i32) = (row.try_get(0)?, row.try_get(2)?);
         Ok((TemplateId::new(id), version.cast_unsigned(), read_document("profile_template", row)?))

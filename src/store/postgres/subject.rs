@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, QueryBuilder};
+use sqlx::{Connection, PgConnection, QueryBuilder};
 use uuid::Uuid;
 
 use super::Postgres;
 use super::commit::until_alone;
+use super::lines::Lines;
 use super::read::{any_of, read_document};
 use crate::domain::{CardId, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::StoreError;
@@ -82,36 +83,43 @@ pub(super) async fn import(store: &Postgres, subjects: &[Subject]) -> Result<Res
 }
 
 async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    let mut tx = store.relay.begin().await?;
+    let mut line = store.relay_lines.take().await?;
+    let mut tx = line.begin().await?;
     let known = lock(&mut tx, &Touched::by_import(subjects)).await?;
     let rows = match import_rows(subjects, known) {
         Ok(rows) => rows,
         Err(refusal) => {
             tx.rollback().await?;
+            line.give_back();
             return Ok(Err(refusal));
         }
     };
     write(&mut tx, &rows).await?;
     tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    line.give_back();
     Ok(Ok(()))
 }
 
 /// See [`crate::store::Store::subjects`].
-pub(super) async fn get(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+pub(super) async fn get(lines: &Lines, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
     let sql = "SELECT id, document::text FROM subject WHERE id = ANY($1)";
-    let rows = sqlx::query(sql).bind(ids).fetch_all(pool).await?;
+    let mut line = lines.take().await?;
+    let rows = sqlx::query(sql).bind(ids).fetch_all(&mut *line).await?;
+    line.give_back();
     rows.iter().map(read).collect()
 }
 
 /// See [`crate::store::Store::card`].
-pub(super) async fn card(pool: &PgPool, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+pub(super) async fn card(lines: &Lines, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
     let retired = standing_number(Standing::Retired);
-    let row = sqlx::query(CARD).bind(card_id.as_str()).bind(retired).fetch_optional(pool).await?;
+    let mut line = lines.take().await?;
+    let row = sqlx::query(CARD).bind(card_id.as_str()).bind(retired).fetch_optional(&mut *line).await?;
+    line.give_back();
     row.map(|row| read(&row)).transpose()
 }
 
 /// See [`crate::store::Store::find_subjects`].
-pub(super) async fn find(pool: &PgPool, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+pub(super) async fn find(lines: &Lines, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document::text FROM subject WHERE owner = ");
     sql.push_bind(query.owner.uuid());
     any_of(&mut sql, "standing", query.standings.iter().map(|standing| standing_number(*standing)).collect());
@@ -119,7 +127,9 @@ pub(super) async fn find(pool: &PgPool, query: &SubjectQuery, page: SubjectPage)
         sql.push(" AND id > ").push_bind(after);
     }
     sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit));
-    let rows = sql.build().fetch_all(pool).await?;
+    let mut line = lines.take().await?;
+    let rows = sql.build().fetch_all(&mut *line).await?;
+    line.give_back();
     rows.iter().map(read).collect()
 }
 

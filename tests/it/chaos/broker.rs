@@ -1,5 +1,5 @@
-//! The broker is killed or stopped, or the connection to it is cut: in mid-transaction, or with the end of a transaction on
-//! its way, so that the relay cannot know whether it was committed.
+//! The broker is killed or stopped, or connections to it are cut or fall silent: in mid-transaction, or with the end of a
+//! transaction on its way, so that the relay cannot know whether it was committed.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ enum Fault {
     Stopped,
     /// Every connection is cut at any moment.
     Disconnected,
+    /// Every connection falls silent: no answer and no end, as when a host or a network between is lost.
+    Silent,
     /// A connection is cut at a message.
     Cut(Sight),
     /// Every connection is cut at a message.
@@ -36,7 +38,7 @@ const BEYOND_A_TRANSACTION: Duration = Duration::from_millis(2_200);
 const END_ASKED: Sight = Sight::Asked(Api::EndTxn);
 const END_ANSWERED: Sight = Sight::Answered(Api::EndTxn);
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 13] = [
     Fault::Killed,
     Fault::Cut(END_ANSWERED),
     Fault::StrayEnd,
@@ -49,6 +51,7 @@ const FAULTS: [Fault; 12] = [
     Fault::Stopped,
     Fault::AllCut(Sight::Asked(Api::Produce)),
     Fault::Disconnected,
+    Fault::Silent,
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,6 +75,7 @@ async fn nothing_is_lost_when_the_broker_or_its_connections_die() {
                 signal(&broker, "CONT");
             }
             Fault::Disconnected => stage.proxy().cut_all(),
+            Fault::Silent => stage.proxy().fall_silent(),
             Fault::Cut(sight) => stage.proxy().set(sight, Deed::Cut).sprung().await,
             Fault::AllCut(sight) => stage.proxy().set(sight, Deed::CutAll).sprung().await,
             Fault::Unknown => {

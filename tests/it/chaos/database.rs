@@ -1,5 +1,5 @@
-//! Postgres is killed or stopped, its connections are ended, or one is cut around a commit, so that a caller cannot know what
-//! became of its call: it hears so, and its repetition under the same key hears the truth.
+//! Postgres is killed or stopped, its connections are ended or fall silent, or one is cut around a commit, so that a caller
+//! cannot know what became of its call: it hears so, and its repetition under the same key hears the truth.
 
 use std::process::Command;
 use std::time::Instant;
@@ -26,6 +26,8 @@ enum Fault {
     WritersTerminated,
     /// Every connection is cut at any moment.
     Disconnected,
+    /// Every connection falls silent: no answer and no end, as when a host or a network between is lost.
+    Silent,
     /// A connection is cut before its commit reaches the server, which takes everything back.
     CutBeforeCommit,
     /// A connection is cut after the server has committed and before its client hears of it.
@@ -36,7 +38,7 @@ enum Fault {
     CutAfterWrite,
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 11] = [
     Fault::CutAfterCommit,
     Fault::CutBeforeWrite,
     Fault::Killed,
@@ -47,6 +49,7 @@ const FAULTS: [Fault; 10] = [
     Fault::WritersTerminated,
     Fault::BackendKilled,
     Fault::Disconnected,
+    Fault::Silent,
 ];
 
 /// Sessions of the service in this database that hold the lock of a lane, and those that don't.
@@ -73,6 +76,7 @@ async fn nothing_is_lost_when_the_database_or_its_connections_die() {
             Fault::LanesTerminated => terminate(stage, LANES).await,
             Fault::WritersTerminated => terminate(stage, WRITERS).await,
             Fault::Disconnected => stage.proxy().cut_all(),
+            Fault::Silent => stage.proxy().fall_silent(),
             Fault::CutBeforeCommit => cut(stage, Sight::CommitAsked).await,
             Fault::CutAfterCommit => cut(stage, Sight::CommitAnswered).await,
             Fault::CutBeforeWrite => cut(stage, Sight::WriteAsked).await,

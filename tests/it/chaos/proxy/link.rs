@@ -1,10 +1,12 @@
 //! One connection through a proxy.
 
+use std::future;
 use std::time::Duration;
 
 use tokio::io::{self, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_util::sync::CancellationToken;
 
 use super::wire::{Conversation, From, read};
 use super::{Deed, Shared, connect};
@@ -17,7 +19,7 @@ enum Ended {
 }
 
 /// Passes messages in both directions until either ends. A connection that is lost is one that ends.
-pub(super) async fn run(client: TcpStream, shared: &Shared) {
+pub(super) async fn run(client: TcpStream, shared: &Shared, silence: CancellationToken) {
     let Some(server) = connect(shared.server).await else { return };
     let conversation = Conversation::default();
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
@@ -25,6 +27,7 @@ pub(super) async fn run(client: TcpStream, shared: &Shared) {
     let ended = tokio::select! {
         asked = pass(shared, &conversation, From::Client, &mut from_client, &mut to_server) => asked,
         answered = pass(shared, &conversation, From::Server, &mut from_server, &mut to_client) => answered,
+        () = silence.cancelled() => return future::pending().await,
     };
     if let Ok(Ended::Late(message, delay)) = ended {
         drop((from_client, to_client));

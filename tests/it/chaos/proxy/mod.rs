@@ -1,7 +1,8 @@
 //! A proxy between the service and a server, which cuts a connection at an exact point of the protocol.
 //!
 //! It reads both directions message by message. A trap names a message; the first one that fits springs it: that message is
-//! not passed on, and the connection is cut. So a request never reaches the server, or an answer never its client.
+//! not passed on, and the connection is cut. So a request never reaches the server, or an answer never its client. It can also
+//! fall silent, as a network does that loses everything and says nothing.
 
 mod link;
 mod wire;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 pub(super) use wire::{Api, Protocol, Sight};
 
@@ -43,6 +45,8 @@ struct Shared {
     server: SocketAddr,
     trap: Mutex<Option<Trap>>,
     is_refusing: AtomicBool,
+    /// Cancelled when the links that there are fall silent.
+    silence: Mutex<CancellationToken>,
     links: Mutex<JoinSet<()>>,
 }
 
@@ -73,6 +77,7 @@ impl Proxy {
             server,
             trap: Mutex::default(),
             is_refusing: AtomicBool::new(false),
+            silence: Mutex::default(),
             links: Mutex::default(),
         });
         let listening = tokio::spawn(listen_on(listener, Arc::clone(&shared))).abort_handle();
@@ -89,6 +94,11 @@ impl Proxy {
     /// Cuts every connection.
     pub(super) fn cut_all(&self) {
         self.shared.cut_all();
+    }
+
+    /// Passes nothing more on in the connections that there are, and does not end them; new ones are served.
+    pub(super) fn fall_silent(&self) {
+        std::mem::take(&mut *self.shared.silence.lock().unwrap()).cancel();
     }
 
     /// Cuts every connection and takes no other, until it is told to.
@@ -130,10 +140,10 @@ async fn listen_on(listener: TcpListener, shared: Arc<Shared>) {
             continue;
         }
         let _ = client.set_nodelay(true);
-        let link = Arc::clone(&shared);
+        let (link, silence) = (Arc::clone(&shared), shared.silence.lock().unwrap().clone());
         let mut links = shared.links.lock().unwrap();
         while links.try_join_next().is_some() {}
-        links.spawn(async move { link::run(client, &link).await });
+        links.spawn(async move { link::run(client, &link, silence).await });
     }
 }
 

@@ -1,0 +1,56 @@
+//! A server that says nothing any more, without an error and without an end of the connection.
+
+use std::process::Command;
+
+use cmgate::store::StoreError;
+use sqlx::{Connection, PgConnection};
+
+use super::place::{Place, carry_out, read};
+use crate::client::PATIENCE;
+use crate::commands::{creation, request};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_never_answered_holds_up_no_other() {
+    let place = Place::postgres().await;
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(0))).await;
+    let id = created.id;
+    assert_eq!(read(&*store, id).await, *created);
+
+    let silent = Silent::reader_of(&place).await;
+    let answer =
+        tokio::time::timeout(PATIENCE, store.get(&[id])).await.expect("there is an answer without one of the server");
+    let refused = answer.err();
+    assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{refused:?}");
+    // The next one does not come back to that connection.
+    assert_eq!(read(&*store, id).await, *created);
+    drop(silent);
+}
+
+/// A process of the server that was stopped. It goes on when this value is dropped, since it could not be ended before.
+struct Silent(i32);
+
+impl Silent {
+    /// The process that reads requests by their ids.
+    async fn reader_of(place: &Place) -> Self {
+        let mut connection = PgConnection::connect(&place.url()).await.unwrap();
+        let sql = "SELECT pid FROM pg_stat_activity
+                   WHERE datname = current_database() AND query LIKE 'SELECT id, document::text FROM request WHERE id =%'";
+        let pids: Vec<i32> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(pids.len(), 1, "one connection has read");
+        let silent = Self(pids[0]);
+        silent.signal("STOP");
+        silent
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.0.to_string()]).status().unwrap();
+        assert!(sent.success(), "cannot send {name}");
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        self.signal("CONT");
+    }
+}
