@@ -57,7 +57,6 @@ impl Lines {
     /// A connection that works, as far as is known.
     pub(super) async fn take(&self) -> Result<Line<'_>, StoreError> {
         let taking = async {
-            // Nobody closes the semaphore.
             let permit = self.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
             Ok(Line { connection: self.connection().await?, lines: self, _permit: permit })
         };
@@ -77,8 +76,9 @@ impl Lines {
         self.options.connect().await
     }
 
-    /// Ends all that nobody uses.
+    /// Ends all that nobody uses, and gives out no others.
     pub(super) async fn close(&self) {
+        self.permits.close();
         let idle = std::mem::take(&mut *self.lock());
         for Idle { connection, .. } in idle {
             // The server notices the end of a connection without being told, too.
@@ -99,7 +99,9 @@ async fn answers(connection: &mut PgConnection) -> bool {
 impl Line<'_> {
     /// Keeps the connection for the next one who wants it: all is done on it.
     pub(super) fn give_back(self) {
-        self.lines.lock().push(Idle { connection: self.connection, since: Instant::now() });
+        if !self.lines.permits.is_closed() {
+            self.lines.lock().push(Idle { connection: self.connection, since: Instant::now() });
+        }
     }
 }
 
