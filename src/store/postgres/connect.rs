@@ -92,7 +92,7 @@ fn at_most(connections: u32, options: PgConnectOptions) -> Arc<Lines> {
     Arc::new(Lines::at_most(connections.try_into().unwrap_or(usize::MAX), options))
 }
 
-/// The first connection. A server that is just starting, too, is waited for.
+/// The first connection. A server that is still starting is waited for.
 async fn first_of(lines: &Lines) -> Result<Line<'_>, StoreError> {
     let patience = Instant::now() + START_PATIENCE;
     loop {

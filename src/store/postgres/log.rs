@@ -58,7 +58,7 @@ async fn read_from(
     let sql = format!(
         "SELECT pos, request_id, version, type, at, traceparent, payload
          FROM event_log WHERE shard = $1 AND pos > $2 {} ORDER BY pos LIMIT $3",
-        from(day)
+        since(day)
     );
     let mut line = lines.take().await?;
     let mut rows = sqlx::query(AssertSqlSafe(sql))
@@ -83,7 +83,7 @@ async fn read_from(
 
 /// The condition that leaves the partitions of older days alone. The day stands in the statement itself, so that the server knows
 /// it when it plans, and does not even lock them.
-fn from(day: Option<NaiveDate>) -> String {
+fn since(day: Option<NaiveDate>) -> String {
     day.map_or_else(String::new, |day| format!("AND day >= DATE 'epoch' + {}", day.to_epoch_days()))
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn logged_at(
     after: Position,
 ) -> Result<Option<Timestamp>, StoreError> {
     let find = async |day: Option<NaiveDate>| -> Result<Option<DateTime<Utc>>, StoreError> {
-        let sql = format!("SELECT at FROM event_log WHERE shard = $1 AND pos = $2 {}", from(day));
+        let sql = format!("SELECT at FROM event_log WHERE shard = $1 AND pos = $2 {}", since(day));
         let find =
             sqlx::query_scalar(AssertSqlSafe(sql)).bind(shard_number(shard)).bind(after.next().get().cast_signed());
         let mut line = store.relay_lines.take().await?;

@@ -49,6 +49,7 @@ async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<
     let mut tx = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *tx).await?;
     if sqlx::query_scalar(exists).bind(&table).fetch_one(&mut *tx).await? {
+        tx.rollback().await?;
         return Ok(());
     }
     let statements = [
@@ -93,7 +94,11 @@ pub(super) async fn put_template(lines: &Lines, template: &ProfileTemplate, now:
     .fetch_optional(&mut *tx)
     .await?;
     let version = match newest {
-        Some((version, true)) => return Ok(version.cast_unsigned()),
+        Some((version, true)) => {
+            tx.rollback().await?;
+            line.give_back();
+            return Ok(version.cast_unsigned());
+        }
         Some((version, false)) => version + 1,
         None => 1,
     };
