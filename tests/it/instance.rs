@@ -19,7 +19,7 @@ use crate::services;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest wait until a service listens.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// What stands in the log's line on a call that went well; under load there are thousands of them.
 const ORDINARY: &str = " INFO call{";

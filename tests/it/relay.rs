@@ -16,12 +16,10 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tokio::task::spawn_blocking;
 
 use crate::audit::{Acknowledged, Report, TopicRecord, Violation, audit, read_topic};
+use crate::client::PATIENCE;
 use crate::commands::{TARGET, approve, approver, complete, creation, fresh_card, item, request, start, wish};
 use crate::services::{fresh_topic, kafka};
 use crate::store::Place;
-
-/// Longest wait for the relay to publish all there is, and for one call of a producer.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_topic_tells_the_whole_log_of_postgres() {

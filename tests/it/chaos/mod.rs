@@ -43,7 +43,7 @@ const STAGE_ROUNDS: usize = 10;
 const RARE: u32 = 25;
 
 /// Longest time for a round, the minute without a broker included.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A kind of fault.
 #[derive(Clone, Copy)]

@@ -21,7 +21,7 @@ use client::Client;
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest wait for the load to go on; long, since a server may have to recover first.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The instances that clients may call; they come and go.
 #[derive(Clone, Debug, Default)]

@@ -1,20 +1,17 @@
 //! The log of Postgres has a partition for each day, and who reads the newest events leaves those of old days alone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cmgate::domain::{Position, Shard};
 use cmgate::store::{LoggedEvent, Store};
 use sqlx::{Connection, PgConnection};
 
 use super::place::{Place, carry_out, topology};
+use crate::client::PATIENCE;
 use crate::commands::{at, creation, request};
 
 const SHARD: Shard = Shard::new(0);
 const DAY: i64 = 24 * 3_600;
-
-/// As with any lock that is not to be waited for: a defect would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_events_are_read_while_an_old_day_is_locked() {

@@ -17,10 +17,9 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use wire::{Api, Protocol, Sight};
+use crate::client::PATIENCE;
 
-/// Longest wait for a trap to be sprung under load.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) use wire::{Api, Protocol, Sight};
 
 /// What happens when the message of a trap comes by.
 #[derive(Clone, Copy, Debug)]
