@@ -67,8 +67,9 @@ impl Postgres {
         let by_key = options.clone().options(PLANS);
         let write_lines = Arc::new(Lines::new(by_key.clone().options([IDLE_IN_TRANSACTION])));
         let read_lines = Arc::new(Lines::new(by_key.options([READ_TIMEOUT])));
-        let relay_lines = at_most(settings.relay_connections, options.clone().options([IDLE_IN_TRANSACTION]));
-        let list_lines = at_most(settings.max_connections, options.clone().options([READ_TIMEOUT]));
+        let relay_options = options.clone().options([IDLE_IN_TRANSACTION]);
+        let relay_lines = Arc::new(Lines::at_most(settings.relay_connections, relay_options));
+        let list_lines = Arc::new(Lines::at_most(settings.max_connections, options.clone().options([READ_TIMEOUT])));
         let mut first = first_of(&relay_lines).await?;
         check_server(&mut first).await?;
         // The migrator holds an advisory lock, so that processes that start together do not meet.
@@ -86,10 +87,6 @@ impl Postgres {
             recent: Arc::default(),
         })
     }
-}
-
-fn at_most(connections: u32, options: PgConnectOptions) -> Arc<Lines> {
-    Arc::new(Lines::at_most(connections.try_into().unwrap_or(usize::MAX), options))
 }
 
 /// The first connection. A server that is still starting is waited for.

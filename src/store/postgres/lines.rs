@@ -6,8 +6,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
+use sqlx::{ConnectOptions, Connection, Execute, Executor, PgConnection, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::store::StoreError;
@@ -45,13 +45,14 @@ pub(super) struct Line<'l> {
 
 impl Lines {
     /// Connections that are made when they are wanted, at most so many at a time.
-    pub(super) fn at_most(limit: usize, options: PgConnectOptions) -> Self {
-        Self { options, permits: Semaphore::new(limit.min(Semaphore::MAX_PERMITS)), idle: Mutex::default() }
+    pub(super) fn at_most(limit: u32, options: PgConnectOptions) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { options, permits: Semaphore::new(limit), idle: Mutex::default() }
     }
 
     /// As many as are used at a time.
     pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self::at_most(Semaphore::MAX_PERMITS, options)
+        Self::at_most(u32::MAX, options)
     }
 
     /// A connection that works, as far as is known.
@@ -62,6 +63,25 @@ impl Lines {
         };
         let taken = tokio::time::timeout(ACQUIRE_TIMEOUT, taking).await;
         Ok(taken.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+    }
+
+    /// The rows of one query.
+    pub(super) async fn fetch_all<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<PgRow>, StoreError> {
+        let mut line = self.take().await?;
+        let rows = (&mut *line).fetch_all(query).await?;
+        line.give_back();
+        Ok(rows)
+    }
+
+    /// Carries out one statement.
+    pub(super) async fn execute<'q>(
+        &self,
+        statement: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<PgQueryResult, StoreError> {
+        let mut line = self.take().await?;
+        let done = (&mut *line).execute(statement).await?;
+        line.give_back();
+        Ok(done)
     }
 
     async fn connection(&self) -> Result<PgConnection, sqlx::Error> {

@@ -3,7 +3,7 @@
 use std::iter;
 
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use futures::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -18,10 +18,8 @@ use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document
 /// See [`crate::store::Store::heads`].
 pub(super) async fn heads(lines: &Lines) -> Result<Vec<Position>, StoreError> {
     let sql = "SELECT next FROM event_head ORDER BY shard";
-    let mut line = lines.take().await?;
-    let next: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&mut *line).await?;
-    line.give_back();
-    Ok(next.into_iter().map(|next| Position::new((next - 1).cast_unsigned())).collect())
+    let rows = lines.fetch_all(sqlx::query(sql)).await?;
+    rows.iter().map(|row| Ok(Position::new((row.try_get::<i64, _>(0)? - 1).cast_unsigned()))).collect()
 }
 
 /// See [`crate::store::Store::read_log`].
@@ -111,29 +109,14 @@ pub(super) async fn logged_at(
     shard: Shard,
     after: Position,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let find = async |day: Option<NaiveDate>| -> Result<Option<DateTime<Utc>>, StoreError> {
-        let sql = format!("SELECT at FROM event_log WHERE shard = $1 AND pos = $2 {}", since(day));
-        let find =
-            sqlx::query_scalar(AssertSqlSafe(sql)).bind(shard_number(shard)).bind(after.next().get().cast_signed());
-        let mut line = store.relay_lines.take().await?;
-        let at = find.fetch_optional(&mut *line).await?;
-        line.give_back();
-        Ok(at)
-    };
-    let day = store.recent.day_after(shard, after);
-    let mut at = find(day).await?;
-    if day.is_some() && at.is_none() {
-        at = find(None).await?;
-    }
-    Ok(at.map(Timestamp::new))
+    let next = read(store, shard, after, 1).await?;
+    Ok(next.first().filter(|event| event.position == after.next()).map(|event| event.at))
 }
 
 /// See [`crate::store::Store::checkpoints`].
 pub(super) async fn checkpoints(lines: &Lines) -> Result<Vec<Checkpoint>, StoreError> {
     let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
-    let mut line = lines.take().await?;
-    let rows = sqlx::query(sql).fetch_all(&mut *line).await?;
-    line.give_back();
+    let rows = lines.fetch_all(sqlx::query(sql)).await?;
     let read = |row: &PgRow| {
         Ok(Checkpoint {
             shard: Shard::new(row.try_get::<i16, _>(0)?.cast_unsigned()),
@@ -150,9 +133,7 @@ pub(super) async fn checkpoints(lines: &Lines) -> Result<Vec<Checkpoint>, StoreE
 pub(super) async fn claim_checkpoints(lines: &Lines, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
     let shards: Vec<i16> = shards.iter().map(|shard| shard_number(*shard)).collect();
     let sql = "UPDATE relay_checkpoint SET owner = $1 WHERE shard = ANY($2)";
-    let mut line = lines.take().await?;
-    sqlx::query(sql).bind(owner).bind(shards).execute(&mut *line).await?;
-    line.give_back();
+    lines.execute(sqlx::query(sql).bind(owner).bind(shards)).await?;
     Ok(())
 }
 
@@ -162,15 +143,12 @@ pub(super) async fn put_checkpoints(lines: &Lines, checkpoints: &[Checkpoint]) -
                FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::uuid[])
                     AS new (shard, pos, exact, may_start_topic, owner)
                WHERE relay_checkpoint.shard = new.shard AND relay_checkpoint.owner = new.owner";
-    let mut line = lines.take().await?;
-    let written = sqlx::query(sql)
+    let put = sqlx::query(sql)
         .bind(checkpoints.iter().map(|checkpoint| shard_number(checkpoint.shard)).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.position.get().cast_signed()).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.exact).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.may_start_topic).collect::<Vec<_>>())
-        .bind(checkpoints.iter().map(|checkpoint| checkpoint.owner).collect::<Vec<_>>())
-        .execute(&mut *line)
-        .await?;
-    line.give_back();
+        .bind(checkpoints.iter().map(|checkpoint| checkpoint.owner).collect::<Vec<_>>());
+    let written = lines.execute(put).await?;
     Ok(usize::try_from(written.rows_affected()).unwrap_or(usize::MAX))
 }

@@ -47,9 +47,7 @@ pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Vec
         sql.push(", ").push_bind(after.id.uuid()).push(")");
     }
     sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit));
-    let mut line = lines.take().await?;
-    let rows = sql.build().fetch_all(&mut *line).await?;
-    line.give_back();
+    let rows = lines.fetch_all(sql.build()).await?;
     rows.iter().map(|row| read_document("request", row)).collect()
 }
 
@@ -70,9 +68,7 @@ where
 /// See [`crate::store::Store::templates`].
 pub(super) async fn templates(lines: &Lines) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
     let sql = "SELECT DISTINCT ON (id) id, document::text, version FROM profile_template ORDER BY id, version DESC";
-    let mut line = lines.take().await?;
-    let rows = sqlx::query(sql).fetch_all(&mut *line).await?;
-    line.give_back();
+    let rows = lines.fetch_all(sqlx::query(sql)).await?;
     let read = |row: &PgRow| {
         let (id, version): (Uuid, i32) = (row.try_get(0)?, row.try_get(2)?);
         Ok((TemplateId::new(id), version.cast_unsigned(), read_document("profile_template", row)?))

@@ -103,19 +103,15 @@ async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(),
 /// See [`crate::store::Store::subjects`].
 pub(super) async fn get(lines: &Lines, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
     let sql = "SELECT id, document::text FROM subject WHERE id = ANY($1)";
-    let mut line = lines.take().await?;
-    let rows = sqlx::query(sql).bind(ids).fetch_all(&mut *line).await?;
-    line.give_back();
+    let rows = lines.fetch_all(sqlx::query(sql).bind(ids)).await?;
     rows.iter().map(read).collect()
 }
 
 /// See [`crate::store::Store::card`].
 pub(super) async fn card(lines: &Lines, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
     let retired = standing_number(Standing::Retired);
-    let mut line = lines.take().await?;
-    let row = sqlx::query(CARD).bind(card_id.as_str()).bind(retired).fetch_optional(&mut *line).await?;
-    line.give_back();
-    row.map(|row| read(&row)).transpose()
+    let rows = lines.fetch_all(sqlx::query(CARD).bind(card_id.as_str()).bind(retired)).await?;
+    rows.first().map(read).transpose()
 }
 
 /// See [`crate::store::Store::find_subjects`].
@@ -127,9 +123,7 @@ pub(super) async fn find(lines: &Lines, query: &SubjectQuery, page: SubjectPage)
         sql.push(" AND id > ").push_bind(after);
     }
     sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit));
-    let mut line = lines.take().await?;
-    let rows = sql.build().fetch_all(&mut *line).await?;
-    line.give_back();
+    let rows = lines.fetch_all(sql.build()).await?;
     rows.iter().map(read).collect()
 }
 
