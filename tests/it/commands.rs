@@ -79,6 +79,13 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
     create(&draft, origin).unwrap()
 }
 
+/// The wish that a request come to be so many seconds after the noon on which every test begins.
+pub(crate) fn creation_at(seconds: i64) -> Command {
+    let mut new = request(0);
+    (new.submitted_at, new.changed_at) = (at(seconds), at(seconds));
+    creation(new)
+}
+
 /// The wish that this request come to be, under a template that makes it so.
 pub(crate) fn creation(request: Request) -> Command {
     let draft = Draft {

@@ -95,8 +95,7 @@ impl Instance {
 
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success(), "cannot send {name}");
+        services::signal(self.child.id(), name);
     }
 
     /// What it has logged so far.

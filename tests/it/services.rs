@@ -1,6 +1,7 @@
 //! The servers that the tests run against, and fresh places in them: a database, a file, a topic.
 
 use std::env;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -59,6 +60,12 @@ pub(crate) fn control(server: &str, verb: &str) -> String {
 /// The same, if it may be refused.
 pub(crate) fn try_control(server: &str, verb: &str) -> Output {
     Command::new(address("CMGATE_TEST_SERVICES")).args([server, verb]).output().unwrap()
+}
+
+/// Sends a signal, such as `STOP`, to a process.
+pub(crate) fn signal(process: impl Display, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status().unwrap();
+    assert!(sent.success(), "cannot send {name} to {process}");
 }
 
 fn address(variable: &str) -> String {

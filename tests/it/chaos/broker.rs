@@ -1,13 +1,12 @@
 //! The broker is killed or stopped, or connections to it are cut or fall silent: in mid-transaction, or with the end of a
 //! transaction on its way, so that the relay cannot know whether it was committed.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::proxy::{Api, Deed, Sight};
 use super::stage::{COMMIT_TIMEOUT, Stage, Wiring};
 use super::{Kind, ROUNDS, play};
-use crate::services::control;
+use crate::services::{control, signal};
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -101,9 +100,4 @@ async fn away(stage: &mut Stage, time: Duration) {
     stage.progress().await;
     tokio::time::sleep(time).await;
     control("kafka", "start");
-}
-
-fn signal(process: &str, name: &str) {
-    let sent = Command::new("kill").args(["-s", name, process]).status().unwrap();
-    assert!(sent.success(), "cannot send {name}");
 }

@@ -1,7 +1,6 @@
 //! Postgres is killed or stopped, its connections are ended or fall silent, or one is cut around a commit, so that a caller
 //! cannot know what became of its call: it hears so, and its repetition under the same key hears the truth.
 
-use std::process::Command;
 use std::time::Instant;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -10,7 +9,7 @@ use super::proxy::{Deed, Sight};
 use super::stage::{Stage, Wiring};
 use super::{Kind, ROUNDS, play};
 use crate::client::wait_until;
-use crate::services::control;
+use crate::services::{control, signal};
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -110,8 +109,7 @@ async fn kill_backend(stage: &Stage) {
     let mut witness = PgConnection::connect(&stage.place.database).await.unwrap();
     let sql = format!("SELECT pid FROM pg_stat_activity WHERE {WRITERS} ORDER BY state = 'idle' LIMIT 1");
     let backend: i32 = ask(stage, &sql).await;
-    let killed = Command::new("kill").args(["-KILL", &backend.to_string()]).status().unwrap();
-    assert!(killed.success(), "cannot kill {backend}");
+    signal(backend, "KILL");
     wait_until("the server has noticed", async || witness.ping().await.is_err()).await;
     wait_until("the server is back", async || PgConnection::connect(&stage.place.database).await.is_ok()).await;
 }

@@ -14,14 +14,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::audit::Acknowledged;
+use crate::client::PATIENCE;
 use crate::dice::Dice;
 use client::Client;
 
 /// Pause before a call that failed is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-
-/// Longest wait for the load to go on; long, since a server may have to recover first.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The instances that clients may call; they come and go.
 #[derive(Clone, Debug, Default)]

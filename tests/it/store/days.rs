@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::place::{Place, carry_out, topology};
 use crate::client::PATIENCE;
-use crate::commands::{at, creation, request};
+use crate::commands::{at, creation_at};
 
 const SHARD: Shard = Shard::new(0);
 const DAY: i64 = 24 * 3_600;
@@ -65,9 +65,7 @@ async fn events_of_a_clock_gone_astray_are_read_in_their_place() {
 async fn append(store: &Arc<dyn Store>, days: &[i64]) -> Vec<LoggedEvent> {
     let mut events = Vec::new();
     for day in days {
-        let mut new = request(0);
-        (new.submitted_at, new.changed_at) = (at(day * DAY), at(day * DAY));
-        events.push(carry_out(&**store, creation(new)).await.1);
+        events.push(carry_out(&**store, creation_at(day * DAY)).await.1);
     }
     events
 }

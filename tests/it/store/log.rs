@@ -5,7 +5,7 @@ use cmgate::store::Checkpoint;
 use uuid::Uuid;
 
 use super::place::{Place, carry_out, topology, whole_log};
-use crate::commands::{at, creation, item, request};
+use crate::commands::{at, creation, creation_at, item, request};
 
 const SHARD: Shard = Shard::new(0);
 
@@ -46,9 +46,7 @@ pub(super) async fn large_events_of_the_log_are_read_a_few_at_a_time(place: &Pla
 pub(super) async fn the_log_tells_when_the_next_event_was_made(place: &Place) {
     let store = place.open_with(topology(1, 1)).await.unwrap();
     for seconds in [5, 3] {
-        let mut new = request(0);
-        (new.submitted_at, new.changed_at) = (at(seconds), at(seconds));
-        carry_out(&*store, creation(new)).await;
+        carry_out(&*store, creation_at(seconds)).await;
     }
     let logged_at = async |after| store.logged_at(SHARD, Position::new(after)).await.unwrap();
     assert_eq!(logged_at(0).await, Some(at(5)));

@@ -6,7 +6,7 @@ use cmgate::domain::Command;
 use cmgate::store::{LaneLock, Store, StoreError};
 
 use super::place::{Place, carry_out, commit_one, read, topology, whole_log};
-use crate::commands::{TARGET, at, complete, creation, fresh_card, request, start, under_key, wish};
+use crate::commands::{TARGET, at, complete, creation, creation_at, fresh_card, request, start, under_key, wish};
 
 /// How long the server may take to notice that a connection has gone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -92,11 +92,7 @@ async fn lock_when_free(store: &dyn Store, lane: u16) -> Box<dyn LaneLock> {
 pub(super) async fn maintenance_forgets_old_keys_only(place: &Place) {
     let store = place.open().await;
     store.maintain(at(0), at(0)).await.unwrap();
-    let attempt = |key: &str, seconds| {
-        let mut new = request(0);
-        (new.submitted_at, new.changed_at) = (at(seconds), at(seconds));
-        Command { now: at(seconds), ..under_key(key, 1, creation(new)) }
-    };
+    let attempt = |key: &str, seconds| Command { now: at(seconds), ..under_key(key, 1, creation_at(seconds)) };
     let (old, _) = carry_out(&*store, attempt("old", 0)).await;
     let (young, _) = carry_out(&*store, attempt("young", 10)).await;
     store.maintain(at(20), at(10)).await.unwrap();
@@ -116,9 +112,7 @@ pub(super) async fn maintenance_can_begin_after_the_first_events(place: &Place) 
     let (before, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
     for days in [0, 1] {
         store.maintain(at(days * DAY), at(-DAY)).await.unwrap();
-        let mut new = request(0);
-        (new.submitted_at, new.changed_at) = (at(days * DAY + 60), at(days * DAY + 60));
-        carry_out(&*store, creation(new)).await;
+        carry_out(&*store, creation_at(days * DAY + 60)).await;
     }
     assert_eq!(whole_log(&*store).await.len(), 3);
     store.maintain(at(2 * DAY), at(DAY)).await.unwrap();

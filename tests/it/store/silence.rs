@@ -1,13 +1,12 @@
 //! A server that says nothing any more, without an error and without an end of the connection.
 
-use std::process::Command;
-
 use cmgate::store::StoreError;
 use sqlx::{Connection, PgConnection};
 
 use super::place::{Place, carry_out, read};
 use crate::client::PATIENCE;
 use crate::commands::{creation, request};
+use crate::services::signal;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_is_never_answered_holds_up_no_other() {
@@ -38,19 +37,13 @@ impl Silent {
                    WHERE datname = current_database() AND query LIKE 'SELECT id, document::text FROM request WHERE id =%'";
         let pids: Vec<i32> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
         assert_eq!(pids.len(), 1, "one connection has read");
-        let silent = Self(pids[0]);
-        silent.signal("STOP");
-        silent
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.0.to_string()]).status().unwrap();
-        assert!(sent.success(), "cannot send {name}");
+        signal(pids[0], "STOP");
+        Self(pids[0])
     }
 }
 
 impl Drop for Silent {
     fn drop(&mut self) {
-        self.signal("CONT");
+        signal(self.0, "CONT");
     }
 }
