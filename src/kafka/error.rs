@@ -38,6 +38,19 @@ pub enum KafkaFailure {
     /// Records were still under way when the time for them was over.
     #[error("{0} records were not delivered in time")]
     DeliveryTimeout(i32),
+    /// A record landed before the end of its partition, or Kafka did not say where it landed.
+    #[error(
+        "partition {partition} ended at offset {end}, but Kafka acknowledged a record at offset {offset}; \
+         the topic may have been deleted and created again"
+    )]
+    OffsetBehind {
+        /// The partition.
+        partition: i32,
+        /// Offset of the record; negative if it is unknown.
+        offset: i64,
+        /// Offset that the record had to have at least.
+        end: i64,
+    },
     /// A partition holds a record that this service did not write.
     #[error("partition {shard} holds a record at offset {offset} without a position of this log")]
     ForeignRecord {
@@ -65,6 +78,7 @@ impl KafkaFailure {
             | Self::Call(..)
             | Self::CreateTopic { .. }
             | Self::Delivery(_)
+            | Self::OffsetBehind { .. }
             | Self::DeliveryTimeout(_) => false,
         }
     }

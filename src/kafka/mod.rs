@@ -4,6 +4,7 @@
 //! Everything here blocks, and so belongs on threads of its own.
 
 mod broker;
+mod ends;
 mod error;
 mod publisher;
 mod record;

@@ -9,11 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::Message;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
-use super::{KafkaFailure, KafkaSettings, Record, drop_elsewhere};
+use super::ends::Ends;
+use super::{KafkaFailure, KafkaSettings, Record, Tail, drop_elsewhere};
 
 /// Transactional ids of a lane. Never fewer than in an earlier release: an id that nobody fences any more is open to a
 /// predecessor.
@@ -28,6 +30,7 @@ pub struct Publisher {
     topic: String,
     commit_timeout: Duration,
     turn: usize,
+    ends: Ends,
 }
 
 /// What became of a batch that was committed.
@@ -52,7 +55,19 @@ impl Publisher {
         let producers = (0..IDS)
             .map(|id| fenced_producer(settings, &format!("{}.lane-{lane}.{id}", settings.topic)))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { producers, topic: settings.topic.clone(), commit_timeout: settings.commit_timeout(), turn: 0 })
+        Ok(Self {
+            producers,
+            topic: settings.topic.clone(),
+            commit_timeout: settings.commit_timeout(),
+            turn: 0,
+            ends: Ends::default(),
+        })
+    }
+
+    /// Has records follow these tails, which were read after the fence. Records that Kafka acknowledges elsewhere are not
+    /// committed: the topic was deleted and created again meanwhile.
+    pub fn follow(&mut self, tails: &[Tail]) {
+        self.ends = Ends::new(tails.iter().map(|tail| (tail.shard, tail.end)));
     }
 
     /// Publishes records in one transaction. After an error nothing is known: drop the publisher and read the tail.
@@ -67,11 +82,14 @@ impl Publisher {
         // What happened before this transaction is told now.
         producer.poll(Duration::ZERO);
         producer.context().was_disconnected.store(false, Ordering::Release);
+        producer.context().set_ends(self.ends.clone());
         producer.begin_transaction().map_err(|error| KafkaFailure::Call("begin a transaction", error))?;
         for record in records {
             enqueue(producer, &self.topic, record, deadline)?;
         }
         drain(producer, deadline)?;
+        self.ends = producer.context().take_ends();
+        self.ends.check()?;
         commit(producer, deadline)?;
         let was_disconnected = producer.context().was_disconnected.load(Ordering::Acquire);
         Ok(if was_disconnected { Published::Reconnected } else { Published::Clean })
@@ -161,9 +179,18 @@ fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) ->
 struct Watch {
     failure: Mutex<Option<KafkaError>>,
     was_disconnected: AtomicBool,
+    ends: Mutex<Ends>,
 }
 
 impl Watch {
+    fn set_ends(&self, ends: Ends) {
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+    }
+
+    fn take_ends(&self) -> Ends {
+        std::mem::take(&mut self.ends.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn take_failure(&self) -> Option<KafkaError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -194,8 +221,14 @@ impl ProducerContext for Watch {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
-        if let Err((error, _)) = result {
-            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        match result {
+            Ok(record) => {
+                let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+                ends.note(record.partition(), record.offset());
+            }
+            Err((error, _)) => {
+                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+            }
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Tail {
     pub shard: Shard,
     /// Whether records were ever removed from it: its first offset is not 0.
     pub was_trimmed: bool,
+    /// Its next offset.
+    pub end: i64,
     /// What its last committed record tells, if there is one.
     pub last: Option<Told>,
 }
@@ -56,8 +58,12 @@ pub fn read_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail
         open.retain(|shard| !last.contains_key(shard) && bounds[shard].high - window > bounds[shard].low);
         window = window.saturating_mul(GROWTH);
     }
-    let tail =
-        |shard: &Shard| Tail { shard: *shard, was_trimmed: bounds[shard].low > 0, last: last.get(shard).copied() };
+    let tail = |shard: &Shard| Tail {
+        shard: *shard,
+        was_trimmed: bounds[shard].low > 0,
+        end: bounds[shard].high,
+        last: last.get(shard).copied(),
+    };
     Ok(shards.iter().map(tail).collect())
 }
 

@@ -91,9 +91,10 @@ impl<'a> Session<'a> {
         let shards = lane.status.shards();
         let id = Uuid::new_v4();
         lane.runtime.block_on(ensure_topic(&lane.kafka))?;
-        let publisher = Publisher::fence(&lane.kafka, lane.status.lane)?;
+        let mut publisher = Publisher::fence(&lane.kafka, lane.status.lane)?;
         lane.ask(lane.store.claim_checkpoints(shards, id))?;
         let tails = read_tails(&lane.kafka, shards)?;
+        publisher.follow(&tails);
         // Read after the tails: what is on the topic was in the log before.
         let heads = lane.ask(lane.store.heads())?;
         let checkpoints = lane.ask(lane.store.checkpoints())?;
