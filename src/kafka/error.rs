@@ -61,11 +61,13 @@ pub enum KafkaFailure {
     },
     /// A transaction stays open on a partition although every producer of the lane was fenced: it is of somebody else, or
     /// the cluster never ended it (KAFKA-20734).
-    #[error(
-        "a transaction stays open on partition {0} that is not of this lane, or that Kafka failed to end; \
-         `kafka-transactions.sh find-hanging` tells which"
-    )]
-    ForeignTransaction(Shard),
+    #[error("a transaction stays open on partition {shard} from offset {start}")]
+    ForeignTransaction {
+        /// The partition.
+        shard: Shard,
+        /// Offset of its first record.
+        start: i64,
+    },
 }
 
 impl KafkaFailure {
@@ -73,7 +75,7 @@ impl KafkaFailure {
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::PartitionCount { .. } | Self::ForeignRecord { .. } | Self::ForeignTransaction(_) => true,
+            Self::PartitionCount { .. } | Self::ForeignRecord { .. } | Self::ForeignTransaction { .. } => true,
             Self::Settings(_)
             | Self::Call(..)
             | Self::CreateTopic { .. }

@@ -17,7 +17,7 @@ pub use error::KafkaFailure;
 pub use publisher::{Published, Publisher};
 pub use record::{Record, Told};
 pub use settings::KafkaSettings;
-pub use tail::{Tail, read_tails};
+pub use tail::{Tail, peek_tails, read_tails};
 pub use topic::ensure_topic;
 
 /// Drops a client on another thread. Closing one takes up to a tenth of a second, in which a lane can do better things.

@@ -32,6 +32,8 @@ pub struct Tail {
     pub was_trimmed: bool,
     /// Its next offset.
     pub end: i64,
+    /// First offset of a transaction that is still open, if there is one; what follows is not read.
+    pub open_from: Option<i64>,
     /// What its last committed record tells, if there is one.
     pub last: Option<Told>,
 }
@@ -39,7 +41,15 @@ pub struct Tail {
 #[derive(Clone, Copy)]
 struct Bounds {
     low: i64,
+    /// Up to here every record is committed or aborted.
+    stable: i64,
     high: i64,
+}
+
+impl Bounds {
+    fn open_from(self) -> Option<i64> {
+        (self.stable < self.high).then_some(self.stable)
+    }
 }
 
 /// Reads the tails of partitions. Nothing may publish to them meanwhile: fence first.
@@ -50,21 +60,18 @@ struct Bounds {
 pub fn read_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail>, KafkaFailure> {
     let reader = Reader::new(settings)?;
     let bounds = reader.settled_bounds(shards)?;
-    let mut last = BTreeMap::new();
-    let mut open: Vec<Shard> = shards.iter().copied().filter(|shard| bounds[shard].low < bounds[shard].high).collect();
-    let mut window = WINDOW;
-    while !open.is_empty() {
-        last.extend(reader.read_window(&open, &bounds, window)?);
-        open.retain(|shard| !last.contains_key(shard) && bounds[shard].high - window > bounds[shard].low);
-        window = window.saturating_mul(GROWTH);
-    }
-    let tail = |shard: &Shard| Tail {
-        shard: *shard,
-        was_trimmed: bounds[shard].low > 0,
-        end: bounds[shard].high,
-        last: last.get(shard).copied(),
-    };
-    Ok(shards.iter().map(tail).collect())
+    reader.tails(shards, &bounds)
+}
+
+/// Reads the tails of partitions to which somebody may be publishing. A later record may follow each of them, and an open
+/// transaction hides what is behind its first record.
+///
+/// # Errors
+/// [`KafkaFailure::ForeignRecord`] if somebody else writes to the topic; otherwise what the cluster says.
+pub fn peek_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail>, KafkaFailure> {
+    let reader = Reader::new(settings)?;
+    let bounds = reader.bounds(shards)?;
+    reader.tails(shards, &bounds)
 }
 
 struct Reader<'a> {
@@ -80,22 +87,52 @@ impl<'a> Reader<'a> {
         Ok(Self { settings, committed: consumer("read_committed")?, uncommitted: consumer("read_uncommitted")? })
     }
 
+    fn tails(&self, shards: &[Shard], bounds: &BTreeMap<Shard, Bounds>) -> Result<Vec<Tail>, KafkaFailure> {
+        let mut last = BTreeMap::new();
+        let holds_records = |shard: &Shard| bounds[shard].low < bounds[shard].stable;
+        let mut open: Vec<Shard> = shards.iter().copied().filter(holds_records).collect();
+        let mut window = WINDOW;
+        while !open.is_empty() {
+            last.extend(self.read_window(&open, bounds, window)?);
+            open.retain(|shard| !last.contains_key(shard) && bounds[shard].stable - window > bounds[shard].low);
+            window = window.saturating_mul(GROWTH);
+        }
+        let tail = |shard: &Shard| Tail {
+            shard: *shard,
+            was_trimmed: bounds[shard].low > 0,
+            end: bounds[shard].high,
+            open_from: bounds[shard].open_from(),
+            last: last.get(shard).copied(),
+        };
+        Ok(shards.iter().map(tail).collect())
+    }
+
     /// First and last offsets, once no transaction is open below the last: what a predecessor left is being aborted.
     fn settled_bounds(&self, shards: &[Shard]) -> Result<BTreeMap<Shard, Bounds>, KafkaFailure> {
         let deadline = Instant::now() + self.settings.commit_timeout();
-        let low = self.offsets(self.uncommitted.as_ref(), shards, Offset::Beginning)?;
         loop {
-            let high = self.offsets(self.uncommitted.as_ref(), shards, Offset::End)?;
-            let stable = self.offsets(self.committed.as_ref(), shards, Offset::End)?;
-            let Some(unsettled) = shards.iter().find(|shard| high[shard] != stable[shard]) else {
-                let bounds = |shard: &Shard| (*shard, Bounds { low: low[shard], high: high[shard] });
-                return Ok(shards.iter().map(bounds).collect());
-            };
-            if Instant::now() >= deadline {
-                return Err(KafkaFailure::ForeignTransaction(*unsettled));
+            let bounds = self.bounds(shards)?;
+            let unsettled = bounds.iter().find_map(|(shard, bounds)| Some((*shard, bounds.open_from()?)));
+            match unsettled {
+                None => return Ok(bounds),
+                Some((shard, start)) if Instant::now() >= deadline => {
+                    return Err(KafkaFailure::ForeignTransaction { shard, start });
+                }
+                Some(_) => thread::sleep(PAUSE),
             }
-            thread::sleep(PAUSE);
         }
+    }
+
+    fn bounds(&self, shards: &[Shard]) -> Result<BTreeMap<Shard, Bounds>, KafkaFailure> {
+        let low = self.offsets(self.uncommitted.as_ref(), shards, Offset::Beginning)?;
+        let high = self.offsets(self.uncommitted.as_ref(), shards, Offset::End)?;
+        let stable = self.offsets(self.committed.as_ref(), shards, Offset::End)?;
+        let bounds = |shard: &Shard| {
+            // Read later, so it may be higher.
+            let high = high[shard].max(stable[shard]);
+            (*shard, Bounds { low: low[shard], stable: stable[shard], high })
+        };
+        Ok(shards.iter().map(bounds).collect())
     }
 
     fn offsets(
@@ -127,7 +164,7 @@ impl<'a> Reader<'a> {
     ) -> Result<BTreeMap<Shard, Told>, KafkaFailure> {
         let failed = |error| KafkaFailure::Call("deliver the tail of the topic", error);
         let consumer = self.committed.as_ref().ok_or_else(|| failed(KafkaError::Canceled))?;
-        let start = |shard| Offset::Offset(bounds[&shard].low.max(bounds[&shard].high - window));
+        let start = |shard| Offset::Offset(bounds[&shard].low.max(bounds[&shard].stable - window));
         consumer.assign(&self.partitions(shards, start).map_err(failed)?).map_err(failed)?;
 
         let deadline = Instant::now() + KafkaSettings::CALL_TIMEOUT;
@@ -141,7 +178,7 @@ impl<'a> Reader<'a> {
                 Ok(message) => {
                     let (shard, offset) = (shard_of(message.partition()), message.offset());
                     last.insert(shard, Told::read(&message).ok_or(KafkaFailure::ForeignRecord { shard, offset })?);
-                    if offset + 1 == bounds[&shard].high {
+                    if offset + 1 == bounds[&shard].stable {
                         reading.retain(|reading| *reading != shard);
                     }
                 }

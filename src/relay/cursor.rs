@@ -170,7 +170,7 @@ mod tests {
             request: RequestId::new(uuid::Uuid::nil()),
             version: Version::FIRST,
         };
-        let tail = Tail { shard, was_trimmed: case.trimmed, end: 0, last: case.tail.map(told) };
+        let tail = Tail { shard, was_trimmed: case.trimmed, end: 0, open_from: None, last: case.tail.map(told) };
         resume(&checkpoint, &tail, Position::new(HEAD), is_volatile).map(Position::get)
     }
 
