@@ -7,21 +7,23 @@ mod observed;
 mod transport;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use tracing::Instrument;
 
 use self::observed::{Observed, Outcome};
+use self::transport::Mismatch;
 use super::{grpc, rest};
 use crate::auth::{AuthError, Authentication};
-use crate::domain::{Caller, ErrorKind};
+use crate::domain::{Caller, CorrelationId, ErrorKind};
 use crate::service::Call;
 
 pub use headers::CORRELATION_HEADER;
@@ -76,23 +78,30 @@ where
         let (mut parts, body) = request.into_parts();
         let transport = Transport::of(&parts.headers);
         let correlation = headers::correlation(&parts.headers);
+        if let Some(mismatch) = Mismatch::of(&parts) {
+            return Box::pin(ready(Ok(refuse(mismatch, correlation, begun))));
+        }
         let deadline = begun + self.settings.time_for(&parts);
         let caller = self.settings.caller(transport, &parts);
-        let observed = Observed::begin(transport, method(transport, &parts), begun);
+        let method = method(transport, &parts);
+        let observed = Observed::begin(transport, method, begun);
         let user = caller.as_ref().ok().and_then(Option::as_ref).map(|caller| tracing::field::display(caller.user));
         let span = tracing::info_span!("call", %correlation, method = observed.method(), user);
 
-        let inner = caller.map(|caller| {
+        let inner = caller.map_err(Refused::from).and_then(|caller| {
+            if transport == Transport::Grpc {
+                check_method(method, &parts)?;
+            }
             if let Some(caller) = caller {
                 let traceparent = headers::traceparent(&parts.headers);
                 parts.extensions.insert(Call { caller, deadline: Some(deadline), correlation, traceparent });
             }
-            self.inner.call(Request::from_parts(parts, body))
+            Ok(self.inner.call(Request::from_parts(parts, body)))
         });
         let answering = async move {
             let answer = match inner {
                 Ok(inner) => in_time(inner, deadline).await,
-                Err(error) => Err(error.into()),
+                Err(refused) => Err(refused),
             };
             let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| match transport {
                 Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
@@ -101,10 +110,7 @@ where
             if transport == Transport::Grpc {
                 grpc::complete(&mut response, correlation);
             }
-            // A UUID is always a valid header value.
-            if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
-                response.headers_mut().insert(CORRELATION_HEADER, value);
-            }
+            name_call(&mut response, correlation);
             observed.answered(&Outcome::of(transport, &response));
             Ok(response)
         };
@@ -124,6 +130,38 @@ impl CallSettings {
         }
         self.authentication.authenticate(parts).map(Some)
     }
+}
+
+/// The answer to a call that neither transport takes.
+fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Response<Body> {
+    let observed = Observed::begin(Transport::Legacy, None, begun);
+    let _entered = tracing::info_span!("call", %correlation, method = observed.method()).entered();
+    let mut response = rest::refusal_with(mismatch.status(), mismatch.message(), correlation);
+    if mismatch == Mismatch::NotPost {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    name_call(&mut response, correlation);
+    observed.answered(&Outcome::of(Transport::Legacy, &response));
+    response
+}
+
+fn name_call(response: &mut Response<Body>, correlation: CorrelationId) {
+    // A UUID is always a valid header value.
+    if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
+        response.headers_mut().insert(CORRELATION_HEADER, value);
+    }
+}
+
+/// Refuses gRPC calls of methods that do not exist, and those with messages in another format than protobuf.
+fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refused> {
+    let (reason, message) = if method.is_none() {
+        ("UNIMPLEMENTED", "there is no gRPC method at this path; the REST API takes the content type application/json")
+    } else if !transport::has_known_codec(&parts.headers) {
+        ("UNSUPPORTED_CODEC", "gRPC messages must be protobuf: use the content type application/grpc")
+    } else {
+        return Ok(());
+    };
+    Err(Refused { kind: ErrorKind::Unimplemented, reason, message: message.to_owned() })
 }
 
 /// The method that is called, if there is one.

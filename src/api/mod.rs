@@ -8,8 +8,10 @@ pub mod rest;
 pub mod server;
 pub mod status;
 
+mod health;
 mod public;
 #[cfg(test)]
 mod tests;
 
-pub use public::{Api, ApiSettings, Serving, Transports, assemble};
+pub use health::Serving;
+pub use public::{Api, ApiSettings, Transports, assemble};

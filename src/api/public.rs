@@ -9,19 +9,15 @@ use axum::body::Body;
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
 use http::Request;
-use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
-use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::{Builder, Error as ReflectionError};
 
 use super::call::{CallSettings, Calls, Transport};
 use super::grpc::{Known, Requests};
+use super::health::{Serving, health};
 use super::rest::{self, Settings};
 use crate::auth::Authentication;
 use crate::contract::DESCRIPTORS;
-use crate::contract::v1::request_service_server::RequestServiceServer;
-use crate::contract::v1::subject_service_server::SubjectServiceServer;
 use crate::service::Service;
 
 /// Limits of the public port.
@@ -57,29 +53,23 @@ pub struct Transports {
     legacy: Router,
 }
 
-/// The switch of the gRPC health service.
-#[derive(Clone, Debug)]
-pub struct Serving(HealthReporter);
-
-/// Puts the public port together. Its health service says from the start that it serves.
+/// Puts the public port together. Its health service reports SERVING from the start.
 ///
 /// # Errors
 /// Descriptors that cannot be read; those are compiled in.
-pub async fn assemble(
+pub fn assemble(
     service: Service,
     authentication: Authentication,
     settings: ApiSettings,
 ) -> Result<Api, ReflectionError> {
-    let (reporter, health) = health_reporter();
-    let serving = Serving(reporter);
-    serving.set(true).await;
+    let (serving, health) = health();
     let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
         .add_service(Known::server(service.clone(), settings.max_message_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .into_axum_router();
-    // The fallback of `Routes` answers UNIMPLEMENTED with HTTP status 200. It may stay, since only gRPC gets there.
+    // Calls of unknown methods end in the layer, so the fallback of `Routes` is not reached.
     let transports = Transports { grpc: grpc.with_state(()), legacy: rest::router(service, settings.rest) };
     let settings = CallSettings { authentication, max_duration: settings.max_duration };
     Ok(Api { calls: Calls::new(transports, settings), serving })
@@ -91,33 +81,6 @@ fn reflection() -> Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         // So that tools can show the details of errors.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-}
-
-impl Serving {
-    /// Names of the health service: the whole server, and the services of the contract.
-    const NAMES: [&str; 3] = [
-        "",
-        <RequestServiceServer<Requests> as NamedService>::NAME,
-        <SubjectServiceServer<Known> as NamedService>::NAME,
-    ];
-
-    /// Says whether new calls are welcome; clients that watch are told at once.
-    pub async fn set(&self, is_serving: bool) {
-        let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for name in Self::NAMES {
-            self.0.set_service_status(name, status).await;
-        }
-    }
-
-    /// Says that new calls are not welcome, and ends the streams of the clients that watch: a server that stops would
-    /// wait for them.
-    pub async fn end(&mut self) {
-        self.set(false).await;
-        for name in Self::NAMES {
-            self.0.clear_service_status(name).await;
-        }
-        self.set(false).await;
-    }
 }
 
 impl<B> tower::Service<Request<B>> for Transports

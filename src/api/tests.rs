@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use futures::{FutureExt, StreamExt, stream};
+use http::header::ALLOW;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -26,10 +27,10 @@ use crate::service::Call;
 const ID: &str = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
 
 async fn answer(path: &str, headers: &[(&'static str, &'static str)], body: &'static [u8]) -> Response<Body> {
-    let mut request = Request::post(path).body(Body::from(body)).unwrap();
+    let mut request = Request::post(path).version(Version::HTTP_2).body(Body::from(body)).unwrap();
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
     request.headers_mut().extend(headers.collect::<HeaderMap>());
-    api().await.calls.oneshot(request).await.unwrap()
+    api().calls.oneshot(request).await.unwrap()
 }
 
 fn status(response: &Response<Body>) -> Status {
@@ -49,10 +50,67 @@ async fn an_unknown_grpc_path_is_unimplemented() {
 
 #[tokio::test]
 async fn everything_else_goes_to_the_facade() {
-    let path = "/cmgate.v1.RequestService/CreateRequest";
-    let response = answer(path, &[("content-type", "application/json")], b"{}").await;
+    let response = answer("/cmgate.v1/CreateRequest", &[("content-type", "application/json")], b"{}").await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert!(response.headers().contains_key(CORRELATION_HEADER));
+}
+
+/// The `Message` of an answer in the shape of the facade.
+async fn message(response: Response<Body>) -> String {
+    let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 1_000).await.unwrap()).unwrap();
+    body["Message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_neither_transport_takes_is_refused_before_the_caller_is_looked_at() {
+    let method = "/cmgate.v1.RequestService/CreateRequest";
+    let rest = "/CertificateManagement/api/v1.0/requests";
+    for (version, verb, path, content_type, status, allow) in [
+        (Version::HTTP_11, Method::GET, method, "application/grpc", 505, None),
+        (Version::HTTP_11, Method::POST, method, "application/grpc", 505, None),
+        (Version::HTTP_11, Method::POST, rest, "Application/GRPC+proto", 505, None),
+        (Version::HTTP_11, Method::GET, "/grpc.health.v1.Health/Check", "application/grpc", 505, None),
+        (Version::HTTP_2, Method::GET, method, "application/grpc", 405, Some("POST")),
+        (Version::HTTP_2, Method::PUT, rest, "application/grpc", 405, Some("POST")),
+        (Version::HTTP_2, Method::GET, method, "text/html", 405, Some("POST")),
+        (Version::HTTP_2, Method::POST, method, "application/json", 415, None),
+        (Version::HTTP_11, Method::POST, method, "application/json", 415, None),
+        (Version::HTTP_2, Method::POST, method, "application/grpc-web+proto", 415, None),
+        (Version::HTTP_11, Method::POST, rest, "application/grpc-web-text", 415, None),
+    ] {
+        let request = Request::builder().version(version).method(verb).uri(path).header("content-type", content_type);
+        // The caller is unknown, which would be 401 otherwise.
+        let request = request.header("x-dev-user", "nobody").body(Body::from("\0\0\0\0\0")).unwrap();
+        let response = api().calls.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{version:?} {path} {content_type}");
+        assert_eq!(response.headers().get(ALLOW).map(|allow| allow.to_str().unwrap()), allow);
+        assert!(response.headers().contains_key(CORRELATION_HEADER));
+        let message = message(response).await;
+        assert!(message.contains("gRPC") || message.contains("application/grpc"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_call_in_another_format_than_protobuf_is_unimplemented() {
+    let path = "/cmgate.v1.RequestService/CreateRequest";
+    for content_type in ["application/grpc+json", "application/GRPC+thrift; a=b"] {
+        let response = answer(path, &[("content-type", content_type)], b"\0\0\0\0\x02{}").await;
+        let status = status(&response);
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains("application/grpc"), "{status}");
+        assert_eq!(status.get_details_error_info().unwrap().reason, "UNSUPPORTED_CODEC");
+    }
+    let response = answer(path, &[("content-type", "application/GRPC+proto;a=b")], b"\0\0\0\0\0").await;
+    assert_eq!(status(&response).code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_rest_path_is_no_grpc_method() {
+    let path = "/CertificateManagement/api/v1.0/requests";
+    let response = answer(path, &[("content-type", "application/grpc")], b"{}").await;
+    let status = status(&response);
+    assert_eq!(status.code(), Code::Unimplemented);
+    assert!(status.message().contains("application/json"), "{status}");
 }
 
 #[tokio::test]
@@ -81,8 +139,7 @@ async fn a_caller_nobody_knows_is_told_in_the_shape_of_the_transport() {
     let response = answer("/", &[bad], b"").await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert!(response.headers().contains_key(CORRELATION_HEADER));
-    let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 1_000).await.unwrap()).unwrap();
-    let message = body["Message"].as_str().unwrap();
+    let message = message(response).await;
     assert!(message.starts_with("Header X-Dev-User must be a UUID"), "{message}");
 }
 
@@ -115,7 +172,8 @@ async fn a_call_whose_time_is_over_is_answered_without_its_handler() {
     let response = at_once.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
 
-    let request = Request::post("/").header("content-type", "application/grpc").header("grpc-timeout", "1u");
+    let request = Request::post("/cmgate.v1.RequestService/GetRequest").version(Version::HTTP_2);
+    let request = request.header("content-type", "application/grpc").header("grpc-timeout", "1u");
     let in_an_hour = calls(endless, Duration::from_hours(1));
     let response = in_an_hour.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(status(&response).code(), Code::DeadlineExceeded);
@@ -123,7 +181,7 @@ async fn a_call_whose_time_is_over_is_answered_without_its_handler() {
 
 #[tokio::test]
 async fn wrong_fields_are_named_by_their_path_in_calls_and_in_batches() {
-    let mut client = RequestServiceClient::new(api().await.calls);
+    let mut client = RequestServiceClient::new(api().calls);
     let draft = v1::RequestDraft {
         r#type: v1::RequestType::Enroll.into(),
         profile_template: ID.to_owned(),
@@ -151,7 +209,7 @@ async fn wrong_fields_are_named_by_their_path_in_calls_and_in_batches() {
 
 #[tokio::test]
 async fn a_database_that_is_away_is_no_secret_but_its_errors_are() {
-    let mut client = RequestServiceClient::new(api().await.calls);
+    let mut client = RequestServiceClient::new(api().calls);
     let error = client.get_request(v1::GetRequestRequest { id: ID.to_owned() }).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     assert!(error.get_details_retry_info().is_some());
@@ -160,7 +218,7 @@ async fn a_database_that_is_away_is_no_secret_but_its_errors_are() {
 
 #[tokio::test]
 async fn health_follows_its_switch_and_ends_its_streams() {
-    let mut api = api().await;
+    let api = api();
     let mut client = HealthClient::new(api.calls.clone());
     let check = |service: &str| HealthCheckRequest { service: service.to_owned() };
     for service in ["", "cmgate.v1.RequestService"] {
@@ -174,7 +232,7 @@ async fn health_follows_its_switch_and_ends_its_streams() {
     assert!(client.check(unproven).await.is_ok());
 
     let watched = client.watch(check("")).await.unwrap().into_inner();
-    api.serving.end().await;
+    api.serving.end();
     let seen: Vec<_> = watched.map(|answer| answer.unwrap().status()).collect().await;
     assert_eq!(seen.last(), Some(&ServingStatus::NotServing));
     for service in ["", "cmgate.v1.RequestService"] {
@@ -184,8 +242,27 @@ async fn health_follows_its_switch_and_ends_its_streams() {
 }
 
 #[tokio::test]
+async fn a_service_that_does_not_exist_is_watched_until_the_end() {
+    let api = api();
+    let mut client = HealthClient::new(api.calls.clone());
+    let request = HealthCheckRequest { service: "nothing".to_owned() };
+    let mut watched = client.watch(request.clone()).await.unwrap().into_inner();
+    assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
+    assert!(watched.message().now_or_never().is_none(), "the stream stays open");
+    api.serving.end();
+    assert_eq!(watched.message().await.unwrap(), None);
+    // A watch that begins after the end is told where things stand, and holds nobody up.
+    for (service, status) in [("nothing", ServingStatus::ServiceUnknown), ("", ServingStatus::NotServing)] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let watched = client.watch(request).await.unwrap().into_inner();
+        let seen: Vec<_> = watched.map(|answer| answer.unwrap().status()).collect().await;
+        assert_eq!(seen, [status]);
+    }
+}
+
+#[tokio::test]
 async fn reflection_lists_the_services_in_both_versions() {
-    let calls = api().await.calls;
+    let calls = api().calls;
     let expected = ["cmgate.v1.RequestService", "grpc.health.v1.Health"];
 
     let mut client = reflection::v1::server_reflection_client::ServerReflectionClient::new(calls.clone());

@@ -65,7 +65,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let draining = Arc::new(AtomicBool::new(false));
     let (public, private) = (CancellationToken::new(), CancellationToken::new());
     let readiness = readiness(&store, relay.lanes(), &draining);
-    let (public_port, mut serving) = serve_public(config, service, public.clone()).await?;
+    let (public_port, serving) = serve_public(config, service, public.clone()).await?;
     let private_port = serve_private(config, readiness, metrics, private.clone()).await?;
     let addresses = greeting::Addresses {
         public: public_port.address(),
@@ -77,7 +77,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let outcome = ended(&shutdown, &parts).await;
     let drain = async {
         draining.store(true, Ordering::Release);
-        serving.end().await;
+        serving.end();
         public.cancel();
         public_port.ended().await;
         // The service went with its port, and the writer ends with the service.
@@ -162,7 +162,7 @@ async fn serve_public(
             descriptor_nul_tail: config.rest.descriptor_nul_tail,
         },
     };
-    let api = assemble(service, authentication, settings).await.map_err(|error| internal(&error))?;
+    let api = assemble(service, authentication, settings).map_err(|error| internal(&error))?;
     let port = server::serve(config.listen, api.calls, server_settings(config), stop).await;
     Ok((port.map_err(|error| cannot_listen("listen", &error))?, api.serving))
 }

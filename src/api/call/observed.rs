@@ -60,7 +60,9 @@ impl Outcome {
             StatusCode::NO_CONTENT => Cow::Borrowed("204"),
             other => Cow::Owned(other.as_str().to_owned()),
         };
-        Self { name, is_failure: status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED }
+        // These two are about what the caller asked for.
+        let is_callers = matches!(status, StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+        Self { name, is_failure: status.is_server_error() && !is_callers }
     }
 
     /// The caller went away before the answer was there. 499 is what proxies call this in HTTP, which has no status for it.
@@ -145,6 +147,7 @@ mod tests {
             (StatusCode::CREATED, "201", false),
             (StatusCode::NOT_FOUND, "404", false),
             (StatusCode::NOT_IMPLEMENTED, "501", false),
+            (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "505", false),
             (StatusCode::SERVICE_UNAVAILABLE, "503", true),
         ] {
             let mut response = Response::new(());

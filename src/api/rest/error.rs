@@ -39,7 +39,7 @@ const LEGACY_NAMES: [(&str, &str); 9] = [
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The call was refused before its path was looked at.
-    Early(ErrorKind, String),
+    Early(StatusCode, String),
     /// There is nothing at this address.
     UnknownAddress(String),
     /// The path does not take this method, but others.
@@ -86,7 +86,7 @@ impl Failure {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Early(kind, _) => told(*kind).status,
+            Self::Early(status, _) => *status,
             Self::UnknownAddress(_) => told(ErrorKind::NotFound).status,
             Self::WrongMethod(..) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Elsewhere(_) => told(ErrorKind::Unimplemented).status,
@@ -155,7 +155,13 @@ impl Failure {
 /// An error in the shape of the facade, for what is refused before the facade is reached; the text is for the caller.
 #[must_use]
 pub fn refusal(kind: ErrorKind, message: &str, correlation: CorrelationId) -> Response {
-    Failure::Early(kind, message.to_owned()).respond(Some(correlation))
+    refusal_with(told(kind).status, message, correlation)
+}
+
+/// The same with a status that no kind of error has.
+#[must_use]
+pub fn refusal_with(status: StatusCode, message: &str, correlation: CorrelationId) -> Response {
+    Failure::Early(status, message.to_owned()).respond(Some(correlation))
 }
 
 impl<E: Into<service::Error>> From<E> for Failure {

@@ -53,8 +53,8 @@ impl Received {
 /// Answers any call that is not gRPC.
 pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Body>) -> Response {
     let Some(call) = request.extensions_mut().remove::<Call>() else {
-        return Failure::Early(ErrorKind::Unauthenticated, "authorization has been denied for this request".to_owned())
-            .respond(None);
+        let message = "authorization has been denied for this request".to_owned();
+        return Failure::Early(StatusCode::UNAUTHORIZED, message).respond(None);
     };
     let correlation = call.correlation;
     let answered = facade.dispatch(call, request).await;

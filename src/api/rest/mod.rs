@@ -31,7 +31,7 @@ use axum::Router;
 
 use crate::service::Service;
 
-pub use error::refusal;
+pub use error::{refusal, refusal_with};
 pub use path::route;
 
 /// How the facade behaves.

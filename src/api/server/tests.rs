@@ -37,7 +37,7 @@ async fn fetch(address: SocketAddr, path: &str) -> String {
 #[tokio::test]
 async fn one_port_speaks_both_versions_of_http() {
     let stop = CancellationToken::new();
-    let calls = api().await.calls;
+    let calls = api().calls;
     let server = serve(ANYWHERE.parse().unwrap(), calls, ServerSettings::default(), stop.clone()).await.unwrap();
     let address = server.address();
     let answer = fetch(address, "/unknown").await;

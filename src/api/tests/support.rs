@@ -110,6 +110,6 @@ pub(in crate::api) fn authentication() -> Authentication {
 }
 
 /// The public port.
-pub(in crate::api) async fn api() -> Api {
-    assemble(service(), authentication(), ApiSettings::default()).await.unwrap()
+pub(in crate::api) fn api() -> Api {
+    assemble(service(), authentication(), ApiSettings::default()).unwrap()
 }
