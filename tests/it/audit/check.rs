@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cmgate::contract::v1::{RequestEvent, RequestStatus};
-use cmgate::domain::{RequestId, ShardCount};
-use prost::Message;
 use uuid::Uuid;
 
+use super::event::Event;
 use super::evidence::{Acknowledged, Evidence, LogRow, RequestRow, TopicRecord};
 use super::report::{Report, Violation};
-use super::{life, record};
+use super::{life, partition, record};
 
 /// Judges what was found.
 pub(super) fn check(evidence: &Evidence) -> Report {
@@ -55,15 +53,14 @@ fn check_acknowledged(
 
 /// I2: every shard has the positions from 1 to its head, each once, and each holds an event of its shard.
 fn check_log(log: &[LogRow], next: &BTreeMap<u16, u64>, violations: &mut Vec<Violation>) {
-    let shards = u16::try_from(next.len()).ok().and_then(ShardCount::new);
+    let shards = u16::try_from(next.len()).unwrap_or_default();
     let mut positions: BTreeMap<u16, BTreeSet<u64>> = BTreeMap::new();
     for row in log {
         let LogRow { shard, position, request, .. } = *row;
         if !positions.entry(shard).or_default().insert(position) {
             violations.push(Violation::PositionRepeated { shard, position });
         }
-        let right = shards.map(|shards| shards.shard_of(RequestId::new(request)).number());
-        if right != Some(shard) {
+        if shards == 0 || partition::of(request, shards) != shard {
             violations.push(Violation::WrongShard { shard, position, request });
         }
     }
@@ -108,7 +105,7 @@ fn check_requests(requests: &[RequestRow], by_request: &HashMap<Uuid, Vec<&LogRo
 
 /// I4: in the order of the log, versions follow each other by legal steps, and time does not go back.
 fn check_life(request: &RequestRow, rows: &[&LogRow], violations: &mut Vec<Violation>) {
-    let mut status = RequestStatus::Unspecified;
+    let mut status = life::NONE;
     let mut last_at = i64::MIN;
     for (version, row) in (1..).zip(rows) {
         let (shard, position) = (row.shard, row.position);
@@ -123,31 +120,30 @@ fn check_life(request: &RequestRow, rows: &[&LogRow], violations: &mut Vec<Viola
             violations.push(Violation::StepIllegal {
                 request: request.id,
                 version,
-                from: status.as_str_name(),
-                event: event.r#type().as_str_name(),
-                to: life::status(&event).as_str_name(),
+                from: life::status_name(status),
+                event: life::event_name(event.kind),
+                to: life::status_name(event.status()),
             });
         }
         if row.at < last_at {
             violations.push(Violation::TimeBackwards { request: request.id, version });
         }
-        (status, last_at) = (life::status(&event), row.at);
+        (status, last_at) = (event.status(), row.at);
     }
-    if request.status != i32::from(status) {
+    if request.status != status {
         violations.push(Violation::StatusWrong { request: request.id });
     }
 }
 
 /// The payload of a row, unless it tells something else than the row does.
-fn read_payload(row: &LogRow) -> Result<RequestEvent, &'static str> {
-    let event = RequestEvent::decode(row.payload.as_slice()).map_err(|_| "it is no event")?;
+fn read_payload(row: &LogRow) -> Result<Event, &'static str> {
+    let event = Event::decode(&row.payload).ok_or("it is no event")?;
     let request = event.request.as_ref().ok_or("it has no request")?;
-    let at = event.time.map(|time| time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000);
     let claims = [
         (request.id == row.request.to_string(), "request"),
-        (request.version == row.version, "version"),
-        (i32::from(event.r#type()) == row.event_type, "type"),
-        (at == Some(row.at), "time"),
+        (request.version == u64::from(row.version), "version"),
+        (event.kind == row.event_type, "type"),
+        (event.time == Some(row.at), "time"),
         ((event.shard, event.position) == (0, 0), "place"),
     ];
     match claims.into_iter().find(|(is_right, _)| !is_right) {

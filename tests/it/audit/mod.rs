@@ -1,5 +1,5 @@
-//! The auditor: reads the database and the topic by itself, without the code under test, and checks that each
-//! acknowledged write is in the log once, and the log on the topic exactly once and in order.
+//! The auditor: reads the database and the topic without any code of the service, and checks that each acknowledged write
+//! is in the log once, and the log on the topic exactly once and in order.
 //!
 //! It checks the invariants that any consumer may rely on: every version of a request has one event (I1), positions are
 //! dense (I2), the topic has each position once and in order (I3), every life is legal (I4), every record equals its row
@@ -7,8 +7,10 @@
 
 mod check;
 mod database;
+mod event;
 mod evidence;
 mod life;
+mod partition;
 mod record;
 mod report;
 mod tests;

@@ -4,9 +4,11 @@ mod fixtures;
 
 use cmgate::contract::v1::{RequestEvent, RequestEventType as Type, RequestStatus as Status};
 use cmgate::domain::{RequestId, ShardCount};
+use prost::Message;
 use uuid::Uuid;
 
 use super::check::check;
+use super::event::Event;
 use super::evidence::{Acknowledged, Evidence, LogRow, TopicRecord};
 use super::report::Violation;
 use fixtures::{CANCELED, SHARDS, event, index, lived, rewrite, row, sound, undo, written};
@@ -253,7 +255,12 @@ fn every_step_that_the_life_cycle_does_not_have_is_illegal() {
                 let (before, after) = (Status::try_from(before).unwrap(), Status::try_from(after).unwrap());
                 let event = event(Uuid::nil(), 1, 0, before, (event_type, after));
                 let expected = steps.contains(&(before, after));
-                assert_eq!(super::life::is_legal(before, &event), expected, "{before:?} {event_type:?} {after:?}");
+                let event = Event::decode(&event.encode_to_vec()).unwrap();
+                assert_eq!(
+                    super::life::is_legal(before.into(), &event),
+                    expected,
+                    "{before:?} {event_type:?} {after:?}"
+                );
             }
         }
     }
