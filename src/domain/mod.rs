@@ -47,7 +47,7 @@ pub use field::{Comment, DataItem, Priority, merge_items};
 pub use ids::{CorrelationId, ProfileId, RequestId, SmartcardId, TemplateId, UserId};
 pub use kind::{AgentRule, CredentialEffect, RequestType};
 pub use policy::{Distribution, OneTimePasswords, Policy, TemporaryCards};
-pub use query::{Cursor, PAGE_SIZE_MAX, Page, Query, SubjectPage, SubjectQuery};
+pub use query::{Cursor, Listing, PAGE_BYTES_MAX, PAGE_SIZE_MAX, Page, Query, SubjectPage, SubjectQuery};
 pub use refusal::{ErrorKind, FieldViolation, Refusal};
 pub use request::{Approval, ETag, Execution, Request, TemplateRef, Version};
 pub use shard::{Position, Shard, ShardCount};

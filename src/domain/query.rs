@@ -7,6 +7,9 @@ use super::{RequestId, RequestType, Standing, Status, TemplateId, Timestamp, Use
 /// Most requests on one page.
 pub const PAGE_SIZE_MAX: u32 = 1_000;
 
+/// Most bytes on one page, as they are stored: an answer has to stay below the 4 MiB that gRPC clients accept by default.
+pub const PAGE_BYTES_MAX: usize = 2_500_000;
+
 /// Which requests a list shows: those that meet every filter; an empty filter is met by all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -33,6 +36,8 @@ pub struct Page {
     pub after: Option<Cursor>,
     /// At most so many.
     pub limit: u32,
+    /// At most so many bytes as they are stored; one member always fits.
+    pub max_bytes: usize,
 }
 
 /// A place in a list.
@@ -60,4 +65,15 @@ pub struct SubjectPage {
     pub after: Option<Uuid>,
     /// At most so many.
     pub limit: u32,
+    /// At most so many bytes as they are stored; one member always fits.
+    pub max_bytes: usize,
+}
+
+/// What was read of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// In the order of the list.
+    pub members: Vec<T>,
+    /// Whether the list goes on after these.
+    pub has_more: bool,
 }

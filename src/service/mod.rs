@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::domain::{
     Action, Atr, Caller, Card, CardId, Catalog, Command, Comment, CorrelationId, Creation, Draft, IdempotencyKey,
-    Idempotent, Page, Principal, ProfileTemplate, Query, Refusal, Request, RequestId, Sid, SmartcardId, TemplateId,
-    Timestamp, Version,
+    Idempotent, Listing, Page, Principal, ProfileTemplate, Query, Refusal, Request, RequestId, Sid, SmartcardId,
+    TemplateId, Timestamp, Version,
 };
 use crate::store::Store;
 
@@ -139,7 +139,7 @@ impl Service {
     ///
     /// # Errors
     /// What [`Error`] says of the service.
-    pub async fn list(&self, _call: &Call, query: &Query, page: Page) -> Result<Vec<Request>, Error> {
+    pub async fn list(&self, _call: &Call, query: &Query, page: Page) -> Result<Listing<Request>, Error> {
         Ok(self.store.find(query, page).await?)
     }
 

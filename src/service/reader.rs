@@ -4,19 +4,21 @@
 //! As in the writer there is no timer: a lone read is made at once.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
-use crate::domain::{Request, RequestId};
+use crate::domain::{Listing, Request, RequestId};
 use crate::store::{Store, StoreError};
 use crate::telemetry::error_chain;
 
 /// Most queries under way at once. A lane is used only while those before it have a full batch waiting: large batches are cheap.
 const LANES: usize = 4;
 
-/// Most requests in one query.
+/// Most requests in one query. Where they are large a query asks for about as many as one can give, since the database prepares
+/// all that it is asked for.
 const MAX_BATCH: usize = 256;
 
 /// Most reads that may wait in a lane; more are refused.
@@ -59,9 +61,10 @@ impl Reader {
 
 async fn run(store: Arc<dyn Store>, mut arrivals: mpsc::Receiver<Read>) {
     let mut batch = Vec::new();
-    while arrivals.recv_many(&mut batch, MAX_BATCH).await > 0 {
+    let mut limit = MAX_BATCH;
+    while !batch.is_empty() || arrivals.recv_many(&mut batch, MAX_BATCH).await > 0 {
         batch.retain(|read| !read.answer.is_closed());
-        if let Err(error) = read(&*store, &mut batch).await {
+        if let Err(error) = read(&*store, &mut batch, &mut limit).await {
             if error.is_transient() || batch.len() == 1 {
                 fail(&mut batch, error);
                 continue;
@@ -69,7 +72,7 @@ async fn run(store: Arc<dyn Store>, mut arrivals: mpsc::Receiver<Read>) {
             // One row can be unreadable; alone, it harms nobody else.
             for one in batch.drain(..) {
                 let mut one = vec![one];
-                if let Err(error) = read(&*store, &mut one).await {
+                if let Err(error) = read(&*store, &mut one, &mut limit).await {
                     fail(&mut one, error);
                 }
             }
@@ -77,15 +80,21 @@ async fn run(store: Arc<dyn Store>, mut arrivals: mpsc::Receiver<Read>) {
     }
 }
 
-/// Reads and answers; after an error nobody is answered yet.
-async fn read(store: &dyn Store, batch: &mut Vec<Read>) -> Result<(), StoreError> {
-    let ids: Vec<RequestId> = batch.iter().map(|read| read.id).collect();
-    let found = store.get(&ids).await?;
+/// Reads up to `limit` requests and answers; those that were too large to be read together stay in the batch. After an error
+/// nobody is answered yet.
+async fn read(store: &dyn Store, batch: &mut Vec<Read>, limit: &mut usize) -> Result<(), StoreError> {
+    let ids: Vec<RequestId> = batch.iter().take(*limit).map(|read| read.id).collect();
+    let Listing { members, has_more } = store.get(&ids).await?;
+    *limit = if has_more { members.len().max(1) } else { (*limit * 2).min(MAX_BATCH) };
     let found: HashMap<RequestId, Arc<Request>> =
-        found.into_iter().map(|request| (request.id, Arc::new(request))).collect();
-    for read in batch.drain(..) {
-        // A caller that went away needs no answer; so below.
-        let _ = read.answer.send(Ok(found.get(&read.id).cloned()));
+        members.into_iter().map(|request| (request.id, Arc::new(request))).collect();
+    let later = batch.split_off(ids.len());
+    for read in mem::replace(batch, later) {
+        match found.get(&read.id) {
+            None if has_more => batch.push(read),
+            // A caller that went away needs no answer; so below.
+            request => drop(read.answer.send(Ok(request.cloned()))),
+        }
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::{Call, Error, Service};
 use crate::domain::{
-    CardId, Credential, ProfileId, Refusal, RequestType, SmartcardId, Subject, SubjectPage, SubjectQuery, offered,
+    CardId, Credential, Listing, ProfileId, Refusal, RequestType, SmartcardId, Subject, SubjectPage, SubjectQuery,
+    offered,
 };
 
 impl Service {
@@ -54,7 +55,7 @@ impl Service {
         _call: &Call,
         query: &SubjectQuery,
         page: SubjectPage,
-    ) -> Result<Vec<Subject>, Error> {
+    ) -> Result<Listing<Subject>, Error> {
         Ok(self.store.find_subjects(query, page).await?)
     }
 

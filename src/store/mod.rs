@@ -15,8 +15,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::{
-    CardId, Command, EventType, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
-    Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
+    CardId, Command, EventType, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard,
+    ShardCount, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
 };
 
 pub use error::StoreError;
@@ -55,6 +55,9 @@ impl Topology {
 
 /// Most bytes of events that one reading of the log gives, as long as it gives one event.
 pub const LOG_READ_BYTES: u32 = 4 << 20;
+
+/// Most bytes of requests, as they are stored, that one reading by id gives, as long as it gives one request.
+const GET_BYTES: usize = 2 << 20;
 
 /// What became of one command of a batch.
 pub type Reply = Result<Applied, Refusal>;
@@ -124,11 +127,12 @@ pub trait Store: Send + Sync + 'static {
     /// See [`StoreError`]; unless the outcome is unknown, nothing has changed.
     async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError>;
 
-    /// Reads requests by id; what does not exist is left out, the order is not defined.
-    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError>;
+    /// Reads requests by id; what does not exist is left out, the order is not defined. If they are too large together only
+    /// some are read, at least one, and there are more.
+    async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError>;
 
     /// Reads a page of a list.
-    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError>;
+    async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError>;
 
     /// Reads profiles and smart cards by id; what is not known is left out, the order is not defined.
     async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError>;
@@ -137,7 +141,7 @@ pub trait Store: Send + Sync + 'static {
     async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError>;
 
     /// Reads a page of the profiles and smart cards of a user.
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError>;
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError>;
 
     /// Adds subjects that were issued elsewhere, or replaces what is known of them; all of them or, if one is refused, none.
     /// The paths in a refusal begin with the place in `subjects`.

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::*;
 use crate::contract::v1;
 use crate::domain::{
-    CardId, Command, EventType, Page, ProfileTemplate, Query, Refusal, Request, RequestId, Subject, SubjectPage,
-    SubjectQuery, TemplateId, Timestamp, Version,
+    CardId, Command, EventType, Listing, Page, ProfileTemplate, Query, Refusal, Request, RequestId, Subject,
+    SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
 };
 use crate::store::{Checkpoint, LaneLock, Reply, Topology};
 
@@ -86,11 +86,11 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn get(&self, _ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+    async fn get(&self, _ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
         not_asked()
     }
 
-    async fn find(&self, _query: &Query, _page: Page) -> Result<Vec<Request>, StoreError> {
+    async fn find(&self, _query: &Query, _page: Page) -> Result<Listing<Request>, StoreError> {
         not_asked()
     }
 
@@ -102,7 +102,7 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         not_asked()
     }
 

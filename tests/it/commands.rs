@@ -79,6 +79,12 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
     create(&draft, origin).unwrap()
 }
 
+/// A request of 800,000 characters, which are all the same.
+pub(crate) fn large_request(text: char) -> Request {
+    let value = text.to_string().repeat(DataItem::MAX_VALUE_CHARS);
+    Request { data_items: (0..50).map(|number| item(&number.to_string(), Some(&value))).collect(), ..request(0) }
+}
+
 /// The wish that a request come to be so many seconds after the noon on which every test begins.
 pub(crate) fn creation_at(seconds: i64) -> Command {
     let mut new = request(0);

@@ -69,6 +69,7 @@ suite! {
     lists {
         a_list_shows_what_meets_every_filter
         pages_follow_each_other_without_gap_or_repetition
+        large_requests_are_read_a_few_at_a_time
     }
     log {
         the_log_is_read_in_pages

@@ -68,8 +68,8 @@ async fn a_member_that_the_database_refuses_harms_no_neighbour() {
         }
     }
     assert_eq!(created.len(), MEMBERS);
-    assert_eq!(store.get(&created).await.unwrap().len(), MEMBERS);
-    assert!(store.get(&[poisoned]).await.unwrap().is_empty());
+    assert_eq!(store.get(&created).await.unwrap().members.len(), MEMBERS);
+    assert!(store.get(&[poisoned]).await.unwrap().members.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod decode;
 mod errors;
+mod page;
 mod page_token;
 mod subjects;
 
@@ -19,7 +20,7 @@ use crate::contract;
 use crate::contract::v1;
 use crate::contract::v1::batch_create_result::Result as MemberResult;
 use crate::contract::v1::request_service_server::{RequestService, RequestServiceServer};
-use crate::domain::{CorrelationId, Cursor, ErrorKind, Page, Refusal, Request, UserId};
+use crate::domain::{CorrelationId, Cursor, ErrorKind, Refusal, Request, UserId};
 use crate::service::{Call, Service};
 
 pub(super) use errors::complete;
@@ -115,15 +116,12 @@ impl RequestService for Requests {
     async fn get_requests(&self, request: tonic::Request<v1::GetRequestsRequest>) -> Answer<v1::GetRequestsResponse> {
         let (call, message) = split(request)?;
         let list = decode::list(&message).map_err(|refusal| refuse(&call, refusal))?;
-        let size = list.page.limit as usize;
-        // One more than shown tells whether another page follows.
-        let page = Page { limit: list.page.limit + 1, ..list.page };
-        let found = self.service.list(&call, &list.query, page).await;
+        let found = self.service.list(&call, &list.query, list.page).await;
         let found = found.map_err(|error| Failure::from(error).status(call.correlation))?;
-        let shown = &found[..size.min(found.len())];
-        let next = shown.last().filter(|_| found.len() > size);
+        let (requests, has_more) = page::of(&found, contract::request);
+        let next = found.members[..requests.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format(place(last), &list.query)).unwrap_or_default();
-        answer(v1::GetRequestsResponse { requests: shown.iter().map(contract::request).collect(), next_page_token })
+        answer(v1::GetRequestsResponse { requests, next_page_token })
     }
 
     async fn approve_request(

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 
 use super::decode::SubjectName;
 use super::errors::Failure;
-use super::{Answer, answer, decode, page_token, refuse, split};
+use super::{Answer, answer, decode, page, page_token, refuse, split};
 use crate::contract;
 use crate::contract::v1;
 use crate::contract::v1::subject_service_server::{SubjectService, SubjectServiceServer};
-use crate::domain::{Refusal, Subject, SubjectPage};
+use crate::domain::{Refusal, Subject};
 use crate::service::{Call, Error, Service};
 
 /// The subject service, over the use cases.
@@ -50,15 +50,12 @@ impl SubjectService for Known {
     async fn get_subjects(&self, request: tonic::Request<v1::GetSubjectsRequest>) -> Answer<v1::GetSubjectsResponse> {
         let (call, message) = split(request)?;
         let list = decode::subject_list(call.caller.user, &message).map_err(|refusal| refuse(&call, refusal))?;
-        let size = list.page.limit as usize;
-        // One more than shown tells whether another page follows.
-        let page = SubjectPage { limit: list.page.limit + 1, ..list.page };
-        let found = self.service.list_subjects(&call, &list.query, page).await;
+        let found = self.service.list_subjects(&call, &list.query, list.page).await;
         let found = found.map_err(|error| Failure::from(error).status(call.correlation))?;
-        let shown = &found[..size.min(found.len())];
-        let next = shown.last().filter(|_| found.len() > size);
+        let (subjects, has_more) = page::of(&found, contract::subject);
+        let next = found.members[..subjects.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format_id(last.id(), &list.query)).unwrap_or_default();
-        answer(v1::GetSubjectsResponse { subjects: shown.iter().map(contract::subject).collect(), next_page_token })
+        answer(v1::GetSubjectsResponse { subjects, next_page_token })
     }
 
     async fn import_subjects(

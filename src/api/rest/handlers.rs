@@ -87,11 +87,11 @@ impl Facade {
             }
             (Resource::Description, &Method::GET) => Ok(([(CONTENT_TYPE, JSON)], OPENAPI).into_response()),
             (Resource::Smartcards, &Method::POST) => self.bind(&call, request).await,
-            (Resource::Smartcards, &Method::GET) => self.smartcards(&call, request.uri()).await,
+            (Resource::Smartcards, &Method::GET) => self.smartcards(call, request.uri()).await,
             (Resource::Smartcard(id), &Method::GET) => self.smartcard(&call, id).await,
             (Resource::SmartcardOf(request, id), &Method::GET) => self.smartcard_of(&call, request, id).await,
             (Resource::SmartcardOf(of, id), &Method::PUT) => self.change_smartcard(&call, (of, id), request).await,
-            (Resource::Profiles, &Method::GET) => self.profiles(&call, request.uri()).await,
+            (Resource::Profiles, &Method::GET) => self.profiles(call, request.uri()).await,
             (Resource::Profile(id), &Method::GET) => self.profile(&call, id).await,
             (Resource::ProfilesOf(id), &Method::GET) => self.profiles_of(&call, id).await,
             (Resource::Operations(subject), &Method::GET) => self.operations(&call, subject).await,
@@ -138,12 +138,7 @@ impl Facade {
         let Some(query) = list::query(request.uri(), &call)? else {
             return Ok(no_content());
         };
-        // Read before anything is sent, so that an error or an empty list still has its own status.
-        let first = list::first_page(&self.service, &call, &query).await?;
-        if first.is_empty() {
-            return Ok(no_content());
-        }
-        Ok(([(CONTENT_TYPE, JSON)], list::body(self, call, query, first)).into_response())
+        list::answer(list::Requests { facade: self, call, query }).await
     }
 
     fn templates(&self, call: &Call, request: &Request<Body>) -> Result<Response, Failure> {

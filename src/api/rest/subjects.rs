@@ -8,17 +8,11 @@ use super::binding::{self, Binding};
 use super::body::Violations;
 use super::error::Failure;
 use super::handlers::{Facade, Received, answer_with, answer_with_list, no_content, nothing_if_not_found};
-use super::numbers;
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
-use crate::domain::{
-    Action, CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Standing, Subject, SubjectPage,
-    SubjectQuery,
-};
-use crate::service::{Call, Error};
-
-/// Profiles and cards that are read at once.
-const PAGE: u32 = 500;
+use super::{list, numbers};
+use crate::domain::{Action, CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Subject};
+use crate::service::Call;
 
 impl Facade {
     /// `POST /smartcards`: binds a card to a request.
@@ -35,7 +29,7 @@ impl Facade {
     }
 
     /// `GET /smartcards?cardid=`: one card; without the parameter, the cards of the caller.
-    pub(super) async fn smartcards(&self, call: &Call, uri: &Uri) -> Result<Response, Failure> {
+    pub(super) async fn smartcards(self, call: Call, uri: &Uri) -> Result<Response, Failure> {
         let mut violations = Violations::default();
         let parameters = Parameters::of(uri)?;
         let card_id = parameters.get("cardid", &mut violations);
@@ -45,12 +39,10 @@ impl Facade {
             return Err(violations.refusal().into());
         }
         if let Some(card_id) = card_id {
-            let card = self.service.card(call, &card_id).await?;
+            let card = self.service.card(&call, &card_id).await?;
             return Ok(card.map_or_else(no_content, |card| answer_with(StatusCode::OK, &SmartcardView::of(&card))));
         }
-        let held = self.held(call, Vec::new()).await?;
-        let cards: Vec<_> = held.iter().filter(|subject| subject.is_smartcard()).map(SmartcardView::of).collect();
-        Ok(answer_with_list(&cards))
+        list::answer(list::Subjects { facade: self, call, standings: Vec::new(), are_smartcards: true }).await
     }
 
     /// `GET /smartcards/{id}`
@@ -95,7 +87,7 @@ impl Facade {
     }
 
     /// `GET /profiles`: the software profiles of the caller.
-    pub(super) async fn profiles(&self, call: &Call, uri: &Uri) -> Result<Response, Failure> {
+    pub(super) async fn profiles(self, call: Call, uri: &Uri) -> Result<Response, Failure> {
         let mut violations = Violations::default();
         let parameters = Parameters::of(uri)?;
         let status = numbers::read_profile_status(parameters.get("status", &mut violations));
@@ -111,9 +103,7 @@ impl Facade {
             // Profiles do not stand where requests stand.
             Some(numbers::ProfileStatus::OfRequests) | None => return Ok(no_content()),
         };
-        let mut held = self.held(call, standings).await?;
-        held.retain(|subject| !subject.is_smartcard() && subject.credential().smartcard.is_none());
-        Ok(self.list_profiles(call, &held))
+        list::answer(list::Subjects { facade: self, call, standings, are_smartcards: false }).await
     }
 
     /// `GET /profiles/{id}`
@@ -154,20 +144,5 @@ impl Facade {
         let view = |profile| ProfileView::of(profile, &self.service.operations(call, profile));
         let views: Vec<ProfileView<'_>> = profiles.iter().map(view).collect();
         answer_with_list(&views)
-    }
-
-    /// The profiles and cards of the caller.
-    async fn held(&self, call: &Call, standings: Vec<Standing>) -> Result<Vec<Subject>, Error> {
-        let query = SubjectQuery { owner: call.caller.user, standings };
-        let mut held: Vec<Subject> = Vec::new();
-        loop {
-            let page = SubjectPage { after: held.last().map(Subject::id), limit: PAGE };
-            let found = self.service.list_subjects(call, &query, page).await?;
-            let is_last = found.len() < PAGE as usize;
-            held.extend(found);
-            if is_last {
-                return Ok(held);
-            }
-        }
     }
 }

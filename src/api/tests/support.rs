@@ -10,8 +10,8 @@ use crate::api::{Api, ApiSettings, assemble};
 use crate::auth::{Authentication, Development};
 use crate::clock::Clock;
 use crate::domain::{
-    CardId, Catalog, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, ShardCount,
-    Sid, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
+    CardId, Catalog, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard,
+    ShardCount, Sid, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
 };
 use crate::feed::Feed;
 use crate::service::{Authority, Service, Writer, WriterSettings};
@@ -37,10 +37,10 @@ impl Store for NoStore {
     async fn commit(&self, _batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
         away()
     }
-    async fn get(&self, _ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+    async fn get(&self, _ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
         away()
     }
-    async fn find(&self, _query: &Query, _page: Page) -> Result<Vec<Request>, StoreError> {
+    async fn find(&self, _query: &Query, _page: Page) -> Result<Listing<Request>, StoreError> {
         away()
     }
     async fn subjects(&self, _ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
@@ -51,7 +51,7 @@ impl Store for NoStore {
         away()
     }
 
-    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         away()
     }
 

@@ -22,8 +22,8 @@ use uuid::Uuid;
 
 use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 use crate::domain::{
-    CardId, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject, SubjectPage,
-    SubjectQuery, TemplateId, Timestamp,
+    CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
+    SubjectPage, SubjectQuery, TemplateId, Timestamp,
 };
 
 pub use connect::PostgresSettings;
@@ -55,11 +55,11 @@ impl Store for Postgres {
         commit::commit(self, batch).await
     }
 
-    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+    async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
         read::get(&self.read_lines, ids).await
     }
 
-    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+    async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
         read::find(&self.list_lines, query, page).await
     }
 
@@ -71,7 +71,7 @@ impl Store for Postgres {
         subject::card(&self.list_lines, card_id).await
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         subject::find(&self.list_lines, query, page).await
     }
 

@@ -3,33 +3,59 @@
 use std::io;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres as Db, QueryBuilder, Row};
+use sqlx::{Execute, Executor, Postgres as Db, QueryBuilder, Row};
 use uuid::Uuid;
 
-use super::lines::Lines;
-use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
-use crate::store::StoreError;
+use super::lines::{Line, Lines};
+use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
 use crate::store::document::{self, kind_number, status_number};
+use crate::store::{GET_BYTES, StoreError};
 
 /// Longest wait for requests by their ids, which takes milliseconds. Who waits shares a lane with other callers, and a database that
 /// vanished without a word would hold it for a quarter of an hour.
 const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See [`crate::store::Store::get`].
-pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
+    let wanted: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let sql = "SELECT id, document::text FROM request WHERE id = ANY($1)";
-    let mut line = lines.take().await?;
-    let rows = tokio::time::timeout(GET_TIMEOUT, sqlx::query(sql).bind(ids).fetch_all(&mut *line)).await;
-    let rows = rows.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))?;
+    let line = lines.take().await?;
+    let reading = read_page("request", line, sqlx::query(sql).bind(wanted), ids.len(), GET_BYTES);
+    let read = tokio::time::timeout(GET_TIMEOUT, reading).await;
+    read.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into()))
+}
+
+/// Reads up to `limit` documents, and fewer if they have more than `max_bytes` together; at least one if there is any.
+pub(super) async fn read_page<'q, T: DeserializeOwned>(
+    table: &'static str,
+    mut line: Line<'_>,
+    query: impl Execute<'q, Db> + 'q,
+    limit: usize,
+    max_bytes: usize,
+) -> Result<Listing<T>, StoreError> {
+    let mut rows = (&mut *line).fetch(query);
+    let (mut members, mut bytes, mut has_more) = (Vec::new(), 0, false);
+    while let Some(row) = rows.try_next().await? {
+        bytes += row.try_get::<&str, _>(1)?.len();
+        if members.len() == limit {
+            has_more = true;
+        } else if bytes > max_bytes && !members.is_empty() {
+            // What the server has yet to send could be far more than what is wanted, so this connection is dropped.
+            return Ok(Listing { members, has_more: true });
+        } else {
+            members.push(read_document(table, &row)?);
+        }
+    }
+    drop(rows);
     line.give_back();
-    rows.iter().map(|row| read_document("request", row)).collect()
+    Ok(Listing { members, has_more })
 }
 
 /// See [`crate::store::Store::find`].
-pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document::text FROM request WHERE true");
     any_of(&mut sql, "status", query.statuses.iter().map(|status| status_number(*status)).collect());
     any_of(&mut sql, "type", query.kinds.iter().map(|kind| kind_number(*kind)).collect());
@@ -46,9 +72,9 @@ pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Vec
         sql.push(" AND (submitted_at, id) > (").push_bind(after.submitted_at.utc());
         sql.push(", ").push_bind(after.id.uuid()).push(")");
     }
-    sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit));
-    let rows = lines.fetch_all(sql.build()).await?;
-    rows.iter().map(|row| read_document("request", row)).collect()
+    // One more than wanted tells whether the list goes on.
+    sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    read_page("request", lines.take().await?, sql.build(), page.limit as usize, page.max_bytes).await
 }
 
 /// A filter by one value can use an index in the order of the list; a filter by several cannot before Postgres 17.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::Postgres;
 use super::commit::until_alone;
 use super::lines::Lines;
-use super::read::{any_of, read_document};
-use crate::domain::{CardId, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
+use super::read::{any_of, read_document, read_page};
+use crate::domain::{CardId, Listing, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::StoreError;
 use crate::store::document::{self, item_number, standing_number};
 use crate::store::plan::{SubjectRows, Touched, import_rows};
@@ -115,16 +115,19 @@ pub(super) async fn card(lines: &Lines, card_id: &CardId) -> Result<Option<Subje
 }
 
 /// See [`crate::store::Store::find_subjects`].
-pub(super) async fn find(lines: &Lines, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+pub(super) async fn find(
+    lines: &Lines,
+    query: &SubjectQuery,
+    page: SubjectPage,
+) -> Result<Listing<Subject>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document::text FROM subject WHERE owner = ");
     sql.push_bind(query.owner.uuid());
     any_of(&mut sql, "standing", query.standings.iter().map(|standing| standing_number(*standing)).collect());
     if let Some(after) = page.after {
         sql.push(" AND id > ").push_bind(after);
     }
-    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit));
-    let rows = lines.fetch_all(sql.build()).await?;
-    rows.iter().map(read).collect()
+    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    read_page("subject", lines.take().await?, sql.build(), page.limit as usize, page.max_bytes).await
 }
 
 fn read(row: &PgRow) -> Result<Subject, StoreError> {

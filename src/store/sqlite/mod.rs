@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 use crate::domain::{
-    CardId, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject, SubjectPage,
-    SubjectQuery, TemplateId, Timestamp,
+    CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
+    SubjectPage, SubjectQuery, TemplateId, Timestamp,
 };
 
 pub use connect::SqliteSettings;
@@ -44,11 +44,11 @@ impl Store for Sqlite {
         commit::commit(self, batch).await
     }
 
-    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+    async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
         read::get(&self.readers, ids).await
     }
 
-    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+    async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
         read::find(&self.readers, query, page).await
     }
 
@@ -60,7 +60,7 @@ impl Store for Sqlite {
         subject::card(&self.readers, card_id).await
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         subject::find(&self.readers, query, page).await
     }
 

@@ -1,27 +1,47 @@
 //! Reading requests, lists and templates.
 
+use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite as Db, SqlitePool};
+use sqlx::{Execute, Executor, QueryBuilder, Row, Sqlite as Db, SqlitePool};
 use uuid::Uuid;
 
-use crate::domain::{Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
-use crate::store::StoreError;
+use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
 use crate::store::document::{self, kind_number, status_number};
+use crate::store::{GET_BYTES, StoreError};
 
 /// See [`crate::store::Store::get`].
-pub(super) async fn get(pool: &SqlitePool, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+pub(super) async fn get(pool: &SqlitePool, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document FROM request WHERE true");
     if ids.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Listing { members: Vec::new(), has_more: false });
     }
     any_of(&mut sql, "id", ids.iter().map(|id| id.uuid()));
-    let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(|row| read_document("request", row)).collect()
+    read_page("request", pool, sql.build(), ids.len(), GET_BYTES).await
+}
+
+/// Reads up to `limit` documents, and fewer if they have more than `max_bytes` together; at least one if there is any.
+pub(super) async fn read_page<'q, T: DeserializeOwned>(
+    table: &'static str,
+    pool: &SqlitePool,
+    query: impl Execute<'q, Db> + 'q,
+    limit: usize,
+    max_bytes: usize,
+) -> Result<Listing<T>, StoreError> {
+    let mut rows = pool.fetch(query);
+    let (mut members, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        bytes += row.try_get::<&str, _>(1)?.len();
+        if members.len() == limit || (bytes > max_bytes && !members.is_empty()) {
+            return Ok(Listing { members, has_more: true });
+        }
+        members.push(read_document(table, &row)?);
+    }
+    Ok(Listing { members, has_more: false })
 }
 
 /// See [`crate::store::Store::find`].
-pub(super) async fn find(pool: &SqlitePool, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+pub(super) async fn find(pool: &SqlitePool, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document FROM request WHERE true");
     any_of(&mut sql, "status", query.statuses.iter().map(|status| status_number(*status)));
     any_of(&mut sql, "type", query.kinds.iter().map(|kind| kind_number(*kind)));
@@ -38,9 +58,9 @@ pub(super) async fn find(pool: &SqlitePool, query: &Query, page: Page) -> Result
         sql.push(" AND (submitted_at, id) > (").push_bind(after.submitted_at.micros());
         sql.push(", ").push_bind(after.id.uuid()).push(")");
     }
-    sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit));
-    let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(|row| read_document("request", row)).collect()
+    // One more than wanted tells whether the list goes on.
+    sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    read_page("request", pool, sql.build(), page.limit as usize, page.max_bytes).await
 }
 
 pub(super) fn any_of<'q, T>(sql: &mut QueryBuilder<Db>, column: &str, values: impl ExactSizeIterator<Item = T>)

@@ -4,8 +4,8 @@ use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::read::{any_of, read_document};
-use crate::domain::{CardId, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
+use super::read::{any_of, read_document, read_page};
+use crate::domain::{CardId, Listing, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::StoreError;
 use crate::store::document::{self, item_number, standing_number};
 use crate::store::plan::{SubjectRows, Touched, import_rows};
@@ -84,14 +84,13 @@ pub(super) async fn find(
     pool: &SqlitePool,
     query: &SubjectQuery,
     page: SubjectPage,
-) -> Result<Vec<Subject>, StoreError> {
+) -> Result<Listing<Subject>, StoreError> {
     let mut sql = QueryBuilder::new("SELECT id, document FROM subject WHERE owner = ");
     sql.push_bind(query.owner.uuid());
     any_of(&mut sql, "standing", query.standings.iter().map(|standing| standing_number(*standing)));
     if let Some(after) = page.after {
         sql.push(" AND id > ").push_bind(after);
     }
-    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit));
-    let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(|row| read_document("subject", row)).collect()
+    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    read_page("subject", pool, sql.build(), page.limit as usize, page.max_bytes).await
 }

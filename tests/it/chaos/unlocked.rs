@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cmgate::domain::{
-    CardId, Command, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject, SubjectPage,
-    SubjectQuery, TemplateId, Timestamp,
+    CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
+    SubjectPage, SubjectQuery, TemplateId, Timestamp,
 };
 use cmgate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 use uuid::Uuid;
@@ -45,11 +45,11 @@ impl Store for Unlocked {
         self.0.commit(batch).await
     }
 
-    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
+    async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
         self.0.get(ids).await
     }
 
-    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+    async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
         self.0.find(query, page).await
     }
 
@@ -61,7 +61,7 @@ impl Store for Unlocked {
         self.0.card(card_id).await
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         self.0.find_subjects(query, page).await
     }
 

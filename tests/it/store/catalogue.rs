@@ -190,7 +190,7 @@ pub(super) async fn what_was_issued_elsewhere_can_be_made_known(place: &Place) {
 }
 
 pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: &Place) {
-    use cmgate::domain::{SubjectPage, SubjectQuery};
+    use cmgate::domain::{PAGE_BYTES_MAX, SubjectPage, SubjectQuery};
     let store = place.open().await;
     let mut theirs: Vec<Subject> = (0..5).flat_map(|_| held(TARGET, fresh_card())).collect();
     theirs[3].standing = Standing::Disabled;
@@ -203,12 +203,13 @@ pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: 
         let query = SubjectQuery { owner: TARGET, standings: standings.clone() };
         let mut listed: Vec<Subject> = Vec::new();
         loop {
-            let page = SubjectPage { after: listed.last().map(Subject::id), limit: 3 };
-            let found = store.find_subjects(&query, page).await.unwrap();
-            if found.is_empty() {
+            let after = listed.last().map(Subject::id);
+            let max_bytes = if listed.len() < 3 { PAGE_BYTES_MAX } else { 1 };
+            let found = store.find_subjects(&query, SubjectPage { after, limit: 3, max_bytes }).await.unwrap();
+            listed.extend(found.members);
+            if !found.has_more {
                 break;
             }
-            listed.extend(found);
         }
         assert_eq!(listed, expected, "{standings:?}");
     }

@@ -1,15 +1,18 @@
 //! Lists: filters and pages.
 
 use cmgate::domain::{
-    Action, Credential, Cursor, Page, Query, Request, RequestType, Status, TemplateId, TemplateRef, UserId,
+    Action, Credential, Cursor, Listing, PAGE_BYTES_MAX, Page, Query, Request, RequestId, RequestType, Status,
+    TemplateId, TemplateRef, UserId,
 };
 use cmgate::store::Store;
 use uuid::Uuid;
 
-use super::place::{Place, carry_out};
-use crate::commands::{TARGET, approver, at, cancel, complete, creation, deny, fresh_card, request, start, wish};
+use super::place::{Place, carry_out, read};
+use crate::commands::{
+    TARGET, approver, at, cancel, complete, creation, deny, fresh_card, large_request, request, start, wish,
+};
 
-const ALL: Page = Page { after: None, limit: 1_000 };
+const ALL: Page = Page { after: None, limit: 1_000, max_bytes: PAGE_BYTES_MAX };
 
 pub(super) async fn a_list_shows_what_meets_every_filter(place: &Place) {
     let store = place.open().await;
@@ -17,7 +20,7 @@ pub(super) async fn a_list_shows_what_meets_every_filter(place: &Place) {
     for query in queries() {
         let found = store.find(&query, ALL).await.unwrap();
         let expected: Vec<Request> = requests.iter().filter(|request| meets(&query, request)).cloned().collect();
-        assert_eq!(found, expected, "{query:?}");
+        assert_eq!(found, Listing { members: expected, has_more: false }, "{query:?}");
     }
 }
 
@@ -28,21 +31,50 @@ pub(super) async fn pages_follow_each_other_without_gap_or_repetition(place: &Pl
     assert!(ties > 3, "several requests have the same submit time");
     for query in queries() {
         let expected: Vec<Request> = requests.iter().filter(|request| meets(&query, request)).cloned().collect();
-        for limit in [1, 2, 5, 1_000] {
-            assert_eq!(walk(&*store, &query, limit).await, expected, "{query:?} in pages of {limit}");
+        for size in [(1, PAGE_BYTES_MAX), (2, PAGE_BYTES_MAX), (5, 4_000), (1_000, 4_000), (1_000, PAGE_BYTES_MAX)] {
+            assert_eq!(walk(&*store, &query, size).await, expected, "{query:?} in pages of {size:?}");
         }
     }
 }
 
+pub(super) async fn large_requests_are_read_a_few_at_a_time(place: &Place) {
+    let store = place.open().await;
+    let mut requests: Vec<Request> = ['a', 'a', 'a', '\u{1}', 'a'].map(large_request).into();
+    for (number, request) in (0..).zip(&mut requests) {
+        request.submitted_at = at(number);
+        carry_out(&*store, creation(request.clone())).await;
+    }
+    // One of control characters has six times its size as JSON.
+    let mut lengths = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.find(&Query::default(), Page { after, ..ALL }).await.unwrap();
+        lengths.push(page.members.len());
+        after = page.members.last().map(|last| Cursor { submitted_at: last.submitted_at, id: last.id });
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!(lengths, [3, 1, 1]);
+
+    let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
+    let found = store.get(&ids).await.unwrap();
+    assert!(found.has_more && (1..4).contains(&found.members.len()), "{} were read", found.members.len());
+    for id in ids {
+        assert_eq!(read(&*store, id).await.id, id);
+    }
+}
+
 /// Reads a list to its end, page by page.
-async fn walk(store: &dyn Store, query: &Query, limit: u32) -> Vec<Request> {
+async fn walk(store: &dyn Store, query: &Query, (limit, max_bytes): (u32, usize)) -> Vec<Request> {
     let mut list: Vec<Request> = Vec::new();
     loop {
         let after = list.last().map(|last| Cursor { submitted_at: last.submitted_at, id: last.id });
-        let page = store.find(query, Page { after, limit }).await.unwrap();
-        let is_full = page.len() == usize::try_from(limit).unwrap();
-        list.extend(page);
-        if !is_full {
+        let page = store.find(query, Page { after, limit, max_bytes }).await.unwrap();
+        assert!(page.members.len() <= usize::try_from(limit).unwrap());
+        assert!(!page.has_more || !page.members.is_empty(), "a page that is not the last has a member");
+        list.extend(page.members);
+        if !page.has_more {
             return list;
         }
     }

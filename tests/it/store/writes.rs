@@ -28,9 +28,9 @@ pub(super) async fn what_does_not_exist_is_left_out_of_what_is_read(place: &Plac
     let store = place.open().await;
     let (created, _) = carry_out(&*store, creation(request(0))).await;
     let unknown = RequestId::new(Uuid::new_v4());
-    assert_eq!(store.get(&[unknown, created.id]).await.unwrap(), [(*created).clone()]);
-    assert_eq!(store.get(&[unknown]).await.unwrap(), []);
-    assert_eq!(store.get(&[]).await.unwrap(), []);
+    assert_eq!(store.get(&[unknown, created.id]).await.unwrap().members, [(*created).clone()]);
+    assert_eq!(store.get(&[unknown]).await.unwrap().members, []);
+    assert_eq!(store.get(&[]).await.unwrap().members, []);
 }
 
 pub(super) async fn every_state_is_read_back_as_it_was_written(place: &Place) {

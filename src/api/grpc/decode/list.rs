@@ -6,7 +6,7 @@ use super::fields;
 use super::violations::Violations;
 use crate::api::grpc::page_token;
 use crate::contract::v1;
-use crate::domain::{PAGE_SIZE_MAX, Page, Query, Refusal, TemplateId, UserId};
+use crate::domain::{PAGE_BYTES_MAX, PAGE_SIZE_MAX, Page, Query, Refusal, TemplateId, UserId};
 
 /// Size of a page when the caller names none.
 const PAGE_SIZE_DEFAULT: u32 = 50;
@@ -42,7 +42,7 @@ pub(crate) fn list(message: &v1::GetRequestsRequest) -> Result<List, Refusal> {
         "" => None,
         token => noted.check(page_token::parse(token, &query)),
     };
-    violations.finish(Some(List { query, page: Page { after, limit } }))
+    violations.finish(Some(List { query, page: Page { after, limit, max_bytes: PAGE_BYTES_MAX } }))
 }
 
 fn ids<T>(violations: &mut Violations, field: &str, texts: &[String], id: fn(Uuid) -> T) -> Vec<T> {

@@ -10,8 +10,8 @@ use crate::contract::v1;
 use crate::contract::v1::get_subject_request::Name;
 use crate::contract::v1::subject::Item as ItemMessage;
 use crate::domain::{
-    Atr, Card, CardId, Item, Lineage, ProfileId, Refusal, SmartcardId, Subject, SubjectPage, SubjectQuery, TemplateId,
-    TemplateRef, UserId,
+    Atr, Card, CardId, Item, Lineage, PAGE_BYTES_MAX, ProfileId, Refusal, SmartcardId, Subject, SubjectPage,
+    SubjectQuery, TemplateId, TemplateRef, UserId,
 };
 
 /// Most profiles and cards of one import.
@@ -55,7 +55,7 @@ pub(crate) fn subject_list(user: UserId, message: &v1::GetSubjectsRequest) -> Re
         "" => None,
         token => violations.check(page_token::parse_id(token, &query)),
     };
-    violations.finish(Some(SubjectList { query, page: SubjectPage { after, limit } }))
+    violations.finish(Some(SubjectList { query, page: SubjectPage { after, limit, max_bytes: PAGE_BYTES_MAX } }))
 }
 
 pub(crate) fn subjects(message: v1::ImportSubjectsRequest) -> Result<Vec<Subject>, Refusal> {

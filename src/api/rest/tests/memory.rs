@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    CardId, Command, Comment, Item, Lineage, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId,
-    Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef, Timestamp,
-    decide,
+    CardId, Command, Comment, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request,
+    RequestId, Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef,
+    Timestamp, decide,
 };
 use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
 
@@ -56,6 +56,13 @@ pub(super) fn held(item: Item, standing: Standing) -> Subject {
     }
 }
 
+/// The first page of a list.
+fn first_of<T>(mut members: Vec<T>, limit: u32) -> Listing<T> {
+    let has_more = members.len() > limit as usize;
+    members.truncate(limit as usize);
+    Listing { members, has_more }
+}
+
 #[async_trait]
 impl Store for Memory {
     fn topology(&self) -> Topology {
@@ -84,11 +91,13 @@ impl Store for Memory {
         Ok(batch.iter().map(&mut carry_out).collect())
     }
 
-    async fn get(&self, ids: &[RequestId]) -> Result<Vec<Request>, StoreError> {
-        Ok(self.requests.lock().unwrap().iter().filter(|request| ids.contains(&request.id)).cloned().collect())
+    async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
+        let requests = self.requests.lock().unwrap();
+        let members = requests.iter().filter(|request| ids.contains(&request.id)).cloned().collect();
+        Ok(Listing { members, has_more: false })
     }
 
-    async fn find(&self, query: &Query, page: Page) -> Result<Vec<Request>, StoreError> {
+    async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
         if let Some(left) = &self.pages_left
             && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
         {
@@ -102,8 +111,7 @@ impl Store for Memory {
         };
         let mut found: Vec<Request> = self.requests.lock().unwrap().iter().filter(is_meant).cloned().collect();
         found.sort_by_key(place);
-        found.truncate(page.limit as usize);
-        Ok(found)
+        Ok(first_of(found, page.limit))
     }
 
     async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
@@ -115,7 +123,7 @@ impl Store for Memory {
         Ok(known.card_in_use(card_id).cloned())
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Vec<Subject>, StoreError> {
+    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         let is_meant = |known: &&Subject| {
             known.owner == query.owner
                 && (query.standings.is_empty() || query.standings.contains(&known.standing))
@@ -123,8 +131,7 @@ impl Store for Memory {
         };
         let mut found: Vec<Subject> = self.subjects.lock().unwrap().iter().filter(is_meant).cloned().collect();
         found.sort_by_key(Subject::id);
-        found.truncate(page.limit as usize);
-        Ok(found)
+        Ok(first_of(found, page.limit))
     }
 
     async fn import(&self, _: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
