@@ -29,7 +29,7 @@ pub(crate) async fn warm_up() {
         let record =
             |partition| Record { partition, key: String::new(), value: vec![0; 500], headers: OwnedHeaders::new() };
         for _ in 0..WARM_UP {
-            publisher.publish((0..TOPOLOGY.0).map(|shard| record(shard.into())).collect()).unwrap();
+            publisher.publish((0..TOPOLOGY.0).map(|shard| record(shard.into()))).unwrap();
         }
     });
     publishing.await.unwrap();

@@ -56,6 +56,9 @@ impl Default for Kafka {
     }
 }
 
+/// Longest source: it stands in every record, and a record has room for the largest event and no more than this beside it.
+const MAX_SOURCE: usize = 1_000;
+
 const DEFAULT_PARTITIONS: ShardCount = match ShardCount::new(8) {
     Some(count) => count,
     None => panic!("8 is between 1 and 1024, which the compiler checks by evaluating this"),
@@ -84,6 +87,7 @@ impl Kafka {
         )?;
         let source_is_valid = !self.source.is_empty() && self.source.bytes().all(|byte| byte.is_ascii_graphic());
         require(source_is_valid, "kafka.source", "must be a URI reference: visible ASCII characters without spaces")?;
+        require(self.source.len() <= MAX_SOURCE, "kafka.source", format!("must have at most {MAX_SOURCE} characters"))?;
         let timeouts = Duration::from_secs(1)..=Duration::from_mins(15);
         require_within("kafka.transaction_timeout", &self.transaction_timeout, &timeouts)?;
         self.properties.check()

@@ -11,7 +11,7 @@ use super::error::{Invalid, require};
 use super::text::{self, Setting};
 
 /// Properties that exactly once, in order, rests on; a second name of a property stands beside its first.
-const REFUSED: [&str; 29] = [
+const REFUSED: [&str; 30] = [
     "acks",
     "request.required.acks",
     "auto.offset.reset",
@@ -19,6 +19,7 @@ const REFUSED: [&str; 29] = [
     "metadata.broker.list",
     "delivery.report.only.error",
     "delivery.timeout.ms",
+    "message.max.bytes",
     "message.timeout.ms",
     "enable.auto.commit",
     "auto.commit.enable",

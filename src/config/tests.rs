@@ -113,6 +113,7 @@ fn an_unknown_key_is_refused_with_its_source() {
 
 #[test]
 fn a_bad_value_names_its_key_and_its_source() {
+    let long_source = format!("kafka.source = '/{}'", "x".repeat(1_000));
     let cases = [
         ("mode = 'test'", "mode must be \"development\" or \"production\", not \"test\""),
         ("listen = 'localhost:8080'", "listen must be an IP address and a port, such as 127.0.0.1:8080, not"),
@@ -132,6 +133,7 @@ fn a_bad_value_names_its_key_and_its_source() {
         ("kafka.replication_factor = 0", "kafka.replication_factor must be 1 to 32767"),
         ("kafka.lanes = 9", "kafka.lanes must be 1 to 8, the number of partitions, not 9"),
         ("kafka.source = ''", "kafka.source must be a URI reference"),
+        (&long_source, "kafka.source must have at most 1000 characters"),
         ("kafka.transaction_timeout = '16m'", "kafka.transaction_timeout must be 1s to 15m, not 16m"),
         ("kafka.properties.acks = 1", "kafka.properties must not set \"acks\""),
         ("kafka.properties.'enable.idempotence' = false", "kafka.properties must not set \"enable.idempotence\""),

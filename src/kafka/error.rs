@@ -51,6 +51,31 @@ pub enum KafkaFailure {
         /// Offset that the record had to have at least.
         end: i64,
     },
+    /// The topic does not take this much of one partition in one batch.
+    #[error("the topic does not take a batch of about {bytes} bytes; a smaller one follows")]
+    BatchTooLarge {
+        /// Size of the records that go to the partition.
+        bytes: usize,
+        /// What the broker said.
+        #[source]
+        source: KafkaError,
+    },
+    /// The topic does not take a record, however it is sent.
+    #[error(
+        "partition {shard}: an event of {bytes} bytes exceeds max.message.bytes of topic {topic}. Raise it: `kafka-configs.sh \
+         --bootstrap-server {brokers} --alter --entity-type topics --entity-name {topic} --add-config \
+         max.message.bytes=1048588`, which is Kafka's default and enough for every event"
+    )]
+    RecordTooLarge {
+        /// The partition.
+        shard: Shard,
+        /// Size of the record with what a batch adds.
+        bytes: usize,
+        /// The topic.
+        topic: String,
+        /// Where the cluster is.
+        brokers: String,
+    },
     /// A partition holds a record that this service did not write.
     #[error("partition {shard} holds a record at offset {offset} without a position of this log")]
     ForeignRecord {
@@ -75,12 +100,16 @@ impl KafkaFailure {
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::PartitionCount { .. } | Self::ForeignRecord { .. } | Self::ForeignTransaction { .. } => true,
+            Self::PartitionCount { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::ForeignRecord { .. }
+            | Self::ForeignTransaction { .. } => true,
             Self::Settings(_)
             | Self::Call(..)
             | Self::CreateTopic { .. }
             | Self::Delivery(_)
             | Self::OffsetBehind { .. }
+            | Self::BatchTooLarge { .. }
             | Self::DeliveryTimeout(_) => false,
         }
     }

@@ -6,6 +6,7 @@
 mod broker;
 mod ends;
 mod error;
+mod groups;
 mod publisher;
 mod record;
 mod settings;

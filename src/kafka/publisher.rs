@@ -8,13 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::Message;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::{ClientContext, Message};
 
 use super::ends::Ends;
+use super::groups::Groups;
 use super::{KafkaFailure, KafkaSettings, Record, Tail, drop_elsewhere};
 
 /// Transactional ids of a lane. Never fewer than in an earlier release: an id that nobody fences any more is open to a
@@ -28,6 +28,7 @@ const DRAIN_PAUSE: Duration = Duration::from_micros(100);
 pub struct Publisher {
     producers: Vec<BaseProducer<Watch>>,
     topic: String,
+    brokers: String,
     commit_timeout: Duration,
     turn: usize,
     ends: Ends,
@@ -58,6 +59,7 @@ impl Publisher {
         Ok(Self {
             producers,
             topic: settings.topic.clone(),
+            brokers: settings.brokers.clone(),
             commit_timeout: settings.commit_timeout(),
             turn: 0,
             ends: Ends::default(),
@@ -73,8 +75,21 @@ impl Publisher {
     /// Publishes records in one transaction. After an error nothing is known: drop the publisher and read the tail.
     ///
     /// # Errors
-    /// What went wrong; the records may be on the topic, or not.
-    pub fn publish(&mut self, records: Vec<Record>) -> Result<Published, KafkaFailure> {
+    /// What went wrong; the records may be on the topic, or not. [`KafkaFailure::BatchTooLarge`] if the topic would take fewer
+    /// of them, [`KafkaFailure::RecordTooLarge`] if it does not take one alone; nothing was published then.
+    pub fn publish(&mut self, records: impl IntoIterator<Item = Record>) -> Result<Published, KafkaFailure> {
+        let mut groups = Groups::default();
+        self.publish_groups(records, &mut groups).map_err(|failure| match failure {
+            Failure::Refused(partition, error) => groups.refused(partition, error, &self.topic, &self.brokers),
+            Failure::Other(failure) => failure,
+        })
+    }
+
+    fn publish_groups(
+        &mut self,
+        records: impl IntoIterator<Item = Record>,
+        groups: &mut Groups,
+    ) -> Result<Published, Failure> {
         let deadline = Instant::now() + self.commit_timeout;
         let producer = &self.producers[self.turn];
         self.turn = (self.turn + 1) % self.producers.len();
@@ -85,6 +100,7 @@ impl Publisher {
         producer.context().set_ends(self.ends.clone());
         producer.begin_transaction().map_err(|error| KafkaFailure::Call("begin a transaction", error))?;
         for record in records {
+            groups.add(&record);
             enqueue(producer, &self.topic, record, deadline)?;
         }
         drain(producer, deadline)?;
@@ -93,6 +109,19 @@ impl Publisher {
         commit(producer, deadline)?;
         let was_disconnected = producer.context().was_disconnected.load(Ordering::Acquire);
         Ok(if was_disconnected { Published::Reconnected } else { Published::Clean })
+    }
+}
+
+/// Why a transaction was not committed.
+enum Failure {
+    /// A record was not delivered to its partition.
+    Refused(i32, KafkaError),
+    Other(KafkaFailure),
+}
+
+impl From<KafkaFailure> for Failure {
+    fn from(failure: KafkaFailure) -> Self {
+        Self::Other(failure)
     }
 }
 
@@ -116,7 +145,7 @@ fn fenced_producer(settings: &KafkaSettings, transactional_id: &str) -> Result<B
     Ok(producer)
 }
 
-fn enqueue(producer: &BaseProducer<Watch>, topic: &str, record: Record, deadline: Instant) -> Result<(), KafkaFailure> {
+fn enqueue(producer: &BaseProducer<Watch>, topic: &str, record: Record, deadline: Instant) -> Result<(), Failure> {
     let mut message = BaseRecord::to(topic)
         .partition(record.partition)
         .key(&record.key)
@@ -130,36 +159,36 @@ fn enqueue(producer: &BaseProducer<Watch>, topic: &str, record: Record, deadline
                 producer.poll(Duration::ZERO);
                 thread::sleep(DRAIN_PAUSE);
             }
-            Err((error, _)) => return Err(KafkaFailure::Delivery(error)),
+            Err((error, _)) => return Err(Failure::Refused(record.partition, error)),
         }
     }
 }
 
 /// Waits until every record is delivered. A commit with anything under way would take a tenth of a second.
-fn drain(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), KafkaFailure> {
+fn drain(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), Failure> {
     loop {
         producer.poll(Duration::ZERO);
-        if let Some(error) = producer.context().take_failure() {
-            return Err(KafkaFailure::Delivery(error));
+        if let Some((partition, error)) = producer.context().take_failure() {
+            return Err(Failure::Refused(partition, error));
         }
         let under_way = producer.in_flight_count();
         if under_way == 0 {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(KafkaFailure::DeliveryTimeout(under_way));
+            return Err(KafkaFailure::DeliveryTimeout(under_way).into());
         }
         thread::sleep(DRAIN_PAUSE);
     }
 }
 
-fn commit(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), KafkaFailure> {
+fn commit(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), Failure> {
     let remaining = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
     retry(deadline, || producer.commit_transaction(remaining()))
         .map_err(|error| KafkaFailure::Call("commit a transaction", error))?;
     producer.poll(Duration::ZERO);
     match producer.context().take_failure() {
-        Some(error) => Err(KafkaFailure::Delivery(error)),
+        Some((partition, error)) => Err(Failure::Refused(partition, error)),
         None => Ok(()),
     }
 }
@@ -177,7 +206,8 @@ fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) ->
 /// What librdkafka tells in callbacks.
 #[derive(Debug, Default)]
 struct Watch {
-    failure: Mutex<Option<KafkaError>>,
+    /// The first record that was not delivered: its partition, and why.
+    failure: Mutex<Option<(i32, KafkaError)>>,
     was_disconnected: AtomicBool,
     ends: Mutex<Ends>,
 }
@@ -191,7 +221,7 @@ impl Watch {
         std::mem::take(&mut self.ends.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn take_failure(&self) -> Option<KafkaError> {
+    fn take_failure(&self) -> Option<(i32, KafkaError)> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -226,8 +256,9 @@ impl ProducerContext for Watch {
                 let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
                 ends.note(record.partition(), record.offset());
             }
-            Err((error, _)) => {
-                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+            Err((error, record)) => {
+                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert_with(|| (record.partition(), error.clone()));
             }
         }
     }

@@ -14,6 +14,11 @@ const POSITION: &str = "x-pos";
 /// Header with the version of the request.
 const VERSION: &str = "x-request-version";
 
+/// Most bytes of the lengths of a header: two numbers.
+const HEADER_OVERHEAD: usize = 10;
+/// Most bytes of a record beside key, value and headers: lengths, time and place in the batch.
+const RECORD_OVERHEAD: usize = 36;
+
 /// What is published of one event.
 #[derive(Debug)]
 pub struct Record {
@@ -54,6 +59,13 @@ impl Record {
             key,
             headers,
         }
+    }
+
+    /// Most bytes that it takes in a batch.
+    pub(super) fn size(&self) -> usize {
+        let header =
+            |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len) + HEADER_OVERHEAD;
+        self.key.len() + self.value.len() + self.headers.iter().map(header).sum::<usize>() + RECORD_OVERHEAD
     }
 }
 

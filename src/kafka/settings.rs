@@ -64,6 +64,8 @@ impl KafkaSettings {
         // The lane makes the batches; waiting for more would only add latency.
         config.set("linger.ms", "0");
         config.set("queue.buffering.max.messages", "100000");
+        // Room for the largest event, and what Kafka admits by default.
+        config.set("message.max.bytes", "1000000");
         config
     }
 

@@ -1,4 +1,5 @@
-//! What a lane publishes next in a shard: from memory if it is there, else from the log, which is read ahead.
+//! What a lane publishes next in a shard: from memory if it is there, else from the log, which is read ahead. What is kept is
+//! bounded over all shards.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,85 +8,163 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::lane::Lane;
 use crate::domain::{Position, Shard};
-use crate::store::{LoggedEvent, StoreError};
+use crate::store::{LOG_READ_BYTES, LoggedEvent, StoreError};
 
 /// Most events of a shard in one transaction, and in one reading of the log. A transaction costs the broker as much as a
 /// hundred events or two.
-pub(super) const SHARD_BATCH: u32 = 2_000;
+const SHARD_BATCH: usize = 2_000;
 
-/// Most bytes of a shard in one transaction, so that its records are one request (1,000,000 bytes for librdkafka and, by
-/// default, for the broker). A second one is not sent before the first is answered, and librdkafka spins meanwhile.
-const SHARD_BYTES: usize = 950_000;
-
-/// About what a record takes beside its payload: key, headers, lengths.
+/// About what a record takes beside its payload and its source: key, headers, lengths.
 const RECORD_OVERHEAD: usize = 400;
 
+/// Size of a record for which the first readings make room.
+const FIRST_RECORD_BYTES: usize = 1_000;
+
 /// What was read of the log and is not published yet, and the readings under way.
-#[derive(Default)]
+#[derive(Debug)]
 pub(super) struct Backlog {
     shards: BTreeMap<Shard, Stock>,
+    /// Readings under way.
+    readings: usize,
+    /// Most of them at once.
+    max_readings: usize,
+    /// Most bytes kept between two transactions.
+    max_bytes: usize,
+    overhead: usize,
+    /// Moving average of the size of a record, so that not much more is read than is wanted.
+    record_bytes: usize,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Stock {
     events: VecDeque<LoggedEvent>,
     ahead: Option<Ahead>,
 }
 
+#[derive(Debug)]
 struct Ahead {
     after: Position,
     events: AbortOnDropHandle<Result<Vec<LoggedEvent>, StoreError>>,
 }
 
 impl Backlog {
-    /// The events of a shard that follow the cursor, as many as go together.
-    pub(super) fn next(&mut self, lane: &Lane, shard: Shard, cursor: Position) -> Result<Vec<LoggedEvent>, StoreError> {
-        let stock = self.shards.entry(shard).or_default();
-        if stock.events.front().is_none_or(|event| event.position != cursor.next()) {
-            stock.events = lane.feed.read(shard, cursor, SHARD_BATCH as usize).into();
+    /// A backlog that keeps so many bytes, and reads about as many ahead.
+    pub(super) fn new(max_bytes: usize, source: &str) -> Self {
+        Self {
+            shards: BTreeMap::new(),
+            readings: 0,
+            max_readings: max_bytes / LOG_READ_BYTES as usize,
+            max_bytes,
+            overhead: RECORD_OVERHEAD + source.len(),
+            record_bytes: FIRST_RECORD_BYTES,
         }
-        if stock.events.is_empty() {
-            stock.events = stock.read(lane, shard, cursor)?.into();
-            if let Some(last) = stock.events.back() {
-                stock.ahead = Ahead::start(lane, shard, last.position);
+    }
+
+    /// About what an event takes as a record.
+    pub(super) fn size(&self, event: &LoggedEvent) -> usize {
+        event.payload.len() + self.overhead
+    }
+
+    /// The events of a shard that follow the cursor: as many as fit into `room`, but at least one if there is any.
+    pub(super) fn next(
+        &mut self,
+        lane: &Lane,
+        shard: Shard,
+        cursor: Position,
+        room: usize,
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
+        let mut stock = self.shards.remove(&shard).unwrap_or_default();
+        let wanted = (room / self.record_bytes + 1).min(SHARD_BATCH);
+        if stock.events.front().is_none_or(|event| event.position != cursor.next()) {
+            stock.events = lane.feed.read(shard, cursor, wanted).into();
+            if !stock.events.is_empty() && stock.ahead.take().is_some() {
+                self.readings -= 1;
             }
         }
-        Ok(stock.events.drain(..together(&stock.events)).collect())
-    }
-}
-
-impl Stock {
-    fn read(&mut self, lane: &Lane, shard: Shard, cursor: Position) -> Result<Vec<LoggedEvent>, StoreError> {
-        if let Some(ahead) = self.ahead.take().filter(|ahead| ahead.after == cursor)
-            // A reading that broke off is made again.
-            && let Some(events) = lane.ask(async { Ok(ahead.events.await.ok()) })?
-        {
-            return events;
+        if stock.events.is_empty() {
+            stock.events = self.read(lane, &mut stock, shard, cursor, wanted)?.into();
+            self.note_size(&stock.events);
+            if let Some(last) = stock.events.back()
+                && self.readings < self.max_readings
+            {
+                stock.ahead = Ahead::start(lane, shard, last.position, wanted);
+                self.readings += usize::from(stock.ahead.is_some());
+            }
         }
-        lane.ask(lane.store.read_log(shard, cursor, SHARD_BATCH))
+        let count = self.count_within(&stock.events, room);
+        let events = stock.events.drain(..count).collect();
+        self.shards.insert(shard, stock);
+        Ok(events)
+    }
+
+    /// Forgets what exceeds the bound; it is read again when its turn comes.
+    pub(super) fn trim(&mut self) {
+        let bytes = |stock: &Stock| stock.events.iter().map(|event| self.size(event)).sum();
+        let sizes: Vec<(Shard, usize)> = self.shards.iter().map(|(shard, stock)| (*shard, bytes(stock))).collect();
+        let mut total: usize = sizes.iter().map(|(_, bytes)| bytes).sum();
+        for (shard, bytes) in sizes.into_iter().rev() {
+            if total <= self.max_bytes {
+                break;
+            }
+            if let Some(stock) = self.shards.get_mut(&shard) {
+                stock.events = VecDeque::new();
+            }
+            total -= bytes;
+        }
+    }
+
+    fn read(
+        &mut self,
+        lane: &Lane,
+        stock: &mut Stock,
+        shard: Shard,
+        cursor: Position,
+        wanted: usize,
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
+        if let Some(ahead) = stock.ahead.take() {
+            self.readings -= 1;
+            if ahead.after == cursor
+                // A reading that broke off is made again.
+                && let Some(events) = lane.ask(async { Ok(ahead.events.await.ok()) })?
+            {
+                return events;
+            }
+        }
+        lane.ask(lane.store.read_log(shard, cursor, limit(wanted)))
+    }
+
+    fn note_size(&mut self, events: &VecDeque<LoggedEvent>) {
+        let bytes: usize = events.iter().map(|event| self.size(event)).sum();
+        if let Some(mean) = bytes.checked_div(events.len()) {
+            self.record_bytes = (self.record_bytes * 3 + mean) / 4;
+        }
+    }
+
+    /// How many of these events fit; one always does.
+    fn count_within(&self, events: &VecDeque<LoggedEvent>, room: usize) -> usize {
+        let mut bytes = 0;
+        let fits = |event: &&LoggedEvent| {
+            bytes += self.size(event);
+            bytes <= room
+        };
+        events.iter().take(SHARD_BATCH).take_while(fits).count().max(1).min(events.len())
     }
 }
 
 impl Ahead {
     /// Starts to read what follows, if there is anything.
-    fn start(lane: &Lane, shard: Shard, after: Position) -> Option<Self> {
+    fn start(lane: &Lane, shard: Shard, after: Position, wanted: usize) -> Option<Self> {
         if lane.feed.head(shard) <= after {
             return None;
         }
         let store = Arc::clone(&lane.store);
-        let read = lane.runtime.spawn(async move { store.read_log(shard, after, SHARD_BATCH).await });
+        let read = lane.runtime.spawn(async move { store.read_log(shard, after, limit(wanted)).await });
         Some(Self { after, events: AbortOnDropHandle::new(read) })
     }
 }
 
-/// How many of these events go into one transaction; one always does.
-fn together(events: &VecDeque<LoggedEvent>) -> usize {
-    let mut bytes = 0;
-    let fits = |event: &&LoggedEvent| {
-        bytes += event.payload.len() + RECORD_OVERHEAD;
-        bytes <= SHARD_BYTES
-    };
-    events.iter().take_while(fits).count().max(1).min(events.len())
+fn limit(wanted: usize) -> u32 {
+    u32::try_from(wanted).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -96,14 +175,32 @@ mod tests {
     use super::*;
     use crate::domain::{EventType, RequestId, Timestamp, Version};
 
+    const ROOM: usize = 10_000;
+
     #[test]
-    fn events_go_together_as_long_as_their_records_are_one_request() {
-        assert_eq!(together(&VecDeque::new()), 0);
-        assert_eq!(together(&events(&[SHARD_BYTES, 1])), 1);
-        assert_eq!(together(&events(&[1, SHARD_BYTES, 1])), 1);
-        let half = SHARD_BYTES / 2 - RECORD_OVERHEAD;
-        assert_eq!(together(&events(&[half, half, 0])), 2);
-        assert_eq!(together(&events(&[half, half - RECORD_OVERHEAD, 0, 0])), 3);
+    fn events_go_together_as_long_as_there_is_room_for_their_records() {
+        let backlog = Backlog::new(1 << 20, "");
+        let count = |sizes: &[usize]| backlog.count_within(&events(sizes), ROOM);
+        assert_eq!(count(&[]), 0);
+        assert_eq!(count(&[ROOM, 1]), 1);
+        assert_eq!(count(&[1, ROOM, 1]), 1);
+        let half = ROOM / 2 - RECORD_OVERHEAD;
+        assert_eq!(count(&[half, half, 0]), 2);
+        assert_eq!(count(&[half, half - RECORD_OVERHEAD, 0, 0]), 3);
+        assert_eq!(backlog.count_within(&events(&[0; SHARD_BATCH + 1]), usize::MAX), SHARD_BATCH);
+    }
+
+    #[test]
+    fn what_is_kept_of_all_shards_is_bounded() {
+        let mut backlog = Backlog::new(100_000, "");
+        for shard in 0..100 {
+            let stock = Stock { events: events(&[10_000; 3]), ahead: None };
+            backlog.shards.insert(Shard::new(shard), stock);
+        }
+        backlog.trim();
+        let kept: Vec<&Stock> = backlog.shards.values().filter(|stock| !stock.events.is_empty()).collect();
+        assert_eq!(kept.len(), 3);
+        assert!(kept.iter().all(|stock| stock.events.len() == 3));
     }
 
     fn events(sizes: &[usize]) -> VecDeque<LoggedEvent> {

@@ -1,5 +1,6 @@
 //! A lane: waits for its turn, runs sessions one after the other, and says what holds it up.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer;
 use super::session::{Ended, Session};
 use super::status::{LaneState, LaneStatus};
+use super::volume::VolumeLimit;
 use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
 use crate::store::{LaneLock, Store, StoreError};
@@ -32,6 +34,8 @@ pub(super) struct Lane {
     pub(super) kafka: KafkaSettings,
     pub(super) status: Arc<LaneStatus>,
     pub(super) drain: CancellationToken,
+    /// What the lane has learned about the cluster, over all sessions.
+    pub(super) volume: Cell<VolumeLimit>,
     pub(super) runtime: Handle,
 }
 

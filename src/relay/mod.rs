@@ -11,7 +11,9 @@ mod lane;
 mod permit;
 mod session;
 mod status;
+mod volume;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -27,6 +29,8 @@ use crate::store::Store;
 pub use cursor::Halt;
 pub use permit::{StartFrom, allow_empty_topic};
 pub use status::{LaneState, LaneStatus};
+
+use volume::VolumeLimit;
 
 /// How the relay works.
 #[derive(Clone, Debug)]
@@ -70,6 +74,7 @@ impl Relay {
                 kafka: settings.kafka.clone(),
                 status: Arc::clone(&status),
                 drain: drain.clone(),
+                volume: Cell::new(VolumeLimit::new(topology.lanes, settings.kafka.transaction_timeout)),
                 runtime: Handle::current(),
             };
             let guard = broken.clone().drop_guard();

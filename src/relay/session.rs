@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::backlog::{Backlog, SHARD_BATCH};
+use super::backlog::Backlog;
 use super::cursor::{Halt, resume};
 use super::lane::Lane;
 use super::status::LaneState;
@@ -60,7 +60,18 @@ pub(super) struct Session<'a> {
     publisher: Publisher,
     shards: Vec<ShardPlace>,
     backlog: Backlog,
+    /// Index of the shard whose turn it is to come first in a batch.
+    first: usize,
     checkpointed: Instant,
+}
+
+/// What goes into one transaction.
+struct Batch {
+    events: Vec<LoggedEvent>,
+    /// About the bytes of its records.
+    bytes: usize,
+    /// Whether more was waiting.
+    is_cut: bool,
 }
 
 /// Where the session is in one shard.
@@ -107,8 +118,8 @@ impl<'a> Session<'a> {
             lane.check_tail(tail)?;
             places.push(ShardPlace { shard: tail.shard, cursor, stored: Checkpoint { owner: id, ..*stored } });
         }
-        let mut session =
-            Self { lane, publisher, shards: places, backlog: Backlog::default(), checkpointed: Instant::now() };
+        let backlog = Backlog::new(lane.volume.get().ceiling(), &lane.kafka.source);
+        let mut session = Self { lane, publisher, shards: places, backlog, first: 0, checkpointed: Instant::now() };
         session.use_up_permits(&tails)?;
         lane.status.advance(session.cursors().into_iter());
         Ok(session)
@@ -136,7 +147,7 @@ impl<'a> Session<'a> {
             let is_draining = self.lane.drain.is_cancelled();
             changes.mark_unchanged();
             let batch = self.collect()?;
-            if batch.is_empty() {
+            if batch.events.is_empty() {
                 if is_draining {
                     self.checkpoint(true)?;
                     return Ok(Ended::Drained);
@@ -151,27 +162,31 @@ impl<'a> Session<'a> {
             if outcome == Published::Reconnected {
                 return Ok(Ended::Reconnected);
             }
-            self.gather(batch.len());
+            if !batch.is_cut {
+                gather(batch.events.len());
+            }
         }
     }
 
-    /// Lets events gather, unless there is a batch of them already.
-    fn gather(&self, published: usize) {
-        let waiting = |place: &ShardPlace| self.lane.feed.head(place.shard).since(place.cursor);
-        if self.shards.iter().all(|place| waiting(place) < u64::from(SHARD_BATCH)) {
-            let others = u32::try_from(published.saturating_sub(1)).unwrap_or(u32::MAX);
-            thread::sleep(GATHER_PER_EVENT.saturating_mul(others).min(GATHER_MAX));
-        }
-    }
-
-    /// What comes next in each shard.
-    fn collect(&mut self) -> Result<Vec<LoggedEvent>, Stop> {
-        let mut batch = Vec::new();
-        for place in &self.shards {
-            if self.lane.feed.head(place.shard) <= place.cursor {
+    /// What comes next in each shard. Where not everything fits, the shard that had no room comes first in the next batch.
+    fn collect(&mut self) -> Result<Batch, Stop> {
+        let limit = self.lane.volume.get();
+        let mut batch = Batch { events: Vec::new(), bytes: 0, is_cut: false };
+        let count = self.shards.len();
+        for index in (self.first..count).chain(0..self.first) {
+            let place = &self.shards[index];
+            let head = self.lane.feed.head(place.shard);
+            if head <= place.cursor {
                 continue;
             }
-            let mut events = self.backlog.next(self.lane, place.shard, place.cursor)?;
+            let room = limit.bytes().saturating_sub(batch.bytes);
+            if room == 0 {
+                batch.is_cut = true;
+                self.first = index;
+                break;
+            }
+            let room = room.min(limit.partition_bytes());
+            let mut events = self.backlog.next(self.lane, place.shard, place.cursor, room)?;
             if events.is_empty() {
                 // The head says that there is something.
                 let found = self.lane.feed.head(place.shard);
@@ -182,16 +197,29 @@ impl<'a> Session<'a> {
                     return Err(Halt::LogGap { shard: place.shard, missing: expected, found: event.position }.into());
                 }
             }
-            batch.append(&mut events);
+            batch.bytes += events.iter().map(|event| self.backlog.size(event)).sum::<usize>();
+            batch.is_cut |= events.last().is_some_and(|last| last.position < head);
+            batch.events.append(&mut events);
         }
+        self.backlog.trim();
         Ok(batch)
     }
 
-    fn publish(&mut self, batch: &[LoggedEvent]) -> Result<Published, Stop> {
-        self.mark_inexact(batch)?;
-        let records: Vec<Record> = batch.iter().map(|event| Record::new(event, &self.lane.kafka.source)).collect();
-        let published = self.publisher.publish(records)?;
-        for event in batch {
+    fn publish(&mut self, batch: &Batch) -> Result<Published, Stop> {
+        self.mark_inexact(&batch.events)?;
+        let mut limit = self.lane.volume.get();
+        let begun = Instant::now();
+        // Made one by one, so that they are not in memory together once more.
+        let records = batch.events.iter().map(|event| Record::new(event, &self.lane.kafka.source));
+        let published = self.publisher.publish(records);
+        match &published {
+            Ok(_) => limit.committed(batch.bytes, begun.elapsed()),
+            Err(KafkaFailure::BatchTooLarge { bytes, .. }) => limit.refused(*bytes),
+            Err(_) => limit.failed(batch.bytes),
+        }
+        self.lane.volume.set(limit);
+        let published = published?;
+        for event in &batch.events {
             if let Some(place) = self.shards.iter_mut().find(|place| place.shard == event.shard) {
                 place.cursor = event.position;
             }
@@ -260,6 +288,12 @@ impl Lane {
             _ => Err(Halt::TopicDiffers { shard: tail.shard, tail: told.position }.into()),
         }
     }
+}
+
+/// Lets events gather.
+fn gather(published: usize) {
+    let others = u32::try_from(published.saturating_sub(1)).unwrap_or(u32::MAX);
+    thread::sleep(GATHER_PER_EVENT.saturating_mul(others).min(GATHER_MAX));
 }
 
 fn no_checkpoint(shard: Shard) -> Stop {

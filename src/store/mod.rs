@@ -54,7 +54,7 @@ impl Topology {
 }
 
 /// Most bytes of events that one reading of the log gives, as long as it gives one event.
-pub const LOG_READ_BYTES: u32 = 4 << 20;
+pub const LOG_READ_BYTES: u32 = 1 << 20;
 
 /// Most bytes of requests, as they are stored, that one reading by id gives, as long as it gives one request.
 const GET_BYTES: usize = 2 << 20;

@@ -251,6 +251,20 @@ impl Running {
         tokio::time::timeout(PATIENCE, halted).await.expect("the lanes halt");
     }
 
+    /// Waits until a lane of this relay has halted, and gives the reason.
+    pub(crate) async fn wait_until_one_halted(&self) -> String {
+        let halted = async {
+            loop {
+                let mut lanes = self.relay.lanes().iter();
+                if let Some(lane) = lanes.find(|lane| lane.state() == LaneState::Halted) {
+                    return lane.problem().unwrap_or_default();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, halted).await.expect("a lane halts")
+    }
+
     /// Whether something keeps a lane of this relay from publishing.
     pub(crate) fn has_problem(&self) -> bool {
         self.relay.lanes().iter().any(|lane| lane.problem().is_some())

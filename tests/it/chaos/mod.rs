@@ -17,8 +17,10 @@ mod keys;
 mod proxy;
 mod restored;
 mod service;
+mod small_limit;
 mod stage;
 mod stopped;
+mod throttled;
 mod unlocked;
 mod watch;
 

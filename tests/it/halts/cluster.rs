@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
@@ -25,8 +25,40 @@ pub(super) async fn delete_topic(topic: &str) {
 
 /// Makes a topic.
 pub(super) async fn make_topic(topic: &str, partitions_wanted: i32) {
+    make_topic_with(topic, partitions_wanted, &[]).await;
+}
+
+/// Makes a topic that takes batches up to a size.
+pub(crate) async fn make_topic_taking(topic: &str, partitions_wanted: i32, max_message_bytes: usize) {
+    make_topic_with(topic, partitions_wanted, &[("max.message.bytes", &max_message_bytes.to_string())]).await;
+}
+
+/// Changes what a topic takes.
+pub(crate) async fn set_max_message_bytes(topic: &str, max_message_bytes: usize) {
+    let value = max_message_bytes.to_string();
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", &value);
+    admin().alter_configs(&[change], &options()).await.unwrap().remove(0).unwrap();
+}
+
+/// The sum of the end offsets of all partitions: records, those of aborted transactions included, and markers.
+pub(crate) async fn end_offsets(topic: &str) -> u64 {
+    let topic = topic.to_owned();
+    let ends = spawn_blocking(move || {
+        let client = admin();
+        let client = client.inner();
+        let metadata = client.fetch_metadata(Some(&topic), PATIENCE).unwrap();
+        let partitions = metadata.topics()[0].partitions().iter();
+        partitions.map(|partition| client.fetch_watermarks(&topic, partition.id(), PATIENCE).unwrap().1).sum::<i64>()
+    });
+    ends.await.unwrap().cast_unsigned()
+}
+
+async fn make_topic_with(topic: &str, partitions_wanted: i32, settings: &[(&str, &str)]) {
     wait_until("the topic is made", async || {
-        let new = NewTopic::new(topic, partitions_wanted, TopicReplication::Fixed(1));
+        let mut new = NewTopic::new(topic, partitions_wanted, TopicReplication::Fixed(1));
+        for (name, value) in settings {
+            new = new.set(name, value);
+        }
         match admin().create_topics(&[new], &options()).await.unwrap().remove(0) {
             Ok(_) => true,
             // One of that name is still being deleted.

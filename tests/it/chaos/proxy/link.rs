@@ -52,7 +52,12 @@ async fn pass(
         let message = read(shared.protocol, has_type, source).await?;
         has_type = true;
         match conversation.sight(shared.protocol, from, &message).and_then(|sight| shared.springs(sight)) {
-            None => target.write_all(&message).await?,
+            None => {
+                if from == From::Client {
+                    shared.wait_for_room(message.len()).await;
+                }
+                target.write_all(&message).await?;
+            }
             Some(Deed::Cut) => return Ok(Ended::Cut),
             Some(Deed::CutAll) => {
                 shared.cut_all();

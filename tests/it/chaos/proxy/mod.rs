@@ -2,7 +2,7 @@
 //!
 //! It reads both directions message by message. A trap names a message; the first one that fits springs it: that message is
 //! not passed on, and the connection is cut. So a request never reaches the server, or an answer never its client. It can also
-//! fall silent, as a network does that loses everything and says nothing.
+//! fall silent, as a network does that loses everything and says nothing, or be slow.
 
 mod link;
 mod wire;
@@ -10,7 +10,7 @@ mod wire;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -44,9 +44,18 @@ struct Shared {
     server: SocketAddr,
     trap: Mutex<Option<Trap>>,
     is_refusing: AtomicBool,
+    throttle: Mutex<Throttle>,
     /// Cancelled when the links that there are fall silent.
     silence: Mutex<CancellationToken>,
     links: Mutex<JoinSet<()>>,
+}
+
+/// What all clients together may send.
+#[derive(Default)]
+struct Throttle {
+    bytes_per_second: Option<u64>,
+    /// When what was let through so far will have been sent.
+    busy_until: Option<Instant>,
 }
 
 struct Trap {
@@ -76,6 +85,7 @@ impl Proxy {
             server,
             trap: Mutex::default(),
             is_refusing: AtomicBool::new(false),
+            throttle: Mutex::default(),
             silence: Mutex::default(),
             links: Mutex::default(),
         });
@@ -100,6 +110,11 @@ impl Proxy {
         std::mem::take(&mut *self.shared.silence.lock().unwrap()).cancel();
     }
 
+    /// Passes on no more than this much of what clients send.
+    pub(super) fn throttle(&self, bytes_per_second: Option<u64>) {
+        *self.shared.throttle.lock().unwrap() = Throttle { bytes_per_second, busy_until: None };
+    }
+
     /// Cuts every connection and takes no other, until it is told to.
     pub(super) fn refuse(&self, refuses: bool) {
         self.shared.is_refusing.store(refuses, Ordering::Release);
@@ -119,6 +134,19 @@ impl Drop for Proxy {
 impl Shared {
     fn cut_all(&self) {
         self.links.lock().unwrap().abort_all();
+    }
+
+    /// Waits until so many bytes can be sent.
+    async fn wait_for_room(&self, bytes: usize) {
+        let until = {
+            let mut throttle = self.throttle.lock().unwrap();
+            let Some(rate) = throttle.bytes_per_second else { return };
+            let begin = throttle.busy_until.unwrap_or_else(Instant::now).max(Instant::now());
+            let until = begin + Duration::from_micros(bytes as u64 * 1_000_000 / rate);
+            throttle.busy_until = Some(until);
+            until
+        };
+        tokio::time::sleep_until(until.into()).await;
     }
 
     /// Takes the trap that a message springs.

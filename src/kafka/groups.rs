@@ -1,0 +1,52 @@
+//! How much of a transaction goes to each partition, so that a batch refused for its size can be told from a record.
+
+use std::collections::BTreeMap;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::{KafkaFailure, Record};
+use crate::domain::Shard;
+
+/// What a batch adds to its records.
+const BATCH_OVERHEAD: usize = 61;
+
+/// What a transaction has for each partition.
+#[derive(Default)]
+pub(super) struct Groups(BTreeMap<i32, Group>);
+
+#[derive(Default)]
+struct Group {
+    records: usize,
+    bytes: usize,
+}
+
+impl Groups {
+    /// Counts a record.
+    pub(super) fn add(&mut self, record: &Record) {
+        let group = self.0.entry(record.partition).or_default();
+        group.records += 1;
+        group.bytes += record.size();
+    }
+
+    /// What it means that a record of a partition was refused.
+    pub(super) fn refused(&self, partition: i32, source: KafkaError, topic: &str, brokers: &str) -> KafkaFailure {
+        if !is_too_large(&source) {
+            return KafkaFailure::Delivery(source);
+        }
+        match self.0.get(&partition) {
+            Some(group) if group.records > 1 => KafkaFailure::BatchTooLarge { bytes: group.bytes, source },
+            group => KafkaFailure::RecordTooLarge {
+                shard: Shard::new(u16::try_from(partition).unwrap_or(u16::MAX)),
+                bytes: group.map_or(0, |group| group.bytes) + BATCH_OVERHEAD,
+                topic: topic.to_owned(),
+                brokers: brokers.to_owned(),
+            },
+        }
+    }
+}
+
+/// Whether the broker, or librdkafka in its stead, refused what was sent for its size.
+const fn is_too_large(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{MessageBatchTooLarge, MessageSizeTooLarge};
+    matches!(error, KafkaError::MessageProduction(MessageSizeTooLarge | MessageBatchTooLarge))
+}

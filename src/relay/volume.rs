@@ -1,0 +1,189 @@
+//! How much of the log goes into one transaction: as much as the cluster takes in good time.
+//!
+//! The bound starts low, grows while transactions are quick, and shrinks with slow or failed ones down to a single event. So
+//! a slow path gets transactions that end in time, and a lane that was stopped by one too large gets past it.
+
+use std::time::Duration;
+
+/// Most bytes of a transaction.
+const TRANSACTION_BYTES: usize = 4 << 20;
+/// The same, over all lanes of a process.
+const PROCESS_BYTES: usize = 16 << 20;
+/// What is left to a lane among many.
+const LEAST_CEILING: usize = 256 << 10;
+/// Bytes of the first transaction.
+const FIRST_BYTES: usize = 64 << 10;
+
+/// Most bytes of a partition in a transaction, so that its records are one request (1,000,000 bytes for librdkafka and, by
+/// default, for the broker). A second one is not sent before the first is answered, and librdkafka spins meanwhile.
+const PARTITION_BYTES: usize = 950_000;
+
+/// Transactions that pass before a partition is tried with more bytes than the topic took; doubled by each refusal.
+const TRIAL_INTERVAL: u32 = 64;
+/// Longest such interval.
+const TRIAL_INTERVAL_MAX: u32 = 1 << 16;
+
+/// The bounds of the next transaction. A lane keeps them for as long as its process runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VolumeLimit {
+    bytes: usize,
+    ceiling: usize,
+    partition_bytes: usize,
+    trial_interval: u32,
+    until_trial: u32,
+    transaction_timeout: Duration,
+}
+
+impl VolumeLimit {
+    /// The limit of one of `lanes` lanes.
+    pub(super) fn new(lanes: u16, transaction_timeout: Duration) -> Self {
+        let share = PROCESS_BYTES / usize::from(lanes.max(1));
+        Self {
+            bytes: FIRST_BYTES,
+            ceiling: share.clamp(LEAST_CEILING, TRANSACTION_BYTES),
+            partition_bytes: PARTITION_BYTES,
+            trial_interval: TRIAL_INTERVAL,
+            until_trial: TRIAL_INTERVAL,
+            transaction_timeout,
+        }
+    }
+
+    /// Bytes of a transaction over all partitions. The event that exceeds them is the last.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Most bytes of one partition in a transaction, if they are more than one event.
+    pub(super) const fn partition_bytes(&self) -> usize {
+        self.partition_bytes
+    }
+
+    /// The largest that [`Self::bytes`] becomes.
+    pub(super) const fn ceiling(&self) -> usize {
+        self.ceiling
+    }
+
+    /// Adapts to a transaction that was committed.
+    pub(super) fn committed(&mut self, bytes: usize, took: Duration) {
+        if took > self.transaction_timeout / 2 {
+            self.shrink(bytes);
+        } else if took < self.transaction_timeout / 8 && bytes >= self.bytes / 2 {
+            self.bytes = self.bytes.saturating_mul(2).min(self.ceiling);
+        }
+        if self.partition_bytes < PARTITION_BYTES {
+            self.until_trial -= 1;
+            if self.until_trial == 0 {
+                self.partition_bytes = self.partition_bytes.saturating_mul(2).min(PARTITION_BYTES);
+                self.until_trial = self.trial_interval;
+            }
+        }
+    }
+
+    /// Adapts to a transaction that failed.
+    pub(super) fn failed(&mut self, bytes: usize) {
+        self.shrink(bytes);
+    }
+
+    /// Adapts to a refusal: the topic does not take this much of one partition in one batch.
+    pub(super) fn refused(&mut self, partition_bytes: usize) {
+        self.partition_bytes = (self.partition_bytes.min(partition_bytes) / 2).max(1);
+        self.trial_interval = (self.trial_interval * 2).min(TRIAL_INTERVAL_MAX);
+        self.until_trial = self.trial_interval;
+    }
+
+    fn shrink(&mut self, bytes: usize) {
+        self.bytes = (self.bytes.min(bytes) / 2).max(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(8);
+    const QUICK: Duration = Duration::from_millis(10);
+
+    /// Offers a backlog without end to a path of so many bytes a second, until `transactions` were tried. Gives the bytes that
+    /// were published, and how many transactions failed.
+    fn publish(limit: &mut VolumeLimit, bytes_per_second: usize, transactions: usize) -> (usize, usize) {
+        let (mut published, mut failures) = (0, 0);
+        for _ in 0..transactions {
+            let bytes = limit.bytes();
+            let took = Duration::from_millis((bytes * 1_000 / bytes_per_second) as u64);
+            if took > TIMEOUT {
+                failures += 1;
+                limit.failed(bytes);
+            } else {
+                published += bytes;
+                limit.committed(bytes, took);
+            }
+        }
+        (published, failures)
+    }
+
+    #[test]
+    fn a_slow_path_costs_no_failure_and_a_fast_one_gets_the_largest_transactions() {
+        let mut limit = VolumeLimit::new(2, TIMEOUT);
+        let (published, failures) = publish(&mut limit, 100_000, 100);
+        assert_eq!(failures, 0);
+        assert!(published >= 100 * FIRST_BYTES, "{published}");
+        publish(&mut limit, 1_000_000_000, 10);
+        assert_eq!(limit.bytes(), TRANSACTION_BYTES);
+        // A path that becomes slow costs a few failures, once.
+        let (_, failures) = publish(&mut limit, 100_000, 100);
+        assert!((1..=4).contains(&failures), "{failures}");
+        assert_eq!(publish(&mut limit, 100_000, 100).1, 0);
+    }
+
+    #[test]
+    fn failures_lead_to_single_events_and_commits_back() {
+        let mut limit = VolumeLimit::new(2, TIMEOUT);
+        publish(&mut limit, 1_000_000_000, 20);
+        for _ in 0..30 {
+            limit.failed(limit.bytes());
+        }
+        assert_eq!(limit.bytes(), 1);
+        for _ in 0..30 {
+            limit.committed(limit.bytes().max(500), QUICK);
+        }
+        assert_eq!(limit.bytes(), TRANSACTION_BYTES);
+    }
+
+    #[test]
+    fn small_transactions_do_not_raise_the_limit() {
+        let mut limit = VolumeLimit::new(2, TIMEOUT);
+        for _ in 0..100 {
+            limit.committed(1_000, QUICK);
+        }
+        assert_eq!(limit.bytes(), FIRST_BYTES);
+    }
+
+    #[test]
+    fn lanes_share_the_memory_of_the_process() {
+        for lanes in 1..=64_u16 {
+            let total = VolumeLimit::new(lanes, TIMEOUT).ceiling() * usize::from(lanes);
+            assert!(total <= PROCESS_BYTES, "{lanes} lanes: {total}");
+        }
+    }
+
+    #[test]
+    fn a_topic_that_takes_less_is_tried_with_more_ever_more_seldom() {
+        const TOPIC_BYTES: usize = 100_000;
+        let mut limit = VolumeLimit::new(2, TIMEOUT);
+        let mut refusals = 0;
+        for _ in 0..10_000 {
+            if limit.partition_bytes() > TOPIC_BYTES {
+                refusals += 1;
+                limit.refused(limit.partition_bytes());
+            } else {
+                limit.committed(1_000, QUICK);
+            }
+        }
+        assert!((4..=12).contains(&refusals), "{refusals}");
+        assert!(limit.partition_bytes() > TOPIC_BYTES / 4, "{limit:?}");
+        for _ in 0..30 {
+            limit.refused(limit.partition_bytes());
+        }
+        assert_eq!(limit.partition_bytes(), 1);
+    }
+}

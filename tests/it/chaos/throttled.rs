@@ -1,0 +1,71 @@
+//! The path to the broker is slow, or becomes slow with a backlog waiting: transactions become small enough to end in time.
+
+use std::time::{Duration, Instant};
+
+use super::figures::Figures;
+use super::proxy::{Protocol, Proxy};
+use crate::audit::Report;
+use crate::dice::Dice;
+use crate::halts::cluster::end_offsets;
+use crate::relay::{Running, Stage};
+use crate::services::{Proxied, kafka};
+use crate::store::Place;
+
+/// What the path takes. Everything that waits would take far longer than a transaction may last.
+const BYTES_PER_SECOND: u64 = 200_000;
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
+/// Hundreds of events, of a thousand bytes or so each, that wait.
+const BACKLOG: usize = 15;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_path_gets_transactions_that_end_in_time() {
+    let place = Place::postgres().await;
+    let mut stage = Stage::new(&place).await;
+    // The broker tells its clients to come to one address, so only one test at a time can have a proxy there. Those that kill
+    // the broker have it for themselves.
+    let Proxied { advertised, listens } = Proxied::kafka();
+    let proxy = Proxy::start(Protocol::Kafka, advertised, listens).await;
+    stage.kafka.brokers = proxy.address.to_string();
+    stage.kafka.transaction_timeout = TRANSACTION_TIMEOUT;
+    let figures = Figures::new("throttled_broker", Dice::seed());
+    let relay = Running::start(&stage).await;
+
+    // Slow from the beginning, then slow after large transactions were fast.
+    let mut events = 0;
+    for begins_fast in [false, true] {
+        proxy.throttle(None);
+        if begins_fast {
+            backlog(&mut stage, &proxy).await;
+            proxy.refuse(false);
+            relay.wait_until_published().await;
+        }
+        backlog(&mut stage, &proxy).await;
+        proxy.throttle(Some(BYTES_PER_SECOND));
+        proxy.refuse(false);
+        let begun = Instant::now();
+        relay.wait_until_published().await;
+        let report = audit(&stage, &place).await;
+        figures.add_round(report.events - events, 0, begun.elapsed());
+        figures.add_audit(report.events - events, &report);
+        events = report.events;
+        report.assert_clean_and_published();
+        // What failed transactions and markers take is less than what was published.
+        let offsets = end_offsets(&stage.kafka.topic).await;
+        assert!(offsets < 2 * events as u64, "{offsets} offsets for {events} events");
+    }
+    proxy.throttle(None);
+    relay.stop().await;
+}
+
+/// Writes what has to wait, since the broker is away.
+async fn backlog(stage: &mut Stage, proxy: &Proxy) {
+    proxy.refuse(true);
+    for _ in 0..BACKLOG {
+        stage.write().await;
+    }
+}
+
+/// Audits past the proxy.
+async fn audit(stage: &Stage, place: &Place) -> Report {
+    crate::audit::audit(&place.url(), &kafka(), &stage.kafka.topic, stage.acknowledged.clone()).await.unwrap()
+}
