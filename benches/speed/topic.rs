@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cmgate::domain::{Position, ShardCount};
-use cmgate::kafka::{KafkaSettings, Publisher, Record, ensure_topic, read_tails};
+use cmgate::kafka::{KafkaSettings, Publisher, Record, describe_or_create_topic, read_tails};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Message, OwnedHeaders};
@@ -23,7 +23,7 @@ const WARM_UP: usize = 2_000;
 /// Has the broker carry out transactions, so that what is measured meets one that has run for a while.
 pub(crate) async fn warm_up() {
     let kafka = settings("warm.up");
-    ensure_topic(&kafka).await.unwrap();
+    describe_or_create_topic(&kafka).await.unwrap();
     let publishing = tokio::task::spawn_blocking(move || {
         let mut publisher = Publisher::fence(&kafka, 0).unwrap();
         let record =

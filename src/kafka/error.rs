@@ -1,5 +1,7 @@
 //! What can go wrong with Kafka, told apart by what the relay does next: start over, or halt.
 
+use std::io;
+
 use rdkafka::error::KafkaError;
 use thiserror::Error;
 
@@ -14,6 +16,9 @@ pub enum KafkaFailure {
     /// The cluster did not answer in time, or answered with an error that may pass.
     #[error("Kafka did not {0}")]
     Call(&'static str, #[source] KafkaError),
+    /// No broker described the topic.
+    #[error("Kafka did not describe the topic")]
+    Describe(#[source] io::Error),
     /// The topic could not be made.
     #[error("topic {topic} could not be created: {reason}")]
     CreateTopic {
@@ -106,6 +111,7 @@ impl KafkaFailure {
             | Self::ForeignTransaction { .. } => true,
             Self::Settings(_)
             | Self::Call(..)
+            | Self::Describe(_)
             | Self::CreateTopic { .. }
             | Self::Delivery(_)
             | Self::OffsetBehind { .. }

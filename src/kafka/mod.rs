@@ -12,6 +12,7 @@ mod record;
 mod settings;
 mod tail;
 mod topic;
+mod wire;
 
 pub use broker::TestBroker;
 pub use error::KafkaFailure;
@@ -19,7 +20,7 @@ pub use publisher::{Published, Publisher};
 pub use record::{Record, Told};
 pub use settings::KafkaSettings;
 pub use tail::{Tail, peek_tails, read_tails};
-pub use topic::ensure_topic;
+pub use topic::{TopicDescription, describe_or_create_topic, describe_topic};
 
 /// Drops a client on another thread. Closing one takes up to a tenth of a second, in which a lane can do better things.
 fn drop_elsewhere<T: Send + 'static>(client: T) {

@@ -1,41 +1,133 @@
-//! The topic: made if it does not exist, refused if it does not fit.
+//! The topic: which one it is, made if it may be made, refused if it does not fit.
 
+use std::io;
+use std::sync::Once;
+use std::time::Instant;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{MetadataRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::wire::{Access, Connection, check};
 use super::{KafkaFailure, KafkaSettings, drop_elsewhere};
+use crate::store::TopicIdentity;
 
-/// Makes sure that the topic exists with a partition for each shard.
-///
-/// # Errors
-/// [`KafkaFailure::PartitionCount`] if it exists with another number; otherwise what the cluster says.
-pub async fn ensure_topic(settings: &KafkaSettings) -> Result<(), KafkaFailure> {
-    let expected = usize::from(settings.partitions.get());
-    if partitions(settings)? == 0 {
-        create(settings).await?;
-    }
-    // A topic that was just made may take a moment to be known everywhere.
-    let actual = match partitions(settings)? {
-        0 => return Err(create_failed(settings, "the cluster does not know it yet")),
-        actual => actual,
-    };
-    if actual == expected {
-        return Ok(());
-    }
-    Err(KafkaFailure::PartitionCount { topic: settings.topic.clone(), expected, actual })
+/// Metadata from this version on can be asked for without creating the topic.
+const WITHOUT_CREATION: i16 = 4;
+
+/// One warning is enough for a process.
+static WARNED: Once = Once::new();
+
+/// A topic as the cluster describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Which topic it is.
+    pub identity: TopicIdentity,
+    /// Number of its partitions.
+    pub partitions: usize,
 }
 
-/// Number of partitions; 0 if there is no such topic.
-fn partitions(settings: &KafkaSettings) -> Result<usize, KafkaFailure> {
+impl TopicDescription {
+    /// Fails unless the topic has a partition for each shard.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::PartitionCount`].
+    pub fn check_partitions(&self, settings: &KafkaSettings) -> Result<(), KafkaFailure> {
+        let expected = usize::from(settings.partitions.get());
+        if self.partitions == expected {
+            return Ok(());
+        }
+        Err(KafkaFailure::PartitionCount { topic: settings.topic.clone(), expected, actual: self.partitions })
+    }
+}
+
+/// Describes the topic; `None` if there is no such topic.
+///
+/// # Errors
+/// What the cluster says.
+pub fn describe_topic(settings: &KafkaSettings) -> Result<Option<TopicDescription>, KafkaFailure> {
+    if settings.is_volatile {
+        return describe_without_id(settings);
+    }
+    if let Some(access) = Access::of(&settings.properties) {
+        return describe(settings, &access).map_err(KafkaFailure::Describe);
+    }
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "the id of the topic cannot be read with these kafka.properties (it can with security.protocol plaintext, or \
+             sasl_plaintext with PLAIN); a topic that is created again is noticed by its offsets and its records alone"
+        );
+    });
+    describe_without_id(settings)
+}
+
+/// Describes the topic, which is created if it does not exist.
+///
+/// # Errors
+/// What the cluster says.
+pub async fn describe_or_create_topic(settings: &KafkaSettings) -> Result<TopicDescription, KafkaFailure> {
+    if let Some(found) = describe_topic(settings)? {
+        return Ok(found);
+    }
+    create(settings).await?;
+    // A topic that was just made may take a moment to be known everywhere.
+    describe_topic(settings)?.ok_or_else(|| create_failed(settings, "the cluster does not know it yet"))
+}
+
+fn describe(settings: &KafkaSettings, access: &Access) -> io::Result<Option<TopicDescription>> {
+    let deadline = Instant::now() + KafkaSettings::CALL_TIMEOUT;
+    let mut failure = io::Error::other("kafka.brokers names no broker");
+    for broker in settings.brokers.split(',').filter(|broker| !broker.trim().is_empty()) {
+        match Connection::open(broker, access, deadline).and_then(|mut broker| describe_by(&mut broker, settings)) {
+            Ok(found) => return Ok(found),
+            Err(error) => failure = io::Error::new(error.kind(), format!("{}: {error}", broker.trim())),
+        }
+    }
+    Err(failure)
+}
+
+fn describe_by(broker: &mut Connection, settings: &KafkaSettings) -> io::Result<Option<TopicDescription>> {
+    let version = broker.version::<MetadataRequest>();
+    if version < WITHOUT_CREATION {
+        return Err(io::Error::other("Kafka 1.0 or newer is needed"));
+    }
+    let name = TopicName(StrBytes::from_string(settings.topic.clone()));
+    let request = MetadataRequest::default()
+        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name.clone()))]))
+        .with_allow_auto_topic_creation(false);
+    let answer = broker.ask(&request, version)?;
+    let topic = answer.topics.into_iter().find(|topic| topic.name.as_ref() == Some(&name));
+    let topic = topic.ok_or_else(|| io::Error::other("the broker says nothing about the topic"))?;
+    if topic.error_code == ResponseError::UnknownTopicOrPartition.code() {
+        return Ok(None);
+    }
+    check(topic.error_code, "to describe the topic")?;
+    let identity = TopicIdentity {
+        topic: settings.topic.clone(),
+        cluster: answer.cluster_id.map(|id| id.to_string()),
+        // Brokers before 2.8 know of no ids.
+        topic_id: Some(topic.topic_id).filter(|id| !id.is_nil()),
+    };
+    Ok(Some(TopicDescription { identity, partitions: topic.partitions.len() }))
+}
+
+/// What librdkafka tells of the topic.
+fn describe_without_id(settings: &KafkaSettings) -> Result<Option<TopicDescription>, KafkaFailure> {
     let client: BaseConsumer = settings.client().create().map_err(KafkaFailure::Settings)?;
     let metadata = client
         .fetch_metadata(Some(&settings.topic), KafkaSettings::CALL_TIMEOUT)
         .map_err(|error| KafkaFailure::Call("answer with metadata", error))?;
+    let cluster = client.client().fetch_cluster_id(KafkaSettings::CALL_TIMEOUT);
     drop_elsewhere(client);
     let topic = metadata.topics().iter().find(|topic| topic.name() == settings.topic);
-    Ok(topic.map_or(0, |topic| topic.partitions().len()))
+    let partitions = topic.map_or(0, |topic| topic.partitions().len());
+    let identity = TopicIdentity { topic: settings.topic.clone(), cluster, topic_id: None };
+    Ok((partitions > 0).then_some(TopicDescription { identity, partitions }))
 }
 
 async fn create(settings: &KafkaSettings) -> Result<(), KafkaFailure> {

@@ -163,6 +163,7 @@ mod tests {
             position: Position::new(case.checkpoint),
             exact: case.exact,
             may_start_topic: case.allowed,
+            ignored_to: -1,
             owner: uuid::Uuid::nil(),
         };
         let told = |position| Told {

@@ -12,7 +12,7 @@ use super::cursor::{Halt, resume};
 use super::lane::Lane;
 use super::status::LaneState;
 use crate::domain::{Position, Shard};
-use crate::kafka::{KafkaFailure, Published, Publisher, Record, Tail, ensure_topic, read_tails};
+use crate::kafka::{KafkaFailure, Published, Publisher, Record, Tail, describe_or_create_topic, read_tails};
 use crate::store::{Checkpoint, LaneLock, LoggedEvent, StoreError};
 
 /// How long the lane lets events gather after a transaction, for each event but the first that was in it. A transaction costs
@@ -101,7 +101,8 @@ impl<'a> Session<'a> {
     fn begin(lane: &'a Lane) -> Result<Self, Stop> {
         let shards = lane.status.shards();
         let id = Uuid::new_v4();
-        lane.runtime.block_on(ensure_topic(&lane.kafka))?;
+        let topic = lane.runtime.block_on(describe_or_create_topic(&lane.kafka))?;
+        topic.check_partitions(&lane.kafka)?;
         let mut publisher = Publisher::fence(&lane.kafka, lane.status.lane)?;
         lane.ask(lane.store.claim_checkpoints(shards, id))?;
         let tails = read_tails(&lane.kafka, shards)?;
@@ -254,6 +255,7 @@ impl<'a> Session<'a> {
                 position: place.cursor,
                 exact: exact || (place.stored.exact && !has_moved),
                 may_start_topic: place.stored.may_start_topic && !has_moved,
+                ignored_to: place.stored.ignored_to,
                 owner: place.stored.owner,
             };
         }

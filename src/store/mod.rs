@@ -103,8 +103,21 @@ pub struct Checkpoint {
     pub exact: bool,
     /// Whether an operator has said that the relay may go on from here although the topic is empty.
     pub may_start_topic: bool,
+    /// Last offset up to which an operator lets records of somebody else stay; -1 if there is none.
+    pub ignored_to: i64,
     /// The run of a relay lane that may write this checkpoint; a later run takes it over.
     pub owner: Uuid,
+}
+
+/// Which topic it is. The same name alone may be another topic: of another cluster, or created again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicIdentity {
+    /// Name of the topic.
+    pub topic: String,
+    /// Id of the cluster, if it is known.
+    pub cluster: Option<String>,
+    /// Id of the topic, if it is known.
+    pub topic_id: Option<Uuid>,
 }
 
 /// The right to run one relay lane, held until dropped. It keeps lanes from fighting; what keeps a second writer from the
@@ -172,6 +185,17 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces those checkpoints that still have the owner given with them, and tells how many; a lane that was overtaken
     /// changes nothing.
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError>;
+
+    /// The topic to which the log is published, once there is one.
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError>;
+
+    /// Makes this the topic of the log, unless it has one, and gives the one that it has then. Ids that were unknown are filled in
+    /// if the name is the same.
+    async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError>;
+
+    /// Makes this the topic of the log whatever it had, and replaces these checkpoints; nothing if one of them has another owner.
+    /// Tells whether it did.
+    async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError>;
 
     /// Takes the right to run a lane; `None` if another process has it.
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError>;

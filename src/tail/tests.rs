@@ -14,7 +14,7 @@ use crate::domain::{
     CardId, Command, EventType, Listing, Page, ProfileTemplate, Query, Refusal, Request, RequestId, Subject,
     SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
 };
-use crate::store::{Checkpoint, LaneLock, Reply, Topology};
+use crate::store::{Checkpoint, LaneLock, Reply, TopicIdentity, Topology};
 
 /// A log in memory that can do nothing but be read; it grows by one event of shard 0 with every look at its heads.
 struct Log {
@@ -131,6 +131,18 @@ impl Store for Log {
     }
 
     async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+        not_asked()
+    }
+
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
+        not_asked()
+    }
+
+    async fn bind_topic(&self, _topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+        not_asked()
+    }
+
+    async fn rebind_topic(&self, _topic: &TopicIdentity, _checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
         not_asked()
     }
 

@@ -78,6 +78,7 @@ suite! {
         checkpoints_are_read_back_as_they_were_put
         checkpoints_that_are_not_put_stay
         a_run_that_was_overtaken_writes_no_checkpoint
+        the_log_keeps_its_topic
     }
     catalogue {
         a_completed_request_tells_what_it_made

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cmgate::domain::Position;
-use cmgate::kafka::{KafkaSettings, Record, ensure_topic};
+use cmgate::kafka::{KafkaSettings, Record, describe_or_create_topic};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use tokio::task::spawn_blocking;
@@ -37,7 +37,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         let ours = spawn_blocking(move || time_to_publish(&kafka, total)).await.unwrap();
         drop(service);
         let kafka = topic::settings(&format!("{}.plain", place.topic));
-        ensure_topic(&kafka).await.unwrap();
+        describe_or_create_topic(&kafka).await.unwrap();
         let yardstick = thread::scope(|scope| scope.spawn(|| time_to_produce(&kafka, &records)).join()).unwrap();
         turns.add(total as f64 / ours, total as f64 / yardstick);
     }

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::feed::Feed;
 use crate::service::{Authority, Service, Writer, WriterSettings};
-use crate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+use crate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 
 /// What the database of the tests says to everything.
 pub(in crate::api) const AWAY: &str = "nobody listens on the port of the database";
@@ -80,6 +80,15 @@ impl Store for NoStore {
         away()
     }
     async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+        away()
+    }
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
+        away()
+    }
+    async fn bind_topic(&self, _topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+        away()
+    }
+    async fn rebind_topic(&self, _topic: &TopicIdentity, _checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
         away()
     }
     async fn lock_lane(&self, _lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::NaiveDate;
 use futures::TryStreamExt;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
 use super::Postgres;
@@ -115,7 +115,7 @@ pub(super) async fn logged_at(
 
 /// See [`crate::store::Store::checkpoints`].
 pub(super) async fn checkpoints(lines: &Lines) -> Result<Vec<Checkpoint>, StoreError> {
-    let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
+    let sql = "SELECT shard, pos, exact, may_start_topic, ignored_to, owner FROM relay_checkpoint ORDER BY shard";
     let rows = lines.fetch_all(sqlx::query(sql)).await?;
     let read = |row: &PgRow| {
         Ok(Checkpoint {
@@ -123,7 +123,8 @@ pub(super) async fn checkpoints(lines: &Lines) -> Result<Vec<Checkpoint>, StoreE
             position: Position::new(row.try_get::<i64, _>(1)?.cast_unsigned()),
             exact: row.try_get(2)?,
             may_start_topic: row.try_get(3)?,
-            owner: row.try_get(4)?,
+            ignored_to: row.try_get(4)?,
+            owner: row.try_get(5)?,
         })
     };
     rows.iter().map(read).collect()
@@ -139,16 +140,26 @@ pub(super) async fn claim_checkpoints(lines: &Lines, shards: &[Shard], owner: Uu
 
 /// See [`crate::store::Store::put_checkpoints`].
 pub(super) async fn put_checkpoints(lines: &Lines, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-    let sql = "UPDATE relay_checkpoint SET pos = new.pos, exact = new.exact, may_start_topic = new.may_start_topic
-               FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::uuid[])
-                    AS new (shard, pos, exact, may_start_topic, owner)
+    let mut line = lines.take().await?;
+    let written = put(&mut line, checkpoints).await?;
+    line.give_back();
+    Ok(written)
+}
+
+/// Replaces checkpoints that still have their owners, and tells how many.
+pub(super) async fn put(connection: &mut PgConnection, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+    let sql = "UPDATE relay_checkpoint SET pos = new.pos, exact = new.exact, may_start_topic = new.may_start_topic,
+                      ignored_to = new.ignored_to
+               FROM unnest($1::smallint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::bigint[], $6::uuid[])
+                    AS new (shard, pos, exact, may_start_topic, ignored_to, owner)
                WHERE relay_checkpoint.shard = new.shard AND relay_checkpoint.owner = new.owner";
     let put = sqlx::query(sql)
         .bind(checkpoints.iter().map(|checkpoint| shard_number(checkpoint.shard)).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.position.get().cast_signed()).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.exact).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.may_start_topic).collect::<Vec<_>>())
+        .bind(checkpoints.iter().map(|checkpoint| checkpoint.ignored_to).collect::<Vec<_>>())
         .bind(checkpoints.iter().map(|checkpoint| checkpoint.owner).collect::<Vec<_>>());
-    let written = lines.execute(put).await?;
+    let written = put.execute(connection).await?;
     Ok(usize::try_from(written.rows_affected()).unwrap_or(usize::MAX))
 }

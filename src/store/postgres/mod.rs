@@ -12,6 +12,7 @@ mod maintain;
 mod read;
 mod recent;
 mod subject;
+mod topic;
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
-use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 use crate::domain::{
     CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
     SubjectPage, SubjectQuery, TemplateId, Timestamp,
@@ -109,6 +110,18 @@ impl Store for Postgres {
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
         log::put_checkpoints(&self.relay_lines, checkpoints).await
+    }
+
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
+        topic::get(&self.relay_lines).await
+    }
+
+    async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+        topic::bind(&self.relay_lines, topic).await
+    }
+
+    async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
+        topic::rebind(&self.relay_lines, topic, checkpoints).await
     }
 
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
@@ -70,7 +70,7 @@ pub(super) async fn logged_at(
 
 /// See [`crate::store::Store::checkpoints`].
 pub(super) async fn checkpoints(pool: &SqlitePool) -> Result<Vec<Checkpoint>, StoreError> {
-    let sql = "SELECT shard, pos, exact, may_start_topic, owner FROM relay_checkpoint ORDER BY shard";
+    let sql = "SELECT shard, pos, exact, may_start_topic, ignored_to, owner FROM relay_checkpoint ORDER BY shard";
     let rows = sqlx::query(sql).fetch_all(pool).await?;
     let read = |row: &SqliteRow| {
         Ok(Checkpoint {
@@ -78,7 +78,8 @@ pub(super) async fn checkpoints(pool: &SqlitePool) -> Result<Vec<Checkpoint>, St
             position: Position::new(row.try_get::<i64, _>(1)?.cast_unsigned()),
             exact: row.try_get(2)?,
             may_start_topic: row.try_get(3)?,
-            owner: row.try_get(4)?,
+            ignored_to: row.try_get(4)?,
+            owner: row.try_get(5)?,
         })
     };
     rows.iter().map(read).collect()
@@ -96,20 +97,28 @@ pub(super) async fn claim_checkpoints(pool: &SqlitePool, shards: &[Shard], owner
 
 /// See [`crate::store::Store::put_checkpoints`].
 pub(super) async fn put_checkpoints(pool: &SqlitePool, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-    let mut written = 0;
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let written = put(&mut tx, checkpoints).await?;
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// Replaces checkpoints that still have their owners, and tells how many.
+pub(super) async fn put(connection: &mut SqliteConnection, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+    let mut written = 0;
     for checkpoint in checkpoints {
-        let sql = "UPDATE relay_checkpoint SET pos = ?, exact = ?, may_start_topic = ? WHERE shard = ? AND owner = ?";
+        let sql = "UPDATE relay_checkpoint SET pos = ?, exact = ?, may_start_topic = ?, ignored_to = ?
+                   WHERE shard = ? AND owner = ?";
         let result = sqlx::query(sql)
             .bind(checkpoint.position.get().cast_signed())
             .bind(checkpoint.exact)
             .bind(checkpoint.may_start_topic)
+            .bind(checkpoint.ignored_to)
             .bind(checkpoint.shard.number())
             .bind(checkpoint.owner)
-            .execute(&mut *tx)
+            .execute(&mut *connection)
             .await?;
         written += usize::from(result.rows_affected() > 0);
     }
-    tx.commit().await?;
     Ok(written)
 }

@@ -10,6 +10,7 @@ mod log;
 mod maintain;
 mod read;
 mod subject;
+mod topic;
 
 use std::path::PathBuf;
 
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
-use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 use crate::domain::{
     CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
     SubjectPage, SubjectQuery, TemplateId, Timestamp,
@@ -98,6 +99,18 @@ impl Store for Sqlite {
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
         log::put_checkpoints(&self.writer, checkpoints).await
+    }
+
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
+        topic::get(&self.readers).await
+    }
+
+    async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+        topic::bind(&self.writer, topic).await
+    }
+
+    async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
+        topic::rebind(&self.writer, topic, checkpoints).await
     }
 
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {

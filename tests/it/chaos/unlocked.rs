@@ -8,7 +8,7 @@ use cmgate::domain::{
     CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
     SubjectPage, SubjectQuery, TemplateId, Timestamp,
 };
-use cmgate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+use cmgate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 use uuid::Uuid;
 
 /// The real store without what keeps relays apart.
@@ -35,6 +35,18 @@ impl Store for Unlocked {
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
         Ok(checkpoints.len())
+    }
+
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
+        self.0.topic().await
+    }
+
+    async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+        self.0.bind_topic(topic).await
+    }
+
+    async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
+        self.0.rebind_topic(topic, checkpoints).await
     }
 
     fn topology(&self) -> Topology {

@@ -1,7 +1,7 @@
 //! Reading the log, and the relay's checkpoints.
 
 use cmgate::domain::{Position, Shard};
-use cmgate::store::Checkpoint;
+use cmgate::store::{Checkpoint, TopicIdentity};
 use uuid::Uuid;
 
 use super::place::{Place, carry_out, topology, whole_log};
@@ -63,7 +63,7 @@ pub(super) async fn checkpoints_are_read_back_as_they_were_put(place: &Place) {
     let put = [
         checkpoint(0, 7, owner),
         Checkpoint { exact: true, ..checkpoint(1, 1, owner) },
-        Checkpoint { may_start_topic: true, ..checkpoint(2, 5_000_000_000, owner) },
+        Checkpoint { may_start_topic: true, ignored_to: 17, ..checkpoint(2, 5_000_000_000, owner) },
         Checkpoint { exact: true, may_start_topic: true, ..checkpoint(3, 0, owner) },
     ];
     store.claim_checkpoints(&put.map(|checkpoint| checkpoint.shard), owner).await.unwrap();
@@ -101,7 +101,38 @@ pub(super) async fn a_run_that_was_overtaken_writes_no_checkpoint(place: &Place)
     assert_eq!(store.checkpoints().await.unwrap()[0], checkpoint(0, 7, successor));
 }
 
+/// The log has one topic; only an operator gives it another, and only together with the checkpoints that fit.
+pub(super) async fn the_log_keeps_its_topic(place: &Place) {
+    let store = place.open().await;
+    assert_eq!(store.topic().await.unwrap(), None);
+    let without_id = TopicIdentity { topic: "a".to_owned(), cluster: Some("c".to_owned()), topic_id: None };
+    assert_eq!(store.bind_topic(&without_id).await.unwrap(), without_id);
+    let first = TopicIdentity { topic_id: Some(Uuid::new_v4()), ..without_id.clone() };
+    let others = [
+        TopicIdentity { topic: "b".to_owned(), topic_id: Some(Uuid::new_v4()), ..first.clone() },
+        first.clone(),
+        TopicIdentity { topic_id: Some(Uuid::new_v4()), cluster: Some("d".to_owned()), ..first.clone() },
+        without_id.clone(),
+    ];
+    let bound = [&without_id, &first, &first, &first];
+    for (topic, bound) in others.iter().zip(bound) {
+        assert_eq!(store.bind_topic(topic).await.unwrap(), *bound, "{topic:?}");
+    }
+
+    let owner = Uuid::new_v4();
+    let put = [checkpoint(1, 4, owner), checkpoint(2, 5, owner)];
+    store.claim_checkpoints(&[Shard::new(1)], owner).await.unwrap();
+    assert!(!store.rebind_topic(&others[0], &put).await.unwrap(), "shard 2 has another owner");
+    assert_eq!(store.topic().await.unwrap(), Some(first));
+    assert_eq!(store.checkpoints().await.unwrap()[1], checkpoint(1, 0, owner));
+
+    store.claim_checkpoints(&[Shard::new(2)], owner).await.unwrap();
+    assert!(store.rebind_topic(&others[0], &put).await.unwrap());
+    assert_eq!(store.topic().await.unwrap().as_ref(), Some(&others[0]));
+    assert_eq!(store.checkpoints().await.unwrap()[1..3], put);
+}
+
 fn checkpoint(shard: u16, position: u64, owner: Uuid) -> Checkpoint {
     let (shard, position) = (Shard::new(shard), Position::new(position));
-    Checkpoint { shard, position, exact: false, may_start_topic: false, owner }
+    Checkpoint { shard, position, exact: false, may_start_topic: false, ignored_to: -1, owner }
 }

@@ -12,7 +12,7 @@ use crate::domain::{
     RequestId, Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef,
     Timestamp, decide,
 };
-use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, Topology};
+use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 
 /// The smart card of the documented examples, with its profile.
 pub(super) const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
@@ -168,6 +168,18 @@ impl Store for Memory {
 
     async fn put_checkpoints(&self, _: &[Checkpoint]) -> Result<usize, StoreError> {
         Ok(0)
+    }
+
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
+        Ok(None)
+    }
+
+    async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+        Ok(topic.clone())
+    }
+
+    async fn rebind_topic(&self, _: &TopicIdentity, _: &[Checkpoint]) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     async fn lock_lane(&self, _: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {

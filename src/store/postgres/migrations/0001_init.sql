@@ -99,6 +99,7 @@ CREATE TABLE relay_checkpoint (
     pos             bigint   NOT NULL DEFAULT 0 CHECK (pos >= 0),
     exact           boolean  NOT NULL DEFAULT false,
     may_start_topic boolean  NOT NULL DEFAULT false,
+    ignored_to      bigint   NOT NULL DEFAULT -1,
     owner           uuid     NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE  relay_checkpoint                 IS 'How far each shard is known to be published; the topic itself is the cursor.';
@@ -106,7 +107,20 @@ COMMENT ON COLUMN relay_checkpoint.shard           IS 'Shard.';
 COMMENT ON COLUMN relay_checkpoint.pos             IS 'Last position known to be on the topic.';
 COMMENT ON COLUMN relay_checkpoint.exact           IS 'Whether nothing after it was published: written on a clean stop, or by an operator.';
 COMMENT ON COLUMN relay_checkpoint.may_start_topic IS 'Whether an operator lets the relay go on from here although the topic is empty.';
+COMMENT ON COLUMN relay_checkpoint.ignored_to      IS 'Last offset up to which an operator lets records of somebody else stay.';
 COMMENT ON COLUMN relay_checkpoint.owner           IS 'The run of a relay lane that may write this row; a later run takes it over.';
+
+CREATE TABLE relay_topic (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    topic    text NOT NULL,
+    cluster  text,
+    topic_id uuid
+);
+COMMENT ON TABLE  relay_topic          IS 'The topic to which the log is published; the relay writes no other until an operator says so.';
+COMMENT ON COLUMN relay_topic.only_row IS 'Keeps the table at one row.';
+COMMENT ON COLUMN relay_topic.topic    IS 'Name of the topic.';
+COMMENT ON COLUMN relay_topic.cluster  IS 'Id of the Kafka cluster, if it is known.';
+COMMENT ON COLUMN relay_topic.topic_id IS 'Id that the cluster gave the topic when it was created, if it is known.';
 
 CREATE TABLE idempotency_key (
     caller      uuid        NOT NULL,

@@ -51,7 +51,16 @@ CREATE TABLE relay_checkpoint (
     pos             INTEGER NOT NULL DEFAULT 0 CHECK (pos >= 0), -- last position known to be on the topic
     exact           INTEGER NOT NULL DEFAULT 0,                 -- whether nothing after it was published
     may_start_topic INTEGER NOT NULL DEFAULT 0,                 -- whether an operator lets the relay go on from here
+    ignored_to      INTEGER NOT NULL DEFAULT -1,                -- last offset up to which records of somebody else may stay
     owner           BLOB    NOT NULL DEFAULT (zeroblob(16))     -- the run of a relay lane that may write this row
+) STRICT;
+
+-- The topic to which the log is published; the relay writes no other until an operator says so.
+CREATE TABLE relay_topic (
+    only_row INTEGER PRIMARY KEY DEFAULT 1 CHECK (only_row = 1), -- keeps the table at one row
+    topic    TEXT NOT NULL,                             -- name of the topic
+    cluster  TEXT,                                      -- id of the Kafka cluster, if it is known
+    topic_id BLOB                                       -- id that the cluster gave the topic, if it is known
 ) STRICT;
 
 -- Keys under which callers had something done once, with what they were answered.

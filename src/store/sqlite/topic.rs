@@ -1,0 +1,50 @@
+//! The topic to which the log is published.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+use super::log;
+use crate::store::{Checkpoint, StoreError, TopicIdentity};
+
+/// See [`crate::store::Store::topic`].
+pub(super) async fn get(pool: &SqlitePool) -> Result<Option<TopicIdentity>, StoreError> {
+    let row = sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic").fetch_optional(pool).await?;
+    row.as_ref().map(identity).transpose()
+}
+
+/// See [`crate::store::Store::bind_topic`].
+pub(super) async fn bind(pool: &SqlitePool, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+    let sql = "INSERT INTO relay_topic (only_row, topic, cluster, topic_id) VALUES (1, ?, ?, ?)
+               ON CONFLICT (only_row) DO UPDATE
+               SET cluster = iif(topic = excluded.topic, coalesce(cluster, excluded.cluster), cluster),
+                   topic_id = iif(topic = excluded.topic, coalesce(topic_id, excluded.topic_id), topic_id)
+               RETURNING topic, cluster, topic_id";
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let row = sqlx::query(sql).bind(&topic.topic).bind(&topic.cluster).bind(topic.topic_id).fetch_one(&mut *tx).await?;
+    let bound = identity(&row)?;
+    tx.commit().await?;
+    Ok(bound)
+}
+
+/// See [`crate::store::Store::rebind_topic`].
+pub(super) async fn rebind(
+    pool: &SqlitePool,
+    topic: &TopicIdentity,
+    checkpoints: &[Checkpoint],
+) -> Result<bool, StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    if log::put(&mut tx, checkpoints).await? < checkpoints.len() {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    let sql = "INSERT INTO relay_topic (only_row, topic, cluster, topic_id) VALUES (1, ?, ?, ?)
+               ON CONFLICT (only_row) DO UPDATE
+               SET topic = excluded.topic, cluster = excluded.cluster, topic_id = excluded.topic_id";
+    sqlx::query(sql).bind(&topic.topic).bind(&topic.cluster).bind(topic.topic_id).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+fn identity(row: &SqliteRow) -> Result<TopicIdentity, StoreError> {
+    Ok(TopicIdentity { topic: row.try_get(0)?, cluster: row.try_get(1)?, topic_id: row.try_get(2)? })
+}
