@@ -1,6 +1,5 @@
 //! Domain values as messages of the contract.
 
-use bytes::Bytes;
 use prost::Message;
 use prost_types::Timestamp as ProtoTimestamp;
 
@@ -12,9 +11,8 @@ use crate::domain::{
 };
 
 /// The event as it is logged: without its place, which is not known before the log gives it one.
-#[must_use]
-pub fn encode_event(event: &Event) -> Bytes {
-    let message = v1::RequestEvent {
+pub(super) fn event(event: &Event) -> v1::RequestEvent {
+    v1::RequestEvent {
         r#type: event_type(event.event_type).into(),
         request: Some(request(&event.request)),
         previous_status: event.previous.map_or(v1::RequestStatus::Unspecified, status).into(),
@@ -24,8 +22,7 @@ pub fn encode_event(event: &Event) -> Bytes {
         subjects: event.subjects.iter().map(subject).collect(),
         shard: 0,
         position: 0,
-    };
-    message.encode_to_vec().into()
+    }
 }
 
 /// A logged event as it is published: with its place. A protobuf message may be extended by appending fields.

@@ -1,6 +1,7 @@
 //! The public contract: the types generated from `proto/cmgate/v1`, and how domain values are told in them.
 
 mod encode;
+mod room;
 mod subject;
 
 #[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated; documented in the proto files")]
@@ -12,5 +13,6 @@ pub mod v1 {
 /// Descriptors of every proto file, as reflection serves them.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.descriptors"));
 
-pub use encode::{credential, encode_event, event_type, place_event, request, request_type, status};
+pub use encode::{credential, event_type, place_event, request, request_type, status};
+pub use room::{MAX_EVENT_BYTES, encode_event_within_limits};
 pub use subject::{standing, subject};

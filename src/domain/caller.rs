@@ -20,10 +20,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// What is kept of the caller with a change.
+    /// What is kept of the caller with a change; a name of more than [`Actor::MAX_NAME_CHARS`] is cut.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor { user: self.user, name: self.name.clone() }
+        Actor { user: self.user, name: self.name.chars().take(Actor::MAX_NAME_CHARS).collect() }
     }
 
     /// Whether `principal` means this caller.
@@ -49,6 +49,11 @@ pub struct Actor {
     pub user: UserId,
     /// Its name at that time.
     pub name: String,
+}
+
+impl Actor {
+    /// Longest name that is kept, in characters.
+    pub const MAX_NAME_CHARS: usize = 256;
 }
 
 /// Somebody whom a policy names: a user by id, or an account or group by security identifier.

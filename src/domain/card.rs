@@ -85,7 +85,7 @@ pub struct Atr(String);
 
 impl Atr {
     /// Most bytes of an answer, its first one counted (ISO 7816-3, 8.2).
-    const MAX_BYTES: usize = 33;
+    pub const MAX_BYTES: usize = 33;
 
     /// Checks an answer that arrived in `field`; blanks between its bytes are left out.
     ///

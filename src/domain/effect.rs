@@ -16,6 +16,10 @@ use super::{
 
 pub(super) use smartcard::{Bound, bind, change};
 
+/// Most profiles and cards that one step changes: the card and profile of a completed request, the profile that was on that
+/// card, the card and profile that the request was about, and the profile that is on the latter card by then.
+pub const MAX_CHANGED_SUBJECTS: usize = 6;
+
 /// What a command has to know: the profiles and cards with these ids, and the card with this id on it.
 #[must_use]
 pub fn touched<'a>(command: &'a Command, current: Option<&Request>) -> (Vec<Uuid>, Option<&'a CardId>) {

@@ -125,6 +125,9 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Most approvals that a policy may need. A pending request keeps room for the comments of all of them.
+    pub const MAX_APPROVALS: u8 = 16;
+
     /// Whether `provider` has delivered all the items that this policy asks of it; true if it asks for none.
     #[must_use]
     pub fn is_provided_by(&self, provider: Provider, items: &[DataItem]) -> bool {

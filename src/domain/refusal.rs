@@ -127,12 +127,14 @@ pub enum Refusal {
         /// What it is.
         actual: Version,
     },
-    /// The request would be larger than an event can be.
-    #[error("the request would take {bytes} bytes with all that was collected; an event holds at most {limit}")]
+    /// The request would leave no room for its later steps.
+    #[error("the request would take {bytes} bytes with this {field}; at most {limit} leave room for its later steps")]
     TooLarge {
-        /// What it would take.
+        /// Path of the field to shorten.
+        field: &'static str,
+        /// Bytes that it would take.
         bytes: usize,
-        /// What an event holds.
+        /// Bytes that it may take.
         limit: usize,
     },
     /// The caller used this idempotency key for something else.
@@ -263,6 +265,14 @@ impl Refusal {
                 vec![FieldViolation { field: field.clone(), problem: "is in use already".to_owned() }]
             }
             Self::CardInUse(_) => one("card_id"),
+            Self::TooLarge { field, bytes, limit } => {
+                let problem = format!(
+                    "must be shorter by {} bytes: the request would take {bytes}, and at most {limit} leave room for its \
+                     later steps",
+                    bytes.saturating_sub(*limit)
+                );
+                vec![FieldViolation { field: (*field).to_owned(), problem }]
+            }
             _ => Vec::new(),
         }
     }

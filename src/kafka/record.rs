@@ -105,3 +105,43 @@ impl Told {
 fn header<'a>(key: &'a str, value: &'a str) -> Header<'a, &'a str> {
     Header { key, value: Some(value) }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Headers;
+
+    use super::Record;
+    use crate::contract::MAX_EVENT_BYTES;
+    use crate::domain::{EventType, Position, RequestId, Shard, Timestamp, Version};
+    use crate::store::LoggedEvent;
+
+    /// `message.max.bytes` of librdkafka; `max.message.bytes` of a topic is 48,588 bytes more.
+    const PRODUCER_MAX_BYTES: usize = 1_000_000;
+    /// Header of a batch of one record.
+    const BATCH_BYTES: usize = 61;
+    /// The longest variable-length integer of a record.
+    const VARINT_BYTES: usize = 10;
+
+    #[test]
+    fn the_longest_event_fits_into_a_message_with_its_headers() {
+        let source = "s".repeat(1_000);
+        for event_type in EventType::ALL {
+            let event = LoggedEvent {
+                shard: Shard::new(1_023),
+                position: Position::new(u64::MAX),
+                request: RequestId::new(uuid::Uuid::max()),
+                version: Version::new(u32::MAX),
+                event_type,
+                at: Timestamp::from_micros(0).unwrap(),
+                traceparent: Some("0".repeat(512)),
+                payload: vec![0; MAX_EVENT_BYTES].into(),
+            };
+            let record = Record::new(&event, &source);
+            let header =
+                |name: &str, value: Option<&[u8]>| name.len() + value.map_or(0, <[u8]>::len) + 2 * VARINT_BYTES;
+            let headers: usize = record.headers.iter().map(|it| header(it.key, it.value)).sum();
+            let bytes = BATCH_BYTES + 7 * VARINT_BYTES + record.key.len() + record.value.len() + headers;
+            assert!(bytes < PRODUCER_MAX_BYTES, "{}: {bytes}", event_type.name());
+        }
+    }
+}

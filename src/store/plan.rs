@@ -13,10 +13,6 @@ use crate::domain::{
     Subjects, decide, import, touched,
 };
 
-/// Longest event, in bytes: below what a Kafka producer and broker take by default, headers included. An event that could
-/// not be published would hold back its shard for ever, so it is refused before it is logged.
-const MAX_EVENT_BYTES: usize = 900_000;
-
 /// What a batch found: the rows of its requests, locked, what is known of the profiles and cards that it touches, locked,
 /// and the replies kept under its keys.
 #[derive(Debug, Default)]
@@ -135,7 +131,9 @@ impl Plan {
             }
             let current = found.requests.get(&command.request);
             let decided = decide(command, current, &found.subjects);
-            let decided = decided.and_then(|event| event.map(|event| Ok((encode(&event)?, event))).transpose());
+            let decided = decided.and_then(|event| {
+                event.map(|event| Ok((contract::encode_event_within_limits(&event)?, event))).transpose()
+            });
             match decided {
                 Err(refusal) => replies.push(Member::Known(Err(refusal))),
                 Ok(None) => replies.push(Member::Known(as_it_stands(command, current))),
@@ -220,12 +218,6 @@ impl Plan {
         };
         self.changes.iter().zip(self.ranks()).map(place).collect()
     }
-}
-
-fn encode(event: &Event) -> Result<Bytes, Refusal> {
-    let payload = contract::encode_event(event);
-    let bytes = payload.len();
-    if bytes > MAX_EVENT_BYTES { Err(Refusal::TooLarge { bytes, limit: MAX_EVENT_BYTES }) } else { Ok(payload) }
 }
 
 fn earlier_reply(command: &Command, found: &mut Found) -> Option<Reply> {

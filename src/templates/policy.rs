@@ -11,6 +11,8 @@ use crate::domain::{
 /// Checks a policy; `key` leads to it.
 pub(super) fn check(key: &str, kind: RequestType, policy: &Policy) -> Result<(), Problem> {
     check_fixed_rules(key, kind, policy)?;
+    let problem = format!("must be at most {}", Policy::MAX_APPROVALS);
+    require(policy.approvals_needed <= Policy::MAX_APPROVALS, format!("{key}.approvals_needed"), problem)?;
     let are_all_users = policy.approvers.iter().all(|approver| matches!(approver, Principal::User(_)));
     if are_all_users && !policy.approvers.is_empty() {
         let approvers: HashSet<String> = policy.approvers.iter().map(ToString::to_string).collect();

@@ -150,6 +150,7 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
         ),
         (format!("{CARD}[policies.enrol]"), "t.toml: policies.enrol must be one of enroll, recover, "),
         (format!("{CARD}{ENROLL}approvals_needed = 300"), "t.toml: policies.enroll.approvals_needed cannot be used: "),
+        (format!("{CARD}{ENROLL}approvals_needed = 17"), "t.toml: policies.enroll.approvals_needed must be at most 16"),
         (format!("{CARD}{ENROLL}approvers = ['me']"), "t.toml: policies.enroll.approvers.0 cannot be used: \"me\" is"),
         (format!("{CARD}{ENROLL}x ="), "t.toml, line 5: "),
         (format!("name = 'a'\nmedium = 'software'\n{ENROLL}"), "t.toml: the file lacks uuid"),

@@ -74,12 +74,12 @@ async fn whatever_is_logged_can_be_published_and_what_cannot_is_refused() {
         new.data_items = (0..items).map(|number| item(&number.to_string(), Some(&text))).collect();
         creation(new)
     };
-    let replies = stage.store.commit(&[sized(59), sized(60), creation(request(0))]).await.unwrap();
+    let replies = stage.store.commit(&[sized(56), sized(58), creation(request(0))]).await.unwrap();
     let [largest, too_large, neighbour] = replies.try_into().unwrap();
     assert_eq!((largest.is_ok(), neighbour.is_ok()), (true, true));
     assert!(matches!(too_large, Err(Refusal::TooLarge { .. })), "{too_large:?}");
     // More than go together of any shard.
-    for reply in stage.store.commit(&[(); 16].map(|()| sized(59))).await.unwrap() {
+    for reply in stage.store.commit(&[(); 16].map(|()| sized(56))).await.unwrap() {
         assert!(reply.is_ok(), "{reply:?}");
     }
 

@@ -48,6 +48,7 @@ suite! {
         an_empty_batch_changes_nothing
         a_command_for_another_version_is_refused
         a_clock_gone_astray_does_not_stop_the_log
+        a_request_is_taken_only_with_room_for_its_later_steps
     }
     keys {
         a_repeated_call_hears_the_first_reply_and_changes_nothing

@@ -17,6 +17,8 @@ const TRACEPARENT_HEADER: HeaderName = HeaderName::from_static("traceparent");
 const TIMEOUT_DIGITS: usize = 8;
 /// Length of a `traceparent` of version 00; later versions may only append to it.
 const TRACEPARENT_LENGTH: usize = 55;
+/// Longest `traceparent` that is passed on; it becomes a header of a Kafka record.
+const TRACEPARENT_MAX: usize = 512;
 
 /// The id that the caller gave the call, or a new one.
 pub(super) fn correlation(headers: &HeaderMap) -> CorrelationId {
@@ -32,7 +34,7 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 /// The W3C trace context of the caller; `None` if it is absent or cannot be right.
 pub(super) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(TRACEPARENT_HEADER)?.to_str().ok()?;
-    is_traceparent(text).then(|| text.to_owned())
+    (text.len() <= TRACEPARENT_MAX && is_traceparent(text)).then(|| text.to_owned())
 }
 
 /// `TimeoutValue TimeoutUnit` of "gRPC over HTTP2": 1 to 8 digits and one of `HMSmun`.

@@ -205,6 +205,29 @@ async fn what_is_too_large_is_refused() {
     api.http.post(&[], &body(3_900)).await.created();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_could_not_be_ended_is_refused_with_the_field_to_shorten() {
+    let api = Api::start();
+    let mut client = api.client.clone();
+    let items = (0..60).map(|number| DataItem { name: number.to_string(), value: Some("x".repeat(15_000)) });
+    let draft = RequestDraft { data_items: items.clone().collect(), ..enrollment(CARDS) };
+    let error = client.create_request(creation(draft)).await.unwrap_err();
+    assert_told(&error, Code::ResourceExhausted, "REQUEST_TOO_LARGE");
+    assert_eq!(fields(&error), ["draft.data_items"]);
+
+    let pair = |item: DataItem| format!(r#"{{"name":"{}","value":"{}"}}"#, item.name, item.value.unwrap());
+    let items: Vec<String> = items.map(pair).collect();
+    let items = items.join(",");
+    let body =
+        format!(r#"{{"type":"Enroll","profiletemplateuuid":"{CARDS}","datacollection":[{items}],"comment":""}}"#);
+    let answer = api.http.post(&[], &body).await;
+    assert_eq!(answer.status, 413, "{answer:?}");
+    assert!(
+        answer.json()["Message"].as_str().unwrap().starts_with("datacollection: must be shorter by "),
+        "{answer:?}"
+    );
+}
+
 /// Sent without a client of gRPC, which would watch the deadline itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_whose_deadline_has_passed_changes_nothing() {

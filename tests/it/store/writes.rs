@@ -1,6 +1,6 @@
 //! What a batch does.
 
-use cmgate::domain::{Action, Command, Position, Priority, Refusal, RequestId, RequestType, Status, Version};
+use cmgate::domain::{Action, Command, Comment, Position, Priority, Refusal, RequestId, RequestType, Status, Version};
 use uuid::Uuid;
 
 use super::place::{Place, carry_out, commit_one, read, whole_log};
@@ -152,6 +152,55 @@ pub(super) async fn a_command_for_another_version_is_refused(place: &Place) {
     let (approved, _) = carry_out(&*store, expecting(2, approver(2), approve())).await;
     assert_eq!(approved.status(), Status::Approved);
     whole_log(&*store).await;
+}
+
+/// The largest request that is taken can be ended in every way, with the longest comments.
+pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(place: &Place) {
+    let store = place.open().await;
+    let text = "x".repeat(15_000);
+    let sized = |values: &[usize], approvals_needed| {
+        let mut new = request(approvals_needed);
+        let named = values.iter().enumerate();
+        new.data_items = named.map(|(number, length)| item(&number.to_string(), Some(&text[..*length]))).collect();
+        new
+    };
+    let full = [&[15_000; 59][..], &[13_810]].concat();
+    let refusal = commit_one(&*store, creation(sized(&full, 0))).await.unwrap_err();
+    let Refusal::TooLarge { field: "data_items", bytes, limit } = refusal else { panic!("{refusal}") };
+
+    // As many bytes less as the refusal says.
+    let mut largest = full;
+    let mut left = bytes - limit;
+    for length in &mut largest {
+        let cut = left.min(14_000);
+        *length -= cut;
+        left -= cut;
+    }
+    let longest = || comment(&"\u{10ffff}".repeat(Comment::MAX_CHARS));
+    let ends = [
+        Action::Complete { new: fresh_card(), comment: longest() },
+        Action::Fail { comment: longest() },
+        Action::Cancel { comment: longest() },
+        Action::Abandon { comment: longest() },
+    ];
+    for action in ends {
+        let new = sized(&largest, 0);
+        carry_out(&*store, creation(new.clone())).await;
+        carry_out(&*store, wish(TARGET, new.id, Action::Start { comment: longest() })).await;
+        let (ended, _) = carry_out(&*store, wish(TARGET, new.id, action)).await;
+        assert!(ended.status().is_final());
+        assert_eq!(read(&*store, new.id).await, *ended);
+    }
+
+    // An approver cannot take the room, either.
+    let new = sized(&largest[5..], 1);
+    carry_out(&*store, creation(new.clone())).await;
+    let items = |count: usize| (100..100 + count).map(|number| item(&number.to_string(), Some(&text))).collect();
+    let approve = |count| Action::Approve { comment: longest(), data_items: items(count) };
+    let refusal = commit_one(&*store, wish(approver(1), new.id, approve(12))).await.unwrap_err();
+    assert!(matches!(refusal, Refusal::TooLarge { field: "data_items", .. }), "{refusal}");
+    carry_out(&*store, wish(approver(1), new.id, approve(0))).await;
+    carry_out(&*store, wish(ORIGINATOR, new.id, Action::Cancel { comment: longest() })).await;
 }
 
 /// Days for which no room was made are taken too, and do not disturb the order.
