@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::permission::permit;
+use super::repetition::repeats_conclusion;
 use super::{
     Action, Actor, Approval, CancelReason, Command, Comment, Conclusion, Creation, Credential, CredentialEffect,
     DataItem, Event, EventType, Execution, FailReason, Medium, ProfileId, Refusal, Request, SmartcardId, State, Status,
@@ -25,12 +26,18 @@ pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) ->
             _ => Err(Refusal::RequestNotFound(command.request)),
         };
     };
+    let is_repeated = repeats_conclusion(command, current);
     if let Some(expected) = command.expected
         && expected != current.version
+        // A repetition expects the version that its first call was made for.
+        && !(is_repeated && expected.next() == current.version)
     {
         return Err(Refusal::VersionMismatch { expected, actual: current.version });
     }
     permit(&command.action, &command.caller, current)?;
+    if is_repeated {
+        return Ok(None);
+    }
     let Some(step) = step(command, current, known)? else { return Ok(None) };
     // Replicas may disagree about the time; a request never goes back in it.
     let at = command.now.max(current.changed_at);

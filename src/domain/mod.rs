@@ -23,6 +23,7 @@ mod permission;
 mod policy;
 mod query;
 mod refusal;
+mod repetition;
 mod request;
 mod shard;
 mod standing;
