@@ -107,8 +107,9 @@ where
                 Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
                 Transport::Legacy => rest::refusal(kind, &message, correlation),
             });
-            if transport == Transport::Grpc {
-                grpc::complete(&mut response, correlation);
+            match transport {
+                Transport::Grpc => grpc::complete(&mut response, correlation),
+                Transport::Legacy => rest::complete(&mut response),
             }
             name_call(&mut response, correlation);
             observed.answered(&Outcome::of(transport, &response));
@@ -140,6 +141,7 @@ fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Res
     if mismatch == Mismatch::NotPost {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
+    rest::complete(&mut response);
     name_call(&mut response, correlation);
     observed.answered(&Outcome::of(Transport::Legacy, &response));
     response

@@ -56,7 +56,8 @@ pub(super) fn standing(body: &Value, mut violations: Violations) -> Result<Stand
     };
     let standing = match member(members, "status") {
         Value::String(name) => numbers::read_smartcard_status(name),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::Number(number) => numbers::read_smartcard_status(numbers::whole(number)),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     if standing.is_none() {
         violations.add("status", "must be one of Active, Disabled, Suspended, Retired");

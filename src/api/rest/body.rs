@@ -113,10 +113,7 @@ fn priority_of(value: &Value) -> Result<Option<Priority>, Refusal> {
         Value::Null => return Ok(None),
         Value::String(text) if text.trim().is_empty() => return Ok(None),
         Value::String(text) => text.trim(),
-        // Some serialisers write every number with a fraction.
-        Value::Number(number) => number.split_once('.').map_or(number.as_str(), |(whole, fraction)| {
-            if fraction.bytes().all(|digit| digit == b'0') { whole } else { number }
-        }),
+        Value::Number(number) => numbers::whole(number),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => "",
     };
     let priority = number.parse().map_err(|_| Refusal::invalid("priority", "must be a whole number from 0 to 255"))?;

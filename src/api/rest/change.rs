@@ -2,7 +2,8 @@
 
 use super::body::{BODY, Violations, member};
 use super::json::Value;
-use crate::domain::{Action, Comment, Credential, Refusal};
+use super::numbers;
+use crate::domain::{Action, Comment, Credential, Refusal, Status};
 
 /// Reads the step that a body asks for.
 ///
@@ -14,8 +15,9 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
         return Err(violations.refusal());
     };
     let action = match member(members, "status") {
-        Value::String(name) => named(name.trim()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::String(name) => leading_to(name.trim()),
+        Value::Number(number) => leading_to(numbers::whole(number)),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     if action.is_none() {
         violations.add("status", "must be one of Completed, Canceled, Abandoned");
@@ -26,16 +28,15 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
     }
 }
 
-/// The step by the name of the status that it leads to. `Abandoned` is no status; the request ends as failed. What a
-/// completed request made is known from its execution, and never said here.
-fn named(name: &str) -> Option<Action> {
-    let is = |expected| name.eq_ignore_ascii_case(expected);
+/// The step by the status that it leads to. `Abandoned` is no status and has no number: the request ends as failed, and 9
+/// could as well mean an error. What a completed request made is known from its execution, and never said here.
+fn leading_to(status: &str) -> Option<Action> {
     let comment = Comment::default();
-    if is("Completed") {
+    if numbers::is_status(status, Status::Completed) {
         Some(Action::Complete { new: Credential::NONE, comment })
-    } else if is("Canceled") {
+    } else if numbers::is_status(status, Status::Canceled) {
         Some(Action::Cancel { comment })
-    } else if is("Abandoned") {
+    } else if status.eq_ignore_ascii_case("Abandoned") {
         Some(Action::Abandon { comment })
     } else {
         None

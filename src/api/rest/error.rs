@@ -2,7 +2,7 @@
 //! where it had some. This is the one place that answers with an error, and so the one that logs those of the service.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
@@ -48,6 +48,10 @@ pub(super) enum Failure {
     Elsewhere(Elsewhere),
     /// The body is of a media type that is not read.
     WrongMediaType(String),
+    /// The body is compressed, in these codings.
+    Compressed(String),
+    /// `If-Match` has a tag that matches no version; why.
+    NeverMatches(&'static str),
     /// The body is longer than so many bytes.
     BodyTooLong(usize),
     /// A use case failed, or the body was refused.
@@ -90,15 +94,19 @@ impl Failure {
             Self::UnknownAddress(_) => told(ErrorKind::NotFound).status,
             Self::WrongMethod(..) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Elsewhere(_) => told(ErrorKind::Unimplemented).status,
-            Self::WrongMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::WrongMediaType(_) | Self::Compressed(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NeverMatches(_) => told(ErrorKind::VersionMismatch).status,
             Self::BodyTooLong(_) => told(ErrorKind::TooLarge).status,
             Self::Service(error) => told(error.kind()).status,
         }
     }
 
-    /// What the caller can do about it, as a header (RFC 9110, 10.2.3 and 11.6.1).
+    /// What the caller can do about it, as a header (RFC 9110, 10.2.3, 11.6.1 and 12.5.3).
     fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
         match self.status() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE if matches!(self, Self::Compressed(_)) => {
+                Some((ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+            }
             StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, CHALLENGE)),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, RETRY_SECONDS)),
             _ => None,
@@ -118,6 +126,10 @@ impl Failure {
             Self::WrongMediaType(given) => {
                 format!("The request entity's media type '{given}' is not supported for this resource")
             }
+            Self::Compressed(codings) => {
+                format!("The request body has the content coding '{codings}'; send it without one")
+            }
+            Self::NeverMatches(why) => (*why).to_owned(),
             Self::BodyTooLong(limit) => format!("The request body has more than {limit} bytes"),
             Self::Service(service::Error::Refused(refusal)) => refusal_text(refusal),
             Self::Service(error) => sentence(&error.to_string()),
@@ -132,6 +144,8 @@ impl Failure {
             Self::Early(..)
             | Self::Elsewhere(_)
             | Self::WrongMediaType(_)
+            | Self::Compressed(_)
+            | Self::NeverMatches(_)
             | Self::BodyTooLong(_)
             | Self::Service(_) => true,
         }

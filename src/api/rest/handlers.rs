@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG};
+use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -14,15 +14,16 @@ use hyper::body::Body as _;
 
 use super::body::{BODY, Violations, draft};
 use super::error::{Failure, JSON};
+use super::freshness::Known;
+use super::headers::Expected;
 use super::json::Value;
-use super::path::{Resource, address, resource};
+use super::path::{ROOT, Resource, address, resource};
 use super::query::Parameters;
 use super::template_view::{CardView, PolicyView, TemplateView};
+use super::text::Encoding;
 use super::view::{View, write_json};
 use super::{Settings, change, headers, json, list, text};
-use crate::domain::{
-    self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId, Version,
-};
+use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
 use crate::service::{Call, Error, Service};
 
 /// The facade, described for programs.
@@ -44,9 +45,10 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// The version that the call is about, if it says one.
-    pub(super) fn expected(&mut self) -> Option<Version> {
-        self.violations.keep(headers::if_match(&self.headers)).flatten()
+    /// The version that a change is about.
+    pub(super) fn expected(&mut self) -> Expected {
+        self.violations.keep(headers::no_if_none_match(&self.headers));
+        self.violations.keep(headers::if_match(&self.headers)).unwrap_or(Expected::Any)
     }
 }
 
@@ -57,8 +59,9 @@ pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Bo
         return Failure::Early(StatusCode::UNAUTHORIZED, message).respond(None);
     };
     let correlation = call.correlation;
+    let known = Known::of(&request);
     let answered = facade.dispatch(call, request).await;
-    answered.unwrap_or_else(|failure| failure.respond(Some(correlation)))
+    answered.map_or_else(|failure| failure.respond(Some(correlation)), |response| known.spare(response))
 }
 
 impl Facade {
@@ -106,7 +109,7 @@ impl Facade {
         let Received { body, key, violations, .. } = self.receive(call, request).await?;
         let draft = draft(&body, violations)?;
         let created = self.service.create(call, draft, key).await?;
-        Ok(answer_with(StatusCode::CREATED, &format!("api/v1.0/requests/{}", created.id)))
+        Ok(created_at(&format!("api/v1.0/requests/{}", created.id)))
     }
 
     async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
@@ -117,7 +120,7 @@ impl Facade {
         let mut received = self.receive(call, request).await?;
         let expected = received.expected();
         let action = change::action(&received.body, received.violations)?;
-        self.answer_with_request(self.service.act(call, id, action, expected, received.key).await)
+        self.answer_with_request(self.service.act(call, id, action, expected.version()?, received.key).await)
     }
 
     /// The answer that shows one request, with the tag of its version.
@@ -177,10 +180,15 @@ impl Facade {
 
     /// Reads the JSON of a body.
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
+        text::plain(headers).map_err(Failure::Compressed)?;
         let encoding = text::encoding(headers).map_err(Failure::WrongMediaType)?;
         let body = self.collect(body).await?;
-        let body =
-            text::decode(&body, encoding).ok_or_else(|| Refusal::invalid(BODY, "is not text in its encoding"))?;
+        let body = text::decode(&body, encoding).ok_or_else(|| match encoding {
+            Encoding::Unknown => Failure::WrongMediaType(text::media_type(headers)),
+            Encoding::Utf8 | Encoding::Utf16Le | Encoding::Utf16Be => {
+                Refusal::invalid(BODY, "is not text in its encoding").into()
+            }
+        })?;
         Ok(json::read(&body).map_err(|error| Refusal::invalid(BODY, format!("is not JSON: {error}")))?)
     }
 
@@ -205,6 +213,17 @@ pub(super) fn no_content() -> Response {
 /// The documented answer for what may not exist: nothing, unless it failed otherwise.
 pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, Failure> {
     if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
+}
+
+/// The answer to a call that created what stands at this address, which MIM CM told in the body: relative, and without the
+/// first segment of the path. `Location` has the whole path.
+pub(super) fn created_at(address: &str) -> Response {
+    let mut response = answer_with(StatusCode::CREATED, &address);
+    // An address is the name of a collection and a GUID: nothing in it needs an escape.
+    if let Ok(location) = format!("{ROOT}{address}").try_into() {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
 }
 
 pub(super) fn answer_with_list(members: &[impl serde::Serialize]) -> Response {

@@ -1,16 +1,39 @@
 //! The headers of a write: under which key it acts once, and on which version it acts.
 
 use http::HeaderMap;
-use http::header::IF_MATCH;
+use http::header::{IF_MATCH, IF_NONE_MATCH};
 
+use super::error::Failure;
 use crate::domain::{ETag, IdempotencyKey, Refusal, Version};
 use crate::service::Call;
 
 /// Header with the key under which a call acts once.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// The version that no request has; every request has changed since it.
-const NO_VERSION: Version = Version::new(0);
+/// What a call expects of the version that it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Nothing.
+    Any,
+    /// This version.
+    Version(Version),
+    /// A tag that no version has; why.
+    Never(&'static str),
+}
+
+impl Expected {
+    /// The version to act on, if it matters.
+    ///
+    /// # Errors
+    /// [`Failure::NeverMatches`].
+    pub(super) fn version(self) -> Result<Option<Version>, Failure> {
+        match self {
+            Self::Any => Ok(None),
+            Self::Version(version) => Ok(Some(version)),
+            Self::Never(why) => Err(Failure::NeverMatches(why)),
+        }
+    }
+}
 
 /// The key under which the call acts once.
 ///
@@ -26,23 +49,42 @@ pub(super) fn idempotency_key(headers: &HeaderMap, call: &Call) -> Result<Option
     IdempotencyKey::parse(IDEMPOTENCY_KEY, call.caller.user, key.to_str().unwrap_or_default()).map(Some)
 }
 
-/// The version that the call is about (RFC 9110, 13.1.1); `None` if any will do. A weak tag, and one that this service
-/// never gave out, match no version.
+/// The version that the call is about (RFC 9110, 13.1.1).
 ///
 /// # Errors
 /// [`Refusal::Invalid`] naming the header, if it lists several tags.
-pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Refusal> {
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Expected, Refusal> {
     let mut given = headers.get_all(IF_MATCH).iter();
-    let Some(tag) = given.next() else { return Ok(None) };
+    let Some(tag) = given.next() else { return Ok(Expected::Any) };
     let tag = tag.to_str().unwrap_or_default().trim();
     if given.next().is_some() || tag.contains(',') {
         return Err(Refusal::invalid("If-Match", "must hold one entity tag, or *"));
     }
     if tag == "*" {
-        return Ok(None);
+        return Ok(Expected::Any);
+    }
+    if tag.starts_with("W/") {
+        return Ok(Expected::Never(
+            "If-Match has a weak entity tag, and weak tags never match; send the ETag without W/",
+        ));
     }
     let opaque = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag);
-    Ok(Some(ETag::parse(opaque).map_or(NO_VERSION, ETag::version)))
+    let expected = ETag::parse(opaque).map(|tag| Expected::Version(tag.version()));
+    Ok(expected.unwrap_or(Expected::Never("If-Match has an entity tag that is not an ETag of this service")))
+}
+
+/// Checks that a call that writes does not depend on a tag that the request must not have.
+///
+/// # Errors
+/// [`Refusal::Invalid`] naming the header.
+pub(super) fn no_if_none_match(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.contains_key(IF_NONE_MATCH) {
+        return Err(Refusal::invalid(
+            "If-None-Match",
+            "must be absent in a change; If-Match names the version to change",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -50,10 +92,10 @@ mod tests {
     use http::header::IF_MATCH;
     use http::{HeaderMap, HeaderValue};
 
-    use super::{NO_VERSION, if_match};
+    use super::{Expected, if_match};
     use crate::domain::{Refusal, Version};
 
-    fn of(tags: &[&'static str]) -> Result<Option<Version>, Refusal> {
+    fn of(tags: &[&'static str]) -> Result<Expected, Refusal> {
         let mut headers = HeaderMap::new();
         for tag in tags {
             headers.append(IF_MATCH, HeaderValue::from_static(tag));
@@ -63,20 +105,28 @@ mod tests {
 
     #[test]
     fn a_tag_that_was_given_out_names_its_version() {
-        assert_eq!(of(&["\"v3\""]), Ok(Some(Version::new(3))));
-        assert_eq!(of(&[" v3 "]), Ok(Some(Version::new(3))), "some clients leave the quotes out");
+        assert_eq!(of(&["\"v3\""]), Ok(Expected::Version(Version::new(3))));
+        assert_eq!(of(&[" v3 "]), Ok(Expected::Version(Version::new(3))), "some clients leave the quotes out");
     }
 
     #[test]
     fn without_a_tag_any_version_will_do() {
-        assert_eq!(of(&[]), Ok(None));
-        assert_eq!(of(&["*"]), Ok(None));
+        assert_eq!(of(&[]), Ok(Expected::Any));
+        assert_eq!(of(&["*"]), Ok(Expected::Any));
     }
 
     #[test]
     fn another_tag_matches_no_version() {
-        for tag in ["W/\"v3\"", "\"3\"", "\"\"", "", "xyzzy"] {
-            assert_eq!(of(&[tag]), Ok(Some(NO_VERSION)), "{tag}");
+        for (tag, why) in [
+            ("W/\"v3\"", "weak tags never match"),
+            ("W/v3", "weak tags never match"),
+            ("\"3\"", "not an ETag of this service"),
+            ("\"\"", "not an ETag of this service"),
+            ("", "not an ETag of this service"),
+            ("xyzzy", "not an ETag of this service"),
+        ] {
+            let Ok(Expected::Never(told)) = of(&[tag]) else { panic!("{tag} matches something") };
+            assert!(told.contains(why), "{tag}: {told}");
         }
     }
 

@@ -1,7 +1,10 @@
 //! The data collection of a create call, in the shapes that the documents show.
 
+use std::collections::HashSet;
+
 use super::body::{Violations, text_of};
 use super::json::{self, Value};
+use super::metadata;
 use crate::domain::DataItem;
 
 /// Property of the body, in errors.
@@ -35,41 +38,57 @@ fn array(value: &Value, violations: &mut Violations) -> Vec<DataItem> {
 
 fn items(elements: &[Value], violations: &mut Violations) -> Vec<DataItem> {
     let mut items = Vec::new();
+    let mut ids = HashSet::new();
     for (index, element) in elements.iter().enumerate() {
         let field = format!("{FIELD}[{index}]");
-        let Value::Object(members) = element else {
-            violations.add(field, "must be an object");
-            continue;
+        let pairs = match element {
+            _ if index >= DataItem::MAX_ITEMS => None,
+            Value::Object(members) => {
+                ids.extend(metadata::id(members));
+                let data = metadata::data(members);
+                match metadata::reference(members).filter(|_| data.is_empty()) {
+                    // The item is in the list already.
+                    Some(reference) if ids.contains(reference) => continue,
+                    Some(_) => {
+                        violations.add(format!("{field}.$ref"), "must be the $id of an item before it");
+                        continue;
+                    }
+                    None => pairs(&data),
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                violations.add(field, "must be an object");
+                continue;
+            }
         };
-        if index >= DataItem::MAX_ITEMS || items.len() + members.len() > DataItem::MAX_ITEMS {
+        let Some(pairs) = pairs.filter(|pairs| items.len() + pairs.len() <= DataItem::MAX_ITEMS) else {
             violations.add(FIELD, format!("must hold at most {} items", DataItem::MAX_ITEMS));
             break;
-        }
-        if let Some((name, value)) = as_named_value(members) {
-            items.extend(item(&field, text_of(name), value, violations));
-            continue;
-        }
-        for (place, (name, value)) in members.iter().enumerate() {
-            let is_replaced = members[place + 1..].iter().any(|(later, _)| later == name);
-            if !is_replaced {
-                items.extend(item(&field, Some(name.clone()), value, violations));
-            }
-        }
+        };
+        items.extend(pairs.into_iter().filter_map(|(name, value)| item(&field, name, value, violations)));
     }
     items
 }
 
-/// The shape `{"Name": ..., "Value": ...}` of the answers. A lone `{"name": "pavle"}` is an item called `name`.
-fn as_named_value(members: &[(String, Value)]) -> Option<(&Value, &Value)> {
-    let [(first, one), (second, other)] = members else { return None };
-    let is = |name: &str, expected| name.eq_ignore_ascii_case(expected);
-    if is(first, "name") && is(second, "value") {
-        Some((one, other))
-    } else if is(first, "value") && is(second, "name") {
-        Some((other, one))
-    } else {
-        None
+/// The names and values that an object holds; `None` if it has more members than there may be items. Of equal names the
+/// last one counts.
+fn pairs<'a>(members: &[(&str, &'a Value)]) -> Option<Vec<(Option<String>, &'a Value)>> {
+    if let Some((name, value)) = as_named_value(members) {
+        return Some(vec![(text_of(name), value)]);
     }
+    if members.len() > DataItem::MAX_ITEMS {
+        return None;
+    }
+    let is_last = |place: usize, name| members[place + 1..].iter().all(|(later, _)| *later != name);
+    let kept = members.iter().enumerate().filter(|(place, (name, _))| is_last(*place, *name));
+    Some(kept.map(|(_, (name, value))| (Some((*name).to_owned()), *value)).collect())
+}
+
+/// An item as an object of its own: `{"Name": ..., "Value": ...}` as in the answers, `Key` for `Name` in a pair of .NET, and
+/// whatever its class has besides. A lone `{"name": "pavle"}` is an item called `name`.
+fn as_named_value<'a>(members: &[(&str, &'a Value)]) -> Option<(&'a Value, &'a Value)> {
+    let last = |wanted| members.iter().rfind(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value);
+    Some((last("name").or_else(|| last("key"))?, last("value")?))
 }
 
 fn item(field: &str, name: Option<String>, value: &Value, violations: &mut Violations) -> Option<DataItem> {

@@ -2,13 +2,15 @@
 //!
 //! Beyond RFC 8259 it takes comments, single and typographic quotes, names without quotes, a comma after the last
 //! member, control characters in strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every
-//! JSON text keeps its meaning.
+//! JSON text keeps its meaning, less the metadata of .NET (`metadata`).
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::str::Chars;
+
+use super::metadata;
 
 /// Deepest nesting of arrays and objects. What the facade reads has three levels.
 const MAX_DEPTH: usize = 64;
@@ -114,7 +116,7 @@ impl Reader<'_> {
             members.push((name, self.value()?));
             self.separator('}')?;
         }
-        Ok(Value::Object(members))
+        Ok(metadata::without(members))
     }
 
     /// Takes the comma after a member; the last one may go without.

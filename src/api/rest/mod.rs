@@ -9,12 +9,14 @@ mod body;
 mod change;
 mod elsewhere;
 mod error;
+mod freshness;
 mod guid;
 mod handlers;
 mod headers;
 mod items;
 mod json;
 mod list;
+mod metadata;
 mod numbers;
 mod path;
 mod query;
@@ -32,6 +34,7 @@ use axum::Router;
 use crate::service::Service;
 
 pub use error::{refusal, refusal_with};
+pub use freshness::complete;
 pub use path::route;
 
 /// How the facade behaves.

@@ -181,9 +181,14 @@ pub(super) fn read_profile_status(text: &str) -> Option<ProfileStatus> {
     read_status(text).filter(|_| is_name).map(|_| ProfileStatus::OfRequests)
 }
 
-/// Where a card may be said to stand, by its name in any case.
+/// Where a card may be said to stand, by its name in any case, or by its number where the documents show it: what is 4 and 5
+/// here may be each other's number there, and who disables a card cannot take that back.
 pub(super) fn read_smartcard_status(text: &str) -> Option<Standing> {
-    read_standing(text.trim()).filter(|standing| !matches!(standing, Standing::New | Standing::Assigned))
+    let text = text.trim();
+    let documented = [Standing::Active, Standing::Retired];
+    let numbered = documented.into_iter().find(|standing| is_number(text, smartcard_status_number(*standing)));
+    let named = read_standing(text).filter(|standing| !matches!(standing, Standing::New | Standing::Assigned));
+    named.or(numbered)
 }
 
 fn read_standing(text: &str) -> Option<Standing> {
@@ -209,10 +214,22 @@ pub(super) fn read_status(text: &str) -> Option<Option<Status>> {
     if text.eq_ignore_ascii_case(NO_STATUS) || is_number(text, 0) {
         return Some(None);
     }
-    let found = Status::ALL
-        .into_iter()
-        .find(|status| status.name().eq_ignore_ascii_case(text) || is_number(text, status_number(*status)));
-    found.map(Some)
+    Status::ALL.into_iter().find(|status| is_status(text, *status)).map(Some)
+}
+
+/// A number without a fraction of zeros, which some serialisers write in every number.
+pub(super) fn whole(number: &str) -> &str {
+    number.split_once('.').map_or(
+        number,
+        |(whole, fraction)| {
+            if fraction.bytes().all(|digit| digit == b'0') { whole } else { number }
+        },
+    )
+}
+
+/// Whether a text is the name of a status in any case, or its number.
+pub(super) fn is_status(text: &str, status: Status) -> bool {
+    text.eq_ignore_ascii_case(status.name()) || is_number(text, status_number(status))
 }
 
 fn is_number(text: &str, number: u8) -> bool {

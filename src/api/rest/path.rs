@@ -1,4 +1,5 @@
-//! Paths of the API, matched as IIS did: in any case, with slashes, dots and blanks at the end left out.
+//! Paths of the API, matched in the forms that IIS and Web API matched, as far as each is harmless: `forms.md` lists what is
+//! taken and what is refused.
 
 use std::borrow::Cow;
 
@@ -9,6 +10,9 @@ use http::{HeaderMap, Method, Uri};
 use super::elsewhere::Elsewhere;
 use super::{guid, numbers};
 use crate::domain::{Credential, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
+
+/// What comes before the addresses that answers tell.
+pub(super) const ROOT: &str = "/CertificateManagement/";
 
 /// What every path begins with, in lower case.
 const PREFIX: [&str; 3] = ["certificatemanagement", "api", "v1.0"];
@@ -120,14 +124,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
 
 /// What a path names; `None` if it is not one of the API.
 pub(super) fn resource(path: &str) -> Option<Resource> {
-    let mut segments: Vec<Cow<'_, str>> = path.strip_prefix('/')?.split('/').map(decode).collect::<Option<_>>()?;
-    while segments.last().is_some_and(|last| matches!(&**last, "" | ".")) {
-        segments.pop();
-    }
-    if let Some(last) = segments.last_mut() {
-        *last = Cow::Owned(last.trim_end_matches(['.', ' ']).to_owned());
-    }
-    let segments: Vec<String> = segments.iter().map(|segment| segment.trim().to_ascii_lowercase()).collect();
+    let segments = segments(path)?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.strip_prefix(&PREFIX)? {
         ["requests"] => Some(Resource::Requests),
@@ -152,6 +149,28 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
         ["profiletemplates", rest @ ..] => of_template(rest),
         _ => None,
     }
+}
+
+/// The segments of a path in lower case; `None` if one of them is in a form that no path of the API has.
+///
+/// Empty segments and dots count for nothing, as in http.sys. What could lead out of a prefix that a proxy in front has
+/// checked is refused, though http.sys took it: `..`, and separators that are encoded.
+fn segments(path: &str) -> Option<Vec<String>> {
+    let mut segments = Vec::new();
+    for segment in path.strip_prefix('/')?.split(['/', '\\']) {
+        let segment = decode(segment)?;
+        if segment.contains(|c: char| matches!(c, '/' | '\\') || c.is_control()) {
+            return None;
+        }
+        if !matches!(&*segment, "" | ".") {
+            segments.push(segment.trim_matches(' ').to_ascii_lowercase());
+        }
+    }
+    // The documents end some addresses with the dots of their sentence.
+    if let Some(last) = segments.last_mut() {
+        last.truncate(last.trim_end_matches(['.', ' ']).len());
+    }
+    Some(segments)
 }
 
 fn of_smartcard(rest: &[&str]) -> Option<Resource> {

@@ -7,7 +7,7 @@ use http::{Request, StatusCode, Uri};
 use super::binding::{self, Binding};
 use super::body::Violations;
 use super::error::Failure;
-use super::handlers::{Facade, Received, answer_with, answer_with_list, no_content, nothing_if_not_found};
+use super::handlers::{Facade, Received, answer_with, answer_with_list, created_at, no_content, nothing_if_not_found};
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
 use super::{list, numbers};
@@ -21,9 +21,10 @@ impl Facade {
         let Binding { request, card_id, atr } = binding::binding(&body, violations)?;
         let action = self.service.binding(card_id, atr, Comment::default());
         match self.service.act(call, request, action, None, key).await {
-            Ok(request) => Ok(request.new.smartcard.map_or_else(no_content, |card| {
-                answer_with(StatusCode::CREATED, &format!("api/v1.0/smartcards/{card}"))
-            })),
+            Ok(request) => Ok(request
+                .new
+                .smartcard
+                .map_or_else(no_content, |card| created_at(&format!("api/v1.0/smartcards/{card}")))),
             Err(error) => nothing_if_not_found(error),
         }
     }
@@ -80,7 +81,7 @@ impl Facade {
         let expected = received.expected();
         let standing = binding::standing(&received.body, received.violations)?;
         let action = Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() };
-        match self.service.act(call, id, action, expected, received.key).await {
+        match self.service.act(call, id, action, expected.version()?, received.key).await {
             Ok(_) => self.smartcard(call, smartcard).await,
             Err(error) => nothing_if_not_found(error),
         }

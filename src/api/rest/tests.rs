@@ -7,6 +7,7 @@ mod cards;
 mod changes;
 mod drafts;
 mod forms;
+mod freshness;
 mod golden;
 mod hostile;
 mod lists;

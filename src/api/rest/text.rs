@@ -1,7 +1,7 @@
 //! From the bytes of a body to its text: the media types that are taken and the encodings of the framework.
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 /// How a body is encoded; a byte-order mark in it says so better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,15 +12,37 @@ pub(super) enum Encoding {
     Utf16Le,
     /// UTF-16, big end first.
     Utf16Be,
+    /// A charset that is not known here. Nearly all have ASCII in common, so that a text of it alone can be read.
+    Unknown,
+}
+
+/// Charsets whose bytes look like ASCII and mean something else.
+const NOT_ASCII: [&str; 5] = ["utf-7", "unicode-1-1-utf-7", "csunicode11utf7", "utf-7-imap", "hz-gb-2312"];
+
+/// The media type of a body as its sender wrote it.
+pub(super) fn media_type(headers: &HeaderMap) -> String {
+    headers.get(CONTENT_TYPE).map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned()).unwrap_or_default()
+}
+
+/// Checks that a body is not compressed, which nothing here reads.
+///
+/// # Errors
+/// The content codings of the body.
+pub(super) fn plain(headers: &HeaderMap) -> Result<(), String> {
+    let codings: Vec<_> =
+        headers.get_all(CONTENT_ENCODING).iter().map(|coding| String::from_utf8_lossy(coding.as_bytes())).collect();
+    let codings = codings.join(", ");
+    let is_plain =
+        codings.split(',').map(str::trim).all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"));
+    if is_plain { Ok(()) } else { Err(codings) }
 }
 
 /// The encoding of a JSON body by its headers. Without `Content-Type` it is taken to be JSON.
 ///
 /// # Errors
-/// The media type, if it is not JSON in one of the known encodings.
+/// The media type, if it is not JSON.
 pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, String> {
-    let Some(header) = headers.get(CONTENT_TYPE) else { return Ok(Encoding::Utf8) };
-    let media_type = String::from_utf8_lossy(header.as_bytes());
+    let media_type = media_type(headers);
     let mut parts = media_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     let is_json = ["application/json", "text/json", ""].iter().any(|json| essence.eq_ignore_ascii_case(json));
@@ -32,9 +54,10 @@ pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, String> {
         "" | "utf-8" | "utf8" | "us-ascii" => Some(Encoding::Utf8),
         "utf-16" | "utf-16le" => Some(Encoding::Utf16Le),
         "utf-16be" => Some(Encoding::Utf16Be),
-        _ => None,
+        charset if NOT_ASCII.contains(&charset) => None,
+        _ => Some(Encoding::Unknown),
     };
-    encoding.filter(|_| is_json).ok_or_else(|| media_type.into_owned())
+    encoding.filter(|_| is_json).ok_or(media_type)
 }
 
 /// The text of a body, without its byte-order mark; `None` if its bytes are not in the encoding.
@@ -49,7 +72,14 @@ pub(super) fn decode(body: &[u8], encoding: Encoding) -> Option<String> {
         Encoding::Utf8 => String::from_utf8(bytes.to_vec()).ok(),
         Encoding::Utf16Le => utf16(bytes, u16::from_le_bytes),
         Encoding::Utf16Be => utf16(bytes, u16::from_be_bytes),
+        Encoding::Unknown => String::from_utf8(bytes.to_vec()).ok().filter(|text| is_plain_ascii(text)),
     }
+}
+
+/// Whether a text is ASCII in any encoding that has ASCII: a NUL would be half of a wider character, an escape character
+/// would switch to another set.
+fn is_plain_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii() && !matches!(byte, 0 | 0x1B))
 }
 
 fn utf16(bytes: &[u8], unit: impl Fn([u8; 2]) -> u16) -> Option<String> {
@@ -60,9 +90,10 @@ fn utf16(bytes: &[u8], unit: impl Fn([u8; 2]) -> u16) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+    use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+    use http::{HeaderMap, HeaderValue};
 
-    use super::{Encoding, decode, encoding};
+    use super::{Encoding, decode, encoding, plain};
 
     fn of(media_type: &'static str) -> Result<Encoding, String> {
         encoding(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]))
@@ -81,8 +112,7 @@ mod tests {
         for (media_type, expected) in taken {
             assert_eq!(of(media_type), Ok(expected), "{media_type}");
         }
-        for other in ["text/plain", "application/xml", "application/x-www-form-urlencoded", "text/json;charset=latin1"]
-        {
+        for other in ["text/plain", "application/xml", "application/x-www-form-urlencoded", "text/json;charset=UTF-7"] {
             assert_eq!(of(other), Err(other.to_owned()));
         }
     }
@@ -93,6 +123,36 @@ mod tests {
         assert_eq!(decode(b"\xFF\xFE{\0}\0", Encoding::Utf8).as_deref(), Some("{}"));
         assert_eq!(decode(b"\xFE\xFF\0{\0}", Encoding::Utf8).as_deref(), Some("{}"));
         assert_eq!(decode(b"{\0}\0", Encoding::Utf16Le).as_deref(), Some("{}"));
+    }
+
+    #[test]
+    fn a_charset_that_is_not_known_is_read_where_it_is_ascii() {
+        for charset in ["text/json;charset=latin1", "application/json; charset=\"cp1252\"", "text/json; charset=?"] {
+            assert_eq!(of(charset), Ok(Encoding::Unknown), "{charset}");
+        }
+        assert_eq!(decode(b"{\"a\":\n\x7f}", Encoding::Unknown).as_deref(), Some("{\"a\":\n\x7f}"));
+        assert_eq!(
+            decode("\u{FEFF}ä".as_bytes(), Encoding::Unknown).as_deref(),
+            Some("ä"),
+            "the mark tells the encoding"
+        );
+        for other in ["ä".as_bytes(), b"\xE4", b"{\0\0\0}\0\0\0", b"\x1B$B%F\x1B(B"] {
+            assert_eq!(decode(other, Encoding::Unknown), None);
+        }
+    }
+
+    #[test]
+    fn a_body_is_plain_or_names_its_codings() {
+        let of = |codings: &[&'static str]| {
+            let headers = codings.iter().map(|coding| (CONTENT_ENCODING, HeaderValue::from_static(coding)));
+            plain(&headers.collect())
+        };
+        for taken in [&[][..], &[""], &["identity"], &["Identity, identity"], &["identity", " identity "]] {
+            assert_eq!(of(taken), Ok(()), "{taken:?}");
+        }
+        for refused in [&["gzip"][..], &["identity, br"], &["identity", "deflate"], &["x"]] {
+            assert_eq!(of(refused), Err(refused.join(", ")));
+        }
     }
 
     #[test]

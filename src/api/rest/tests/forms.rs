@@ -34,9 +34,17 @@ fn written_out(cell: &str, id: &str) -> String {
 }
 
 async fn play(facade: &Facade, id: &str, call: &str, body: &str) -> Answer {
+    play_with(facade, id, call, ("content-type", "application/json"), body).await
+}
+
+async fn play_with(facade: &Facade, id: &str, call: &str, (name, value): (&str, &str), body: &str) -> Answer {
     let (method, path) = call.split_once(' ').unwrap();
-    let request = Request::builder().method(method).uri(written_out(path, id));
-    let request = request.header("content-type", "application/json");
+    let request = Request::builder().method(method).uri(written_out(path, id)).header(name, value);
+    let request = if name.eq_ignore_ascii_case("content-type") {
+        request
+    } else {
+        request.header("content-type", "application/json")
+    };
     facade.send(request.body(Body::from(written_out(body, id))).unwrap()).await
 }
 
@@ -79,6 +87,22 @@ async fn every_encoding_of_the_table_is_read() {
         assert_eq!(answer.status, StatusCode::CREATED, "{row:?}: {:?}", answer.body);
         let stored = facade.store.requests.lock().unwrap().last().unwrap().comment.clone();
         assert_eq!(stored.as_str(), "ä\u{1F600}", "{row:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_header_of_the_table_is_answered_as_it_says() {
+    for row in rows("Headers") {
+        let [form, call, header, body, answer] = row[..] else { panic!("{row:?}") };
+        let (facade, id) = stage().await;
+        let (status, told) = answer.split_once(" `").unwrap_or((answer, ""));
+        let answer = play_with(&facade, &id, call, header.split_once(": ").unwrap(), body).await;
+        assert_eq!(answer.status.as_str(), status, "{form}: {:?}", answer.body);
+        match told.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
+            Some((name, value)) => assert_eq!(answer.header(name), Some(value), "{form}"),
+            None if told.is_empty() => {}
+            None => assert_eq!(answer.message(), told, "{form}"),
+        }
     }
 }
 

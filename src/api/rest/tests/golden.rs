@@ -68,7 +68,9 @@ async fn a_created_request_is_answered_with_its_address_and_can_be_read() {
         assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
         let id = facade.store.requests.lock().unwrap().last().unwrap().id;
         assert_eq!(answer.body(), format!("\"api/v1.0/requests/{id}\""));
-        assert_eq!(facade.get(&format!("/CertificateManagement/api/v1.0/requests/{id}")).await.status, StatusCode::OK);
+        let location = format!("/CertificateManagement/api/v1.0/requests/{id}");
+        assert_eq!(answer.header("location"), Some(location.as_str()));
+        assert_eq!(facade.get(&location).await.status, StatusCode::OK);
     }
 }
 
