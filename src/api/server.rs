@@ -1,6 +1,10 @@
 //! The listener of a port: HTTP/1.1 and HTTP/2 without TLS side by side, with every limit said out loud, and an orderly
 //! end.
 
+mod body;
+mod early;
+mod linger;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -9,18 +13,20 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::early::{EarlyAnswers, EndsUnread};
 use crate::telemetry::error_chain;
+
+pub use body::RequestBody;
 
 /// Limits of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +37,10 @@ pub struct ServerSettings {
     pub max_concurrent_streams: u32,
     /// Longest wait for the first bytes of a connection, and for the head of the next request of an HTTP/1 connection.
     pub head_timeout: Duration,
+    /// Longest body that is read, in bytes.
+    pub body_bytes: usize,
+    /// How long to read on when a call is answered before its body was read.
+    pub unread_timeout: Duration,
     /// How long the calls under way may take to end once the port is to stop.
     pub drain_timeout: Duration,
 }
@@ -41,6 +51,8 @@ impl Default for ServerSettings {
             max_connections: 10_000,
             max_concurrent_streams: 1_000,
             head_timeout: Duration::from_secs(10),
+            body_bytes: 1 << 20,
+            unread_timeout: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(20),
         }
     }
@@ -109,7 +121,7 @@ pub async fn serve<S>(
     stop: CancellationToken,
 ) -> io::Result<Server>
 where
-    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
@@ -121,7 +133,7 @@ where
 
 async fn accept<S>(listener: TcpListener, service: S, settings: ServerSettings, stop: CancellationToken)
 where
-    S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
@@ -140,8 +152,12 @@ where
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(settings.drain_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "calls did not end in time, cutting their connections off");
+    let ended = async {
+        graceful.shutdown().await;
+        connections.wait().await;
+    };
+    if tokio::time::timeout(settings.drain_timeout, ended).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections did not end in time, cutting them off");
         cut.cancel();
     }
     connections.wait().await;
@@ -170,24 +186,23 @@ enum Version {
 
 /// How connections of each version of HTTP are served.
 struct Protocols {
-    http1: Builder<TokioExecutor>,
-    http2: Builder<TokioExecutor>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
     head_timeout: Duration,
+    early: EarlyAnswers,
 }
 
 impl Protocols {
     fn new(settings: ServerSettings) -> Self {
-        let mut http1 = Builder::new(TokioExecutor::new());
+        let mut http1 = http1::Builder::new();
         http1
-            .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(settings.head_timeout)
             .max_buf_size(HTTP1_BUFFER_BYTES)
             .keep_alive(true)
             .half_close(false);
-        let mut http2 = Builder::new(TokioExecutor::new());
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
-            .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(settings.max_concurrent_streams)
             .max_header_list_size(HEAD_BYTES)
@@ -200,13 +215,14 @@ impl Protocols {
             .max_local_error_reset_streams(LOCAL_RESET_STREAMS)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
-        Self { http1: http1.http1_only(), http2: http2.http2_only(), head_timeout: settings.head_timeout }
+        let early = EarlyAnswers { body_bytes: settings.body_bytes as u64, timeout: settings.unread_timeout };
+        Self { http1, http2, head_timeout: settings.head_timeout, early }
     }
 
     /// Serves a connection to its end.
     async fn serve<S>(self: Arc<Self>, stream: TcpStream, service: S, watcher: Watcher, stop: CancellationToken)
     where
-        S: tower::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+        S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
@@ -215,14 +231,28 @@ impl Protocols {
         }
         let version = tokio::time::timeout(self.head_timeout, version(&stream));
         let Some(Ok(Ok(version))) = stop.run_until_cancelled(version).await else { return };
-        let builder = match version {
-            Version::Http1 => &self.http1,
-            Version::Http2 => &self.http2,
+        let (early, ends_unread) = (self.early, EndsUnread::default());
+        let calls = {
+            let ends_unread = ends_unread.clone();
+            service_fn(move |request| early.answer(service.clone(), request, ends_unread.clone()))
         };
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        if let Err(error) = watcher.watch(connection).await {
+        let (socket, returned) = linger::lend(stream);
+        let socket = TokioIo::new(socket);
+        let ended = match version {
+            Version::Http1 => watcher.watch(self.http1.serve_connection(socket, calls)).await,
+            Version::Http2 => watcher.watch(self.http2.serve_connection(socket, calls)).await,
+        };
+        if let Err(error) = &ended {
             // Clients go away as they please.
-            tracing::debug!(error = %error_chain(&*error), "connection ended early");
+            tracing::debug!(error = %error_chain(error), "connection ended early");
+        }
+        let may_be_sending = match version {
+            Version::Http1 => ends_unread.get() || ended.is_err_and(|error| error.is_parse()),
+            // A client acknowledges and updates windows whenever it likes.
+            Version::Http2 => true,
+        };
+        if may_be_sending && let Ok(stream) = returned.await {
+            linger::linger(stream).await;
         }
     }
 }

@@ -230,6 +230,7 @@ fn writer_settings(config: &Config) -> WriterSettings {
 fn server_settings(config: &Config) -> ServerSettings {
     ServerSettings {
         max_connections: config.limits.connections,
+        body_bytes: config.limits.message_bytes,
         // The relay needs the other half to publish what the last calls wrote.
         drain_timeout: config.shutdown.grace / 2,
         ..ServerSettings::default()

@@ -1,5 +1,9 @@
 //! The listener over real sockets: both versions of HTTP, an orderly end, and clients that do nothing.
 
+mod early;
+mod early_http2;
+mod frames;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,348 @@
+//! Answers that are given before the body was read, to clients of HTTP/1 that read nothing until they have sent it all.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::server::{Server, ServerSettings, serve};
+use crate::api::tests::support::{authentication, service};
+use crate::api::{ApiSettings, assemble};
+
+const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
+/// Far more than the sockets of both sides hold.
+const HUGE: usize = 24 << 20;
+
+/// The public port, without a database. It runs in a runtime of its own, since clients block.
+struct Port {
+    runtime: Runtime,
+    server: Server,
+}
+
+impl Port {
+    fn open() -> Self {
+        Self::with(ApiSettings::default())
+    }
+
+    fn with(settings: ApiSettings) -> Self {
+        Self::started(settings, ServerSettings::default(), CancellationToken::new())
+    }
+
+    fn started(settings: ApiSettings, limits: ServerSettings, stop: CancellationToken) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let server = runtime.block_on(async {
+            let calls = assemble(service(), authentication(), settings).unwrap().calls;
+            serve("127.0.0.1:0".parse().unwrap(), calls, limits, stop).await.unwrap()
+        });
+        Self { runtime, server }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Waits until every connection has ended.
+    fn ended(self) {
+        self.runtime.block_on(self.server.ended());
+    }
+}
+
+/// A client that sends everything before it reads anything.
+struct Client(TcpStream);
+
+/// An answer with its head and its body.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+}
+
+impl Answer {
+    fn closes(&self) -> bool {
+        self.head.to_ascii_lowercase().contains("connection: close")
+    }
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        // Only so that a failed test ends.
+        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_mins(2))).unwrap();
+        Self(stream)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    /// Reads one answer to the end of its body.
+    fn answer(&mut self) -> io::Result<Answer> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            if self.0.read(&mut byte)? == 0 {
+                return Err(io::Error::other(format!("ended after {:?}", String::from_utf8_lossy(&head))));
+            }
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        self.0.read_exact(&mut body)?;
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Ok(Answer { status, head })
+    }
+
+    /// Whether the server ends the connection in an orderly way, with nothing more to read.
+    fn is_ended(&mut self) -> io::Result<bool> {
+        Ok(self.0.read(&mut [0])? == 0)
+    }
+
+    /// Makes another call on the same connection.
+    fn is_kept(&mut self) -> bool {
+        self.send(b"GET /again HTTP/1.1\r\nHost: cmgate\r\n\r\n").unwrap();
+        self.answer().unwrap().status == 404
+    }
+}
+
+/// A call with its body, as it goes over the wire.
+fn announced(start: &str, headers: &str, length: usize) -> Vec<u8> {
+    let mut call =
+        format!("{start} HTTP/1.1\r\nHost: cmgate\r\n{headers}Content-Length: {length}\r\n\r\n").into_bytes();
+    call.resize(call.len() + length, b'x');
+    call
+}
+
+fn chunked(start: &str, headers: &str, length: usize) -> Vec<u8> {
+    let mut call =
+        format!("{start} HTTP/1.1\r\nHost: cmgate\r\n{headers}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    for _ in 0..length.div_ceil(4_096) {
+        call.extend_from_slice(b"1000\r\n");
+        call.resize(call.len() + 4_096, b'x');
+        call.extend_from_slice(b"\r\n");
+    }
+    call.extend_from_slice(b"0\r\n\r\n");
+    call
+}
+
+const NOBODY: &str = "X-Dev-User: nobody\r\n";
+const GRPC: &str = "Content-Type: application/grpc\r\n";
+const TEXT: &str = "Content-Type: text/plain\r\n";
+
+/// Calls that are refused before their body is read: how they begin, and the status of the answer.
+fn refused() -> [(String, &'static str, u16); 6] {
+    [
+        (format!("POST {REQUESTS}"), NOBODY, 401),
+        ("POST /nothing".to_owned(), "", 404),
+        (format!("DELETE {REQUESTS}"), "", 405),
+        (format!("POST {REQUESTS}"), TEXT, 415),
+        (format!("POST {REQUESTS}"), GRPC, 505),
+        (format!("GET {REQUESTS}?status=odd"), "", 400),
+    ]
+}
+
+#[test]
+fn a_body_of_any_announced_length_up_to_the_limit_leaves_the_connection_open() {
+    let port = Port::open();
+    for (start, headers, status) in refused() {
+        for length in [0, 1, 1_000, 100_000, 900_000, 1 << 20] {
+            let mut client = Client::connect(port.address());
+            for _ in 0..2 {
+                client.send(&announced(&start, headers, length)).unwrap();
+                let answer = client.answer().unwrap();
+                assert_eq!((answer.status, answer.closes()), (status, false), "{start} {length}");
+            }
+            assert!(client.is_kept());
+        }
+    }
+}
+
+#[test]
+fn a_body_above_the_limit_ends_the_connection_after_its_answer() {
+    let port = Port::open();
+    for (start, headers, status) in refused() {
+        for length in [(1 << 20) + 1, HUGE] {
+            let mut client = Client::connect(port.address());
+            client.send(&announced(&start, headers, length)).unwrap();
+            let answer = client.answer().unwrap();
+            assert_eq!((answer.status, answer.closes()), (status, true), "{start} {length}");
+            assert!(client.is_ended().unwrap());
+        }
+    }
+    let mut client = Client::connect(port.address());
+    client.send(&announced(&format!("POST {REQUESTS}"), "", HUGE)).unwrap();
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.status, answer.closes()), (413, true));
+    assert!(client.is_ended().unwrap());
+}
+
+#[test]
+fn a_chunked_body_is_read_on_for_a_while() {
+    let port = Port::open();
+    for (start, headers, status) in refused() {
+        for (length, closes) in [(0, false), (20_000, false), (100_000, true), (900_000, true), (HUGE, true)] {
+            let mut client = Client::connect(port.address());
+            client.send(&chunked(&start, headers, length)).unwrap();
+            let answer = client.answer().unwrap();
+            assert_eq!((answer.status, answer.closes()), (status, closes), "{start} {length}");
+            assert!(if closes { client.is_ended().unwrap() } else { client.is_kept() });
+        }
+    }
+    // This one is read up to the limit, refused, and read on from there.
+    for (length, closes) in [((1 << 20) + 8_192, false), (HUGE, true)] {
+        let mut client = Client::connect(port.address());
+        client.send(&chunked(&format!("POST {REQUESTS}"), "", length)).unwrap();
+        let answer = client.answer().unwrap();
+        assert_eq!((answer.status, answer.closes()), (413, closes), "{length}");
+        assert!(if closes { client.is_ended().unwrap() } else { client.is_kept() });
+    }
+}
+
+#[test]
+fn who_asks_before_sending_is_refused_without_being_asked_for_the_body() {
+    let port = Port::open();
+    let expect = |headers: &str| format!("{headers}Expect: 100-continue\r\n");
+    for (start, headers, status) in refused() {
+        for length in [100, 900_000, HUGE] {
+            let call = announced(&start, &expect(headers), length);
+            let (head, body) = call.split_at(call.len() - length);
+            // Some wait for the answer, some send the body without waiting.
+            for sends in [false, true] {
+                let mut client = Client::connect(port.address());
+                client.send(head).unwrap();
+                if sends {
+                    client.send(body).unwrap();
+                }
+                let answer = client.answer().unwrap();
+                assert_eq!((answer.status, answer.closes()), (status, true), "{start} {length}");
+                assert!(client.is_ended().unwrap());
+            }
+        }
+    }
+    // A call that is not refused by its head is asked for its body.
+    let call = announced(&format!("POST {REQUESTS}"), &expect(""), 100);
+    let (head, body) = call.split_at(call.len() - 100);
+    let mut client = Client::connect(port.address());
+    client.send(head).unwrap();
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(body).unwrap();
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.status, answer.closes()), (400, false));
+    assert!(client.is_kept());
+}
+
+#[test]
+fn a_call_that_is_no_http_is_answered_too() {
+    let port = Port::open();
+    let long_head = || {
+        let mut call = b"POST / HTTP/1.1\r\nX-Long: ".to_vec();
+        call.resize(HUGE, b'x');
+        call
+    };
+    let broken_chunk = || {
+        let mut call = chunked(&format!("POST {REQUESTS}"), "", 8_192);
+        call.truncate(call.len() - 5);
+        call.extend_from_slice(b"zz\r\n");
+        call.resize(HUGE, b'x');
+        call
+    };
+    let two_lengths = || {
+        let mut call = b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_vec();
+        call.resize(HUGE, b'x');
+        call
+    };
+    for (call, status) in [(long_head(), 431), (broken_chunk(), 400), (two_lengths(), 400)] {
+        let mut client = Client::connect(port.address());
+        client.send(&call).unwrap();
+        let answer = client.answer().unwrap();
+        assert_eq!((answer.status, answer.closes()), (status, true), "{}", answer.head);
+        assert!(client.is_ended().unwrap());
+    }
+}
+
+#[test]
+fn who_sends_half_a_body_is_answered_and_let_go() {
+    let port = Port::open();
+    let mut client = Client::connect(port.address());
+    client.send(&announced(&format!("POST {REQUESTS}"), NOBODY, 100_000)[..50_000]).unwrap();
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.status, answer.closes()), (401, true));
+    assert!(client.is_ended().unwrap());
+}
+
+#[test]
+fn a_deadline_that_passes_while_the_body_arrives_is_an_answer() {
+    let port = Port::with(ApiSettings { max_duration: Duration::from_millis(50), ..ApiSettings::default() });
+    for call in [announced(&format!("POST {REQUESTS}"), "", 100_000), chunked(&format!("POST {REQUESTS}"), "", 100_000)]
+    {
+        let mut client = Client::connect(port.address());
+        client.send(&call[..50_000]).unwrap();
+        let answer = client.answer().unwrap();
+        assert_eq!((answer.status, answer.closes()), (504, true));
+        assert!(client.is_ended().unwrap());
+    }
+}
+
+#[test]
+fn a_server_that_stops_lets_its_last_answer_arrive() {
+    let stop = CancellationToken::new();
+    let port = Port::started(ApiSettings::default(), ServerSettings::default(), stop.clone());
+    let call = announced("POST /nothing", "", HUGE);
+    let (some, rest) = call.split_at(HUGE / 2);
+    let mut client = Client::connect(port.address());
+    client.send(some).unwrap();
+    stop.cancel();
+    client.send(rest).unwrap();
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.status, answer.closes()), (404, true));
+    assert!(client.is_ended().unwrap());
+    drop(client);
+    port.ended();
+}
+
+#[test]
+fn a_client_that_never_stops_sending_holds_no_server_up() {
+    let stop = CancellationToken::new();
+    let limits = ServerSettings { drain_timeout: Duration::ZERO, ..ServerSettings::default() };
+    let port = Port::started(ApiSettings::default(), limits, stop.clone());
+    let mut client = Client::connect(port.address());
+    client.send(&announced("POST /nothing", "", HUGE)[..1_000]).unwrap();
+    assert_eq!(client.answer().unwrap().status, 404);
+    stop.cancel();
+    port.ended();
+}
+
+#[test]
+fn every_one_of_many_mixed_calls_is_answered() {
+    let port = Port::open();
+    let address = port.address();
+    let callers: Vec<_> = (0..8)
+        .map(|caller| {
+            thread::spawn(move || {
+                for round in 0..40 {
+                    let (start, headers, status) = &refused()[(caller + round) % 6];
+                    let length = [10, 70_000, 300_000, 900_000, 3 << 20][round % 5];
+                    let expecting = format!("{headers}Expect: 100-continue\r\n");
+                    let call = match (caller + round) % 3 {
+                        0 => announced(start, headers, length),
+                        1 => chunked(start, headers, length),
+                        _ => announced(start, &expecting, length),
+                    };
+                    let mut client = Client::connect(address);
+                    client.send(&call).unwrap();
+                    let answer = client.answer().unwrap();
+                    assert_eq!(answer.status, *status);
+                    assert!(if answer.closes() { client.is_ended().unwrap() } else { client.is_kept() });
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+}
