@@ -12,6 +12,7 @@ mod record;
 mod settings;
 mod tail;
 mod topic;
+mod window;
 mod wire;
 
 pub use broker::TestBroker;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::window;
 use crate::domain::ShardCount;
 
 /// Where the events go.
@@ -80,6 +81,7 @@ impl KafkaSettings {
         config.set("auto.offset.reset", "error");
         config.set("fetch.wait.max.ms", "5");
         config.set("fetch.min.bytes", "1");
+        window::bound(&mut config);
         config
     }
 }

@@ -1,24 +1,16 @@
 //! The tail: the last committed record of each partition, whose position is where the relay stands.
-//!
-//! Markers and aborted records take up offsets but are never delivered, so the last record is found by reading a window
-//! before the end, and a larger one where that held nothing.
 
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
+use super::window::{Progress, Span, find_last};
 use super::{KafkaFailure, KafkaSettings, Told, drop_elsewhere};
 use crate::domain::Shard;
-
-/// First window, in offsets.
-const WINDOW: i64 = 64;
-
-/// By how much the window grows where it held no record.
-const GROWTH: i64 = 16;
 
 /// Pause between looks at a transaction that should have ended.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -76,27 +68,23 @@ pub fn peek_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail
 
 struct Reader<'a> {
     settings: &'a KafkaSettings,
-    committed: Option<BaseConsumer<Quiet>>,
-    uncommitted: Option<BaseConsumer<Quiet>>,
+    committed: Option<BaseConsumer<Progress>>,
+    uncommitted: Option<BaseConsumer<Progress>>,
 }
 
 impl<'a> Reader<'a> {
     fn new(settings: &'a KafkaSettings) -> Result<Self, KafkaFailure> {
-        let consumer =
-            |level| settings.consumer(level).create_with_context(Quiet).map_err(KafkaFailure::Settings).map(Some);
+        let consumer = |level| {
+            let consumer = settings.consumer(level).create_with_context(Progress::default());
+            consumer.map_err(KafkaFailure::Settings).map(Some)
+        };
         Ok(Self { settings, committed: consumer("read_committed")?, uncommitted: consumer("read_uncommitted")? })
     }
 
     fn tails(&self, shards: &[Shard], bounds: &BTreeMap<Shard, Bounds>) -> Result<Vec<Tail>, KafkaFailure> {
-        let mut last = BTreeMap::new();
-        let holds_records = |shard: &Shard| bounds[shard].low < bounds[shard].stable;
-        let mut open: Vec<Shard> = shards.iter().copied().filter(holds_records).collect();
-        let mut window = WINDOW;
-        while !open.is_empty() {
-            last.extend(self.read_window(&open, bounds, window)?);
-            open.retain(|shard| !last.contains_key(shard) && bounds[shard].stable - window > bounds[shard].low);
-            window = window.saturating_mul(GROWTH);
-        }
+        let consumer = self.committed.as_ref().ok_or(KafkaFailure::Call("tell the tails", KafkaError::Canceled))?;
+        let span = |shard: &Shard| Span { shard: *shard, low: bounds[shard].low, to: bounds[shard].stable };
+        let last = find_last(consumer, &self.settings.topic, shards.iter().map(span))?;
         let tail = |shard: &Shard| Tail {
             shard: *shard,
             was_trimmed: bounds[shard].low > 0,
@@ -137,7 +125,7 @@ impl<'a> Reader<'a> {
 
     fn offsets(
         &self,
-        consumer: Option<&BaseConsumer<Quiet>>,
+        consumer: Option<&BaseConsumer<Progress>>,
         shards: &[Shard],
         which: Offset,
     ) -> Result<BTreeMap<Shard, i64>, KafkaFailure> {
@@ -153,40 +141,6 @@ impl<'a> Reader<'a> {
             found.insert(shard_of(element.partition()), offset);
         }
         if shards.iter().all(|shard| found.contains_key(shard)) { Ok(found) } else { Err(failed(KafkaError::Canceled)) }
-    }
-
-    /// The last record of each partition among its last `window` offsets.
-    fn read_window(
-        &self,
-        shards: &[Shard],
-        bounds: &BTreeMap<Shard, Bounds>,
-        window: i64,
-    ) -> Result<BTreeMap<Shard, Told>, KafkaFailure> {
-        let failed = |error| KafkaFailure::Call("deliver the tail of the topic", error);
-        let consumer = self.committed.as_ref().ok_or_else(|| failed(KafkaError::Canceled))?;
-        let start = |shard| Offset::Offset(bounds[&shard].low.max(bounds[&shard].stable - window));
-        consumer.assign(&self.partitions(shards, start).map_err(failed)?).map_err(failed)?;
-
-        let deadline = Instant::now() + KafkaSettings::CALL_TIMEOUT;
-        let mut reading: Vec<Shard> = shards.to_vec();
-        let mut last = BTreeMap::new();
-        while !reading.is_empty() {
-            let Some(polled) = consumer.poll(deadline.saturating_duration_since(Instant::now())) else {
-                return Err(failed(KafkaError::Canceled));
-            };
-            match polled {
-                Ok(message) => {
-                    let (shard, offset) = (shard_of(message.partition()), message.offset());
-                    last.insert(shard, Told::read(&message).ok_or(KafkaFailure::ForeignRecord { shard, offset })?);
-                    if offset + 1 == bounds[&shard].stable {
-                        reading.retain(|reading| *reading != shard);
-                    }
-                }
-                Err(KafkaError::PartitionEOF(partition)) => reading.retain(|shard| *shard != shard_of(partition)),
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        Ok(last)
     }
 
     fn partitions(&self, shards: &[Shard], offset: impl Fn(Shard) -> Offset) -> Result<TopicPartitionList, KafkaError> {
@@ -208,14 +162,3 @@ impl Drop for Reader<'_> {
 fn shard_of(partition: i32) -> Shard {
     Shard::new(u16::try_from(partition).unwrap_or(u16::MAX))
 }
-
-/// The end of a partition, which is what a tail is about, would otherwise be logged as an error.
-struct Quiet;
-
-impl ClientContext for Quiet {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "Kafka reports an event");
-    }
-}
-
-impl ConsumerContext for Quiet {}

@@ -13,6 +13,7 @@ mod fencing;
 mod figures;
 mod foreign;
 mod full;
+mod garbage;
 mod keys;
 mod proxy;
 mod restored;

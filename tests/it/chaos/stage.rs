@@ -13,7 +13,7 @@ use crate::client::{Http, lanes, wait_until};
 use crate::dice::Dice;
 use crate::instance::{Instance, Place};
 use crate::load::{Addresses, Answered, Load};
-use crate::services::{Database, Exclusive, Proxied, fresh_topic, kafka, postgres_address};
+use crate::services::{Database, Exclusive, fresh_topic, kafka, postgres_address};
 
 /// Instances of the service.
 pub(super) const INSTANCES: usize = 3;
@@ -225,9 +225,6 @@ async fn proxy(wiring: Wiring) -> Option<Proxy> {
             let anywhere = ([127, 0, 0, 1], 0).into();
             Some(Proxy::start(Protocol::Postgres, anywhere, postgres_address()).await)
         }
-        Wiring::ProxiedKafka => {
-            let Proxied { advertised, listens } = Proxied::kafka();
-            Some(Proxy::start(Protocol::Kafka, advertised, listens).await)
-        }
+        Wiring::ProxiedKafka => Some(Proxy::before_kafka().await),
     }
 }

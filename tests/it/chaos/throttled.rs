@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::figures::Figures;
-use super::proxy::{Protocol, Proxy};
+use super::proxy::Proxy;
+use tokio::sync::Mutex;
+
 use crate::audit::Report;
 use crate::dice::Dice;
 use crate::halts::cluster::end_offsets;
 use crate::relay::{Running, Stage};
-use crate::services::{Proxied, kafka};
+use crate::services::kafka;
 use crate::store::Place;
 
 /// What the path takes. Everything that waits would take far longer than a transaction may last.
@@ -17,14 +19,15 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Hundreds of events, of a thousand bytes or so each, that wait.
 const BACKLOG: usize = 15;
 
+/// Taken by those who put a proxy before Kafka and share the servers: the broker tells its clients to come to one address.
+pub(super) static PROXY: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_path_gets_transactions_that_end_in_time() {
     let place = Place::postgres().await;
     let mut stage = Stage::new(&place).await;
-    // The broker tells its clients to come to one address, so only one test at a time can have a proxy there. Those that kill
-    // the broker have it for themselves.
-    let Proxied { advertised, listens } = Proxied::kafka();
-    let proxy = Proxy::start(Protocol::Kafka, advertised, listens).await;
+    let _alone = PROXY.lock().await;
+    let proxy = Proxy::before_kafka().await;
     stage.kafka.brokers = proxy.address.to_string();
     stage.kafka.transaction_timeout = TRANSACTION_TIMEOUT;
     let figures = Figures::new("throttled_broker", Dice::seed());

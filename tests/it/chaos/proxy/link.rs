@@ -53,9 +53,7 @@ async fn pass(
         has_type = true;
         match conversation.sight(shared.protocol, from, &message).and_then(|sight| shared.springs(sight)) {
             None => {
-                if from == From::Client {
-                    shared.wait_for_room(message.len()).await;
-                }
+                shared.wait_for_room(message.len()).await;
                 target.write_all(&message).await?;
             }
             Some(Deed::Cut) => return Ok(Ended::Cut),

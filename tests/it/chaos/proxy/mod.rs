@@ -18,6 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::PATIENCE;
+use crate::services::Proxied;
 
 pub(super) use wire::{Api, Protocol, Sight};
 
@@ -50,12 +51,14 @@ struct Shared {
     links: Mutex<JoinSet<()>>,
 }
 
-/// What all clients together may send.
+/// What all connections together may pass on.
 #[derive(Default)]
 struct Throttle {
     bytes_per_second: Option<u64>,
     /// When what was let through so far will have been sent.
     busy_until: Option<Instant>,
+    /// Bytes that were let through.
+    passed: u64,
 }
 
 struct Trap {
@@ -76,6 +79,17 @@ impl Set {
 }
 
 impl Proxy {
+    /// Puts a proxy before Kafka, where the broker tells its clients to come.
+    pub(super) async fn before_kafka() -> Self {
+        let Proxied { advertised, listens } = Proxied::kafka();
+        Self::start(Protocol::Kafka, advertised, listens).await
+    }
+
+    /// Bytes that were passed on while it was throttled.
+    pub(super) fn passed(&self) -> u64 {
+        self.shared.throttle.lock().unwrap().passed
+    }
+
     /// Puts a proxy in front of a server.
     pub(super) async fn start(protocol: Protocol, listen: SocketAddr, server: SocketAddr) -> Self {
         let listener = TcpListener::bind(listen).await.unwrap();
@@ -110,9 +124,9 @@ impl Proxy {
         std::mem::take(&mut *self.shared.silence.lock().unwrap()).cancel();
     }
 
-    /// Passes on no more than this much of what clients send.
+    /// Passes on no more than this much, in both directions together.
     pub(super) fn throttle(&self, bytes_per_second: Option<u64>) {
-        *self.shared.throttle.lock().unwrap() = Throttle { bytes_per_second, busy_until: None };
+        *self.shared.throttle.lock().unwrap() = Throttle { bytes_per_second, ..Throttle::default() };
     }
 
     /// Cuts every connection and takes no other, until it is told to.
@@ -144,6 +158,7 @@ impl Shared {
             let begin = throttle.busy_until.unwrap_or_else(Instant::now).max(Instant::now());
             let until = begin + Duration::from_micros(bytes as u64 * 1_000_000 / rate);
             throttle.busy_until = Some(until);
+            throttle.passed += bytes as u64;
             until
         };
         tokio::time::sleep_until(until.into()).await;
