@@ -18,6 +18,8 @@ pub enum FailureKind {
     Unavailable,
     /// 70: the service itself failed.
     Internal,
+    /// 77: credentials or rights do not suffice.
+    Denied,
 }
 
 impl FailureKind {
@@ -28,6 +30,7 @@ impl FailureKind {
             Self::Usage => 64,
             Self::Unavailable => 69,
             Self::Internal => 70,
+            Self::Denied => 77,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod greeting;
 mod open;
 mod serve;
+mod upkeep;
 
 use std::io::{self, Write};
 

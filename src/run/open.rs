@@ -1,5 +1,6 @@
 //! From the configuration to what it names: the store, and the settings of Kafka.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use secrecy::SecretString;
 use crate::config::{Config, DatabaseKind};
 use crate::exit::{Failure, FailureKind};
 use crate::kafka::{KafkaSettings, TestBroker};
-use crate::store::{Postgres, PostgresSettings, Sqlite, SqliteSettings, Store, StoreError, Topology};
+use crate::store::{OpenFault, Postgres, PostgresSettings, Sqlite, SqliteSettings, Store, StoreError, Topology};
 
 /// Opens the configured store, which migrates it.
 pub(super) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
@@ -54,12 +55,23 @@ pub(super) fn kafka(config: &Config) -> Result<(KafkaSettings, Option<TestBroker
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let kind = match &error {
-            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) | StoreError::NoAnswer(_) => {
-                FailureKind::Unavailable
-            }
-            StoreError::Unfit(_) | StoreError::File { .. } => FailureKind::Usage,
+            StoreError::Unavailable(_)
+            | StoreError::Busy(_)
+            | StoreError::ReadOnly(_)
+            | StoreError::OutcomeUnknown(_)
+            | StoreError::NoAnswer(_)
+            | StoreError::Open { fault: OpenFault::Unavailable, .. } => FailureKind::Unavailable,
+            StoreError::Denied(_) | StoreError::Open { fault: OpenFault::Rights, .. } => FailureKind::Denied,
+            StoreError::File { source, .. } if is_denied(source) => FailureKind::Denied,
+            StoreError::Unfit(_)
+            | StoreError::File { .. }
+            | StoreError::Open { fault: OpenFault::Configuration, .. } => FailureKind::Usage,
             StoreError::Refused(_) | StoreError::Corrupt { .. } | StoreError::Migration(_) => FailureKind::Internal,
         };
         Self::of(kind, &error)
     }
+}
+
+fn is_denied(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }

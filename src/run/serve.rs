@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::upkeep::Upkeep;
 use super::{greeting, open};
 use crate::api::admin::{LaneHealth, Readiness};
 use crate::api::server::{self, Server, ServerSettings};
@@ -16,7 +16,7 @@ use crate::api::{ApiSettings, Serving, admin, assemble, rest};
 use crate::auth::{Authentication, Development};
 use crate::clock::Clock;
 use crate::config::{AuthenticationKind, Config, DatabaseKind, Mode};
-use crate::domain::{Principal, Subject, Timestamp};
+use crate::domain::{Principal, Subject};
 use crate::exit::{Failure, FailureKind};
 use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
@@ -24,11 +24,8 @@ use crate::relay::{LaneState, LaneStatus, Relay, RelaySettings};
 use crate::service::{Authority, Service, Writer, WriterSettings, load_catalog};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{Metrics, error_chain};
+use crate::telemetry::Metrics;
 use crate::templates;
-
-/// How often the store does what must be done from time to time.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_mins(10);
 
 /// How often the relay looks for events of other processes on one database.
 const SHARED_POLL: Duration = Duration::from_millis(2);
@@ -48,7 +45,8 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let clock = Clock::System;
     let templates = templates::load(&config.templates)?;
     let store = open::store(config).await?;
-    maintain(&*store, &clock, config.idempotency.keep).await;
+    let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), config.idempotency.keep);
+    upkeep.maintain().await;
     make_known(&*store, templates.subjects).await?;
     let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await?);
     let (kafka, broker) = open::kafka(config)?;
@@ -58,9 +56,8 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let tasks = TaskTracker::new();
     let writer = Writer::start(&store, &feed, writer_settings(config), &tasks);
     let parts = [writer.broken(), relay.broken()];
-    let service = Service::new(Arc::clone(&store), writer, catalog, clock.clone(), authority(config));
-    let maintenance = keep_maintained(Arc::clone(&store), clock, config.idempotency.keep);
-    tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(maintenance));
+    let service = Service::new(Arc::clone(&store), writer, catalog, clock, authority(config));
+    tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(upkeep.keep_going()));
 
     let draining = Arc::new(AtomicBool::new(false));
     let (public, private) = (CancellationToken::new(), CancellationToken::new());
@@ -195,27 +192,6 @@ fn lane_health(lane: &LaneStatus) -> LaneHealth {
         LaneState::Halted => "halted",
     };
     LaneHealth { lane: lane.lane, state, detail: lane.problem() }
-}
-
-/// Nothing here has to succeed at once: without a partition of its own, a day's events go into the default one.
-async fn maintain(store: &dyn Store, clock: &Clock, keep_keys: Duration) {
-    let now = clock.now();
-    let kept = i64::try_from(keep_keys.as_micros()).unwrap_or(i64::MAX);
-    let keys_before = Timestamp::from_micros(now.micros().saturating_sub(kept)).unwrap_or(now);
-    if let Err(error) = store.maintain(now, keys_before).await {
-        tracing::warn!(error = error_chain(&error), "the database could not be maintained; trying again later");
-    }
-}
-
-async fn keep_maintained(store: Arc<dyn Store>, clock: Clock, keep_keys: Duration) {
-    let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once, and the start has done its work.
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        maintain(&*store, &clock, keep_keys).await;
-    }
 }
 
 fn writer_settings(config: &Config) -> WriterSettings {

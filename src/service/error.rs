@@ -26,6 +26,9 @@ pub enum Error {
     /// The database is away.
     #[error("the database is not available; nothing has changed, try again")]
     Unavailable(#[source] Arc<StoreError>),
+    /// Others hold what the call needs.
+    #[error("the database is busy; nothing has changed, try again")]
+    Busy(#[source] Arc<StoreError>),
     /// The database went away during a commit.
     #[error("the outcome of the call is not known; repeat it with the same idempotency key to learn it")]
     OutcomeUnknown(#[source] Arc<StoreError>),
@@ -42,7 +45,7 @@ impl Error {
             Self::Refused(refusal) => refusal.kind(),
             Self::Overloaded => ErrorKind::Overloaded,
             Self::DeadlineExceeded => ErrorKind::DeadlineExceeded,
-            Self::Stopping | Self::Unavailable(_) | Self::OutcomeUnknown(_) => ErrorKind::Unavailable,
+            Self::Stopping | Self::Unavailable(_) | Self::Busy(_) | Self::OutcomeUnknown(_) => ErrorKind::Unavailable,
             Self::Internal(_) => ErrorKind::Internal,
         }
     }
@@ -56,6 +59,7 @@ impl Error {
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Stopping => "STOPPING",
             Self::Unavailable(_) => "DATABASE_UNAVAILABLE",
+            Self::Busy(_) => "DATABASE_BUSY",
             Self::OutcomeUnknown(_) => "OUTCOME_UNKNOWN",
             Self::Internal(_) => "INTERNAL",
         }
@@ -81,7 +85,10 @@ impl From<Arc<StoreError>> for Error {
     /// One failed batch is answered to many callers, who share its error.
     fn from(error: Arc<StoreError>) -> Self {
         match *error {
-            StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Unavailable(_) | StoreError::Denied(_) | StoreError::ReadOnly(_) | StoreError::Open { .. } => {
+                Self::Unavailable(error)
+            }
+            StoreError::Busy(_) => Self::Busy(error),
             StoreError::OutcomeUnknown(_) | StoreError::NoAnswer(_) => Self::OutcomeUnknown(error),
             StoreError::Refused(_)
             | StoreError::Corrupt { .. }

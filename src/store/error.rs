@@ -11,6 +11,26 @@ pub enum StoreError {
     /// The database cannot be reached, or has no room. Nothing has changed.
     #[error("the database is not available")]
     Unavailable(#[source] sqlx::Error),
+    /// Others held a lock or every connection for too long. Nothing has changed.
+    #[error("the database is busy")]
+    Busy(#[source] sqlx::Error),
+    /// The database lacks the rights that the service needs, or refuses its credentials. Nothing has changed.
+    #[error("the database denied access")]
+    Denied(#[source] sqlx::Error),
+    /// The database answers but does not accept writes.
+    #[error("the database does not accept writes: {0}")]
+    ReadOnly(String),
+    /// The database could not be opened.
+    #[error("cannot open {target}")]
+    Open {
+        /// The database, with its address and user, or the file.
+        target: String,
+        /// Who can help.
+        fault: OpenFault,
+        /// What went wrong.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The connection was lost while a transaction was being committed: it took effect, or it did not.
     #[error("the connection was lost during a commit; its outcome is not known")]
     OutcomeUnknown(#[source] sqlx::Error),
@@ -48,14 +68,42 @@ pub enum StoreError {
     },
 }
 
+/// Why a database could not be opened, by who can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFault {
+    /// The configuration names something that is not a database or does not exist.
+    Configuration,
+    /// The credentials or the rights do not suffice.
+    Rights,
+    /// The database cannot be reached at the moment.
+    Unavailable,
+}
+
 impl StoreError {
     /// Whether waiting may help: the database is away, as opposed to wrong.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::NoAnswer(_) => true,
+            Self::Unavailable(_)
+            | Self::Busy(_)
+            | Self::Denied(_)
+            | Self::ReadOnly(_)
+            | Self::OutcomeUnknown(_)
+            | Self::NoAnswer(_) => true,
+            Self::Open { fault, .. } => matches!(fault, OpenFault::Unavailable),
             Self::Refused(_) | Self::Corrupt { .. } | Self::Unfit(_) | Self::Migration(_) | Self::File { .. } => false,
         }
+    }
+
+    /// The same error if it occurred while a database was opened; `target` names the database.
+    pub(super) fn while_opening(self, target: impl FnOnce() -> String) -> Self {
+        let (fault, source) = match self {
+            Self::Unavailable(source) | Self::Busy(source) => (OpenFault::Unavailable, source),
+            Self::Denied(source) => (OpenFault::Rights, source),
+            Self::Refused(source) if names_no_database(&source) => (OpenFault::Configuration, source),
+            other => return other,
+        };
+        Self::Open { target: target(), fault, source }
     }
 
     /// A row that cannot be right.
@@ -70,17 +118,22 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let away = match &error {
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| is_away(&code)),
+        let condition = match &error {
+            sqlx::Error::Database(database) => database.code().and_then(|code| Condition::of(&code)),
+            sqlx::Error::PoolTimedOut => Some(Condition::Busy),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            _ => false,
+            | sqlx::Error::WorkerCrashed => Some(Condition::Away),
+            _ => None,
         };
-        if away { Self::Unavailable(error) } else { Self::Refused(error) }
+        match condition {
+            Some(Condition::Away) => Self::Unavailable(error),
+            Some(Condition::Busy) => Self::Busy(error),
+            Some(Condition::Denied) => Self::Denied(error),
+            None => Self::Refused(error),
+        }
     }
 }
 
@@ -90,17 +143,64 @@ impl From<MigrateError> for StoreError {
             MigrateError::VersionMissing(version) => Self::Unfit(format!(
                 "the schema of the database is newer than this program: it has migration {version}"
             )),
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)
+                if Condition::of_error(&source).is_some() =>
+            {
+                source.into()
+            }
             other => Self::Migration(other),
         }
     }
 }
 
-/// SQLSTATE classes 08 connection, 53 resources, 57 shutdown and time limits, 58 system; 25006: a standby that cannot
-/// write; 25P03: this process was silent in mid-transaction for too long.
-/// SQLite: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open (with their extended codes in the upper bytes).
-fn is_away(code: &str) -> bool {
-    match code.parse::<u32>() {
-        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 10 | 13 | 14),
-        _ => ["08", "53", "57", "58", "25006", "25P03"].iter().any(|class| code.starts_with(class)),
+/// What the code of a database's error says beyond "the statement was refused".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    Away,
+    Busy,
+    Denied,
+}
+
+impl Condition {
+    /// SQLSTATE: classes 08 connection, 53 resources, 57 shutdown and time limits, 58 system, and 25006 (a standby that cannot
+    /// write) and 25P03 (this process was silent in mid-transaction for too long) are away; 55P03, a lock timeout, is busy; class
+    /// 28 and 42501 are denied.
+    /// SQLite, with its extended codes in the upper bytes: 10 I/O, 13 full and 14 cannot open are away; 5 busy and 6 locked are
+    /// busy; 3 permission, 8 read-only and 23 authorization are denied.
+    fn of(code: &str) -> Option<Self> {
+        match code.parse::<u32>() {
+            Ok(sqlite) if code.len() < 5 => match sqlite & 0xff {
+                10 | 13 | 14 => Some(Self::Away),
+                5 | 6 => Some(Self::Busy),
+                3 | 8 | 23 => Some(Self::Denied),
+                _ => None,
+            },
+            _ => {
+                let is_any = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
+                if is_any(&["08", "53", "57", "58", "25006", "25P03"]) {
+                    Some(Self::Away)
+                } else if is_any(&["55P03"]) {
+                    Some(Self::Busy)
+                } else if is_any(&["28", "42501"]) {
+                    Some(Self::Denied)
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    fn of_error(error: &sqlx::Error) -> Option<Self> {
+        error.as_database_error().and_then(|error| Self::of(&error.code()?))
+    }
+}
+
+/// Whether an error says that what the configuration names is no database: SQLSTATE 3D000, SQLite's 26, or a URL that cannot be
+/// read.
+fn names_no_database(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Configuration(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| matches!(&*code, "3D000" | "26")),
+        _ => false,
     }
 }

@@ -4,6 +4,7 @@
 
 mod document;
 mod error;
+mod health;
 mod plan;
 mod postgres;
 mod sqlite;
@@ -19,7 +20,7 @@ use crate::domain::{
     ShardCount, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
 };
 
-pub use error::StoreError;
+pub use error::{OpenFault, StoreError};
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
 
@@ -200,10 +201,12 @@ pub trait Store: Send + Sync + 'static {
     /// Takes the right to run a lane; `None` if another process has it.
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError>;
 
-    /// Does what must be done from time to time: room for the events of the coming days, idempotency keys that are over.
+    /// Does what must be done from time to time: room for the events of the coming days, idempotency keys that are over. A clock
+    /// that is ahead of the others does not shorten the life of keys.
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError>;
 
-    /// Fails if the database does not answer.
+    /// Fails if the database does not answer, or if it does not accept writes. Whether it does is known from the last write; if
+    /// that failed, one is tried that changes nothing.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Closes every connection.

@@ -1,9 +1,11 @@
 //! One suite of behaviour over both stores: what holds for one holds for the other.
 
 mod catalogue;
+mod clean;
 mod days;
 mod durability;
 mod keys;
+mod limits;
 mod lists;
 mod log;
 mod opening;
@@ -99,7 +101,9 @@ suite! {
         a_database_that_is_divided_otherwise_is_refused
         a_newer_schema_is_refused
         a_lane_is_run_by_one_process
+        processes_can_start_together
         maintenance_forgets_old_keys_only
+        a_clock_that_is_ahead_forgets_no_keys
         maintenance_can_begin_after_the_first_events
         a_store_that_answers_says_so
     }

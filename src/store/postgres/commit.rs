@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
+use super::lines::{after_commit, roll_back};
 use super::{Postgres, subject};
 use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
-use crate::store::{Reply, StoreError};
+use crate::store::{Reply, StoreError, Topology};
 
 /// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
 /// transaction.
@@ -121,47 +121,63 @@ async fn create(store: &Postgres, plan: Plan) -> Result<Vec<Reply>, StoreError> 
         return Ok(plan.replies(Vec::new()));
     }
     let mut line = store.write_lines.take().await?;
-    let first = write(&mut line, &plan).await.map_err(unless_refused)?;
-    line.give_back();
+    let written = write(&mut line, &plan).await;
+    let first = line.finish(written.map_err(unless_undone))?;
     let events = plan.events(&first);
     Ok(plan.replies(events))
 }
 
-/// A statement that commits by itself is undone only if the server says so, and says so of the statement: one that goes away
-/// may have committed first.
-fn unless_refused(error: StoreError) -> StoreError {
+/// See [`after_commit`]: the statement commits by itself.
+fn unless_undone(error: StoreError) -> StoreError {
     match error {
-        StoreError::Unavailable(error) | StoreError::Refused(error) if !is_undone(&error) => {
-            StoreError::OutcomeUnknown(error)
-        }
+        StoreError::Unavailable(error)
+        | StoreError::Busy(error)
+        | StoreError::Denied(error)
+        | StoreError::Refused(error) => after_commit(error),
         error => error,
     }
-}
-
-fn is_undone(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"))
 }
 
 async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
     let mut line = store.write_lines.take().await?;
     let mut tx = line.begin().await?;
-    let requests = lock_requests(&mut tx, batch).await?;
-    let subjects = subject::lock(&mut tx, &Touched::by(batch, &requests)).await?;
-    let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
-    let plan = Plan::of(batch, found, store.topology);
-    if plan.changes.is_empty() {
-        tx.rollback().await?;
-        line.give_back();
-        return Ok(plan.replies(Vec::new()));
+    match plan_and_write(&mut tx, batch, store.topology).await {
+        Ok((plan, Some(first))) => {
+            tx.commit().await.map_err(after_commit)?;
+            line.give_back();
+            let events = plan.events(&first);
+            Ok(plan.replies(events))
+        }
+        Ok((plan, None)) => {
+            tx.rollback().await?;
+            line.give_back();
+            Ok(plan.replies(Vec::new()))
+        }
+        Err(error) => {
+            if roll_back(tx, &error).await {
+                line.give_back();
+            }
+            Err(error)
+        }
     }
-    subject::write(&mut tx, &plan.subjects).await?;
-    let first = write(&mut tx, &plan).await?;
-    // Whatever goes wrong from here on, the server may have committed.
-    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
-    line.give_back();
-    let events = plan.events(&first);
-    Ok(plan.replies(events))
+}
+
+/// Writes what a batch needs; gives the first positions in each shard, if anything was written.
+async fn plan_and_write(
+    tx: &mut PgConnection,
+    batch: &[Command],
+    topology: Topology,
+) -> Result<(Plan, Option<HashMap<Shard, Position>>), StoreError> {
+    let requests = lock_requests(tx, batch).await?;
+    let subjects = subject::lock(tx, &Touched::by(batch, &requests)).await?;
+    let found = Found { requests, subjects, keys: find_keys(tx, batch).await? };
+    let plan = Plan::of(batch, found, topology);
+    if plan.changes.is_empty() {
+        return Ok((plan, None));
+    }
+    subject::write(tx, &plan.subjects).await?;
+    let first = write(tx, &plan).await?;
+    Ok((plan, Some(first)))
 }
 
 async fn lock_requests(

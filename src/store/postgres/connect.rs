@@ -8,11 +8,15 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use super::lines::{Line, Lines};
-use super::{Postgres, StoreError, Topology};
+use super::lines::{Lines, connect};
+use super::{Postgres, StoreError, Topology, WriteHealth};
 
 /// The schema of this version of the program.
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
+
+/// What the database or the role may have set otherwise: at a stricter level of isolation, batches that meet would fail instead
+/// of waiting for each other.
+const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
 
 /// How the server learns that this process is gone although its host never said so: within half a minute.
 const VITAL_SIGNS: [(&str, &str); 4] = [
@@ -38,6 +42,18 @@ const PLANS: [(&str, &str); 5] = [
 /// A read that nobody can be waiting for any more.
 const READ_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
 
+/// Imports and upkeep give up behind a lock rather than wait for whoever holds it.
+const IMPORT_LIMITS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("statement_timeout", "30s")];
+const UPKEEP_LIMITS: [(&str, &str); 2] = [("lock_timeout", "5s"), ("statement_timeout", "300s")];
+
+/// A batch that waits for rows so long has changed nothing, which its callers can be told. That is longer than
+/// a stopped process holds them, and shorter than the writer waits for a commit, after which nobody knows the outcome.
+const WRITE_LOCK_TIMEOUT: (&str, &str) = ("lock_timeout", "8s");
+
+/// Connections for imports, and for what is done from time to time.
+const IMPORT_CONNECTIONS: u32 = 2;
+const UPKEEP_CONNECTIONS: u32 = 2;
+
 /// How long a start waits for a server that cannot be reached, and between two attempts.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(100);
@@ -49,8 +65,8 @@ pub struct PostgresSettings {
     pub url: String,
     /// Most connections that read for callers.
     pub max_connections: u32,
-    /// Most connections that serve the relay and the upkeep, so that reads can never hold up either; each relay lane takes
-    /// one more for its lock, and each batch that is under way has one of its own.
+    /// Most connections that serve the relay, and nothing else, so that nothing else can hold it up. Each relay lane takes one
+    /// more for its lock, each batch that is under way has one of its own, and imports and upkeep have two each.
     pub relay_connections: u32,
     /// How the log is divided, or to be divided if the database is new.
     pub topology: Topology,
@@ -63,40 +79,62 @@ impl Postgres {
     /// [`StoreError::Unfit`] in plain words if the server is too old, may lose acknowledged commits, has a newer schema or
     /// another topology; otherwise what went wrong on the way.
     pub async fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(&settings.url)?.application_name("cmgate").options(VITAL_SIGNS);
+        let options = PgConnectOptions::from_str(&settings.url).map_err(StoreError::from);
+        let options = options.map_err(|error| error.while_opening(|| "the database".to_owned()))?;
+        let options = options.application_name("cmgate").options(VITAL_SIGNS).options([ISOLATION]);
+        prepare(&options, settings.topology).await.map_err(|error| error.while_opening(|| target(&options)))?;
         let by_key = options.clone().options(PLANS);
-        let write_lines = Arc::new(Lines::new(by_key.clone().options([IDLE_IN_TRANSACTION])));
-        let read_lines = Arc::new(Lines::new(by_key.options([READ_TIMEOUT])));
-        let relay_options = options.clone().options([IDLE_IN_TRANSACTION]);
-        let relay_lines = Arc::new(Lines::at_most(settings.relay_connections, relay_options));
-        let list_lines = Arc::new(Lines::at_most(settings.max_connections, options.clone().options([READ_TIMEOUT])));
-        let mut first = first_of(&relay_lines).await?;
-        check_server(&mut first).await?;
-        // The migrator holds an advisory lock, so that processes that start together do not meet.
-        MIGRATOR.run(&mut *first).await?;
-        agree_on_topology(&mut first, settings.topology).await?;
-        first.give_back();
+        let in_transactions = options.clone().options([IDLE_IN_TRANSACTION]);
+        let write = by_key.clone().options([IDLE_IN_TRANSACTION, WRITE_LOCK_TIMEOUT]);
+        let import = in_transactions.clone().options(IMPORT_LIMITS);
+        let upkeep = in_transactions.clone().options(UPKEEP_LIMITS);
+        let list = options.clone().options([READ_TIMEOUT]);
         Ok(Self {
-            write_lines,
-            read_lines,
-            relay_lines,
-            list_lines,
+            write_lines: Arc::new(Lines::new(write)),
+            read_lines: Arc::new(Lines::new(by_key.options([READ_TIMEOUT]))),
+            relay_lines: Arc::new(Lines::at_most(settings.relay_connections, in_transactions)),
+            import_lines: Arc::new(Lines::at_most(IMPORT_CONNECTIONS, import)),
+            upkeep_lines: Arc::new(Lines::at_most(UPKEEP_CONNECTIONS, upkeep)),
+            list_lines: Arc::new(Lines::at_most(settings.max_connections, list)),
             options,
             topology: settings.topology,
             candidates: Arc::default(),
             recent: Arc::default(),
+            health: Arc::new(WriteHealth::with_row_locks()),
         })
     }
 }
 
+/// Checks the server, and makes the schema and what it must hold. The migrator holds an advisory lock, so that processes that
+/// start together do not meet.
+async fn prepare(options: &PgConnectOptions, topology: Topology) -> Result<(), StoreError> {
+    let mut connection = first_connection(options).await?;
+    check_server(&mut connection).await?;
+    MIGRATOR.run_direct(None, &mut connection, false).await?;
+    agree_on_topology(&mut connection, topology).await?;
+    // What was done is committed, however the connection ends.
+    let _ = connection.close().await;
+    Ok(())
+}
+
 /// The first connection. A server that is still starting is waited for.
-async fn first_of(lines: &Lines) -> Result<Line<'_>, StoreError> {
+async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let patience = Instant::now() + START_PATIENCE;
     loop {
-        match lines.take().await {
+        match connect(options).await.map_err(StoreError::from) {
             Err(StoreError::Unavailable(_)) if Instant::now() < patience => tokio::time::sleep(START_PAUSE).await,
-            taken => return taken,
+            connected => return connected,
         }
+    }
+}
+
+/// The database as an operator knows it.
+fn target(options: &PgConnectOptions) -> String {
+    let user = options.get_username();
+    let database = options.get_database().unwrap_or(user);
+    match options.get_socket() {
+        Some(socket) => format!("database {database} at {} as user {user}", socket.display()),
+        None => format!("database {database} at {}:{} as user {user}", options.get_host(), options.get_port()),
     }
 }
 
@@ -119,6 +157,10 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), StoreError> {
     let fsync = show("fsync").await?;
     if fsync != "on" {
         return Err(StoreError::Unfit(format!("fsync must be on; it is {fsync}")));
+    }
+    let encoding = show("server_encoding").await?;
+    if encoding != "UTF8" {
+        return Err(StoreError::Unfit(format!("the encoding of the database must be UTF8; it is {encoding}")));
     }
     Ok(())
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use super::lines::connect;
 use crate::store::{LaneLock, StoreError};
 
 /// First half of the key of every lane's lock ("cmga"); the lane is the other half.
@@ -41,7 +42,7 @@ pub(super) async fn take(
     let candidate = candidates.lock().await.remove(&lane);
     let mut connection = match candidate {
         Some(connection) => connection,
-        None => options.clone().options([IDLE_SESSION]).connect().await?,
+        None => connect(&options.clone().options([IDLE_SESSION])).await?,
     };
     let is_taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
         .bind(LOCK_CLASS)

@@ -1,18 +1,19 @@
 //! Connections to the server. One is kept only while nothing has gone wrong on it: what failed, or was given up, is dropped with
-//! whatever was under way. A pool would ask the server each time that one is given back, and a server that was lost without a
+//! whatever was under way, unless the server said that it refused one statement and the rest is clean. A pool would ask the server each time that one is given back, and a server that was lost without a
 //! word would keep the pool waiting for as long as the operating system hopes for an answer.
 
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow};
-use sqlx::{ConnectOptions, Connection, Execute, Executor, PgConnection, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgQueryResult, PgRow, PgSeverity};
+use sqlx::{ConnectOptions, Connection, Execute, Executor, PgConnection, Postgres, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::store::StoreError;
 
-/// Longest wait for a connection.
+/// Longest wait until others are done with a connection, and until a new one is made.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that was idle for longer is tried before it is used, since the server may have gone in the meantime.
@@ -57,20 +58,16 @@ impl Lines {
 
     /// A connection that works, as far as is known.
     pub(super) async fn take(&self) -> Result<Line<'_>, StoreError> {
-        let taking = async {
-            let permit = self.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-            Ok(Line { connection: self.connection().await?, lines: self, _permit: permit })
-        };
-        let taken = tokio::time::timeout(ACQUIRE_TIMEOUT, taking).await;
-        Ok(taken.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+        let permit = tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await;
+        let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        Ok(Line { connection: self.connection().await?, lines: self, _permit: permit })
     }
 
     /// The rows of one query.
     pub(super) async fn fetch_all<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<PgRow>, StoreError> {
         let mut line = self.take().await?;
-        let rows = (&mut *line).fetch_all(query).await?;
-        line.give_back();
-        Ok(rows)
+        let rows = (&mut *line).fetch_all(query).await;
+        line.finish(rows.map_err(StoreError::from))
     }
 
     /// Carries out one statement.
@@ -79,9 +76,8 @@ impl Lines {
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgQueryResult, StoreError> {
         let mut line = self.take().await?;
-        let done = (&mut *line).execute(statement).await?;
-        line.give_back();
-        Ok(done)
+        let done = (&mut *line).execute(statement).await;
+        line.finish(done.map_err(StoreError::from))
     }
 
     async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
@@ -93,7 +89,7 @@ impl Lines {
             // The others have been idle for longer.
             self.lock().clear();
         }
-        self.options.connect().await
+        connect(&self.options).await
     }
 
     /// Ends all that nobody uses, and gives out no others.
@@ -112,11 +108,25 @@ impl Lines {
     }
 }
 
+/// Makes a connection, unless the server keeps silent for too long.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    connected.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
+}
+
 async fn answers(connection: &mut PgConnection) -> bool {
     matches!(tokio::time::timeout(TRIAL_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
 impl Line<'_> {
+    /// Ends the use of the connection with what came of a statement outside of a transaction.
+    pub(super) fn finish<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if outcome.as_ref().err().is_none_or(is_of_the_statement) {
+            self.give_back();
+        }
+        outcome
+    }
+
     /// Keeps the connection for the next one who wants it: all is done on it.
     pub(super) fn give_back(self) {
         if !self.lines.permits.is_closed() {
@@ -137,4 +147,31 @@ impl DerefMut for Line<'_> {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.connection
     }
+}
+
+/// Ends a transaction in which a statement failed; true if its connection can be kept.
+pub(super) async fn roll_back(tx: Transaction<'_, Postgres>, error: &StoreError) -> bool {
+    is_of_the_statement(error) && tx.rollback().await.is_ok()
+}
+
+/// What a COMMIT, or a statement that commits by itself, leaves behind when it fails: nothing only if the server says so, and says
+/// so of the statement. One that goes away, or whose process ends, may have committed first.
+pub(super) fn after_commit(error: sqlx::Error) -> StoreError {
+    let is_undone = error_code(&error).is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"));
+    if is_undone { error.into() } else { StoreError::OutcomeUnknown(error) }
+}
+
+/// Whether an error is about the statement alone, so that its connection works as before: 22 data, 23 constraints, 40 conflicts with
+/// other transactions, 55P03 lock timeout.
+fn is_of_the_statement(error: &StoreError) -> bool {
+    let (StoreError::Refused(error) | StoreError::Busy(error)) = error else { return false };
+    let is_any = |code: &str| ["22", "23", "40", "55P03"].iter().any(|class| code.starts_with(class));
+    error_code(error).is_some_and(|code| is_any(&code))
+}
+
+/// The SQLSTATE of an error that the server reported without ending the connection: after FATAL and PANIC, which can have the same
+/// codes, nothing is certain.
+fn error_code(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    (error.severity() == PgSeverity::Error).then(|| error.code().to_owned())
 }

@@ -1,7 +1,7 @@
 //! What must be done from time to time: partitions for the coming days, old idempotency keys, versions of templates.
 
 use chrono::{Days, NaiveDate};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::lines::Lines;
 use crate::domain::{ProfileTemplate, Timestamp};
@@ -37,8 +37,7 @@ pub(super) async fn add_partitions(lines: &Lines, now: Timestamp) -> Result<(), 
 async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     let Some(next) = day.succ_opt() else { return Ok(()) };
     let table = format!("event_log_{}", day.format("%Y%m%d"));
-    let exists = "SELECT to_regclass($1) IS NOT NULL";
-    if sqlx::query_scalar(exists).bind(&table).fetch_one(&mut *connection).await? {
+    if exists(connection, &table).await? {
         return Ok(());
     }
     // A day that has begun in the default partition stays there; to attach its own would be refused.
@@ -48,7 +47,7 @@ async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<
     }
     let mut tx = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *tx).await?;
-    if sqlx::query_scalar(exists).bind(&table).fetch_one(&mut *tx).await? {
+    if exists(&mut tx, &table).await? {
         tx.rollback().await?;
         return Ok(());
     }
@@ -64,18 +63,49 @@ async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<
     Ok(())
 }
 
-/// Drops idempotency keys used before a time.
-pub(super) async fn drop_keys(lines: &Lines, before: Timestamp) -> Result<(), StoreError> {
+/// Whether a table exists as of now. Functions such as `to_regclass` look into a cache that, behind an advisory lock, does not
+/// show yet what its last holder made.
+async fn exists(connection: &mut PgConnection, table: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class
+               WHERE relname = $1 AND relnamespace = to_regnamespace(current_schema()))";
+    Ok(sqlx::query_scalar(sql).bind(table).fetch_one(connection).await?)
+}
+
+/// Drops idempotency keys used before a time, or before the same time by the clock of the server if that is earlier: one process
+/// whose clock is ahead must not drop what the others still need.
+pub(super) async fn drop_keys(lines: &Lines, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM idempotency_key WHERE ctid IN
-               (SELECT ctid FROM idempotency_key WHERE used_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+               (SELECT ctid FROM idempotency_key
+                WHERE used_at < LEAST($1, clock_timestamp() - ($2::timestamptz - $1)) LIMIT $3 FOR UPDATE SKIP LOCKED)";
     let mut line = lines.take().await?;
     loop {
-        let dropped = sqlx::query(sql).bind(before.utc()).bind(DELETE_CHUNK).execute(&mut *line).await?;
+        let dropped =
+            sqlx::query(sql).bind(before.utc()).bind(now.utc()).bind(DELETE_CHUNK).execute(&mut *line).await?;
         if dropped.rows_affected() < DELETE_CHUNK.unsigned_abs() {
             line.give_back();
             return Ok(());
         }
     }
+}
+
+/// Fails if the server answers but accepts no writes, such as a standby.
+pub(super) async fn check_writable(lines: &Lines) -> Result<(), StoreError> {
+    let sql = "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean";
+    let rows = lines.fetch_all(sqlx::query(sql)).await?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    if row.try_get(0)? {
+        return Err(StoreError::ReadOnly("the server is a standby".to_owned()));
+    }
+    if row.try_get(1)? {
+        return Err(StoreError::ReadOnly("default_transaction_read_only is on".to_owned()));
+    }
+    Ok(())
+}
+
+/// Writes something that changes nothing.
+pub(super) async fn probe(lines: &Lines) -> Result<(), StoreError> {
+    lines.execute(sqlx::query("UPDATE topology SET shards = shards")).await?;
+    Ok(())
 }
 
 /// See [`crate::store::Store::put_template`].

@@ -17,10 +17,10 @@ mod topic;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
+use super::health::{Verdict, WriteHealth};
 use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 use crate::domain::{
     CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
@@ -36,14 +36,19 @@ pub struct Postgres {
     write_lines: Arc<lines::Lines>,
     /// For batches of reads by id.
     read_lines: Arc<lines::Lines>,
-    /// For the relay and the upkeep.
+    /// For the relay alone.
     relay_lines: Arc<lines::Lines>,
+    /// For imports.
+    import_lines: Arc<lines::Lines>,
+    /// For templates and what is done from time to time.
+    upkeep_lines: Arc<lines::Lines>,
     /// For everything else that callers read.
     list_lines: Arc<lines::Lines>,
     options: PgConnectOptions,
     topology: Topology,
     candidates: Arc<lane_lock::Candidates>,
     recent: Arc<recent::Recent>,
+    health: Arc<WriteHealth>,
 }
 
 #[async_trait]
@@ -53,7 +58,8 @@ impl Store for Postgres {
     }
 
     async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-        commit::commit(self, batch).await
+        let attempt = self.health.attempt();
+        attempt.end(commit::commit(self, batch).await)
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
@@ -77,11 +83,11 @@ impl Store for Postgres {
     }
 
     async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-        subject::import(self, subjects).await
+        self.health.note(subject::import(self, subjects).await)
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        maintain::put_template(&self.relay_lines, template, now).await
+        maintain::put_template(&self.upkeep_lines, template, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
@@ -105,11 +111,11 @@ impl Store for Postgres {
     }
 
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
-        log::claim_checkpoints(&self.relay_lines, shards, owner).await
+        self.health.note(log::claim_checkpoints(&self.relay_lines, shards, owner).await)
     }
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-        log::put_checkpoints(&self.relay_lines, checkpoints).await
+        self.health.note(log::put_checkpoints(&self.relay_lines, checkpoints).await)
     }
 
     async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
@@ -129,16 +135,20 @@ impl Store for Postgres {
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
-        let partitions = maintain::add_partitions(&self.relay_lines, now).await;
-        maintain::drop_keys(&self.relay_lines, keys_before).await?;
+        let partitions = maintain::add_partitions(&self.upkeep_lines, now).await;
+        maintain::drop_keys(&self.upkeep_lines, now, keys_before).await?;
         partitions
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let mut line = self.list_lines.take().await?;
-        line.ping().await?;
-        line.give_back();
-        Ok(())
+        maintain::check_writable(&self.list_lines).await?;
+        match self.health.verdict() {
+            Verdict::Healthy => Ok(()),
+            Verdict::Failed(why) => Err(StoreError::ReadOnly(why)),
+            Verdict::Probe => {
+                self.health.note(maintain::probe(&self.upkeep_lines).await).inspect(|()| self.health.succeeded())
+            }
+        }
     }
 
     async fn close(&self) {
@@ -146,6 +156,8 @@ impl Store for Postgres {
         self.read_lines.close().await;
         self.write_lines.close().await;
         self.list_lines.close().await;
+        self.import_lines.close().await;
+        self.upkeep_lines.close().await;
         self.relay_lines.close().await;
     }
 }

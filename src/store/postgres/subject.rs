@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use super::commit::until_alone;
-use super::lines::Lines;
+use super::lines::{Lines, after_commit, roll_back};
 use super::read::{any_of, read_document, read_page};
 use crate::domain::{CardId, Listing, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::StoreError;
@@ -83,21 +83,34 @@ pub(super) async fn import(store: &Postgres, subjects: &[Subject]) -> Result<Res
 }
 
 async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    let mut line = store.relay_lines.take().await?;
+    let mut line = store.import_lines.take().await?;
     let mut tx = line.begin().await?;
-    let known = lock(&mut tx, &Touched::by_import(subjects)).await?;
-    let rows = match import_rows(subjects, known) {
-        Ok(rows) => rows,
-        Err(refusal) => {
+    match check_and_write(&mut tx, subjects).await {
+        Ok(Ok(())) => {
+            tx.commit().await.map_err(after_commit)?;
+            line.give_back();
+            Ok(Ok(()))
+        }
+        Ok(Err(refusal)) => {
             tx.rollback().await?;
             line.give_back();
-            return Ok(Err(refusal));
+            Ok(Err(refusal))
         }
-    };
-    write(&mut tx, &rows).await?;
-    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
-    line.give_back();
-    Ok(Ok(()))
+        Err(error) => {
+            if roll_back(tx, &error).await {
+                line.give_back();
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn check_and_write(tx: &mut PgConnection, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+    let known = lock(tx, &Touched::by_import(subjects)).await?;
+    match import_rows(subjects, known) {
+        Ok(rows) => Ok(Ok(write(tx, &rows).await?)),
+        Err(refusal) => Ok(Err(refusal)),
+    }
 }
 
 /// See [`crate::store::Store::subjects`].

@@ -13,13 +13,15 @@ use crate::store::{LoggedEvent, Reply, StoreError};
 /// Carries out a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
     // The lock of the whole file is taken here, so no other batch can come between reading and writing.
-    let mut tx = store.writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut writer = store.writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
     let requests = read_requests(&mut tx, batch).await?;
     let subjects = subject::read(&mut tx, &Touched::by(batch, &requests)).await?;
     let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {
         tx.rollback().await?;
+        writer.release();
         return Ok(plan.replies(Vec::new()));
     }
     let first = take_positions(&mut tx, &plan).await?;
@@ -30,7 +32,8 @@ pub(super) async fn commit(store: &Sqlite, batch: &[Command]) -> Result<Vec<Repl
         append(&mut tx, event).await?;
     }
     subject::write(&mut tx, &plan.subjects).await?;
-    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    let committed = tx.commit().await;
+    writer.end(committed).await?;
     Ok(plan.replies(events))
 }
 

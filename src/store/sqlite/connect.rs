@@ -1,19 +1,27 @@
 //! Opening a SQLite database: make the file, migrate, and refuse what does not fit.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::{Sqlite, StoreError, Topology};
+use super::writer::Writer;
+use super::{Sqlite, StoreError, Topology, WriteHealth};
 
 /// The schema of this version of the program.
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
 /// Longest wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a start waits for other processes that open the file, and between two attempts: while the journal mode of a new
+/// file changes, others are refused without the wait above.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_PAUSE: Duration = Duration::from_millis(20);
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -34,26 +42,55 @@ impl Sqlite {
     /// [`StoreError::Unfit`] in plain words if the file has a newer schema or another topology; otherwise what went wrong on
     /// the way.
     pub async fn open(settings: &SqliteSettings) -> Result<Self, StoreError> {
-        if let Some(directory) = settings.path.parent() {
-            std::fs::create_dir_all(directory)
-                .map_err(|source| StoreError::File { path: directory.display().to_string(), source })?;
+        let path = &settings.path;
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).map_err(|source| file_error(directory, source))?;
         }
-        let options = SqliteConnectOptions::new()
-            .filename(&settings.path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        MIGRATOR.run(&writer).await?;
-        agree_on_topology(&writer, settings.topology).await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self { path: settings.path.clone(), writer, readers, topology: settings.topology })
+        let patience = Instant::now() + START_PATIENCE;
+        loop {
+            match try_open(settings).await {
+                Err(StoreError::Busy(_)) if Instant::now() < patience => tokio::time::sleep(START_PAUSE).await,
+                Err(StoreError::Unavailable(error)) => {
+                    let unavailable = StoreError::Unavailable(error);
+                    return Err(inaccessible(path).unwrap_or_else(|| unavailable.while_opening(|| target(path))));
+                }
+                result => return result.map_err(|error| error.while_opening(|| target(path))),
+            }
+        }
     }
 }
 
-async fn agree_on_topology(pool: &SqlitePool, wanted: Topology) -> Result<(), StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+async fn try_open(settings: &SqliteSettings) -> Result<Sqlite, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(&settings.path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT);
+    let mut connection = options.connect().await?;
+    prepare(&mut connection, settings.topology).await?;
+    let readers = options.clone().read_only(true);
+    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(readers).await?;
+    Ok(Sqlite {
+        path: settings.path.clone(),
+        writer: Arc::new(Writer::new(options, connection)),
+        readers,
+        topology: settings.topology,
+        health: Arc::new(WriteHealth::with_one_lock()),
+    })
+}
+
+/// Makes the schema and what it must hold, in one transaction: of processes that start together, one does it and the others
+/// wait for it.
+async fn prepare(connection: &mut SqliteConnection, topology: Topology) -> Result<(), StoreError> {
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    MIGRATOR.run_direct(None, &mut *tx, false).await?;
+    agree_on_topology(&mut tx, topology).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn agree_on_topology(tx: &mut SqliteConnection, wanted: Topology) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO topology (only_row, shards, lanes) VALUES (1, ?, ?) ON CONFLICT DO NOTHING")
         .bind(wanted.shards.get())
         .bind(wanted.lanes)
@@ -67,6 +104,19 @@ async fn agree_on_topology(pool: &SqlitePool, wanted: Topology) -> Result<(), St
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(shard.number()).execute(&mut *tx).await?;
         }
     }
-    tx.commit().await?;
     Ok(())
+}
+
+/// What the system says of a file that SQLite could not open; SQLite does not tell.
+fn inaccessible(path: &Path) -> Option<StoreError> {
+    let opened = File::options().read(true).append(true).create(true).open(path);
+    opened.err().map(|source| file_error(path, source))
+}
+
+fn file_error(path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::File { path: path.display().to_string(), source }
+}
+
+fn target(path: &Path) -> String {
+    format!("the SQLite file {}", path.display())
 }

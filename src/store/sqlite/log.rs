@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
+use super::writer::Writer;
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
@@ -86,20 +87,24 @@ pub(super) async fn checkpoints(pool: &SqlitePool) -> Result<Vec<Checkpoint>, St
 }
 
 /// See [`crate::store::Store::claim_checkpoints`].
-pub(super) async fn claim_checkpoints(pool: &SqlitePool, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+pub(super) async fn claim_checkpoints(writer: &Writer, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+    let mut writer = writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
     for shard in shards {
         let sql = "UPDATE relay_checkpoint SET owner = ? WHERE shard = ?";
         sqlx::query(sql).bind(owner).bind(shard.number()).execute(&mut *tx).await?;
     }
-    Ok(tx.commit().await?)
+    let committed = tx.commit().await;
+    writer.end(committed).await
 }
 
 /// See [`crate::store::Store::put_checkpoints`].
-pub(super) async fn put_checkpoints(pool: &SqlitePool, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+pub(super) async fn put_checkpoints(writer: &Writer, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+    let mut writer = writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
     let written = put(&mut tx, checkpoints).await?;
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    writer.end(committed).await?;
     Ok(written)
 }
 

@@ -1,41 +1,60 @@
 //! What must be done from time to time: old idempotency keys, versions of templates.
 
-use sqlx::SqlitePool;
-
+use super::writer::Writer;
 use crate::domain::{ProfileTemplate, Timestamp};
 use crate::store::{StoreError, document};
 
 /// Rows deleted at once, so that no delete keeps a batch waiting for long.
 const DELETE_CHUNK: u32 = 1_000;
 
-/// Drops idempotency keys used before a time.
-pub(super) async fn drop_keys(pool: &SqlitePool, before: Timestamp) -> Result<(), StoreError> {
+/// Drops idempotency keys used before a time. If the clock has jumped ahead while nobody called, the newest key shows it: `now` is
+/// then far after it, and no key is dropped that is hardly older than the newest.
+pub(super) async fn drop_keys(writer: &Writer, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM idempotency_key WHERE (caller, key) IN
-               (SELECT caller, key FROM idempotency_key WHERE used_at < ? LIMIT ?)";
+               (SELECT caller, key FROM idempotency_key
+                WHERE used_at < min(?1, (SELECT max(used_at) FROM idempotency_key) - ?2) LIMIT ?3)";
+    let kept_for = now.micros().saturating_sub(before.micros());
     loop {
-        let dropped = sqlx::query(sql).bind(before.micros()).bind(DELETE_CHUNK).execute(pool).await?;
+        let mut writer = writer.acquire().await?;
+        let drop_some = sqlx::query(sql).bind(before.micros()).bind(kept_for).bind(DELETE_CHUNK);
+        let dropped = drop_some.execute(&mut *writer).await?;
+        writer.release();
         if dropped.rows_affected() < u64::from(DELETE_CHUNK) {
             return Ok(());
         }
     }
 }
 
+/// Writes something that changes nothing.
+pub(super) async fn probe(writer: &Writer) -> Result<(), StoreError> {
+    let mut writer = writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
+    sqlx::query("UPDATE event_head SET next = next").execute(&mut *tx).await?;
+    let committed = tx.commit().await;
+    writer.end(committed).await
+}
+
 /// See [`crate::store::Store::put_template`].
 pub(super) async fn put_template(
-    pool: &SqlitePool,
+    writer: &Writer,
     template: &ProfileTemplate,
     now: Timestamp,
 ) -> Result<u32, StoreError> {
     let id = template.id.uuid();
     let document = document::write("profile_template", id, template)?;
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut writer = writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
     let newest: Option<(u32, String)> =
         sqlx::query_as("SELECT version, document FROM profile_template WHERE id = ? ORDER BY version DESC LIMIT 1")
             .bind(id)
             .fetch_optional(&mut *tx)
             .await?;
     let version = match newest {
-        Some((version, kept)) if kept == document => return Ok(version),
+        Some((version, kept)) if kept == document => {
+            tx.rollback().await?;
+            writer.release();
+            return Ok(version);
+        }
         Some((version, _)) => version + 1,
         None => 1,
     };
@@ -46,6 +65,7 @@ pub(super) async fn put_template(
         .bind(now.micros())
         .execute(&mut *tx)
         .await?;
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    writer.end(committed).await?;
     Ok(version)
 }

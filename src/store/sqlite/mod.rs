@@ -11,13 +11,16 @@ mod maintain;
 mod read;
 mod subject;
 mod topic;
+mod writer;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use super::health::{Verdict, WriteHealth};
 use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 use crate::domain::{
     CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
@@ -30,9 +33,10 @@ pub use connect::SqliteSettings;
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: PathBuf,
-    writer: SqlitePool,
+    writer: Arc<writer::Writer>,
     readers: SqlitePool,
     topology: Topology,
+    health: Arc<WriteHealth>,
 }
 
 #[async_trait]
@@ -42,7 +46,8 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-        commit::commit(self, batch).await
+        let attempt = self.health.attempt();
+        attempt.end(commit::commit(self, batch).await)
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
@@ -66,7 +71,7 @@ impl Store for Sqlite {
     }
 
     async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-        subject::import(self, subjects).await
+        self.health.note(subject::import(self, subjects).await)
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
@@ -94,11 +99,11 @@ impl Store for Sqlite {
     }
 
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
-        log::claim_checkpoints(&self.writer, shards, owner).await
+        self.health.note(log::claim_checkpoints(&self.writer, shards, owner).await)
     }
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-        log::put_checkpoints(&self.writer, checkpoints).await
+        self.health.note(log::put_checkpoints(&self.writer, checkpoints).await)
     }
 
     async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
@@ -106,24 +111,30 @@ impl Store for Sqlite {
     }
 
     async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
-        topic::bind(&self.writer, topic).await
+        self.health.note(topic::bind(&self.writer, topic).await)
     }
 
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
-        topic::rebind(&self.writer, topic, checkpoints).await
+        self.health.note(topic::rebind(&self.writer, topic, checkpoints).await)
     }
 
     async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
         lane_lock::take(&self.path, lane)
     }
 
-    async fn maintain(&self, _now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
-        maintain::drop_keys(&self.writer, keys_before).await
+    async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
+        maintain::drop_keys(&self.writer, now, keys_before).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
-        Ok(())
+        sqlx::query("SELECT shards FROM topology").execute(&self.readers).await?;
+        match self.health.verdict() {
+            Verdict::Healthy => Ok(()),
+            Verdict::Failed(why) => Err(StoreError::ReadOnly(why)),
+            Verdict::Probe => {
+                self.health.note(maintain::probe(&self.writer).await).inspect(|()| self.health.succeeded())
+            }
+        }
     }
 
     async fn close(&self) {

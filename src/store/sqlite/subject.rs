@@ -49,14 +49,20 @@ pub(super) async fn write(tx: &mut SqliteConnection, rows: &SubjectRows) -> Resu
 
 /// See [`crate::store::Store::import`].
 pub(super) async fn import(store: &Sqlite, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    let mut tx = store.writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut writer = store.writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
     let known = read(&mut tx, &Touched::by_import(subjects)).await?;
     let rows = match import_rows(subjects, known) {
         Ok(rows) => rows,
-        Err(refusal) => return Ok(Err(refusal)),
+        Err(refusal) => {
+            tx.rollback().await?;
+            writer.release();
+            return Ok(Err(refusal));
+        }
     };
     write(&mut tx, &rows).await?;
-    tx.commit().await.map_err(StoreError::OutcomeUnknown)?;
+    let committed = tx.commit().await;
+    writer.end(committed).await?;
     Ok(Ok(()))
 }
 

@@ -4,6 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::log;
+use super::writer::Writer;
 use crate::store::{Checkpoint, StoreError, TopicIdentity};
 
 /// See [`crate::store::Store::topic`].
@@ -13,35 +14,40 @@ pub(super) async fn get(pool: &SqlitePool) -> Result<Option<TopicIdentity>, Stor
 }
 
 /// See [`crate::store::Store::bind_topic`].
-pub(super) async fn bind(pool: &SqlitePool, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+pub(super) async fn bind(writer: &Writer, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
     let sql = "INSERT INTO relay_topic (only_row, topic, cluster, topic_id) VALUES (1, ?, ?, ?)
                ON CONFLICT (only_row) DO UPDATE
                SET cluster = iif(topic = excluded.topic, coalesce(cluster, excluded.cluster), cluster),
                    topic_id = iif(topic = excluded.topic, coalesce(topic_id, excluded.topic_id), topic_id)
                RETURNING topic, cluster, topic_id";
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut writer = writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
     let row = sqlx::query(sql).bind(&topic.topic).bind(&topic.cluster).bind(topic.topic_id).fetch_one(&mut *tx).await?;
     let bound = identity(&row)?;
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    writer.end(committed).await?;
     Ok(bound)
 }
 
 /// See [`crate::store::Store::rebind_topic`].
 pub(super) async fn rebind(
-    pool: &SqlitePool,
+    writer: &Writer,
     topic: &TopicIdentity,
     checkpoints: &[Checkpoint],
 ) -> Result<bool, StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut writer = writer.acquire().await?;
+    let mut tx = writer.begin_immediate().await?;
     if log::put(&mut tx, checkpoints).await? < checkpoints.len() {
         tx.rollback().await?;
+        writer.release();
         return Ok(false);
     }
     let sql = "INSERT INTO relay_topic (only_row, topic, cluster, topic_id) VALUES (1, ?, ?, ?)
                ON CONFLICT (only_row) DO UPDATE
                SET topic = excluded.topic, cluster = excluded.cluster, topic_id = excluded.topic_id";
     sqlx::query(sql).bind(&topic.topic).bind(&topic.cluster).bind(topic.topic_id).execute(&mut *tx).await?;
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    writer.end(committed).await?;
     Ok(true)
 }
 

@@ -1,9 +1,13 @@
 //! Opening a database, alone and beside others, and what is done in it from time to time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cmgate::clock::Clock;
 use cmgate::domain::Command;
 use cmgate::store::{LaneLock, Store, StoreError};
+use futures::future::join_all;
+use tokio::sync::Barrier;
 
 use super::place::{Place, carry_out, commit_one, read, topology, whole_log};
 use crate::commands::{TARGET, at, complete, creation, creation_at, fresh_card, request, start, under_key, wish};
@@ -89,34 +93,82 @@ async fn lock_when_free(store: &dyn Store, lane: u16) -> Box<dyn LaneLock> {
     tokio::time::timeout(PATIENCE, tries).await.expect("a dropped lock is freed")
 }
 
+/// Several processes that find nothing make one database, and each has its maintenance done.
+pub(super) async fn processes_can_start_together(place: &Place) {
+    for round in 0..8 {
+        let place = place.another().await;
+        let barrier = Arc::new(Barrier::new(4));
+        let starts = (0..4).map(|_| {
+            let (place, barrier) = (place.clone(), Arc::clone(&barrier));
+            tokio::spawn(async move {
+                barrier.wait().await;
+                let opened = place.open_with(topology(4, 2)).await;
+                barrier.wait().await;
+                let store = opened.map_err(|error| format!("opening: {error:?}"))?;
+                let maintained = store.maintain(at(0), at(-60)).await;
+                maintained.map(|()| store).map_err(|error| format!("maintenance: {error:?}"))
+            })
+        });
+        for started in join_all(starts).await {
+            let store = started.unwrap().unwrap_or_else(|error| panic!("round {round}: {error}"));
+            carry_out(&*store, creation(request(0))).await;
+        }
+    }
+}
+
+/// An attempt under a key at so many seconds.
+fn attempt(key: &str, seconds: i64) -> Command {
+    Command { now: at(seconds), ..under_key(key, 1, creation_at(seconds)) }
+}
+
+/// The clock of this machine as seconds of [`at`].
+fn seconds_now() -> i64 {
+    (Clock::System.now().micros() - at(0).micros()) / 1_000_000
+}
+
 pub(super) async fn maintenance_forgets_old_keys_only(place: &Place) {
     let store = place.open().await;
-    store.maintain(at(0), at(0)).await.unwrap();
-    let attempt = |key: &str, seconds| Command { now: at(seconds), ..under_key(key, 1, creation_at(seconds)) };
-    let (old, _) = carry_out(&*store, attempt("old", 0)).await;
-    let (young, _) = carry_out(&*store, attempt("young", 10)).await;
-    store.maintain(at(20), at(10)).await.unwrap();
+    // The clock of the server counts as well, so that these times must not be ahead of it.
+    let noon = seconds_now() - 3_600;
+    store.maintain(at(noon), at(noon)).await.unwrap();
+    let (old, _) = carry_out(&*store, attempt("old", noon)).await;
+    let (young, _) = carry_out(&*store, attempt("young", noon + 10)).await;
+    carry_out(&*store, attempt("newest", noon + 20)).await;
+    store.maintain(at(noon + 20), at(noon + 10)).await.unwrap();
 
-    let repeated = commit_one(&*store, attempt("young", 21)).await.unwrap();
+    let repeated = commit_one(&*store, attempt("young", noon + 21)).await.unwrap();
     assert_eq!((repeated.request, repeated.logged), (young, None));
-    let (again, _) = carry_out(&*store, attempt("old", 21)).await;
+    let (again, _) = carry_out(&*store, attempt("old", noon + 21)).await;
     assert_ne!(again.id, old.id);
     assert_eq!(read(&*store, old.id).await, *old);
     whole_log(&*store).await;
+}
+
+pub(super) async fn a_clock_that_is_ahead_forgets_no_keys(place: &Place) {
+    const DAY: i64 = 24 * 3_600;
+    let store = place.open().await;
+    let now = seconds_now();
+    let (created, _) = carry_out(&*store, attempt("once", now - 60)).await;
+    for ahead in [DAY + 3_600, 400 * DAY] {
+        store.maintain(at(now + ahead), at(now + ahead - DAY)).await.unwrap();
+        let repeated = commit_one(&*store, attempt("once", now)).await.unwrap();
+        assert_eq!((repeated.request, repeated.logged), (created.clone(), None), "{ahead} seconds ahead");
+    }
 }
 
 /// Whatever kept the first maintenance from being done, it can be made up for, for this day and the next.
 pub(super) async fn maintenance_can_begin_after_the_first_events(place: &Place) {
     const DAY: i64 = 24 * 3_600;
     let store = place.open().await;
-    let (before, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
+    let noon = seconds_now() - 3 * DAY;
+    let (before, _) = carry_out(&*store, attempt("once", noon)).await;
     for days in [0, 1] {
-        store.maintain(at(days * DAY), at(-DAY)).await.unwrap();
-        carry_out(&*store, creation_at(days * DAY + 60)).await;
+        store.maintain(at(noon + days * DAY), at(noon - DAY)).await.unwrap();
+        carry_out(&*store, attempt(&format!("day-{days}"), noon + days * DAY + 60)).await;
     }
     assert_eq!(whole_log(&*store).await.len(), 3);
-    store.maintain(at(2 * DAY), at(DAY)).await.unwrap();
-    let (again, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
+    store.maintain(at(noon + 2 * DAY), at(noon + DAY)).await.unwrap();
+    let (again, _) = carry_out(&*store, attempt("once", noon)).await;
     assert_ne!(again.id, before.id, "old keys were forgotten");
 }
 

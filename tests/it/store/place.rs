@@ -15,18 +15,27 @@ use crate::services::{Database, DatabaseFile};
 const CONNECTIONS: u32 = 6;
 
 /// An empty database of one test.
+#[derive(Clone)]
 pub(crate) enum Place {
-    Postgres(Database),
-    Sqlite(DatabaseFile),
+    Postgres(Arc<Database>),
+    Sqlite(Arc<DatabaseFile>),
 }
 
 impl Place {
     pub(crate) async fn postgres() -> Self {
-        Self::Postgres(Database::create().await)
+        Self::Postgres(Arc::new(Database::create().await))
     }
 
     pub(crate) fn sqlite() -> Self {
-        Self::Sqlite(DatabaseFile::create())
+        Self::Sqlite(Arc::new(DatabaseFile::create()))
+    }
+
+    /// Another one of the same kind.
+    pub(crate) async fn another(&self) -> Self {
+        match self {
+            Self::Postgres(_) => Self::postgres().await,
+            Self::Sqlite(_) => Self::sqlite(),
+        }
     }
 
     /// Opens it as a process would at its start.

@@ -1,0 +1,129 @@
+//! What the store needs from time to time, by a clock that a jump of the machine's clock does not move.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::MissedTickBehavior;
+
+use crate::clock::Clock;
+use crate::domain::Timestamp;
+use crate::store::Store;
+use crate::telemetry::error_chain;
+
+/// How often the store is maintained.
+const INTERVAL: Duration = Duration::from_mins(10);
+
+/// How far the clock may run ahead of the time that has passed before that counts as a jump.
+const DRIFT: Duration = Duration::from_mins(1);
+
+/// The maintenance of a store.
+pub(super) struct Upkeep {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    keep_keys: Duration,
+    steady: Steady,
+}
+
+impl Upkeep {
+    /// Maintains a store that keeps idempotency keys for so long.
+    pub(super) fn new(store: Arc<dyn Store>, clock: Clock, keep_keys: Duration) -> Self {
+        let steady = Steady { reading: clock.now(), at: Instant::now(), jumped: None };
+        Self { store, clock, keep_keys, steady }
+    }
+
+    /// Maintains the store once. Nothing here has to succeed at once: without a partition of its own, a day's events go into the
+    /// default one.
+    pub(super) async fn maintain(&mut self) {
+        let now = self.steady.now(self.clock.now(), Instant::now(), self.keep_keys);
+        let keys_before = minus(now, self.keep_keys);
+        if let Err(error) = self.store.maintain(now, keys_before).await {
+            tracing::warn!(error = error_chain(&error), "the database could not be maintained; trying again later");
+        }
+    }
+
+    /// Maintains the store for ever. The first time is due after an interval, since the start maintains it once.
+    pub(super) async fn keep_going(mut self) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            self.maintain().await;
+        }
+    }
+}
+
+/// A clock that follows the time that passes. A clock that is set ahead would otherwise end the life of all idempotency keys at once.
+struct Steady {
+    /// What the clock read at an instant.
+    reading: Timestamp,
+    at: Instant,
+    /// When the clock was first seen ahead of the time that has passed since.
+    jumped: Option<Instant>,
+}
+
+impl Steady {
+    /// The time, given what the clock reads at an instant. A jump ahead is followed once it has lasted for `keep`: every key that was in
+    /// use before it is over by then.
+    fn now(&mut self, reading: Timestamp, at: Instant, keep: Duration) -> Timestamp {
+        let steady = plus(self.reading, at.saturating_duration_since(self.at));
+        if reading <= plus(steady, DRIFT) {
+            self.jumped = None;
+        } else if at.saturating_duration_since(*self.jumped.get_or_insert(at)) < keep {
+            return steady;
+        }
+        *self = Self { reading, at, jumped: None };
+        reading
+    }
+}
+
+fn plus(time: Timestamp, duration: Duration) -> Timestamp {
+    shifted(time, time.micros().saturating_add(micros(duration)))
+}
+
+fn minus(time: Timestamp, duration: Duration) -> Timestamp {
+    shifted(time, time.micros().saturating_sub(micros(duration)))
+}
+
+/// Another time, or the same if the other is none.
+fn shifted(time: Timestamp, micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros).unwrap_or(time)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const KEEP: Duration = Duration::from_hours(24);
+
+    #[test]
+    fn a_jump_ahead_is_followed_when_it_has_lasted_as_long_as_keys_live() {
+        let (start, at) = (Timestamp::from_micros(1_788_264_000_000_000).unwrap(), Instant::now());
+        let mut steady = Steady { reading: start, at, jumped: None };
+        assert_eq!(steady.now(plus(start, HOUR), at + HOUR, KEEP), plus(start, HOUR));
+        // Some seconds of drift are no jump, nor is a clock that is set back.
+        let drifted = plus(start, HOUR * 2 + Duration::from_secs(5));
+        assert_eq!(steady.now(drifted, at + HOUR * 2, KEEP), drifted);
+        assert_eq!(steady.now(start, at + HOUR * 3, KEEP), start);
+
+        for hours in 4..28 {
+            let ahead = plus(start, KEEP + HOUR * hours);
+            assert_eq!(steady.now(ahead, at + HOUR * hours, KEEP), plus(start, HOUR * (hours - 3)), "{hours}");
+        }
+        let ahead = plus(start, KEEP + HOUR * 28);
+        assert_eq!(steady.now(ahead, at + HOUR * 28, KEEP), ahead);
+    }
+
+    #[test]
+    fn a_jump_that_is_taken_back_was_none() {
+        let (start, at) = (Timestamp::from_micros(1_788_264_000_000_000).unwrap(), Instant::now());
+        let mut steady = Steady { reading: start, at, jumped: None };
+        assert_eq!(steady.now(plus(start, KEEP), at + HOUR, KEEP), plus(start, HOUR));
+        assert_eq!(steady.now(plus(start, HOUR * 30), at + HOUR * 30, KEEP), plus(start, HOUR * 30));
+    }
+}

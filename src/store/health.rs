@@ -1,0 +1,161 @@
+//! Whether a store can write, as far as its last writes show: the last failure is remembered until a write succeeds.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Reply, StoreError};
+
+/// How long a failed write counts without another look: a probe is small, and can succeed where a real write finds no room.
+const HOLD: Duration = Duration::from_secs(2);
+
+/// The last failed write, if no write has succeeded since.
+#[derive(Debug)]
+pub(super) struct WriteHealth {
+    last: Mutex<Option<Failed>>,
+    /// Whether a lock that was not obtained counts: where one lock covers the whole database, nothing can be written without it.
+    counts_busy: bool,
+}
+
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    why: String,
+}
+
+/// A batch that is being committed. If it is given up before it ends, that counts as a failure.
+pub(super) struct Attempt<'h> {
+    health: &'h WriteHealth,
+    is_open: bool,
+}
+
+/// What is to be done to find out whether a store can write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing: no write has failed.
+    Healthy,
+    /// A write failed a moment ago, for this reason.
+    Failed(String),
+    /// A write failed a while ago: try one that changes nothing.
+    Probe,
+}
+
+impl WriteHealth {
+    /// Of a database whose rows have locks of their own.
+    pub(super) fn with_row_locks() -> Self {
+        Self { last: Mutex::default(), counts_busy: false }
+    }
+
+    /// Of a database that has one lock.
+    pub(super) fn with_one_lock() -> Self {
+        Self { last: Mutex::default(), counts_busy: true }
+    }
+
+    /// Begins to watch the commit of a batch.
+    pub(super) fn attempt(&self) -> Attempt<'_> {
+        Attempt { health: self, is_open: true }
+    }
+
+    /// A write went through.
+    pub(super) fn succeeded(&self) {
+        *self.lock() = None;
+    }
+
+    /// A write failed for a reason that lies in the database.
+    pub(super) fn failed(&self, error: &dyn std::error::Error) {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        let why: Vec<String> = causes.map(ToString::to_string).collect();
+        self.remember(why.join(": "));
+    }
+
+    /// Takes note of a write of the store's own data.
+    pub(super) fn note<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &outcome
+            && error.is_transient()
+            && (self.counts_busy || !matches!(error, StoreError::Busy(_)))
+        {
+            self.failed(error);
+        }
+        outcome
+    }
+
+    /// What the last write says.
+    pub(super) fn verdict(&self) -> Verdict {
+        match &*self.lock() {
+            None => Verdict::Healthy,
+            Some(failed) if failed.at.elapsed() < HOLD => Verdict::Failed(failed.why.clone()),
+            Some(_) => Verdict::Probe,
+        }
+    }
+
+    fn remember(&self, why: String) {
+        *self.lock() = Some(Failed { at: Instant::now(), why });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Failed>> {
+        // The value is whole between any two statements.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attempt<'_> {
+    /// Ends the attempt with what came of it. A batch that wrote nothing says nothing.
+    pub(super) fn end(mut self, outcome: Result<Vec<Reply>, StoreError>) -> Result<Vec<Reply>, StoreError> {
+        self.is_open = false;
+        if let Ok(replies) = &outcome {
+            let has_written = |reply: &Reply| reply.as_ref().is_ok_and(|applied| applied.logged.is_some());
+            if replies.iter().any(has_written) {
+                self.health.succeeded();
+            }
+        }
+        self.health.note(outcome)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.health.remember("a commit was not answered in time".to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> StoreError {
+        StoreError::Unavailable(sqlx::Error::Protocol("disk full".to_owned()))
+    }
+
+    #[test]
+    fn a_failed_write_is_remembered_until_one_succeeds() {
+        let health = WriteHealth::with_row_locks();
+        assert_eq!(health.verdict(), Verdict::Healthy);
+        assert!(health.attempt().end(Err(full())).is_err());
+        let Verdict::Failed(why) = health.verdict() else { panic!("{health:?}") };
+        assert!(why.ends_with("disk full"), "{why}");
+        assert!(health.attempt().end(Ok(Vec::new())).is_ok());
+        assert_ne!(health.verdict(), Verdict::Healthy, "a batch that wrote nothing says nothing");
+        health.succeeded();
+        assert_eq!(health.verdict(), Verdict::Healthy);
+    }
+
+    #[test]
+    fn a_commit_that_is_given_up_counts_as_failed() {
+        let health = WriteHealth::with_row_locks();
+        drop(health.attempt());
+        assert!(matches!(health.verdict(), Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn what_one_caller_or_a_lock_causes_does_not_count() {
+        let health = WriteHealth::with_row_locks();
+        for error in [StoreError::Refused(sqlx::Error::RowNotFound), StoreError::Busy(sqlx::Error::PoolTimedOut)] {
+            assert!(health.attempt().end(Err(error)).is_err());
+            assert_eq!(health.verdict(), Verdict::Healthy);
+        }
+        let health = WriteHealth::with_one_lock();
+        assert!(health.attempt().end(Err(StoreError::Busy(sqlx::Error::PoolTimedOut))).is_err());
+        assert_ne!(health.verdict(), Verdict::Healthy);
+    }
+}

@@ -1,0 +1,153 @@
+//! What Postgres sets limits to: who waits for a lock holds up nobody else, and what a database is set to otherwise is overruled or
+//! refused.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cmgate::domain::{Comment, Item, Lineage, SmartcardId, Standing, Subject, TemplateRef};
+use cmgate::store::{Postgres, PostgresSettings, StoreError};
+use futures::future::join_all;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use uuid::Uuid;
+
+use super::place::{Place, carry_out, read, topology};
+use crate::client::{PATIENCE, wait_until};
+use crate::commands::{TARGET, TEMPLATE, at, creation, needing, request, template};
+use crate::services::postgres;
+
+fn card(number: u128) -> Subject {
+    Subject {
+        item: Item::Smartcard { id: SmartcardId::new(Uuid::from_u128(number)), profile: None, card: None },
+        owner: TARGET,
+        template: TemplateRef { id: TEMPLATE, version: 1 },
+        standing: Standing::Active,
+        lineage: Lineage::First,
+        comment: Comment::default(),
+    }
+}
+
+/// More imports than there are connections of any kind wait for one row, and the relay reads on.
+#[tokio::test(flavor = "multi_thread")]
+async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
+    let place = Place::postgres().await;
+    let store = place.open().await;
+    assert_eq!(store.import(&[card(1)]).await.unwrap(), Ok(()));
+    let (created, event) = carry_out(&*store, creation(request(0))).await;
+    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+    let mut tx = stranger.begin().await.unwrap();
+    sqlx::query("SELECT FROM subject FOR UPDATE").execute(&mut *tx).await.unwrap();
+
+    let imports: Vec<_> = (0..12)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.import(&[card(1)]).await })
+        })
+        .collect();
+    wait_until("imports wait for the row", async || waiting(&place).await > 0).await;
+    for _ in 0..20 {
+        let read = async {
+            store.heads().await.unwrap();
+            store.checkpoints().await.unwrap();
+            store.read_log(event.shard, event.position, 10).await.unwrap();
+        };
+        // The relay gives up its connection after less than this.
+        tokio::time::timeout(Duration::from_secs(2), read).await.expect("the relay waits for no import");
+        carry_out(&*store, creation(request(0))).await;
+    }
+    let outcomes = tokio::time::timeout(PATIENCE, join_all(imports)).await.expect("no import waits for ever");
+    for outcome in outcomes {
+        let outcome = outcome.unwrap();
+        assert!(matches!(outcome, Err(StoreError::Busy(_))), "{outcome:?}");
+    }
+    tx.rollback().await.unwrap();
+    assert_eq!(store.import(&[card(1)]).await.unwrap(), Ok(()));
+    assert_eq!(read(&*store, created.id).await, *created);
+}
+
+/// A template or a partition that waits for a lock is given up, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn upkeep_that_waits_for_a_lock_is_given_up() {
+    let place = Place::postgres().await;
+    let store = place.open().await;
+    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+    let mut tx = stranger.begin().await.unwrap();
+    sqlx::query("LOCK TABLE profile_template, idempotency_key IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let given_up = async {
+        let refused = store.put_template(&template(needing(0)), at(0)).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Busy(_)), "{refused:?}");
+        let refused = store.maintain(at(0), at(-60)).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Busy(_)), "{refused:?}");
+    };
+    tokio::time::timeout(PATIENCE, given_up).await.expect("nothing waits for ever");
+    tx.rollback().await.unwrap();
+    assert_eq!(store.put_template(&template(needing(0)), at(0)).await.unwrap(), 1);
+    store.maintain(at(0), at(-60)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_with_another_isolation_is_used_all_the_same() {
+    for isolation in ["repeatable read", "serializable"] {
+        let place = Place::postgres().await;
+        alter(&place, &format!("default_transaction_isolation = '{isolation}'")).await;
+        super::races::batches_over_the_same_requests_all_come_through(&place).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_with_another_encoding_is_refused() {
+    let name = format!("cmgate_{}", Uuid::new_v4().simple());
+    let mut server = PgConnection::connect(&postgres()).await.unwrap();
+    let mut run = async |sql: String| sqlx::query(AssertSqlSafe(sql)).execute(&mut server).await.map(|_| ());
+    run(format!("CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"))
+        .await
+        .unwrap();
+    let url = PgConnectOptions::from_str(&postgres()).unwrap().database(&name).to_url_lossy().to_string();
+    let settings = PostgresSettings { url, max_connections: 2, relay_connections: 2, topology: topology(4, 2) };
+    let refused = Postgres::connect(&settings).await.err();
+    run(format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    let Some(StoreError::Unfit(sentence)) = refused else { panic!("{refused:?}") };
+    assert_eq!(sentence, "the encoding of the database must be UTF8; it is LATIN1");
+}
+
+/// A store whose last write failed, or whose server takes none, is not ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_writes_is_told_apart() {
+    let place = Place::postgres().await;
+    let store = place.open().await;
+    store.ping().await.unwrap();
+    alter(&place, "default_transaction_read_only = on").await;
+    wait_until("the store says that it cannot write", async || {
+        matches!(store.ping().await, Err(StoreError::ReadOnly(_)))
+    })
+    .await;
+    let refused = store.commit(&[creation(request(0))]).await.unwrap_err();
+    assert!(refused.is_transient(), "{refused:?}");
+    alter(&place, "default_transaction_read_only = off").await;
+    wait_until("the store is ready", async || store.ping().await.is_ok()).await;
+    carry_out(&*store, creation(request(0))).await;
+}
+
+/// How many sessions wait for a lock.
+async fn waiting(place: &Place) -> i64 {
+    let mut connection = PgConnection::connect(&place.url()).await.unwrap();
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+}
+
+/// Sets what the sessions of a database begin with, and ends those that there are.
+async fn alter(place: &Place, setting: &str) {
+    let options = PgConnectOptions::from_str(&place.url()).unwrap();
+    let name = options.get_database().unwrap();
+    let mut server = PgConnection::connect(&postgres()).await.unwrap();
+    for sql in [
+        format!("ALTER DATABASE {name} SET {setting}"),
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
+    ] {
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut server).await.unwrap();
+    }
+}
