@@ -1,12 +1,19 @@
 //! Errors: rich ones in gRPC, the words of the framework in REST, and the limits of both.
 
+use std::net::SocketAddr;
+
 use cmgate::contract::v1::batch_create_result::Result as MemberResult;
 use cmgate::contract::v1::{
     BatchCreateRequestsRequest, CompleteRequestRequest, Credential, DataItem, DenyRequestRequest, FailRequestRequest,
     GetRequestRequest, RequestDraft, RequestStatus, RequestType, StartRequestRequest,
 };
 use futures::future::join_all;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
+use tokio::net::TcpStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
@@ -145,7 +152,7 @@ async fn what_is_not_offered_is_told_in_the_shape_of_its_transport() {
     let error = grpc.unary(tonic::Request::new(GetRequestRequest::default()), path, codec).await.unwrap_err();
     assert_told(&error, Code::Unimplemented, "UNIMPLEMENTED");
 
-    for path in ["/", "/CertificateManagement/api/v2.0/requests", "/cmgate.v1.RequestService/GetRequest"] {
+    for path in ["/", "/CertificateManagement/api/v2.0/requests", "/cmgate.v1.RequestService"] {
         let answer = api.http.get(path).await;
         let address = format!("http://{}{path}", api.instance.public);
         let expected = format!("No HTTP resource was found that matches the request URI '{address}'.");
@@ -228,23 +235,68 @@ async fn a_request_that_could_not_be_ended_is_refused_with_the_field_to_shorten(
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grpc_call_over_http_1_or_by_another_method_than_post_does_nothing() {
+    let api = Api::start();
+    let frame = frame(&creation(enrollment(CARDS)));
+    let path = "/cmgate.v1.RequestService/CreateRequest";
+    for (method, content_type, status) in [
+        ("GET", "application/grpc", 505),
+        ("POST", "application/grpc", 505),
+        ("POST", "application/grpc+json", 505),
+        ("POST", "application/grpc-web+proto", 415),
+        ("POST", "application/json", 415),
+        ("PUT", "application/json", 405),
+    ] {
+        let answer = api.http.send(method, path, &[("Content-Type", content_type)], &frame).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.json()["Message"].as_str().unwrap().contains("gRPC") || status == 505, "{answer:?}");
+    }
+    let answer = send_http2(api.instance.public, "GET", path, &[("Content-Type", "application/grpc")], &frame).await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"POST".parse().unwrap()));
+    assert_eq!(printed_events(&api.place, &[]).len(), 0);
+}
+
 /// Sent without a client of gRPC, which would watch the deadline itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_whose_deadline_has_passed_changes_nothing() {
     let api = Api::start();
-    let message = creation(enrollment(CARDS)).encode_to_vec();
-    let frame = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()], message.as_slice()].concat();
-    // Every byte of it is ASCII.
-    let frame = String::from_utf8(frame).unwrap();
+    let frame = frame(&creation(enrollment(CARDS)));
     let headers = [("Content-Type", "application/grpc"), ("TE", "trailers"), ("grpc-timeout", "1n")];
     let path = "/cmgate.v1.RequestService/CreateRequest";
-    let answer = api.http.send("POST", path, &headers, &frame).await;
-    let status = Status::from_header_map(&answer.headers).unwrap();
+    let answer = send_http2(api.instance.public, "POST", path, &headers, &frame).await;
+    let status = Status::from_header_map(answer.headers()).unwrap();
     assert_told(&status, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     // The same frame in time.
-    let answer = api.http.send("POST", path, &headers[..2], &frame).await;
-    assert!(Status::from_header_map(&answer.headers).is_none(), "{answer:?}");
+    let answer = send_http2(api.instance.public, "POST", path, &headers[..2], &frame).await;
+    assert!(Status::from_header_map(answer.headers()).is_none(), "{answer:?}");
+    answer.into_body().collect().await.unwrap();
     assert_eq!(printed_events(&api.place, &[]).len(), 1);
+}
+
+/// A message as it travels; every byte of it is ASCII.
+fn frame(message: &impl Message) -> String {
+    let message = message.encode_to_vec();
+    let frame = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()], message.as_slice()].concat();
+    String::from_utf8(frame).unwrap()
+}
+
+/// Sends a request over HTTP/2 by a client that knows nothing of gRPC.
+async fn send_http2(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response<Incoming> {
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    sender.send_request(request.body(body.to_owned()).unwrap()).await.unwrap()
 }
 
 /// Calls for which there is no room are refused with the time to come back, and nothing of them is kept.

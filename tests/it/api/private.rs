@@ -24,6 +24,8 @@ async fn health_and_reflection_are_served_beside_the_requests() {
         assert_eq!(health.check(check(service)).await.unwrap().into_inner().status(), ServingStatus::Serving);
     }
     assert_eq!(health.check(check("cmgate.v2.RequestService")).await.unwrap_err().code(), Code::NotFound);
+    let mut watched = health.watch(check("cmgate.v2.RequestService")).await.unwrap().into_inner();
+    assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
 
     let mut reflection = ServerReflectionClient::new(channel(api.instance.public));
     let ask = |question| ServerReflectionRequest { host: String::new(), message_request: Some(question) };
