@@ -2,8 +2,8 @@
 
 use super::{Action, CancelReason, Command, FailReason, Request, State};
 
-/// Whether the caller ended the request with this very step already. A caller whose answer was lost can then ask again. A
-/// comment or a credential that the command leaves out is not compared.
+/// Whether the caller has already ended the request with this step. A caller that missed the answer can then safely retry. A
+/// comment or credential that the command omits is not compared.
 pub(super) fn repeats_conclusion(command: &Command, current: &Request) -> bool {
     let Some(conclusion) = current.state.conclusion() else { return false };
     let comment = match (&command.action, &current.state) {

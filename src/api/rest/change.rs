@@ -28,8 +28,8 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
     }
 }
 
-/// The step by the status that it leads to. `Abandoned` is no status and has no number: the request ends as failed, and 9
-/// could as well mean an error. What a completed request made is known from its execution, and never said here.
+/// The step that leads to a status. `Abandoned` is not a status and has no number: an abandoned request is failed, but 9 could
+/// also mean an error. The body never says what a completed request produced; that is known from its execution.
 fn leading_to(status: &str) -> Option<Action> {
     let comment = Comment::default();
     if numbers::is_status(status, Status::Completed) {

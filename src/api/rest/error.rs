@@ -48,9 +48,9 @@ pub(super) enum Failure {
     Elsewhere(Elsewhere),
     /// The body is of a media type that is not read.
     WrongMediaType(String),
-    /// The body is compressed, in these codings.
+    /// The body has these content codings.
     Compressed(String),
-    /// `If-Match` has a tag that matches no version; why.
+    /// `If-Match` has a tag that matches no version, for this reason.
     NeverMatches(&'static str),
     /// The body is longer than so many bytes.
     BodyTooLong(usize),

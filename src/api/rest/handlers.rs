@@ -13,8 +13,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 
 use super::body::{BODY, Violations, draft};
+use super::caching::IfNoneMatch;
 use super::error::{Failure, JSON};
-use super::freshness::Known;
 use super::headers::Expected;
 use super::json::Value;
 use super::path::{ROOT, Resource, address, resource};
@@ -59,9 +59,9 @@ pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Bo
         return Failure::Early(StatusCode::UNAUTHORIZED, message).respond(None);
     };
     let correlation = call.correlation;
-    let known = Known::of(&request);
+    let if_none_match = IfNoneMatch::of(&request);
     let answered = facade.dispatch(call, request).await;
-    answered.map_or_else(|failure| failure.respond(Some(correlation)), |response| known.spare(response))
+    answered.map_or_else(|failure| failure.respond(Some(correlation)), |response| if_none_match.apply(response))
 }
 
 impl Facade {
@@ -108,8 +108,8 @@ impl Facade {
     async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
         let Received { body, key, violations, .. } = self.receive(call, request).await?;
         let draft = draft(&body, violations)?;
-        let created = self.service.create(call, draft, key).await?;
-        Ok(created_at(&format!("api/v1.0/requests/{}", created.id)))
+        let request = self.service.create(call, draft, key).await?;
+        Ok(created(&format!("api/v1.0/requests/{}", request.id)))
     }
 
     async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
@@ -180,7 +180,7 @@ impl Facade {
 
     /// Reads the JSON of a body.
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
-        text::plain(headers).map_err(Failure::Compressed)?;
+        text::check_uncompressed(headers).map_err(Failure::Compressed)?;
         let encoding = text::encoding(headers).map_err(Failure::WrongMediaType)?;
         let body = self.collect(body).await?;
         let body = text::decode(&body, encoding).ok_or_else(|| match encoding {
@@ -215,11 +215,11 @@ pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, Failure> {
     if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
 }
 
-/// The answer to a call that created what stands at this address, which MIM CM told in the body: relative, and without the
-/// first segment of the path. `Location` has the whole path.
-pub(super) fn created_at(address: &str) -> Response {
+/// 201 with the address of what was created. As in MIM CM, the body lacks the first segment of the path; `Location` has the
+/// whole path.
+pub(super) fn created(address: &str) -> Response {
     let mut response = answer_with(StatusCode::CREATED, &address);
-    // An address is the name of a collection and a GUID: nothing in it needs an escape.
+    // An address is the name of a collection and a GUID, so nothing in it needs an escape.
     if let Ok(location) = format!("{ROOT}{address}").try_into() {
         response.headers_mut().insert(LOCATION, location);
     }

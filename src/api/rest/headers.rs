@@ -10,19 +10,19 @@ use crate::service::Call;
 /// Header with the key under which a call acts once.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// What a call expects of the version that it finds.
+/// What `If-Match` requires of the current version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// Nothing.
+    /// Any version.
     Any,
     /// This version.
     Version(Version),
-    /// A tag that no version has; why.
+    /// A tag that matches no version, with the reason.
     Never(&'static str),
 }
 
 impl Expected {
-    /// The version to act on, if it matters.
+    /// The version to act on; `None` for any.
     ///
     /// # Errors
     /// [`Failure::NeverMatches`].
@@ -73,7 +73,7 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Expected, Refusal> {
     Ok(expected.unwrap_or(Expected::Never("If-Match has an entity tag that is not an ETag of this service")))
 }
 
-/// Checks that a call that writes does not depend on a tag that the request must not have.
+/// Checks that a change has no `If-None-Match`, which the service cannot honour for changes.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] naming the header.

@@ -44,17 +44,16 @@ fn items(elements: &[Value], violations: &mut Violations) -> Vec<DataItem> {
         let pairs = match element {
             _ if index >= DataItem::MAX_ITEMS => None,
             Value::Object(members) => {
-                ids.extend(metadata::id(members));
-                let data = metadata::data(members);
-                match metadata::reference(members).filter(|_| data.is_empty()) {
-                    // The item is in the list already.
-                    Some(reference) if ids.contains(reference) => continue,
-                    Some(_) => {
-                        violations.add(format!("{field}.$ref"), "must be the $id of an item before it");
-                        continue;
+                let data = metadata::data_members(members);
+                if let Some(reference) = metadata::reference(members).filter(|_| data.is_empty()) {
+                    // The element repeats an earlier one, so it adds no item.
+                    if !ids.contains(reference) {
+                        violations.add(format!("{field}.$ref"), "must be the $id of an earlier element");
                     }
-                    None => pairs(&data),
+                    continue;
                 }
+                ids.extend(metadata::id(members));
+                pairs(&data)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 violations.add(field, "must be an object");
@@ -70,8 +69,8 @@ fn items(elements: &[Value], violations: &mut Violations) -> Vec<DataItem> {
     items
 }
 
-/// The names and values that an object holds; `None` if it has more members than there may be items. Of equal names the
-/// last one counts.
+/// The names and values in an object; `None` if it has more members than a request may have items. The last of equal names
+/// counts.
 fn pairs<'a>(members: &[(&str, &'a Value)]) -> Option<Vec<(Option<String>, &'a Value)>> {
     if let Some((name, value)) = as_named_value(members) {
         return Some(vec![(text_of(name), value)]);
@@ -84,8 +83,8 @@ fn pairs<'a>(members: &[(&str, &'a Value)]) -> Option<Vec<(Option<String>, &'a V
     Some(kept.map(|(_, (name, value))| (Some((*name).to_owned()), *value)).collect())
 }
 
-/// An item as an object of its own: `{"Name": ..., "Value": ...}` as in the answers, `Key` for `Name` in a pair of .NET, and
-/// whatever its class has besides. A lone `{"name": "pavle"}` is an item called `name`.
+/// The name and value of an object that is one item, whatever other members it has: `{"Name": ..., "Value": ...}` as in the
+/// answers, or `{"Key": ..., "Value": ...}` as .NET serialises a pair. A lone `{"name": "pavle"}` is an item called `name`.
 fn as_named_value<'a>(members: &[(&str, &'a Value)]) -> Option<(&'a Value, &'a Value)> {
     let last = |wanted| members.iter().rfind(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value);
     Some((last("name").or_else(|| last("key"))?, last("value")?))

@@ -2,7 +2,7 @@
 //!
 //! Beyond RFC 8259 it takes comments, single and typographic quotes, names without quotes, a comma after the last
 //! member, control characters in strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every
-//! JSON text keeps its meaning, less the metadata of .NET (`metadata`).
+//! JSON text keeps its meaning, except that metadata of .NET is removed.
 
 #[cfg(test)]
 mod tests;
@@ -116,7 +116,7 @@ impl Reader<'_> {
             members.push((name, self.value()?));
             self.separator('}')?;
         }
-        Ok(metadata::without(members))
+        Ok(metadata::strip(members))
     }
 
     /// Takes the comma after a member; the last one may go without.

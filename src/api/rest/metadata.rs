@@ -1,17 +1,17 @@
-//! Members that serialisers of .NET add to objects: Json.NET for types and references, `DataContractJsonSerializer` and
-//! `JavaScriptSerializer` for types. They are never data.
+//! Metadata that serialisers of .NET add to JSON objects: types and references by Json.NET, types by
+//! `DataContractJsonSerializer` and `JavaScriptSerializer`. It is never data.
 
 use super::json::Value;
 
-/// Names that tell the type of an object; nothing here needs it.
+/// Members that name the type of an object, which the facade does not need.
 const TYPES: [&str; 2] = ["$type", "__type"];
-/// Names of the members that number an object and refer to one.
+/// Members that give an object an id and refer to such an object.
 const REFERENCES: [&str; 2] = ["$id", "$ref"];
-/// Names of the members that hold what a wrapper stands for: the elements of a collection, or a single value.
+/// Members that hold the content of a wrapper: the elements of a collection, or a single value.
 const CONTENTS: [&str; 2] = ["$values", "$value"];
 
-/// What an object with these members stands for: its contents if it is a wrapper, otherwise the object without its type.
-pub(super) fn without(mut members: Vec<(String, Value)>) -> Value {
+/// The value that an object stands for: the content of a wrapper, otherwise the object without its type.
+pub(super) fn strip(mut members: Vec<(String, Value)>) -> Value {
     let is_wrapper = members.iter().all(|(name, _)| is_metadata(name));
     let contents = members.iter().rposition(|(name, _)| CONTENTS.contains(&name.as_str()));
     if let Some(place) = contents.filter(|_| is_wrapper) {
@@ -21,18 +21,18 @@ pub(super) fn without(mut members: Vec<(String, Value)>) -> Value {
     Value::Object(members)
 }
 
-/// The members that are data.
-pub(super) fn data(members: &[(String, Value)]) -> Vec<(&str, &Value)> {
+/// The members of a stripped object that are data.
+pub(super) fn data_members(members: &[(String, Value)]) -> Vec<(&str, &Value)> {
     let data = members.iter().filter(|(name, _)| !REFERENCES.contains(&name.as_str()));
     data.map(|(name, value)| (name.as_str(), value)).collect()
 }
 
-/// The number of an object that can be referred to.
+/// The id by which other objects refer to this one.
 pub(super) fn id(members: &[(String, Value)]) -> Option<&str> {
     text(members, "$id")
 }
 
-/// The number of the object that this one stands for.
+/// The id of the object that this one refers to.
 pub(super) fn reference(members: &[(String, Value)]) -> Option<&str> {
     text(members, "$ref")
 }

@@ -6,10 +6,10 @@
 
 mod binding;
 mod body;
+mod caching;
 mod change;
 mod elsewhere;
 mod error;
-mod freshness;
 mod guid;
 mod handlers;
 mod headers;
@@ -33,8 +33,8 @@ use axum::Router;
 
 use crate::service::Service;
 
+pub use caching::complete;
 pub use error::{refusal, refusal_with};
-pub use freshness::complete;
 pub use path::route;
 
 /// How the facade behaves.

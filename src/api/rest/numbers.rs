@@ -181,8 +181,8 @@ pub(super) fn read_profile_status(text: &str) -> Option<ProfileStatus> {
     read_status(text).filter(|_| is_name).map(|_| ProfileStatus::OfRequests)
 }
 
-/// Where a card may be said to stand, by its name in any case, or by its number where the documents show it: what is 4 and 5
-/// here may be each other's number there, and who disables a card cannot take that back.
+/// A status that a caller may give to a card, by its name in any case or by a number that the documents show. The numbers 4
+/// and 5 are not documented and could be swapped in MIM CM, and a disabled card cannot be reactivated.
 pub(super) fn read_smartcard_status(text: &str) -> Option<Standing> {
     let text = text.trim();
     let documented = [Standing::Active, Standing::Retired];
@@ -217,7 +217,7 @@ pub(super) fn read_status(text: &str) -> Option<Option<Status>> {
     Status::ALL.into_iter().find(|status| is_status(text, *status)).map(Some)
 }
 
-/// A number without a fraction of zeros, which some serialisers write in every number.
+/// A number without a fraction of zeros, which some serialisers add to every number.
 pub(super) fn whole(number: &str) -> &str {
     number.split_once('.').map_or(
         number,

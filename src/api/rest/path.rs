@@ -1,5 +1,5 @@
-//! Paths of the API, matched in the forms that IIS and Web API matched, as far as each is harmless: `forms.md` lists what is
-//! taken and what is refused.
+//! Paths of the API, matched in the forms that IIS and Web API matched, as far as those are harmless: `forms.md` lists the
+//! accepted and the refused ones.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::elsewhere::Elsewhere;
 use super::{guid, numbers};
 use crate::domain::{Credential, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
 
-/// What comes before the addresses that answers tell.
+/// The part of a path before the addresses that answers contain.
 pub(super) const ROOT: &str = "/CertificateManagement/";
 
 /// What every path begins with, in lower case.
@@ -151,22 +151,23 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
     }
 }
 
-/// The segments of a path in lower case; `None` if one of them is in a form that no path of the API has.
+/// The decoded segments of a path in lower case; `None` if one of them cannot be decoded or has control characters.
 ///
-/// Empty segments and dots count for nothing, as in http.sys. What could lead out of a prefix that a proxy in front has
-/// checked is refused, though http.sys took it: `..`, and separators that are encoded.
+/// As in http.sys, a backslash is a slash, and empty segments and `.` are removed. Unlike in http.sys, `..` and encoded
+/// separators have no effect, since they could lead out of a path prefix that a proxy in front has checked.
 fn segments(path: &str) -> Option<Vec<String>> {
     let mut segments = Vec::new();
     for segment in path.strip_prefix('/')?.split(['/', '\\']) {
         let segment = decode(segment)?;
-        if segment.contains(|c: char| matches!(c, '/' | '\\') || c.is_control()) {
+        // Otherwise the reader of GUIDs would trim tabs and line ends.
+        if segment.contains(char::is_control) {
             return None;
         }
         if !matches!(&*segment, "" | ".") {
             segments.push(segment.trim_matches(' ').to_ascii_lowercase());
         }
     }
-    // The documents end some addresses with the dots of their sentence.
+    // Some addresses in the documents end with dots.
     if let Some(last) = segments.last_mut() {
         last.truncate(last.trim_end_matches(['.', ' ']).len());
     }

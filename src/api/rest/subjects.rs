@@ -7,7 +7,7 @@ use http::{Request, StatusCode, Uri};
 use super::binding::{self, Binding};
 use super::body::Violations;
 use super::error::Failure;
-use super::handlers::{Facade, Received, answer_with, answer_with_list, created_at, no_content, nothing_if_not_found};
+use super::handlers::{Facade, Received, answer_with, answer_with_list, created, no_content, nothing_if_not_found};
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
 use super::{list, numbers};
@@ -24,7 +24,7 @@ impl Facade {
             Ok(request) => Ok(request
                 .new
                 .smartcard
-                .map_or_else(no_content, |card| created_at(&format!("api/v1.0/smartcards/{card}")))),
+                .map_or_else(no_content, |card| created(&format!("api/v1.0/smartcards/{card}")))),
             Err(error) => nothing_if_not_found(error),
         }
     }

@@ -3,11 +3,11 @@
 //! The stores, the writer and the life cycle have their own tests; here they only have to be there.
 
 mod answers;
+mod caching;
 mod cards;
 mod changes;
 mod drafts;
 mod forms;
-mod freshness;
 mod golden;
 mod hostile;
 mod lists;

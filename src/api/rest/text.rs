@@ -12,11 +12,11 @@ pub(super) enum Encoding {
     Utf16Le,
     /// UTF-16, big end first.
     Utf16Be,
-    /// A charset that is not known here. Nearly all have ASCII in common, so that a text of it alone can be read.
+    /// A charset that this module does not decode. Nearly all of them contain ASCII, so pure ASCII is read.
     Unknown,
 }
 
-/// Charsets whose bytes look like ASCII and mean something else.
+/// Charsets whose bytes look like ASCII but mean other characters.
 const NOT_ASCII: [&str; 5] = ["utf-7", "unicode-1-1-utf-7", "csunicode11utf7", "utf-7-imap", "hz-gb-2312"];
 
 /// The media type of a body as its sender wrote it.
@@ -24,11 +24,11 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     headers.get(CONTENT_TYPE).map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned()).unwrap_or_default()
 }
 
-/// Checks that a body is not compressed, which nothing here reads.
+/// Checks that a body is not compressed; the facade decodes no content coding.
 ///
 /// # Errors
 /// The content codings of the body.
-pub(super) fn plain(headers: &HeaderMap) -> Result<(), String> {
+pub(super) fn check_uncompressed(headers: &HeaderMap) -> Result<(), String> {
     let codings: Vec<_> =
         headers.get_all(CONTENT_ENCODING).iter().map(|coding| String::from_utf8_lossy(coding.as_bytes())).collect();
     let codings = codings.join(", ");
@@ -76,8 +76,8 @@ pub(super) fn decode(body: &[u8], encoding: Encoding) -> Option<String> {
     }
 }
 
-/// Whether a text is ASCII in any encoding that has ASCII: a NUL would be half of a wider character, an escape character
-/// would switch to another set.
+/// Whether a text is the same in every charset that contains ASCII. A NUL would be part of a wider character, and an escape
+/// character would switch to another set.
 fn is_plain_ascii(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii() && !matches!(byte, 0 | 0x1B))
 }
@@ -93,7 +93,7 @@ mod tests {
     use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
     use http::{HeaderMap, HeaderValue};
 
-    use super::{Encoding, decode, encoding, plain};
+    use super::{Encoding, check_uncompressed, decode, encoding};
 
     fn of(media_type: &'static str) -> Result<Encoding, String> {
         encoding(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]))
@@ -142,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_plain_or_names_its_codings() {
+    fn a_body_is_uncompressed_or_names_its_codings() {
         let of = |codings: &[&'static str]| {
             let headers = codings.iter().map(|coding| (CONTENT_ENCODING, HeaderValue::from_static(coding)));
-            plain(&headers.collect())
+            check_uncompressed(&headers.collect())
         };
         for taken in [&[][..], &[""], &["identity"], &["Identity, identity"], &["identity", " identity "]] {
             assert_eq!(of(taken), Ok(()), "{taken:?}");

@@ -1,10 +1,10 @@
 //! Idempotency keys: over both transports, with replays that change nothing.
 
-use cmgate::contract::v1::{CreateRequestRequest, Request, RequestDraft, StartRequestRequest};
+use cmgate::contract::v1::{CompleteRequestRequest, CreateRequestRequest, Request, RequestDraft, StartRequestRequest};
 use tonic::{Code, Status};
 
 use super::Api;
-use crate::client::{CARDS, DEV, JUDGE, enrollment, info, printed_events, sent_by};
+use crate::client::{CARDS, DEV, JUDGE, REQUESTS, enrollment, info, printed_events, sent_by};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_create_over_grpc_is_answered_as_the_first_one() {
@@ -82,6 +82,27 @@ impl Api {
     fn events(&self) -> usize {
         printed_events(&self.place, &[]).len()
     }
+}
+
+/// The step that ended a request can be repeated by who took it, over both transports.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_ending_needs_no_key() {
+    let api = Api::start();
+    let created = api.create_under("create", DEV, enrollment(CARDS)).await.unwrap();
+    let path = format!("{REQUESTS}/{}", created.id);
+    let put = |status| api.http.send("PUT", &path, &[("If-Match", "\"v1\"")], status);
+    let first = put(r#"{"status":8}"#).await;
+    assert_eq!((first.status, first.header("etag")), (200, "\"v2\""), "{first:?}");
+    let again = put(r#"{"status":"Completed"}"#).await;
+    assert_eq!((again.status, again.header("etag"), &again.body), (200, "\"v2\"", &first.body), "{again:?}");
+    assert_eq!(put(r#"{"status":"Canceled"}"#).await.status, 412);
+
+    let complete = CompleteRequestRequest { id: created.id, ..Default::default() };
+    let completed = api.client.clone().complete_request(complete.clone()).await.unwrap().into_inner().request.unwrap();
+    assert_eq!(completed.version, 2);
+    let refused = api.client.clone().complete_request(sent_by(JUDGE, complete)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(api.events(), 2);
 }
 
 fn assert_reused(error: &Status) {

@@ -105,6 +105,7 @@ async fn whatever_is_sent_is_answered_as_described() {
     for outcome in [
         "createRequest 201",
         "createRequest 400",
+        "getRequest 304",
         "changeRequest 200",
         "changeRequest 409",
         "changeRequest 412",

@@ -1,36 +1,37 @@
-//! What a caller may keep of an answer: nothing. A caller that kept one nevertheless asks with `If-None-Match` whether it
-//! is still current.
+//! Caching: no answer may be stored, and a caller that has a representation already gets 304 in place of its body.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, ETAG, EXPIRES, IF_NONE_MATCH, PRAGMA};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 
-/// Headers that keep every cache from storing an answer, those of HTTP/1.0 and of Windows included: without them the
-/// HTTP stacks of Windows serve old answers to a GET.
-const NOT_STORED: [(HeaderName, HeaderValue); 3] = [
+/// Headers that forbid every cache to store an answer, also those of HTTP/1.0. Without them, the HTTP stacks of Windows answer
+/// a GET with stale data.
+const NO_STORE: [(HeaderName, HeaderValue); 3] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (PRAGMA, HeaderValue::from_static("no-cache")),
     (EXPIRES, HeaderValue::from_static("-1")),
 ];
 
-/// Adds what every answer of the facade has, whoever gave it.
+/// Adds the headers that every answer over REST has, including those that the facade does not give itself.
 pub fn complete<B>(response: &mut http::Response<B>) {
-    response.headers_mut().extend(NOT_STORED);
+    response.headers_mut().extend(NO_STORE);
 }
 
-/// The entity tags for which a caller wants no body.
-pub(super) struct Known(Vec<HeaderValue>);
+/// The header `If-None-Match` of a call.
+pub(super) struct IfNoneMatch(Vec<HeaderValue>);
 
-impl Known {
-    /// The tags of a call; none, if it does not only read.
+impl IfNoneMatch {
+    /// Reads the header; it is empty for any method but GET.
     pub(super) fn of(request: &Request<Body>) -> Self {
-        let is_read = request.method() == Method::GET;
-        Self(if is_read { given(request.headers()) } else { Vec::new() })
+        if request.method() != Method::GET {
+            return Self(Vec::new());
+        }
+        Self(request.headers().get_all(IF_NONE_MATCH).iter().cloned().collect())
     }
 
-    /// The answer, or 304 in its place if the caller has it already (RFC 9110, 13.1.2).
-    pub(super) fn spare(&self, response: Response) -> Response {
+    /// Replaces an answer by 304 if the header lists its entity tag (RFC 9110, 13.1.2).
+    pub(super) fn apply(&self, response: Response) -> Response {
         if response.status() != StatusCode::OK {
             return response;
         }
@@ -46,11 +47,7 @@ impl Known {
     }
 }
 
-fn given(headers: &HeaderMap) -> Vec<HeaderValue> {
-    headers.get_all(IF_NONE_MATCH).iter().cloned().collect()
-}
-
-/// Whether a list of entity tags has this one. The comparison is weak, and `*` has every one.
+/// Whether a list of entity tags contains this one, by weak comparison. `*` matches any representation.
 fn lists(list: &[u8], tag: Option<&[u8]>) -> bool {
     if list.trim_ascii() == b"*" {
         return true;
@@ -59,7 +56,7 @@ fn lists(list: &[u8], tag: Option<&[u8]>) -> bool {
     Tags(list).any(|given| given == tag)
 }
 
-/// The opaque parts of a list of entity tags. A tag may hold commas; some clients leave its quotes out.
+/// The opaque parts of a list of entity tags. A quoted tag may contain commas; some clients omit the quotes.
 struct Tags<'a>(&'a [u8]);
 
 impl<'a> Iterator for Tags<'a> {
@@ -79,7 +76,7 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// What comes before the first of these bytes, and what after it.
+/// Splits at the first byte that ends a tag.
 fn split(bytes: &[u8], is_end: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(is_end);
     end.map_or((bytes, &[]), |end| (&bytes[..end], &bytes[end + 1..]))
@@ -92,7 +89,7 @@ mod tests {
     use super::lists;
 
     #[test]
-    fn a_list_has_a_tag_whether_weak_or_strong() {
+    fn a_list_contains_a_tag_whether_weak_or_strong() {
         for list in [
             "\"v3\"",
             "W/\"v3\"",
@@ -110,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_no_other_tag() {
+    fn a_list_contains_no_other_tag() {
         for list in ["", "\"v30\"", "\"v\"", "\"V3\"", "w/\"v3\"", "\"*\"", "\"a,v3\"", "W/", "\"\""] {
             assert!(!lists(list.as_bytes(), Some(b"\"v3\"")), "{list}");
         }

@@ -1,4 +1,4 @@
-//! What a caller may keep of an answer: nothing, whoever gave it.
+//! No answer may be stored, and 304 replaces an answer that the caller has already.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::auth::{Authentication, Development};
 
 const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "no-cache"), ("expires", "-1")];
 
-/// Sends a request through the layer that is around the facade, and looks at the headers of its answer.
+/// Sends a request through the call layer, and checks the caching headers of the answer.
 async fn answers_unstored(router: Router, max_duration: Duration, request: Request<Body>, status: u16) {
     let shown = format!("{} {}: {status}", request.method(), request.uri());
     let development = Development { user: super::user(), name: String::new(), sid: None, groups: Vec::new() };
