@@ -75,9 +75,47 @@ impl Tail {
 pub enum Relay {
     /// Let the relay publish to a topic that is empty although events were published before
     ///
-    /// Needed after a topic was lost or made anew, or after a move to another cluster. The relay halts until it is told
-    /// which events the topic is to begin with, since only an operator knows what became of those it had.
+    /// Needed after a topic was lost or made anew, or after a move to another topic or cluster. The relay halts until it is told
+    /// which events the topic is to begin with, since only an operator knows what became of those it had. Creates the topic
+    /// if it does not exist; refuses a topic that has records.
     AllowEmptyTopic(EmptyTopic),
+    /// Make a topic that has the records of this database its topic
+    ///
+    /// Needed after a move to a copy of the topic, on another cluster or under another name, or after the topic was restored.
+    /// Refuses a topic that is empty or ends with records that the database does not have.
+    AdoptTopic,
+    /// Publish again what the topic has lost of a shard
+    ///
+    /// Refused unless the last record of the partition is the one at the position given.
+    Republish(Republish),
+    /// Let a record that cmgate did not write stay in a partition
+    ///
+    /// Refused unless it is the last such record. Those before it may stay as well.
+    IgnoreRecord(IgnoreRecord),
+}
+
+/// What is to be published again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct Republish {
+    /// The shard, which is the partition
+    #[arg(long, value_name = "N", value_parser = parse_shard)]
+    pub shard: Shard,
+
+    /// The position at which the topic ends
+    #[arg(long, value_name = "POSITION", value_parser = parse_position)]
+    pub after: Position,
+}
+
+/// A record that may stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct IgnoreRecord {
+    /// The shard, which is the partition
+    #[arg(long, value_name = "N", value_parser = parse_shard)]
+    pub shard: Shard,
+
+    /// The offset of the record
+    #[arg(long, value_name = "OFFSET", value_parser = clap::value_parser!(i64).range(0..))]
+    pub offset: i64,
 }
 
 /// Where an empty topic is to begin.
@@ -151,6 +189,8 @@ mod tests {
         let expected = EmptyTopic { from_start: false, from_checkpoint: true };
         assert_eq!(command, Command::Relay(Relay::AllowEmptyTopic(expected)));
         assert!(parse("cmgate relay allow-empty-topic").is_err());
+        assert!(parse("cmgate relay republish --shard 3").is_err());
+        assert!(parse("cmgate relay ignore-record --shard 3 --offset -1").is_err());
         assert!(parse("cmgate relay allow-empty-topic --from-start --from-checkpoint").is_err());
     }
 }

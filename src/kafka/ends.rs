@@ -10,6 +10,7 @@ use crate::domain::Shard;
 pub(super) struct Ends {
     next: BTreeMap<i32, i64>,
     stray: Option<Stray>,
+    has_begun: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl Ends {
     /// Ends as they were read.
     pub(super) fn new(ends: impl IntoIterator<Item = (Shard, i64)>) -> Self {
         let next = ends.into_iter().map(|(shard, end)| (shard.number().into(), end)).collect();
-        Self { next, stray: None }
+        Self { next, ..Self::default() }
     }
 
     /// Takes note of an acknowledged record. Markers take offsets too, so records may lie apart, but never before the end.
@@ -32,8 +33,14 @@ impl Ends {
         if offset < *end {
             self.stray.get_or_insert(Stray { partition, offset, end: *end });
         } else {
+            self.has_begun |= *end == 0;
             *end = offset + 1;
         }
+    }
+
+    /// Whether a partition got its first record since this was asked last.
+    pub(super) fn take_begun(&mut self) -> bool {
+        std::mem::take(&mut self.has_begun)
     }
 
     /// Fails if a record was acknowledged at an offset before the end of its partition, or without an offset.
@@ -56,6 +63,10 @@ mod tests {
             ends.note(partition, offset);
         }
         assert!(ends.check().is_ok());
+        assert!(ends.take_begun(), "partition 1 was empty");
+        ends.note(0, 13);
+        ends.note(1, 2);
+        assert!(!ends.take_begun());
     }
 
     #[test]

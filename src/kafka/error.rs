@@ -43,6 +43,9 @@ pub enum KafkaFailure {
     /// Records were still under way when the time for them was over.
     #[error("{0} records were not delivered in time")]
     DeliveryTimeout(i32),
+    /// The topic was deleted, and may have been created again, while records were sent to it.
+    #[error("topic {0} was deleted meanwhile")]
+    TopicReplaced(String),
     /// A record landed before the end of its partition, or Kafka did not say where it landed.
     #[error(
         "partition {partition} ended at offset {end}, but Kafka acknowledged a record at offset {offset}; \
@@ -81,14 +84,6 @@ pub enum KafkaFailure {
         /// Where the cluster is.
         brokers: String,
     },
-    /// A partition holds a record that this service did not write.
-    #[error("partition {shard} holds a record at offset {offset} without a position of this log")]
-    ForeignRecord {
-        /// The partition.
-        shard: Shard,
-        /// Offset of the record.
-        offset: i64,
-    },
     /// A transaction stays open on a partition although every producer of the lane was fenced: it is of somebody else, or
     /// the cluster never ended it (KAFKA-20734).
     #[error("a transaction stays open on partition {shard} from offset {start}")]
@@ -98,25 +93,4 @@ pub enum KafkaFailure {
         /// Offset of its first record.
         start: i64,
     },
-}
-
-impl KafkaFailure {
-    /// Whether starting over cannot help, so that the lane has to halt for an operator.
-    #[must_use]
-    pub const fn is_final(&self) -> bool {
-        match self {
-            Self::PartitionCount { .. }
-            | Self::RecordTooLarge { .. }
-            | Self::ForeignRecord { .. }
-            | Self::ForeignTransaction { .. } => true,
-            Self::Settings(_)
-            | Self::Call(..)
-            | Self::Describe(_)
-            | Self::CreateTopic { .. }
-            | Self::Delivery(_)
-            | Self::OffsetBehind { .. }
-            | Self::BatchTooLarge { .. }
-            | Self::DeliveryTimeout(_) => false,
-        }
-    }
 }

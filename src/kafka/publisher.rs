@@ -15,7 +15,9 @@ use rdkafka::{ClientContext, Message};
 
 use super::ends::Ends;
 use super::groups::Groups;
+use super::topic::confirm_topic;
 use super::{KafkaFailure, KafkaSettings, Record, Tail, drop_elsewhere};
+use crate::store::TopicIdentity;
 
 /// Transactional ids of a lane. Never fewer than in an earlier release: an id that nobody fences any more is open to a
 /// predecessor.
@@ -32,6 +34,8 @@ pub struct Publisher {
     commit_timeout: Duration,
     turn: usize,
     ends: Ends,
+    /// The topic that the tails are of, and how to look at it.
+    expected: Option<(KafkaSettings, TopicIdentity)>,
 }
 
 /// What became of a batch that was committed.
@@ -63,12 +67,14 @@ impl Publisher {
             commit_timeout: settings.commit_timeout(),
             turn: 0,
             ends: Ends::default(),
+            expected: None,
         })
     }
 
     /// Has records follow these tails, which were read after the fence. Records that Kafka acknowledges elsewhere are not
     /// committed: the topic was deleted and created again meanwhile.
-    pub fn follow(&mut self, tails: &[Tail]) {
+    pub fn follow(&mut self, tails: &[Tail], settings: &KafkaSettings, topic: Option<&TopicIdentity>) {
+        self.expected = topic.map(|topic| (settings.clone(), topic.clone()));
         self.ends = Ends::new(tails.iter().map(|tail| (tail.shard, tail.end)));
     }
 
@@ -106,6 +112,12 @@ impl Publisher {
         drain(producer, deadline)?;
         self.ends = producer.context().take_ends();
         self.ends.check()?;
+        // The first record of a partition fits a new topic as well.
+        if self.ends.take_begun()
+            && let Some((settings, topic)) = &self.expected
+        {
+            confirm_topic(settings, topic)?;
+        }
         commit(producer, deadline)?;
         let was_disconnected = producer.context().was_disconnected.load(Ordering::Acquire);
         Ok(if was_disconnected { Published::Reconnected } else { Published::Clean })

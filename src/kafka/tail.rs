@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::window::{Progress, Span, find_last};
@@ -26,7 +26,9 @@ pub struct Tail {
     pub end: i64,
     /// First offset of a transaction that is still open, if there is one; what follows is not read.
     pub open_from: Option<i64>,
-    /// What its last committed record tells, if there is one.
+    /// Offset of the last record among those read that this service did not write.
+    pub foreign: Option<i64>,
+    /// What the last committed record of this service tells, if there is one.
     pub last: Option<Told>,
 }
 
@@ -47,8 +49,7 @@ impl Bounds {
 /// Reads the tails of partitions. Nothing may publish to them meanwhile: fence first.
 ///
 /// # Errors
-/// [`KafkaFailure::ForeignTransaction`] or [`KafkaFailure::ForeignRecord`] if somebody else writes to the topic; otherwise
-/// what the cluster says.
+/// [`KafkaFailure::ForeignTransaction`] if somebody else writes to the topic; otherwise what the cluster says.
 pub fn read_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail>, KafkaFailure> {
     let reader = Reader::new(settings)?;
     let bounds = reader.settled_bounds(shards)?;
@@ -59,7 +60,7 @@ pub fn read_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail
 /// transaction hides what is behind its first record.
 ///
 /// # Errors
-/// [`KafkaFailure::ForeignRecord`] if somebody else writes to the topic; otherwise what the cluster says.
+/// What the cluster says.
 pub fn peek_tails(settings: &KafkaSettings, shards: &[Shard]) -> Result<Vec<Tail>, KafkaFailure> {
     let reader = Reader::new(settings)?;
     let bounds = reader.bounds(shards)?;
@@ -90,7 +91,8 @@ impl<'a> Reader<'a> {
             was_trimmed: bounds[shard].low > 0,
             end: bounds[shard].high,
             open_from: bounds[shard].open_from(),
-            last: last.get(shard).copied(),
+            foreign: last.get(shard).and_then(|last| last.foreign),
+            last: last.get(shard).and_then(|last| last.told),
         };
         Ok(shards.iter().map(tail).collect())
     }
@@ -123,7 +125,25 @@ impl<'a> Reader<'a> {
         Ok(shards.iter().map(bounds).collect())
     }
 
+    /// Offsets of partitions. Those of a topic that was just created have no leader for a moment.
     fn offsets(
+        &self,
+        consumer: Option<&BaseConsumer<Progress>>,
+        shards: &[Shard],
+        which: Offset,
+    ) -> Result<BTreeMap<Shard, i64>, KafkaFailure> {
+        let deadline = Instant::now() + KafkaSettings::CALL_TIMEOUT;
+        loop {
+            match self.try_offsets(consumer, shards, which) {
+                Err(KafkaFailure::Call(_, error)) if is_without_leader(&error) && Instant::now() < deadline => {
+                    thread::sleep(PAUSE);
+                }
+                found => return found,
+            }
+        }
+    }
+
+    fn try_offsets(
         &self,
         consumer: Option<&BaseConsumer<Progress>>,
         shards: &[Shard],
@@ -156,6 +176,13 @@ impl Drop for Reader<'_> {
     fn drop(&mut self) {
         drop_elsewhere((self.committed.take(), self.uncommitted.take()));
     }
+}
+
+/// Whether a partition exists without being ready.
+fn is_without_leader(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(LeaderNotAvailable | NotLeaderForPartition | UnknownPartition | UnknownTopicOrPartition))
 }
 
 /// Partitions that were asked for have the numbers of shards.

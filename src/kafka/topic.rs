@@ -79,16 +79,31 @@ pub async fn describe_or_create_topic(settings: &KafkaSettings) -> Result<TopicD
     describe_topic(settings)?.ok_or_else(|| create_failed(settings, "the cluster does not know it yet"))
 }
 
+/// Fails unless the topic still is the one with this id, where ids are known.
+pub(super) fn confirm_topic(settings: &KafkaSettings, topic: &TopicIdentity) -> Result<(), KafkaFailure> {
+    let found = describe_topic(settings)?.map(|found| found.identity);
+    let is_same = |found: TopicIdentity| match (found.topic_id, topic.topic_id) {
+        (Some(found), Some(expected)) => found == expected,
+        _ => true,
+    };
+    if found.is_some_and(is_same) { Ok(()) } else { Err(KafkaFailure::TopicReplaced(topic.topic.clone())) }
+}
+
 fn describe(settings: &KafkaSettings, access: &Access) -> io::Result<Option<TopicDescription>> {
     let deadline = Instant::now() + KafkaSettings::CALL_TIMEOUT;
-    let mut failure = io::Error::other("kafka.brokers names no broker");
+    let mut answer = Err(io::Error::other("kafka.brokers names no broker"));
     for broker in settings.brokers.split(',').filter(|broker| !broker.trim().is_empty()) {
         match Connection::open(broker, access, deadline).and_then(|mut broker| describe_by(&mut broker, settings)) {
-            Ok(found) => return Ok(found),
-            Err(error) => failure = io::Error::new(error.kind(), format!("{}: {error}", broker.trim())),
+            Ok(Some(found)) => return Ok(Some(found)),
+            // A broker that has just started may not know yet what the others do.
+            Ok(None) => answer = Ok(None),
+            Err(error) if answer.is_err() => {
+                answer = Err(io::Error::new(error.kind(), format!("{}: {error}", broker.trim())));
+            }
+            Err(_) => {}
         }
     }
-    Err(failure)
+    answer
 }
 
 fn describe_by(broker: &mut Connection, settings: &KafkaSettings) -> io::Result<Option<TopicDescription>> {

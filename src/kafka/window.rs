@@ -1,4 +1,4 @@
-//! The last committed record of each of some partitions, found by reading backwards.
+//! The last committed records of each of some partitions, found by reading backwards.
 //!
 //! Markers and aborted records take up offsets but are never delivered, and there may be any number of them at the end. So a
 //! partition is read in windows, each before the last one and larger, until one holds a committed record. Little is fetched at
@@ -67,19 +67,33 @@ impl Window {
     }
 }
 
-/// Finds the last committed record of each span; partitions without one are left out.
+/// The last records of a partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Last {
+    /// What the last one of this service tells.
+    pub(super) told: Option<Told>,
+    /// Offset of the last one that this service did not write, if it was met on the way to the other.
+    pub(super) foreign: Option<i64>,
+}
+
+/// Finds the last committed records of each span; partitions without any are left out.
 pub(super) fn find_last(
     consumer: &BaseConsumer<Progress>,
     topic: &str,
     spans: impl Iterator<Item = Span>,
-) -> Result<BTreeMap<Shard, Told>, KafkaFailure> {
-    let mut last = BTreeMap::new();
+) -> Result<BTreeMap<Shard, Last>, KafkaFailure> {
+    let mut last: BTreeMap<Shard, Last> = BTreeMap::new();
     let mut windows: Vec<Window> = spans.filter_map(Window::last).collect();
     while !windows.is_empty() {
         for group in windows.chunks(GROUP) {
-            last.extend(Reading::begin(consumer, topic, group)?.finish()?);
+            for (shard, found) in Reading::begin(consumer, topic, group)?.finish()? {
+                let last = last.entry(shard).or_default();
+                last.told = found.told;
+                // What lies behind was read before.
+                last.foreign = last.foreign.or(found.foreign);
+            }
         }
-        windows.retain(|window| !last.contains_key(&window.shard));
+        windows.retain(|window| last.get(&window.shard).is_none_or(|last| last.told.is_none()));
         windows = windows.into_iter().filter_map(Window::before).collect();
     }
     Ok(last)
@@ -91,7 +105,7 @@ struct Reading<'a> {
     topic: &'a str,
     /// Windows that are not at their end, by partition.
     open: BTreeMap<i32, Window>,
-    last: BTreeMap<Shard, Told>,
+    last: BTreeMap<Shard, Last>,
     positions: BTreeMap<i32, i64>,
     /// Positions from before, which say nothing about this reading.
     stale: BTreeMap<i32, i64>,
@@ -122,7 +136,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn finish(mut self) -> Result<BTreeMap<Shard, Told>, KafkaFailure> {
+    fn finish(mut self) -> Result<BTreeMap<Shard, Last>, KafkaFailure> {
         while !self.open.is_empty() {
             match self.consumer.poll(STEP) {
                 Some(Ok(record)) => self.note(&record)?,
@@ -142,8 +156,11 @@ impl<'a> Reading<'a> {
         let (partition, offset) = (record.partition(), record.offset());
         let Some(window) = self.open.get(&partition).copied() else { return Ok(()) };
         if offset < window.to {
-            let shard = window.shard;
-            self.last.insert(shard, Told::read(record).ok_or(KafkaFailure::ForeignRecord { shard, offset })?);
+            let last = self.last.entry(window.shard).or_default();
+            match Told::read(record) {
+                Some(told) => last.told = Some(told),
+                None => last.foreign = Some(offset),
+            }
         }
         if offset + 1 >= window.to { self.close(&[partition]) } else { Ok(()) }
     }

@@ -1,106 +1,9 @@
 //! Where a lane goes on: the one decision on which "exactly once" rests, as a pure function.
 
-use thiserror::Error;
-
-use crate::domain::{Position, Shard};
+use super::halt::Halt;
+use crate::domain::Position;
 use crate::kafka::Tail;
 use crate::store::Checkpoint;
-
-/// Why a lane must not publish until an operator has decided. The text says what is wrong and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Halt {
-    /// The topic is ahead of the database, which was restored or failed over to an older state.
-    #[error(
-        "shard {shard}: the topic ends at position {tail}, the log at {head}. The database is older than what was \
-         published: restore a newer one; nothing is published meanwhile"
-    )]
-    TopicAhead {
-        /// The shard.
-        shard: Shard,
-        /// Last position on the topic.
-        tail: Position,
-        /// Last position of the log.
-        head: Position,
-    },
-    /// The topic's last record is not the event that the log has at its position.
-    #[error(
-        "shard {shard}: the topic has another event at position {tail} than the log. The database was restored and written \
-         to since, or another database publishes to this topic: restore the right one, or configure a new topic"
-    )]
-    TopicDiffers {
-        /// The shard.
-        shard: Shard,
-        /// Last position on the topic.
-        tail: Position,
-    },
-    /// The topic lacks what is known to have been published.
-    #[error(
-        "shard {shard}: the topic ends at position {tail}, but {checkpoint} is known to have been published. The topic \
-         has lost records: compare with a replica, or publish to a new topic"
-    )]
-    TopicBehind {
-        /// The shard.
-        shard: Shard,
-        /// Last position on the topic.
-        tail: Position,
-        /// Last position known to be published.
-        checkpoint: Position,
-    },
-    /// The database knows of publications that its own log does not have.
-    #[error(
-        "shard {shard}: position {checkpoint} is known to have been published, the log ends at {head}. The database is \
-         not whole: restore a consistent one"
-    )]
-    CheckpointAhead {
-        /// The shard.
-        shard: Shard,
-        /// Last position known to be published.
-        checkpoint: Position,
-        /// Last position of the log.
-        head: Position,
-    },
-    /// The topic is new, but events were published before.
-    #[error(
-        "shard {shard}: the topic is new and empty, but positions up to {checkpoint} were published before. If that is \
-         meant, run `cmgate relay allow-empty-topic --from-checkpoint` (the topic goes on after {checkpoint}) or \
-         `--from-start` (everything in the log is published again)"
-    )]
-    TopicNew {
-        /// The shard.
-        shard: Shard,
-        /// Last position known to be published.
-        checkpoint: Position,
-    },
-    /// Retention removed every record, and it is not certain which was the last.
-    #[error(
-        "shard {shard}: retention has emptied the topic; {checkpoint} is known to have been published, the log ends at \
-         {head}, and events in between may have been. If none was, or a repetition does no harm, run \
-         `cmgate relay allow-empty-topic --from-checkpoint`"
-    )]
-    TopicEmptied {
-        /// The shard.
-        shard: Shard,
-        /// Last position known to be published.
-        checkpoint: Position,
-        /// Last position of the log.
-        head: Position,
-    },
-    /// The log lacks a position that was not published yet.
-    #[error(
-        "shard {shard}: position {missing} is missing in the log, which goes on with {found}. The database is damaged"
-    )]
-    LogGap {
-        /// The shard.
-        shard: Shard,
-        /// The position that should come next.
-        missing: Position,
-        /// The position that comes next.
-        found: Position,
-    },
-    /// The topic is not one that this service can write.
-    #[error("{0}")]
-    Topic(String),
-}
 
 /// The position after which a lane goes on.
 ///
@@ -143,7 +46,7 @@ pub(super) fn resume(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{RequestId, Version};
+    use crate::domain::{RequestId, Shard, Version};
     use crate::kafka::Told;
 
     const HEAD: u64 = 100;
@@ -171,7 +74,14 @@ mod tests {
             request: RequestId::new(uuid::Uuid::nil()),
             version: Version::FIRST,
         };
-        let tail = Tail { shard, was_trimmed: case.trimmed, end: 0, open_from: None, last: case.tail.map(told) };
+        let tail = Tail {
+            shard,
+            was_trimmed: case.trimmed,
+            end: 0,
+            open_from: None,
+            foreign: None,
+            last: case.tail.map(told),
+        };
         resume(&checkpoint, &tail, Position::new(HEAD), is_volatile).map(Position::get)
     }
 

@@ -1,16 +1,19 @@
 //! A lane: waits for its turn, runs sessions one after the other, and says what holds it up.
 
 use std::cell::Cell;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::answer;
-use super::session::{Ended, Session};
+use super::halt::Halt;
+use super::session::Session;
 use super::status::{LaneState, LaneStatus};
+use super::stop::Ended;
 use super::volume::VolumeLimit;
 use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
@@ -41,11 +44,30 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn run(self) {
+        let mut halted = None;
+        let mut since = Instant::now();
+        self.status.set(LaneState::Waiting, None);
         while !self.drain.is_cancelled() {
-            self.status.set(LaneState::Waiting, None);
             match self.ask(self.store.lock_lane(self.status.lane)) {
-                Ok(Some(lock)) => self.own(&*lock),
-                Ok(None) => self.pause(LOCK_PAUSE),
+                Ok(Some(lock)) => {
+                    halted = self.own(&*lock, halted);
+                    since = Instant::now();
+                    // Without the lock, so that another process can try, which may be configured better.
+                    drop(lock);
+                    if halted.is_some() {
+                        self.pause(HALT_PAUSE);
+                    } else {
+                        self.status.set(LaneState::Waiting, None);
+                    }
+                }
+                Ok(None) => {
+                    // Whoever has the lock for long is not halted.
+                    if halted.is_some() && since.elapsed() > HALT_PAUSE * 2 {
+                        halted = None;
+                        self.status.set(LaneState::Waiting, None);
+                    }
+                    self.pause(LOCK_PAUSE);
+                }
                 Err(error) => {
                     tracing::warn!(lane = self.status.lane, error = error_chain(&error), "relay lane not locked");
                     self.pause(FAILURE_PAUSE_MAX);
@@ -55,35 +77,45 @@ impl Lane {
         self.status.set(LaneState::Waiting, None);
     }
 
-    /// Runs sessions for as long as the lock is held.
-    fn own(&self, lock: &dyn LaneLock) {
+    /// Runs sessions for as long as the lock is held and nothing halts them. A lane that has halted stays so until it streams.
+    fn own(&self, lock: &dyn LaneLock, mut halted: Option<Halt>) -> Option<Halt> {
         let mut pause = FAILURE_PAUSE;
         let mut problem = None;
         while lock.is_held() {
-            self.status.set(LaneState::Starting, problem.take());
-            match Session::run(self, lock) {
-                Ended::Drained => return,
+            if halted.is_none() {
+                self.status.set(LaneState::Starting, problem.take());
+            }
+            let ended = Session::run(self, lock, halted.as_ref());
+            if self.status.state() == LaneState::Streaming {
+                halted = None;
+            }
+            match ended {
+                Ended::Drained => return None,
                 Ended::Overtaken => {
                     tracing::warn!(lane = self.status.lane, "relay lane lost its lock");
-                    return;
+                    return halted;
                 }
                 Ended::Reconnected => pause = FAILURE_PAUSE,
                 Ended::Halted(halt) => {
-                    let halt = halt.to_string();
-                    tracing::error!(lane = self.status.lane, reason = halt, "relay lane halted");
-                    self.status.set(LaneState::Halted, Some(halt.clone()));
-                    problem = Some(halt);
-                    self.pause(HALT_PAUSE);
-                    if self.drain.is_cancelled() {
-                        return;
+                    // Positions in it may grow all the while.
+                    let is_known =
+                        halted.as_ref().is_some_and(|before| mem::discriminant(before) == mem::discriminant(&halt));
+                    if is_known {
+                        tracing::debug!(lane = self.status.lane, reason = %halt, "relay lane is still halted");
+                    } else {
+                        tracing::error!(lane = self.status.lane, reason = %halt, "relay lane halted");
                     }
+                    self.status.set(LaneState::Halted, Some(halt.to_string()));
+                    return Some(halt);
                 }
                 Ended::Failed { error, published } => {
                     let error = error_chain(&*error);
                     tracing::warn!(lane = self.status.lane, error, "relay lane starts over");
                     metrics::counter!(names::RELAY_RESTARTS, "lane" => self.status.lane.to_string()).increment(1);
-                    problem = Some(error);
-                    self.status.set(LaneState::Starting, problem.clone());
+                    if halted.is_none() {
+                        problem = Some(error);
+                        self.status.set(LaneState::Starting, problem.clone());
+                    }
                     pause = if published { FAILURE_PAUSE } else { (pause * 2).min(FAILURE_PAUSE_MAX) };
                     if self.drain.is_cancelled() {
                         // The rest of the log is still to be published; the grace of the shutdown bounds the attempts.
@@ -94,6 +126,7 @@ impl Lane {
                 }
             }
         }
+        halted
     }
 
     /// Asks the store, but not for ever.

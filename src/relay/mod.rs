@@ -6,11 +6,15 @@
 
 mod answer;
 mod backlog;
+mod check;
 mod cursor;
+mod halt;
 mod lane;
-mod permit;
+mod operator;
 mod session;
 mod status;
+mod stop;
+mod topic_watch;
 mod volume;
 
 use std::cell::Cell;
@@ -26,8 +30,8 @@ use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
 use crate::store::Store;
 
-pub use cursor::Halt;
-pub use permit::{StartFrom, allow_empty_topic};
+pub use halt::Halt;
+pub use operator::{Operator, OperatorError, StartFrom};
 pub use status::{LaneState, LaneStatus};
 
 use volume::VolumeLimit;

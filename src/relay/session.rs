@@ -1,6 +1,5 @@
 //! One session of a lane: fence, tail, check, stream. It ends at the first thing that is not a clean commit.
 
-use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,12 +7,15 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::backlog::Backlog;
-use super::cursor::{Halt, resume};
+use super::check::checkpoint_of;
+use super::halt::Halt;
 use super::lane::Lane;
 use super::status::LaneState;
+use super::stop::{Ended, Stop};
+use super::topic_watch::TopicWatch;
 use crate::domain::{Position, Shard};
-use crate::kafka::{KafkaFailure, Published, Publisher, Record, Tail, describe_or_create_topic, read_tails};
-use crate::store::{Checkpoint, LaneLock, LoggedEvent, StoreError};
+use crate::kafka::{KafkaFailure, Published, Publisher, Record, Tail, read_tails};
+use crate::store::{Checkpoint, LaneLock, LoggedEvent};
 
 /// How long the lane lets events gather after a transaction, for each event but the first that was in it. A transaction costs
 /// the broker as much as a hundred events; a busy lane so makes few large ones, and one with little to do does not wait.
@@ -27,42 +29,17 @@ const IDLE_WAIT: Duration = Duration::from_millis(50);
 /// How often the place of the lane is written down. It is only needed if the topic loses its records.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How a session ended.
-pub(super) enum Ended {
-    /// The service stops, and everything in the log is on the topic, or had its chance.
-    Drained,
-    /// The lock is lost.
-    Overtaken,
-    /// Kafka was away for a moment during a commit that succeeded; the next session has to fence anew.
-    Reconnected,
-    /// Something contradicts the guarantee.
-    Halted(Halt),
-    /// Something failed; the next session finds out what is on the topic.
-    Failed {
-        /// What failed.
-        error: Box<dyn Error + Send + Sync>,
-        /// Whether the session had published something before.
-        published: bool,
-    },
-}
-
-/// Why a step of a session stops it.
-enum Stop {
-    Halt(Halt),
-    /// A later session or an operator has taken over the checkpoints; begin anew and see why.
-    Overruled,
-    Kafka(KafkaFailure),
-    Store(StoreError),
-}
-
 pub(super) struct Session<'a> {
     lane: &'a Lane,
     publisher: Publisher,
+    topic: TopicWatch,
     shards: Vec<ShardPlace>,
     backlog: Backlog,
     /// Index of the shard whose turn it is to come first in a batch.
     first: usize,
     checkpointed: Instant,
+    /// Whether it is said to stream.
+    is_tried: bool,
 }
 
 /// What goes into one transaction.
@@ -85,28 +62,31 @@ struct ShardPlace {
 
 impl<'a> Session<'a> {
     /// Runs a session to its end.
-    pub(super) fn run(lane: &'a Lane, lock: &dyn LaneLock) -> Ended {
-        let mut session = match Self::begin(lane) {
+    pub(super) fn run(lane: &'a Lane, lock: &dyn LaneLock, halted: Option<&Halt>) -> Ended {
+        let mut session = match Self::begin(lane, halted) {
             Ok(session) => session,
-            Err(stop) => return stop.ended(false),
+            Err(stop) => return stop.ended(false, &lane.kafka),
         };
-        lane.status.set(LaneState::Streaming, None);
+        // Whether the topic takes the record now is seen once it is published.
+        session.is_tried = !matches!(halted, Some(Halt::RecordTooLarge(_)));
+        if session.is_tried {
+            lane.status.set(LaneState::Streaming, None);
+        }
         tracing::info!(lane = lane.status.lane, cursors = ?session.cursors(), "relay lane streams");
         let mut published = false;
         let ended = session.stream(lock, &mut published);
-        ended.unwrap_or_else(|stop| stop.ended(published))
+        ended.unwrap_or_else(|stop| stop.ended(published, &lane.kafka))
     }
 
-    /// Fences every predecessor, and only then finds out where they left off.
-    fn begin(lane: &'a Lane) -> Result<Self, Stop> {
+    /// Fences every predecessor, unless it is plain that nothing may be published, and only then finds out where they left off.
+    fn begin(lane: &'a Lane, halted: Option<&Halt>) -> Result<Self, Stop> {
         let shards = lane.status.shards();
         let id = Uuid::new_v4();
-        let topic = lane.runtime.block_on(describe_or_create_topic(&lane.kafka))?;
-        topic.check_partitions(&lane.kafka)?;
+        let topic = lane.check_before_fence(halted)?;
         let mut publisher = Publisher::fence(&lane.kafka, lane.status.lane)?;
         lane.ask(lane.store.claim_checkpoints(shards, id))?;
         let tails = read_tails(&lane.kafka, shards)?;
-        publisher.follow(&tails);
+        publisher.follow(&tails, &lane.kafka, topic.as_ref());
         // Read after the tails: what is on the topic was in the log before.
         let heads = lane.ask(lane.store.heads())?;
         let checkpoints = lane.ask(lane.store.checkpoints())?;
@@ -114,13 +94,23 @@ impl<'a> Session<'a> {
         let mut places = Vec::with_capacity(tails.len());
         for tail in &tails {
             let head = heads.get(tail.shard.index()).copied().unwrap_or_default();
-            let stored = checkpoints.get(tail.shard.index()).ok_or_else(|| no_checkpoint(tail.shard))?;
-            let cursor = resume(stored, tail, head, lane.kafka.is_volatile)?;
-            lane.check_tail(tail)?;
+            let stored = checkpoint_of(&checkpoints, tail.shard)?;
+            let cursor = lane.check_tail(tail, stored, head)?;
             places.push(ShardPlace { shard: tail.shard, cursor, stored: Checkpoint { owner: id, ..*stored } });
         }
         let backlog = Backlog::new(lane.volume.get().ceiling(), &lane.kafka.source);
-        let mut session = Self { lane, publisher, shards: places, backlog, first: 0, checkpointed: Instant::now() };
+        lane.bind(topic.as_ref())?;
+        let topic = TopicWatch::new(topic);
+        let mut session = Self {
+            lane,
+            publisher,
+            topic,
+            shards: places,
+            backlog,
+            first: 0,
+            checkpointed: Instant::now(),
+            is_tried: false,
+        };
         session.use_up_permits(&tails)?;
         lane.status.advance(session.cursors().into_iter());
         Ok(session)
@@ -147,6 +137,7 @@ impl<'a> Session<'a> {
             // Looked at before the log, so that what was written before the end is still published.
             let is_draining = self.lane.drain.is_cancelled();
             changes.mark_unchanged();
+            self.topic.check(self.lane)?;
             let batch = self.collect()?;
             if batch.events.is_empty() {
                 if is_draining {
@@ -159,6 +150,9 @@ impl<'a> Session<'a> {
             }
             let outcome = self.publish(&batch)?;
             *published = true;
+            if !std::mem::replace(&mut self.is_tried, true) {
+                self.lane.status.set(LaneState::Streaming, None);
+            }
             self.checkpoint_if_due()?;
             if outcome == Published::Reconnected {
                 return Ok(Ended::Reconnected);
@@ -279,55 +273,8 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Lane {
-    /// The positions of another database may fit by chance; the event at the tail does not.
-    fn check_tail(&self, tail: &Tail) -> Result<(), Stop> {
-        let Some(told) = tail.last else { return Ok(()) };
-        let before = Position::new(told.position.get().saturating_sub(1));
-        let logged = self.ask(self.store.read_log(tail.shard, before, 1))?;
-        match logged.first() {
-            Some(event) if told.is(event) => Ok(()),
-            _ => Err(Halt::TopicDiffers { shard: tail.shard, tail: told.position }.into()),
-        }
-    }
-}
-
 /// Lets events gather.
 fn gather(published: usize) {
     let others = u32::try_from(published.saturating_sub(1)).unwrap_or(u32::MAX);
     thread::sleep(GATHER_PER_EVENT.saturating_mul(others).min(GATHER_MAX));
-}
-
-fn no_checkpoint(shard: Shard) -> Stop {
-    Stop::Halt(Halt::Topic(format!("shard {shard} has no checkpoint row; the database is not whole")))
-}
-
-impl Stop {
-    fn ended(self, published: bool) -> Ended {
-        match self {
-            Self::Halt(halt) => Ended::Halted(halt),
-            Self::Overruled => Ended::Failed { error: "the checkpoints were taken over".into(), published },
-            Self::Kafka(failure) if failure.is_final() => Ended::Halted(Halt::Topic(failure.to_string())),
-            Self::Kafka(failure) => Ended::Failed { error: failure.into(), published },
-            Self::Store(error) => Ended::Failed { error: error.into(), published },
-        }
-    }
-}
-
-impl From<Halt> for Stop {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
-    }
-}
-
-impl From<KafkaFailure> for Stop {
-    fn from(failure: KafkaFailure) -> Self {
-        Self::Kafka(failure)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }

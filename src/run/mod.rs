@@ -2,6 +2,7 @@
 
 mod greeting;
 mod open;
+mod relay;
 mod serve;
 mod upkeep;
 
@@ -9,10 +10,9 @@ use std::io::{self, Write};
 
 use tokio::runtime;
 
-use crate::cli::{Command, EmptyTopic, Relay, Tail};
+use crate::cli::{Command, Tail};
 use crate::config::{Config, LogFormat};
 use crate::exit::{Failure, FailureKind};
-use crate::relay::{StartFrom, allow_empty_topic};
 use crate::tail::{self, TailSettings};
 use crate::{telemetry, templates};
 
@@ -26,7 +26,7 @@ pub fn run(command: &Command, config: &Config) -> Result<(), Failure> {
         Command::Serve => block_on(config, serve::serve(config)),
         Command::Migrate => block_on(config, migrate(config)),
         Command::Tail(wanted) => block_on(config, print_tail(config, *wanted)),
-        Command::Relay(Relay::AllowEmptyTopic(from)) => block_on(config, allow(config, *from)),
+        Command::Relay(command) => block_on(config, relay::decide(config, command)),
     }
 }
 
@@ -54,20 +54,6 @@ async fn print_tail(config: &Config, wanted: Tail) -> Result<(), Failure> {
     let store = open::store(config).await?;
     let settings = TailSettings { shard: wanted.shard, from: wanted.from, follow: wanted.follow() };
     tail::tail(&*store, settings, &mut io::stdout()).await?;
-    store.close().await;
-    Ok(())
-}
-
-async fn allow(config: &Config, from: EmptyTopic) -> Result<(), Failure> {
-    let store = open::store(config).await?;
-    let from = if from.from_start { StartFrom::Start } else { StartFrom::Checkpoint };
-    for checkpoint in allow_empty_topic(&*store, from).await? {
-        tracing::info!(
-            shard = checkpoint.shard.number(),
-            position = checkpoint.position.get(),
-            "the relay may start this shard of an empty topic after this position"
-        );
-    }
     store.close().await;
     Ok(())
 }

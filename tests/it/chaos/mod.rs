@@ -16,6 +16,7 @@ mod full;
 mod garbage;
 mod keys;
 mod proxy;
+mod recreated;
 mod restored;
 mod service;
 mod small_limit;

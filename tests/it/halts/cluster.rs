@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -17,14 +18,14 @@ use crate::services::kafka;
 const PARTITIONS: i32 = 8;
 
 /// Deletes a topic, and waits until it is gone.
-pub(super) async fn delete_topic(topic: &str) {
+pub(crate) async fn delete_topic(topic: &str) {
     let admin = admin();
     admin.delete_topics(&[topic], &options()).await.unwrap().remove(0).unwrap();
     wait_until("the topic is gone", async || partitions(topic).await == 0).await;
 }
 
 /// Makes a topic.
-pub(super) async fn make_topic(topic: &str, partitions_wanted: i32) {
+pub(crate) async fn make_topic(topic: &str, partitions_wanted: i32) {
     make_topic_with(topic, partitions_wanted, &[]).await;
 }
 
@@ -94,10 +95,37 @@ pub(super) async fn publish_foreign(topic: &str, partition: i32) {
     publish.await.unwrap();
 }
 
+/// Publishes copies of records, as a mirror does.
+pub(super) async fn copy_records(records: &[TopicRecord], topic: &str) {
+    let (records, topic) = (records.to_vec(), topic.to_owned());
+    let copy = spawn_blocking(move || {
+        let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", kafka()).create().unwrap();
+        for record in &records {
+            let mut headers = OwnedHeaders::new();
+            for (key, value) in &record.headers {
+                headers = headers.insert(Header { key, value: Some(value) });
+            }
+            let copy = BaseRecord::to(&topic)
+                .partition(record.partition.into())
+                .key(&record.key)
+                .payload(&record.value)
+                .headers(headers);
+            producer.send(copy).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    });
+    copy.await.unwrap();
+}
+
 /// Everything that is committed on a topic.
 pub(crate) async fn read(topic: &str) -> Vec<TopicRecord> {
     let topic = topic.to_owned();
     spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap()
+}
+
+/// Whether there is such a topic.
+pub(super) async fn exists(topic: &str) -> bool {
+    partitions(topic).await > 0
 }
 
 /// Number of partitions; 0 if there is no such topic.

@@ -91,6 +91,21 @@ impl Stage {
         heads.into_iter().map(number).collect()
     }
 
+    /// Changes the database by hand.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.keeps {
+            Keeps::Postgres(_) => {
+                let mut connection = PgConnection::connect(&self.place.database).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+            }
+            Keeps::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&self.place.database).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+            }
+        }
+    }
+
     /// Takes the database back to when a shard ended at `last`, as the restore of an older backup would.
     pub(crate) async fn forget_events(&self, shard: u16, last: u64) {
         let mut connection = PgConnection::connect(&self.place.database).await.unwrap();
@@ -187,4 +202,11 @@ pub(crate) fn positions(records: &[TopicRecord]) -> BTreeMap<u16, Vec<u64>> {
         }
     }
     positions
+}
+
+/// The words of a command that a text names between backticks, without the name of this program.
+pub(crate) fn command_in(text: &str, command: &str) -> Vec<String> {
+    let named = text.split('`').skip(1).step_by(2).find(|named| named.starts_with(command));
+    let named = named.unwrap_or_else(|| panic!("{text} names no `{command}`"));
+    named.split(' ').skip_while(|word| *word == "cmgate").map(str::to_owned).collect()
 }

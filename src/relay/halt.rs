@@ -1,0 +1,324 @@
+//! Why a lane must not publish until an operator has decided. Each text says what is wrong and which commands lead on.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::domain::{Position, Shard};
+use crate::kafka::{KafkaFailure, KafkaSettings};
+use crate::store::TopicIdentity;
+
+/// What lets the relay begin an empty topic.
+const START_EMPTY: &str = "`cmgate relay allow-empty-topic --from-checkpoint` (the topic begins with the first event that was \
+                           not published yet) or `cmgate relay allow-empty-topic --from-start` (every event is published again)";
+
+/// What publishes everything again, elsewhere.
+const NEW_TOPIC: &str = "set `kafka.topic` to a new name and run `cmgate relay allow-empty-topic --from-start`, which publishes \
+                         every event there";
+
+/// Why a lane must not publish until an operator has decided.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Halt {
+    /// The configuration names another topic than the one that was published to.
+    #[error(
+        "the events of this database are published to topic {bound}, the configuration says {configured}. Set `kafka.topic` to \
+         {bound}. To move to {configured} on purpose: if it is empty, run {start}; if it has the records of {bound}, run `cmgate \
+         relay adopt-topic`", start = START_EMPTY
+    )]
+    OtherTopic {
+        /// The topic that was published to.
+        bound: String,
+        /// The topic of the configuration.
+        configured: String,
+    },
+    /// The configuration names another cluster than the one that was published to.
+    #[error(
+        "the events of this database are published to cluster {bound}, the brokers of the configuration belong to cluster {found}. \
+         Set `kafka.brokers` to brokers of the former. To move on purpose: if topic {topic} is empty there, run {start}; if it has the \
+         records, run `cmgate relay adopt-topic`", start = START_EMPTY
+    )]
+    OtherCluster {
+        /// The topic.
+        topic: String,
+        /// Id of the cluster that was published to.
+        bound: String,
+        /// Id of the cluster that answers.
+        found: String,
+    },
+    /// The topic was deleted and created again.
+    #[error(
+        "topic {topic} was deleted and created again: its id was {bound} and is {found}. If it is empty, run {start}. If its records \
+         were restored, run `cmgate relay adopt-topic`. If it has other records, delete it first"
+        , start = START_EMPTY
+    )]
+    TopicRecreated {
+        /// The topic.
+        topic: String,
+        /// Id of the topic that was published to.
+        bound: String,
+        /// Id of the topic that is there.
+        found: String,
+    },
+    /// The topic does not exist, but events were published to it.
+    #[error(
+        "topic {topic} does not exist, but events were published to it. Restore it and run `cmgate relay adopt-topic`; or have it \
+         created by {start}", start = START_EMPTY
+    )]
+    TopicMissing {
+        /// The topic.
+        topic: String,
+    },
+    /// The topic has fewer partitions than the log has shards.
+    #[error(
+        "topic {topic} has {actual} partitions, the event log has {expected} shards. Run `kafka-topics.sh --bootstrap-server {brokers} \
+         --alter --topic {topic} --partitions {expected}`"
+    )]
+    TooFewPartitions {
+        /// The topic.
+        topic: String,
+        /// Brokers of the configuration.
+        brokers: String,
+        /// Shards of the log.
+        expected: usize,
+        /// Partitions of the topic.
+        actual: usize,
+    },
+    /// The topic has more partitions than the log has shards.
+    #[error(
+        "topic {topic} has {actual} partitions, the event log has {expected} shards, and Kafka takes no partition away. Delete the topic \
+         and run {start}; or {new}", start = START_EMPTY, new = NEW_TOPIC
+    )]
+    TooManyPartitions {
+        /// The topic.
+        topic: String,
+        /// Shards of the log.
+        expected: usize,
+        /// Partitions of the topic.
+        actual: usize,
+    },
+    /// A partition holds a record that no relay wrote.
+    #[error(
+        "partition {shard} holds a record at offset {offset} that cmgate did not write. Take the right to write to the topic from \
+         everybody else. To let the record stay, run `cmgate relay ignore-record --shard {shard} --offset {offset}`"
+    )]
+    ForeignRecord {
+        /// The partition.
+        shard: Shard,
+        /// Offset of the record.
+        offset: i64,
+    },
+    /// A transaction stays open although every producer of the lane was fenced: it is of somebody else, or the cluster never ended it
+    /// (KAFKA-20734).
+    #[error(
+        "a transaction that is not of this lane is open on partition {shard} from offset {start}, so nobody can read what follows. If \
+         its producer is alive, end it. If not, run `kafka-transactions.sh --bootstrap-server {brokers} abort --topic {topic} \
+         --partition {shard} --start-offset {start}`; the lane goes on by itself, or halts and says which records were lost"
+    )]
+    OpenTransaction {
+        /// The topic.
+        topic: String,
+        /// Brokers of the configuration.
+        brokers: String,
+        /// The partition.
+        shard: Shard,
+        /// Offset of its first record.
+        start: i64,
+    },
+    /// The topic is ahead of the database, which was restored or failed over to an older state.
+    #[error(
+        "shard {shard}: the topic ends at position {tail}, the log at {head}. The database is older than what was \
+         published: restore a newer one; or, to keep this one, {new}", new = NEW_TOPIC
+    )]
+    TopicAhead {
+        /// The shard.
+        shard: Shard,
+        /// Last position on the topic.
+        tail: Position,
+        /// Last position of the log.
+        head: Position,
+    },
+    /// The topic's last record is not the event that the log has at its position.
+    #[error(
+        "shard {shard}: the topic has another event at position {tail} than the log. The database was restored and written \
+         to since, or another database publishes to this topic: restore the right one; or, to keep this one, {new}", new = NEW_TOPIC
+    )]
+    TopicDiffers {
+        /// The shard.
+        shard: Shard,
+        /// Last position on the topic.
+        tail: Position,
+    },
+    /// The topic lacks what is known to have been published.
+    #[error(
+        "shard {shard}: the topic ends at position {tail}, but {checkpoint} is known to have been published. The topic \
+         has lost records. Restore them, or publish them again from the log: `cmgate relay republish --shard {shard} --after {tail}`"
+    )]
+    TopicBehind {
+        /// The shard.
+        shard: Shard,
+        /// Last position on the topic.
+        tail: Position,
+        /// Last position known to be published.
+        checkpoint: Position,
+    },
+    /// The database knows of publications that its own log does not have.
+    #[error(
+        "shard {shard}: position {checkpoint} is known to have been published, the log ends at {head}. The database is \
+         not whole: restore a consistent one; or, to keep this one, {new}", new = NEW_TOPIC
+    )]
+    CheckpointAhead {
+        /// The shard.
+        shard: Shard,
+        /// Last position known to be published.
+        checkpoint: Position,
+        /// Last position of the log.
+        head: Position,
+    },
+    /// The partition is empty, but events were published before.
+    #[error(
+        "shard {shard}: the topic is new and empty, but positions up to {checkpoint} were published before. If that is \
+         meant, run {start}", start = START_EMPTY
+    )]
+    TopicNew {
+        /// The shard.
+        shard: Shard,
+        /// Last position known to be published.
+        checkpoint: Position,
+    },
+    /// Retention removed every record, and it is not certain which was the last.
+    #[error(
+        "shard {shard}: retention has emptied the topic; {checkpoint} is known to have been published, the log ends at \
+         {head}, and events in between may have been. If none was, or a repetition does no harm, run \
+         `cmgate relay allow-empty-topic --from-checkpoint`"
+    )]
+    TopicEmptied {
+        /// The shard.
+        shard: Shard,
+        /// Last position known to be published.
+        checkpoint: Position,
+        /// Last position of the log.
+        head: Position,
+    },
+    /// The log lacks a position that was not published yet.
+    #[error(
+        "shard {shard}: position {missing} is missing in the log, which goes on with {found}. The database is damaged: restore the row \
+         of table event_log, or the whole database, from a backup or a replica"
+    )]
+    LogGap {
+        /// The shard.
+        shard: Shard,
+        /// The position that should come next.
+        missing: Position,
+        /// The position that comes next.
+        found: Position,
+    },
+    /// The topic does not take an event, however it is sent.
+    #[error("{0}")]
+    RecordTooLarge(String),
+    /// A shard has no checkpoint.
+    #[error("shard {shard} has no row in table relay_checkpoint. The database is not whole: restore a consistent one")]
+    NoCheckpoint {
+        /// The shard.
+        shard: Shard,
+    },
+}
+
+impl Halt {
+    /// The halt for a failure of Kafka that starting over does not mend.
+    pub(super) fn for_failure(failure: &KafkaFailure, kafka: &KafkaSettings) -> Option<Self> {
+        let brokers = || kafka.brokers.clone();
+        match failure {
+            KafkaFailure::PartitionCount { topic, expected, actual } if actual < expected => {
+                Some(Self::TooFewPartitions {
+                    topic: topic.clone(),
+                    brokers: brokers(),
+                    expected: *expected,
+                    actual: *actual,
+                })
+            }
+            KafkaFailure::PartitionCount { topic, expected, actual } => {
+                Some(Self::TooManyPartitions { topic: topic.clone(), expected: *expected, actual: *actual })
+            }
+            KafkaFailure::ForeignTransaction { shard, start } => Some(Self::OpenTransaction {
+                topic: kafka.topic.clone(),
+                brokers: brokers(),
+                shard: *shard,
+                start: *start,
+            }),
+            KafkaFailure::RecordTooLarge { .. } => Some(Self::RecordTooLarge(failure.to_string())),
+            KafkaFailure::Settings(_)
+            | KafkaFailure::Call(..)
+            | KafkaFailure::Describe(_)
+            | KafkaFailure::CreateTopic { .. }
+            | KafkaFailure::Delivery(_)
+            | KafkaFailure::DeliveryTimeout(_)
+            | KafkaFailure::BatchTooLarge { .. }
+            | KafkaFailure::TopicReplaced(_)
+            | KafkaFailure::OffsetBehind { .. } => None,
+        }
+    }
+
+    /// Whether it is about the last record of a partition, whatever may follow.
+    pub(super) const fn is_about_last_record(&self) -> bool {
+        matches!(self, Self::TopicAhead { .. } | Self::TopicDiffers { .. } | Self::ForeignRecord { .. })
+    }
+
+    /// The halt for a topic that is not the one of the log, if it is not.
+    pub(super) fn for_other_topic(bound: &TopicIdentity, found: &TopicIdentity) -> Option<Self> {
+        if bound.topic != found.topic {
+            return Some(Self::OtherTopic { bound: bound.topic.clone(), configured: found.topic.clone() });
+        }
+        let topic = || bound.topic.clone();
+        // What one side does not know cannot differ.
+        match (&bound.cluster, &found.cluster) {
+            (Some(was), Some(is)) if was != is => {
+                return Some(Self::OtherCluster { topic: topic(), bound: was.clone(), found: is.clone() });
+            }
+            _ => {}
+        }
+        match (bound.topic_id, found.topic_id) {
+            (Some(was), Some(is)) if was != is => {
+                Some(Self::TopicRecreated { topic: topic(), bound: topic_id(was), found: topic_id(is) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An id as the tools of Kafka show it.
+fn topic_id(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(topic: &str, cluster: Option<&str>, id: Option<u128>) -> TopicIdentity {
+        TopicIdentity {
+            topic: topic.to_owned(),
+            cluster: cluster.map(str::to_owned),
+            topic_id: id.map(Uuid::from_u128),
+        }
+    }
+
+    #[test]
+    fn another_topic_is_told_by_its_name_its_cluster_or_its_id() {
+        let bound = identity("t", Some("c"), Some(1));
+        let halt = |found: &TopicIdentity| Halt::for_other_topic(&bound, found);
+        assert_eq!(halt(&bound), None);
+        assert!(matches!(halt(&identity("u", Some("c"), Some(1))), Some(Halt::OtherTopic { .. })));
+        assert!(matches!(halt(&identity("t", Some("d"), Some(1))), Some(Halt::OtherCluster { .. })));
+        assert!(matches!(halt(&identity("t", Some("c"), Some(2))), Some(Halt::TopicRecreated { .. })));
+    }
+
+    #[test]
+    fn what_is_not_known_does_not_differ() {
+        let known = identity("t", Some("c"), Some(1));
+        for found in [identity("t", None, None), identity("t", Some("c"), None), identity("t", None, Some(1))] {
+            assert_eq!(Halt::for_other_topic(&known, &found), None);
+            assert_eq!(Halt::for_other_topic(&found, &known), None);
+        }
+    }
+}
