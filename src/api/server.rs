@@ -39,7 +39,7 @@ pub struct ServerSettings {
     pub head_timeout: Duration,
     /// Longest body that is read, in bytes.
     pub body_bytes: usize,
-    /// How long to read on when a call is answered before its body was read.
+    /// Longest time to read and drop the body of a call that is answered before its body was read.
     pub unread_timeout: Duration,
     /// How long the calls under way may take to end once the port is to stop.
     pub drain_timeout: Duration,
@@ -248,7 +248,7 @@ impl Protocols {
         }
         let may_be_sending = match version {
             Version::Http1 => ends_unread.get() || ended.is_err_and(|error| error.is_parse()),
-            // A client acknowledges and updates windows whenever it likes.
+            // A client acknowledges frames and updates windows at any time.
             Version::Http2 => true,
         };
         if may_be_sending && let Ok(stream) = returned.await {

@@ -251,7 +251,7 @@ async fn a_service_that_does_not_exist_is_watched_until_the_end() {
     assert!(watched.message().now_or_never().is_none(), "the stream stays open");
     api.serving.end();
     assert_eq!(watched.message().await.unwrap(), None);
-    // A watch that begins after the end is told where things stand, and holds nobody up.
+    // A watch that begins after the end gets the current status and ends.
     for (service, status) in [("nothing", ServingStatus::ServiceUnknown), ("", ServingStatus::NotServing)] {
         let request = HealthCheckRequest { service: service.to_owned() };
         let watched = client.watch(request).await.unwrap().into_inner();

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grpc_service_is_told_by_its_whole_name() {
+    fn a_path_names_a_grpc_service_by_its_full_name() {
         for path in
             ["/cmgate.v1.RequestService/CreateRequest", "/grpc.health.v1.Health/", "/cmgate.v1.SubjectService/a/b"]
         {

@@ -1,4 +1,4 @@
-//! The body of a request. What its handler does not read comes back to the connection.
+//! The body of a request. The part that its handler leaves unread returns to the connection.
 
 use std::mem;
 use std::pin::Pin;
@@ -22,18 +22,18 @@ pub struct RequestBody {
 /// How far a handler has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    /// Not at all, so that a client that expects `100 Continue` did not get it.
+    /// Not at all, so a client that expects `100 Continue` has not got it.
     Untouched,
     Begun,
     Ended,
     Failed,
 }
 
-/// Holds what a handler left of a body, from the moment at which the handler drops it.
+/// Holds the rest of a body once its handler has dropped it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RestSlot(Arc<Mutex<Rest>>);
 
-/// What is left of a body.
+/// The part of a body that its handler did not read.
 #[derive(Debug, Default)]
 pub(super) enum Rest {
     /// Nothing, or the handler still has it.

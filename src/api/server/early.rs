@@ -1,9 +1,9 @@
-//! Answers that are ready before the body of their request was read. Such an answer must reach its client, also one that
-//! reads nothing until it has sent everything.
+//! Answers that are ready before the request body was read. They reach the client even if it reads nothing until it has
+//! sent everything.
 //!
-//! Over HTTP/1 the rest of the body is read and dropped before the answer goes out, within bounds; if it is longer, the
-//! answer announces that the connection ends. Over HTTP/2 the answer does not wait: the rest is read meanwhile, and a
-//! longer one is stopped with `RST_STREAM(NO_ERROR)`, which h2 sends when the body is dropped.
+//! Over HTTP/1 the rest of the body is read and dropped before the answer is sent, within bounds; beyond them the answer
+//! announces the end of the connection. Over HTTP/2 the answer is sent at once and the rest is read in the background;
+//! dropping an unfinished body makes h2 send `RST_STREAM(NO_ERROR)`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use tower::ServiceExt;
 
 use super::body::{RequestBody, Rest};
 
-/// Most bytes that are read on of a body of unknown length before its connection is ended.
+/// Most bytes to read and drop of an HTTP/1 body that announces no length.
 const UNANNOUNCED_BYTES: u64 = 64 << 10;
 
-/// Whether a connection ends with bytes that its client may still be sending.
+/// Whether a connection ends while its client may still be sending a body.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EndsUnread(Arc<AtomicBool>);
 
@@ -37,7 +37,7 @@ impl EndsUnread {
     }
 }
 
-/// How to deal with what was not read of the body of an answered call.
+/// How much of an unread body is read and dropped, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EarlyAnswers {
     /// Longest body that is read.
@@ -47,7 +47,7 @@ pub(super) struct EarlyAnswers {
 }
 
 impl EarlyAnswers {
-    /// Has a call answered and deals with the rest of its body.
+    /// Answers a call with `service`, then deals with the rest of its body.
     pub(super) async fn answer<S>(
         self,
         service: S,
@@ -67,7 +67,7 @@ impl EarlyAnswers {
             Rest::Nothing => true,
             Rest::Malformed => is_http2,
             Rest::Unread { body, .. } if is_http2 => {
-                // gRPC announces no lengths, and the answer does not wait for this.
+                // gRPC announces no length, and the answer does not wait for the rest.
                 tokio::spawn(self.drain(body, self.body_bytes));
                 true
             }
@@ -82,7 +82,7 @@ impl EarlyAnswers {
         Ok(response)
     }
 
-    /// Reads the rest of a body to its end and drops it; false if it is too long or too slow, or broken.
+    /// Reads the rest of a body to its end and drops it; false if it is too long, too slow or malformed.
     async fn drain(self, mut body: Incoming, unannounced_bytes: u64) -> bool {
         let mut allowed = match body.size_hint().exact() {
             Some(announced) if announced > self.body_bytes => return false,

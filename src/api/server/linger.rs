@@ -1,5 +1,5 @@
-//! The end of a connection whose client may still be sending. To close the socket then would reset the connection, and a
-//! reset takes from the client the answers that it has not read (RFC 9112, 9.6).
+//! The end of a connection whose client may still be sending. Closing its socket at once would reset the connection, and
+//! the client would lose the answers that it has not read yet (RFC 9112, 9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Longest time for which a connection that has ended is read on.
+/// Longest time to read and drop after the end of a connection.
 const LINGER_TIME: Duration = Duration::from_secs(10);
-/// How long a client may send nothing meanwhile; what was under way has arrived by then.
+/// How long the client may send nothing meanwhile; bytes in flight have arrived by then.
 const QUIET_TIME: Duration = Duration::from_secs(2);
-/// Most bytes that are read on, as many as the longest body that can be allowed.
+/// Most bytes to read and drop: the largest value of `limits.message_bytes`.
 const LINGER_BYTES: usize = 64 << 20;
-/// Bytes that are read at once.
+/// Bytes per read.
 const READ_BYTES: usize = 16 << 10;
 
 /// A socket that comes back from hyper once hyper is done with the connection.
@@ -30,10 +30,10 @@ pub(super) fn lend(socket: TcpStream) -> (LentSocket, oneshot::Receiver<TcpStrea
     (LentSocket(Some((socket, sender))), receiver)
 }
 
-/// Ends a connection so that its client can read the last answer: sends nothing more, reads on and drops what comes until
-/// the client has ended its side too, within bounds.
+/// Closes a connection in stages, so that its client can read the last answer: shuts down the write side, then reads and
+/// drops what arrives until the client closes its side, within bounds.
 pub(super) async fn linger(mut socket: TcpStream) {
-    // It has been shut down before unless the connection broke.
+    // hyper has done this already unless the connection broke.
     if socket.shutdown().await.is_err() {
         return;
     }
@@ -51,7 +51,7 @@ pub(super) async fn linger(mut socket: TcpStream) {
     }
 }
 
-/// Not within the future above, which would be so much larger for every connection.
+/// A buffer inside the future above would make the task of every connection larger by its size.
 fn discard(socket: &TcpStream) -> io::Result<usize> {
     socket.try_read(&mut [0; READ_BYTES])
 }

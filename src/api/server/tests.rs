@@ -1,5 +1,6 @@
 //! The listener over real sockets: both versions of HTTP, an orderly end, and clients that do nothing.
 
+mod blocking;
 mod early;
 mod early_http2;
 mod frames;
