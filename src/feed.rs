@@ -16,13 +16,15 @@ use crate::store::LoggedEvent;
 const KEPT_EVENTS: usize = 4_096;
 /// Most bytes of events given at once, as long as one event is given.
 const READ_BYTES: usize = 2 << 20;
-/// Bytes of them kept in memory, per shard.
-const KEPT_BYTES: usize = 8 << 20;
+/// Bytes of them kept in memory, of all shards together.
+const KEPT_BYTES: usize = 24 << 20;
 
 /// How far the log reaches, with its newest events.
 #[derive(Debug)]
 pub struct Feed {
     shards: Vec<ShardFeed>,
+    /// Most bytes of events kept of each shard.
+    shard_bytes: usize,
     changed: watch::Sender<()>,
 }
 
@@ -44,8 +46,9 @@ impl Feed {
     /// A feed that knows of nothing yet.
     #[must_use]
     pub fn new(shards: ShardCount) -> Self {
+        let shard_bytes = KEPT_BYTES / usize::from(shards.get());
         let shards = shards.shards().map(|_| ShardFeed::default()).collect();
-        Self { shards, changed: watch::Sender::new(()) }
+        Self { shards, shard_bytes, changed: watch::Sender::new(()) }
     }
 
     /// Takes in events that were just committed, each shard's in order.
@@ -53,7 +56,7 @@ impl Feed {
         for event in events {
             let Some(shard) = self.shards.get(event.shard.index()) else { continue };
             let position = event.position;
-            shard.push(event);
+            shard.lock().push(event, self.shard_bytes);
             shard.head.fetch_max(position.get(), Ordering::AcqRel);
         }
         self.changed.send_replace(());
@@ -110,10 +113,6 @@ impl Feed {
 }
 
 impl ShardFeed {
-    fn push(&self, event: LoggedEvent) {
-        self.lock().push(event);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Run> {
         // The run is whole between any two statements, so a panic elsewhere cannot have left it broken.
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
@@ -121,16 +120,57 @@ impl ShardFeed {
 }
 
 impl Run {
-    fn push(&mut self, event: LoggedEvent) {
+    fn push(&mut self, event: LoggedEvent, max_bytes: usize) {
         let follows = self.events.back().is_none_or(|last| last.position.next() == event.position);
         if !follows {
             *self = Self::default();
         }
         self.bytes += event.payload.len();
         self.events.push_back(event);
-        while self.events.len() > KEPT_EVENTS || self.bytes > KEPT_BYTES {
+        while self.events.len() > KEPT_EVENTS || self.bytes > max_bytes {
             let Some(oldest) = self.events.pop_front() else { return };
             self.bytes -= oldest.payload.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::{Feed, KEPT_BYTES};
+    use crate::domain::{EventType, Position, RequestId, Shard, ShardCount, Timestamp, Version};
+    use crate::store::LoggedEvent;
+
+    fn event(shard: Shard, position: u64, bytes: usize) -> LoggedEvent {
+        LoggedEvent {
+            shard,
+            position: Position::new(position),
+            request: RequestId::new(Uuid::nil()),
+            version: Version::FIRST,
+            event_type: EventType::Created,
+            at: Timestamp::from_micros(0).unwrap(),
+            traceparent: None,
+            payload: Bytes::from(vec![0; bytes]),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_all_shards_is_bounded_however_many_there_are() {
+        for shards in [1, 8, 64] {
+            let shards = ShardCount::new(shards).unwrap();
+            let feed = Feed::new(shards);
+            for shard in shards.shards() {
+                feed.append((1..=100).map(|position| event(shard, position, 500_000)));
+            }
+            let kept: usize = feed.shards.iter().map(|shard| shard.lock().bytes).sum();
+            assert!(kept <= KEPT_BYTES && kept > KEPT_BYTES - 64 * 500_000, "{kept} of {} shards", shards.get());
+            let last = Position::new(99);
+            for shard in shards.shards() {
+                assert_eq!(feed.head(shard), Position::new(100));
+                assert!(feed.read(shard, last, 10).len() <= 1);
+            }
         }
     }
 }

@@ -40,7 +40,16 @@ impl Core {
         let user = UserId::new(Uuid::new_v4());
         let caller = Caller { user, name: "measure".to_owned(), sid: None, groups: Vec::new() };
         let correlation = CorrelationId::new(Uuid::new_v4());
-        Self { service, call: Call { caller, deadline: None, correlation, traceparent: None } }
+        Self {
+            service,
+            call: Call {
+                caller,
+                deadline: None,
+                correlation,
+                traceparent: None,
+                memory: cmgate::service::Reservation::default(),
+            },
+        }
     }
 
     /// Creates a request.

@@ -2,6 +2,7 @@
 //! which id the call is known; it hands that to the handlers as a [`Call`] in the request's extensions, and it logs and
 //! counts what was answered.
 
+mod body;
 mod headers;
 mod observed;
 mod transport;
@@ -19,13 +20,15 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use tracing::Instrument;
 
+use self::body::Counted;
 use self::observed::{Observed, Outcome};
 use self::transport::Mismatch;
 use super::{grpc, rest};
 use crate::auth::{AuthError, Authentication};
 use crate::domain::{Caller, CorrelationId, ErrorKind};
-use crate::service::Call;
+use crate::service::{Budget, Call, Error};
 
+pub use body::NoRoom;
 pub use headers::CORRELATION_HEADER;
 pub use transport::Transport;
 
@@ -36,6 +39,8 @@ pub struct CallSettings {
     pub authentication: Authentication,
     /// Longest time that a call may take, however long its caller would wait.
     pub max_duration: Duration,
+    /// What all calls may hold in memory.
+    pub memory: Budget,
 }
 
 /// A service of both transports with the layer around it.
@@ -62,7 +67,7 @@ impl<S> Calls<S> {
 
 impl<S, B> tower::Service<Request<B>> for Calls<S>
 where
-    S: tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+    S: tower::Service<Request<Counted<B>>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
 {
     type Response = Response<Body>;
@@ -92,15 +97,21 @@ where
             if transport == Transport::Grpc {
                 check_method(method, &parts)?;
             }
+            let memory = self.settings.memory.admit()?;
             if let Some(caller) = caller {
                 let traceparent = headers::traceparent(&parts.headers);
-                parts.extensions.insert(Call { caller, deadline: Some(deadline), correlation, traceparent });
+                let (deadline, memory) = (Some(deadline), memory.clone());
+                parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
             }
-            Ok(self.inner.call(Request::from_parts(parts, body)))
+            let body = Counted::new(body, memory.clone(), correlation);
+            Ok((self.inner.call(Request::from_parts(parts, body)), memory))
         });
         let answering = async move {
             let answer = match inner {
-                Ok(inner) => in_time(inner, deadline).await,
+                Ok((inner, memory)) => {
+                    let answer = in_time(inner, deadline).await;
+                    answer.map(|response| response.map(|body| body::held(body, memory)))
+                }
                 Err(refused) => Err(refused),
             };
             let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| match transport {
@@ -188,6 +199,12 @@ where
                       repeat it with the same idempotency key to learn it"
                 .to_owned(),
         }),
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { kind: error.kind(), reason: error.reason(), message: error.to_string() }
     }
 }
 

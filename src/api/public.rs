@@ -18,7 +18,7 @@ use super::health::{Serving, health};
 use super::rest::{self, Settings};
 use crate::auth::Authentication;
 use crate::contract::DESCRIPTORS;
-use crate::service::Service;
+use crate::service::{Budget, Service};
 
 /// Limits of the public port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +27,20 @@ pub struct ApiSettings {
     pub max_message_bytes: usize,
     /// Longest time that a call may take, however long its caller would wait.
     pub max_duration: Duration,
+    /// Bytes that all calls under way may hold in memory.
+    pub max_memory_bytes: usize,
     /// How the REST facade behaves.
     pub rest: Settings,
 }
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { max_message_bytes: 1 << 20, max_duration: Duration::from_secs(30), rest: Settings::default() }
+        Self {
+            max_message_bytes: 1 << 20,
+            max_duration: Duration::from_secs(30),
+            max_memory_bytes: 64 << 20,
+            rest: Settings::default(),
+        }
     }
 }
 
@@ -71,7 +78,11 @@ pub fn assemble(
         .into_axum_router();
     // Calls of unknown methods end in the layer, so the fallback of `Routes` is not reached.
     let transports = Transports { grpc: grpc.with_state(()), legacy: rest::router(service, settings.rest) };
-    let settings = CallSettings { authentication, max_duration: settings.max_duration };
+    let settings = CallSettings {
+        authentication,
+        max_duration: settings.max_duration,
+        memory: Budget::new(settings.max_memory_bytes),
+    };
     Ok(Api { calls: Calls::new(transports, settings), serving })
 }
 

@@ -22,7 +22,7 @@ use self::support::{AWAY, api, authentication};
 use super::call::{CORRELATION_HEADER, CallSettings, Calls};
 use crate::contract::v1;
 use crate::contract::v1::request_service_client::RequestServiceClient;
-use crate::service::Call;
+use crate::service::{Budget, Call};
 
 const ID: &str = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
 
@@ -145,7 +145,7 @@ async fn a_caller_nobody_knows_is_told_in_the_shape_of_the_transport() {
 
 /// Some routes with the layer around them.
 fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
-    Calls::new(router, CallSettings { authentication: authentication(), max_duration })
+    Calls::new(router, CallSettings { authentication: authentication(), max_duration, memory: Budget::new(1 << 20) })
 }
 
 #[tokio::test]

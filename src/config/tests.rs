@@ -151,6 +151,7 @@ fn a_bad_value_names_its_key_and_its_source() {
         ("limits.message_bytes = 1", "limits.message_bytes must be 1024 to 67108864, not 1"),
         ("limits.call_time = '0s'", "limits.call_time must be 100ms to 1h, not 0ms"),
         ("limits.connections = 0", "limits.connections must be 1 to 1000000"),
+        ("limits.memory_bytes = 8000000", "limits.memory_bytes must be 8388608 to 68719476736, not 8000000"),
         ("writer.lanes = 65", "writer.lanes must be 1 to 64, not 65"),
         ("writer.max_batch = 513", "writer.max_batch must be 1 to 512, not 513"),
         ("writer.max_waiting = 0", "writer.max_waiting must be 1 to 1000000"),

@@ -45,11 +45,15 @@ pub struct Limits {
     /// Most connections that are open at once. Default: 10000.
     #[serde(deserialize_with = "text::deserialize")]
     pub connections: usize,
+    /// Bytes that the messages and answers of all calls under way may take; half of them for small calls. More are refused as
+    /// too much to do. Default: 67108864.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub memory_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message_bytes: 1 << 20, call_time: Duration::from_secs(30), connections: 10_000 }
+        Self { message_bytes: 1 << 20, call_time: Duration::from_secs(30), connections: 10_000, memory_bytes: 64 << 20 }
     }
 }
 
@@ -57,7 +61,9 @@ impl Limits {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         require_within("limits.message_bytes", &self.message_bytes, &(1_024..=64 << 20))?;
         require_within("limits.call_time", &self.call_time, &(Duration::from_millis(100)..=HOUR))?;
-        require_within("limits.connections", &self.connections, &(1..=1_000_000))
+        require_within("limits.connections", &self.connections, &(1..=1_000_000))?;
+        // The half for large calls has to take a few of the largest.
+        require_within("limits.memory_bytes", &self.memory_bytes, &(8 * self.message_bytes..=64 << 30))
     }
 }
 

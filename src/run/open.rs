@@ -66,7 +66,10 @@ impl From<StoreError> for Failure {
             StoreError::Unfit(_)
             | StoreError::File { .. }
             | StoreError::Open { fault: OpenFault::Configuration, .. } => FailureKind::Usage,
-            StoreError::Refused(_) | StoreError::Corrupt { .. } | StoreError::Migration(_) => FailureKind::Internal,
+            StoreError::Refused(_)
+            | StoreError::TooLargeTogether { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Migration(_) => FailureKind::Internal,
         };
         Self::of(kind, &error)
     }

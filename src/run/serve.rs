@@ -154,6 +154,7 @@ async fn serve_public(
     let settings = ApiSettings {
         max_message_bytes: config.limits.message_bytes,
         max_duration: config.limits.call_time,
+        max_memory_bytes: config.limits.memory_bytes,
         rest: rest::Settings {
             body_bytes: config.limits.message_bytes,
             descriptor_nul_tail: config.rest.descriptor_nul_tail,

@@ -91,6 +91,7 @@ impl From<Arc<StoreError>> for Error {
             StoreError::Busy(_) => Self::Busy(error),
             StoreError::OutcomeUnknown(_) | StoreError::NoAnswer(_) => Self::OutcomeUnknown(error),
             StoreError::Refused(_)
+            | StoreError::TooLargeTogether { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Unfit(_)
             | StoreError::Migration(_)

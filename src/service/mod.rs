@@ -1,8 +1,10 @@
 //! The use cases. Every transport calls these, and only these; each takes the call with its proven caller.
 
+mod budget;
 mod catalog;
 mod error;
 mod reader;
+mod size;
 mod spread;
 mod subjects;
 mod writer;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -21,10 +24,17 @@ use crate::domain::{
 };
 use crate::store::Store;
 
+pub use budget::{Budget, Reservation};
 pub use catalog::load_catalog;
 pub use error::Error;
 use reader::Reader;
 pub use writer::{Writer, WriterSettings};
+
+/// Most lists that are read at a time. Each can have a page in memory several times over, as it is received and as it is read.
+const LISTS_AT_ONCE: usize = 6;
+
+/// How often a page is in memory while it is answered: as it was read, and as it is sent.
+const LIST_COPIES: usize = 2;
 
 /// What surrounds every call, whatever its transport.
 #[derive(Clone, Debug)]
@@ -37,6 +47,8 @@ pub struct Call {
     pub correlation: CorrelationId,
     /// W3C trace context that the caller sent.
     pub traceparent: Option<String>,
+    /// What the call holds in memory.
+    pub memory: Reservation,
 }
 
 /// The use cases over one store.
@@ -48,6 +60,8 @@ pub struct Service {
     catalog: Arc<Catalog>,
     clock: Clock,
     authority: Authority,
+    /// Lists that are read at a time.
+    lists: Arc<Semaphore>,
 }
 
 /// On whose authority the service acts.
@@ -70,7 +84,8 @@ impl Service {
         authority: Authority,
     ) -> Self {
         let reader = Reader::start(&store);
-        Self { store, reader, writer, catalog, clock, authority }
+        let lists = Arc::new(Semaphore::new(LISTS_AT_ONCE));
+        Self { store, reader, writer, catalog, clock, authority, lists }
     }
 
     /// Creates a request.
@@ -92,7 +107,14 @@ impl Service {
             idempotent,
             traceparent: call.traceparent.clone(),
         };
-        self.writer.submit(command, call.deadline).await
+        self.write(call, command).await
+    }
+
+    async fn write(&self, call: &Call, command: Command) -> Result<Arc<Request>, Error> {
+        let written = self.writer.submit(command, call.deadline, call.memory.clone()).await?;
+        // The answer has a copy.
+        call.memory.hold_anyway(size::of_request(&written));
+        Ok(written)
     }
 
     /// A step that binds a smart card to a request, with an id for a card that is new here.
@@ -124,23 +146,29 @@ impl Service {
             idempotent,
             traceparent: call.traceparent.clone(),
         };
-        self.writer.submit(command, call.deadline).await
+        self.write(call, command).await
     }
 
     /// Reads a request. Everybody may read every request, as in the documented descriptors (`A;;RC;;;WD`).
     ///
     /// # Errors
     /// [`Refusal::RequestNotFound`], or what [`Error`] says of the service.
-    pub async fn get(&self, _call: &Call, id: RequestId) -> Result<Arc<Request>, Error> {
-        self.reader.get(id).await?.ok_or_else(|| Refusal::RequestNotFound(id).into())
+    pub async fn get(&self, call: &Call, id: RequestId) -> Result<Arc<Request>, Error> {
+        let request = self.reader.get(id).await?.ok_or(Refusal::RequestNotFound(id))?;
+        call.memory.hold(size::of_request(&request))?;
+        Ok(request)
     }
 
     /// Reads a page of a list, in order of submit time, then id.
     ///
     /// # Errors
     /// What [`Error`] says of the service.
-    pub async fn list(&self, _call: &Call, query: &Query, page: Page) -> Result<Listing<Request>, Error> {
-        Ok(self.store.find(query, page).await?)
+    pub async fn list(&self, call: &Call, query: &Query, page: Page) -> Result<Listing<Request>, Error> {
+        let permit = self.lists.acquire().await.map_err(|_| Error::Stopping)?;
+        let found = self.store.find(query, page).await?;
+        drop(permit);
+        call.memory.hold(LIST_COPIES * found.members.iter().map(size::of_request).sum::<usize>())?;
+        Ok(found)
     }
 
     /// The templates for which the caller may enroll, by name, then id.

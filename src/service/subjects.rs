@@ -2,11 +2,14 @@
 
 use uuid::Uuid;
 
-use super::{Call, Error, Service};
+use super::{Call, Error, LIST_COPIES, Service};
 use crate::domain::{
     CardId, Credential, Listing, ProfileId, Refusal, RequestType, SmartcardId, Subject, SubjectPage, SubjectQuery,
     offered,
 };
+
+/// What a profile or card takes in memory beside its comment.
+const SUBJECT_BYTES: usize = 512;
 
 impl Service {
     /// Reads a smart card. Everybody may read every profile and card, as every request that names them.
@@ -52,11 +55,16 @@ impl Service {
     /// What [`Error`] says of the service.
     pub async fn list_subjects(
         &self,
-        _call: &Call,
+        call: &Call,
         query: &SubjectQuery,
         page: SubjectPage,
     ) -> Result<Listing<Subject>, Error> {
-        Ok(self.store.find_subjects(query, page).await?)
+        let permit = self.lists.acquire().await.map_err(|_| Error::Stopping)?;
+        let found = self.store.find_subjects(query, page).await?;
+        drop(permit);
+        let comments = found.members.iter().map(|subject| SUBJECT_BYTES + subject.comment.as_str().len());
+        call.memory.hold(LIST_COPIES * comments.sum::<usize>())?;
+        Ok(found)
     }
 
     /// What the caller may ask for about a profile or card; nothing if its template is not in force any more.

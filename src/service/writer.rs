@@ -8,19 +8,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Error;
+use super::budget::Reservation;
 use super::spread::{Crowd, Spread};
-use crate::domain::{Command, Request, ShardCount};
+use super::{Error, size};
+use crate::domain::{Action, Command, Request, ShardCount};
 use crate::feed::Feed;
 use crate::store::{LoggedEvent, Reply, Store, StoreError};
 use crate::telemetry::{error_chain, names};
 
 /// Longest wait for a commit. A database that vanished without a word would otherwise hold its lane for a quarter of an hour.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Most bytes that a batch has the database write, unless one command alone has more.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Most such bytes of all batches under way, in units of [`COMMIT_UNIT`]. Each is in memory several times over on its way to the
+/// database.
+const COMMIT_UNITS: u32 = 2 * 4_096;
+const COMMIT_UNIT: usize = 1 << 10;
 
 /// How much the writer does at once.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +62,18 @@ type Answer = Result<Arc<Request>, Error>;
 #[derive(Debug)]
 struct Submission {
     command: Command,
+    waiting: Waiting,
+}
+
+/// Who waits for a command, and what it takes.
+#[derive(Debug)]
+struct Waiting {
     deadline: Option<Instant>,
     answer: oneshot::Sender<Answer>,
+    /// Bytes that the database has to write.
+    bytes: usize,
+    /// Kept until the command has left memory, though its caller may have gone before.
+    memory: Reservation,
 }
 
 impl Writer {
@@ -65,9 +84,16 @@ impl Writer {
         let shards = store.topology().shards;
         let lanes = settings.lanes.min(shards.get());
         let spread = Arc::new(Spread::over(lanes.into()));
+        let commits = Arc::new(Semaphore::new(COMMIT_UNITS as usize));
         let start_lane = |_| {
             let (sender, waiting) = mpsc::channel(settings.max_waiting);
-            let lane = Lane { store: Arc::clone(store), feed: Arc::clone(feed), spread: Arc::clone(&spread), settings };
+            let lane = Lane {
+                store: Arc::clone(store),
+                feed: Arc::clone(feed),
+                spread: Arc::clone(&spread),
+                commits: Arc::clone(&commits),
+                settings,
+            };
             let guard = broken.clone().drop_guard();
             tasks.spawn(async move {
                 lane.run(waiting).await;
@@ -85,15 +111,21 @@ impl Writer {
         self.broken.clone()
     }
 
-    /// Has a command carried out; returns after its commit.
+    /// Has a command carried out; returns after its commit. What the command holds in memory is held until then.
     ///
     /// # Errors
     /// The refusal of the life cycle, or what [`Error`] says of the service.
-    pub async fn submit(&self, command: Command, deadline: Option<Instant>) -> Result<Arc<Request>, Error> {
+    pub async fn submit(
+        &self,
+        command: Command,
+        deadline: Option<Instant>,
+        memory: Reservation,
+    ) -> Result<Arc<Request>, Error> {
         let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { deadline, answer, bytes: size::of_command(&command), memory };
         let shard = self.shards.shard_of(command.request);
         let lane = || &self.lanes[self.spread.lane_of(shard)];
-        match lane().try_send(Submission { command, deadline, answer }) {
+        match lane().try_send(Submission { command, waiting }) {
             Err(TrySendError::Full(submission)) => {
                 self.spread.widen();
                 lane().try_send(submission)?;
@@ -109,6 +141,7 @@ struct Lane {
     store: Arc<dyn Store>,
     feed: Arc<Feed>,
     spread: Arc<Spread>,
+    commits: Arc<Semaphore>,
     settings: WriterSettings,
 }
 
@@ -118,6 +151,7 @@ impl Lane {
         let mut waiting = VecDeque::new();
         let mut fresh = Vec::new();
         let mut crowd = Crowd::default();
+        let mut limit = max_batch;
         loop {
             if waiting.is_empty() && arrivals.recv_many(&mut fresh, max_batch).await == 0 {
                 return;
@@ -130,19 +164,34 @@ impl Lane {
                 fresh.push(submission);
             }
             waiting.extend(fresh.drain(..));
-            let batch = take_batch(&mut waiting, max_batch);
+            let batch = take_batch(&mut waiting, limit, BATCH_BYTES);
             if !batch.is_empty() {
-                self.spread.note(&mut crowd, batch.len());
-                self.carry_out(batch).await;
+                let members = batch.len();
+                self.spread.note(&mut crowd, members);
+                let left = self.carry_out(batch).await;
+                limit = if left.is_empty() { max_batch.min(2 * limit) } else { members - left.len() };
+                for submission in left.into_iter().rev() {
+                    waiting.push_front(submission);
+                }
             }
         }
     }
 
-    async fn carry_out(&self, batch: Vec<Submission>) {
-        let (commands, callers): (Vec<Command>, Vec<_>) =
-            batch.into_iter().map(|submission| (submission.command, submission.answer)).unzip();
+    /// Commits a batch and answers its callers. Gives back the members that were too large for one transaction with those before.
+    async fn carry_out(&self, batch: Vec<Submission>) -> Vec<Submission> {
+        let bytes: usize = batch.iter().map(|submission| submission.waiting.bytes).sum();
+        let units = u32::try_from(bytes / COMMIT_UNIT).unwrap_or(COMMIT_UNITS).clamp(1, COMMIT_UNITS);
+        // Fails only for a semaphore that was closed, which nobody does.
+        let _permit = self.commits.acquire_many(units).await;
+        let (mut commands, mut callers): (Vec<Command>, Vec<Waiting>) =
+            batch.into_iter().map(|submission| (submission.command, submission.waiting)).unzip();
         match self.commit(&commands).await {
-            Ok(answers) => answer(callers, answers),
+            Ok(answers) => {
+                let left = commands.drain(answers.len()..).zip(callers.drain(answers.len()..));
+                let left = left.map(|(command, waiting)| Submission { command, waiting }).collect();
+                answer(callers, answers);
+                return left;
+            }
             // One member can make the database refuse the whole batch; alone, it harms nobody else.
             Err(error) if commands.len() > 1 && !error.is_transient() => {
                 let members = commands.len();
@@ -158,10 +207,11 @@ impl Lane {
                 answer(callers, answers);
             }
         }
+        Vec::new()
     }
 
     /// Stops at the first sign that the database is away: then each would only wait in vain.
-    async fn carry_out_singly(&self, commands: &[Command], callers: Vec<oneshot::Sender<Answer>>) {
+    async fn carry_out_singly(&self, commands: &[Command], callers: Vec<Waiting>) {
         let mut callers = callers.into_iter();
         for (done, command) in commands.chunks(1).enumerate() {
             match self.commit(command).await {
@@ -186,26 +236,33 @@ impl Lane {
     }
 }
 
-/// Takes what can be committed together: at most one command per request and per idempotency key, in order of arrival.
+/// Takes what can be committed together: at most one command per request and per idempotency key, in order of arrival, and not
+/// too many bytes. The first is always taken; one that does not fit waits for the next batch, and smaller ones go before it.
 /// What nobody waits for any more is dropped, what is too late is answered.
-fn take_batch(waiting: &mut VecDeque<Submission>, max_batch: usize) -> Vec<Submission> {
+fn take_batch(waiting: &mut VecDeque<Submission>, max_batch: usize, max_bytes: usize) -> Vec<Submission> {
     let mut batch = Vec::new();
+    let mut bytes = 0;
     let mut left = VecDeque::new();
     let mut requests = HashSet::new();
     let mut keys = HashSet::new();
     let now = Instant::now();
     while let Some(submission) = waiting.pop_front() {
-        if submission.answer.is_closed() {
+        if submission.waiting.answer.is_closed() {
             continue;
         }
-        if submission.deadline.is_some_and(|deadline| deadline <= now) {
-            answer(vec![submission.answer], vec![Err(Error::DeadlineExceeded)]);
+        if submission.waiting.deadline.is_some_and(|deadline| deadline <= now) {
+            answer(vec![submission.waiting], vec![Err(Error::DeadlineExceeded)]);
+            continue;
+        }
+        if submission.must_wait_for_answers() {
+            answer(vec![submission.waiting], vec![Err(Error::Overloaded)]);
             continue;
         }
         let key = submission.command.idempotent.as_ref().map(|idempotent| idempotent.key.clone());
         let is_taken =
             requests.contains(&submission.command.request) || key.as_ref().is_some_and(|key| keys.contains(key));
-        if is_taken || batch.len() == max_batch {
+        let fits = batch.is_empty() || bytes + submission.waiting.bytes <= max_bytes;
+        if is_taken || !fits || batch.len() >= max_batch {
             // A later command on the same request must not overtake this one.
             requests.insert(submission.command.request);
             left.push_back(submission);
@@ -213,10 +270,19 @@ fn take_batch(waiting: &mut VecDeque<Submission>, max_batch: usize) -> Vec<Submi
         }
         requests.insert(submission.command.request);
         keys.extend(key);
+        bytes += submission.waiting.bytes;
         batch.push(submission);
     }
     *waiting = left;
     batch
+}
+
+impl Submission {
+    /// Whether it is refused for now: its answer may be large, and those that clients have not taken yet fill the memory.
+    fn must_wait_for_answers(&self) -> bool {
+        let is_small = matches!(self.command.action, Action::Create(_)) && !self.waiting.memory.is_large();
+        self.waiting.memory.is_overdrawn() && !is_small
+    }
 }
 
 fn split(reply: Reply) -> (Answer, Option<LoggedEvent>) {
@@ -232,9 +298,9 @@ fn failed(members: usize, error: StoreError) -> Vec<Answer> {
     (0..members).map(|_| Err(Error::from(Arc::clone(&error)))).collect()
 }
 
-fn answer(callers: Vec<oneshot::Sender<Answer>>, answers: Vec<Answer>) {
+fn answer(callers: Vec<Waiting>, answers: Vec<Answer>) {
     for (caller, answer) in callers.into_iter().zip(answers) {
         // A caller that went away needs no answer.
-        let _ = caller.send(answer);
+        let _ = caller.answer.send(answer);
     }
 }

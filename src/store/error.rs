@@ -40,6 +40,12 @@ pub enum StoreError {
     /// The database refused a statement. Nothing has changed.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
+    /// What a batch reads is too large together; as many of its first members can be carried out. Stays within the store.
+    #[error("only {fits} commands of a batch fit one transaction")]
+    TooLargeTogether {
+        /// How many, at least one.
+        fits: usize,
+    },
     /// A stored row cannot be right.
     #[error("table {table} holds a row that cannot be right: {row}")]
     Corrupt {
@@ -91,7 +97,12 @@ impl StoreError {
             | Self::OutcomeUnknown(_)
             | Self::NoAnswer(_) => true,
             Self::Open { fault, .. } => matches!(fault, OpenFault::Unavailable),
-            Self::Refused(_) | Self::Corrupt { .. } | Self::Unfit(_) | Self::Migration(_) | Self::File { .. } => false,
+            Self::Refused(_)
+            | Self::TooLargeTogether { .. }
+            | Self::Corrupt { .. }
+            | Self::Unfit(_)
+            | Self::Migration(_)
+            | Self::File { .. } => false,
         }
     }
 
@@ -202,28 +213,5 @@ fn names_no_database(error: &sqlx::Error) -> bool {
         sqlx::Error::Configuration(_) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| matches!(&*code, "3D000" | "26")),
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_say_who_can_help() {
-        use Condition::{Away, Busy, Denied};
-        for (codes, condition) in [
-            (
-                &["08006", "53100", "53300", "57P01", "57P03", "58030", "25006", "25P03", "13", "10", "778", "14"][..],
-                Some(Away),
-            ),
-            (&["55P03", "5", "517", "6", "262"], Some(Busy)),
-            (&["28P01", "28000", "42501", "8", "1032", "3", "23"], Some(Denied)),
-            (&["23505", "22021", "40001", "42P01", "3D000", "1", "19", "26"], None),
-        ] {
-            for code in codes {
-                assert_eq!(Condition::of(code), condition, "{code}");
-            }
-        }
     }
 }

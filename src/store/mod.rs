@@ -60,6 +60,9 @@ pub const LOG_READ_BYTES: u32 = 1 << 20;
 /// Most bytes of requests, as they are stored, that one reading by id gives, as long as it gives one request.
 const GET_BYTES: usize = 2 << 20;
 
+/// Most bytes of what one batch finds, of its requests and as much again of its replies under keys; one of each always fits.
+const FOUND_BYTES: usize = 2 << 20;
+
 /// What became of one command of a batch.
 pub type Reply = Result<Applied, Refusal>;
 
@@ -135,7 +138,8 @@ pub trait Store: Send + Sync + 'static {
     fn topology(&self) -> Topology;
 
     /// Carries out commands in one transaction: all of those that are not refused take effect, each with one event, or none
-    /// does. A batch holds at most one command per request and one per idempotency key.
+    /// does. A batch holds at most one command per request and one per idempotency key. If what they read is too large together,
+    /// only the first of them are carried out, at least one, and there are as many replies.
     ///
     /// # Errors
     /// See [`StoreError`]; unless the outcome is unknown, nothing has changed.

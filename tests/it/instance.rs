@@ -1,6 +1,6 @@
 //! The service as its users run it: the built program in a process of its own, which can be killed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -96,6 +96,14 @@ impl Instance {
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
         services::signal(self.child.id(), name);
+    }
+
+    /// The most memory that the process has had so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the process runs");
+        let kibibytes: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes << 10
     }
 
     /// What it has logged so far.

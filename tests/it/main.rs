@@ -12,6 +12,7 @@ mod dice;
 mod halts;
 mod instance;
 mod load;
+mod memory;
 mod process;
 mod relay;
 mod script;

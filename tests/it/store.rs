@@ -47,6 +47,7 @@ suite! {
         positions_are_dense_from_one_in_every_shard
         a_refused_member_leaves_its_neighbours_alone
         a_batch_of_refused_commands_changes_nothing
+        a_batch_that_reads_too_much_is_carried_out_in_parts
         an_empty_batch_changes_nothing
         a_command_for_another_version_is_refused
         a_clock_gone_astray_does_not_stop_the_log

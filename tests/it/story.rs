@@ -14,7 +14,7 @@ use cmgate::domain::{
     Action, Atr, Caller, CardId, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
-use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
+use cmgate::service::{Authority, Call, Reservation, Service, Writer, WriterSettings, load_catalog};
 use cmgate::store::Store;
 use cmgate::templates;
 use http::{Request, StatusCode};
@@ -152,7 +152,13 @@ fn user() -> Caller {
 }
 
 fn call(caller: Caller) -> Call {
-    Call { caller, deadline: None, correlation: CorrelationId::new(Uuid::nil()), traceparent: None }
+    Call {
+        caller,
+        deadline: None,
+        correlation: CorrelationId::new(Uuid::nil()),
+        traceparent: None,
+        memory: Reservation::default(),
+    }
 }
 
 /// The documented text without its blanks, with the id that the request has here.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use cmgate::domain::{Command, RequestId, Status};
 use cmgate::feed::Feed;
-use cmgate::service::{Error, Writer, WriterSettings};
+use cmgate::service::{Error, Reservation, Writer, WriterSettings};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::client::wait_until;
-use crate::commands::{approve, approver, comment, creation, request, wish};
+use crate::commands::{TARGET, approve, approver, cancel, comment, creation, large_request, request, wish};
 use crate::store::{Place, whole_log};
 
 /// The comment that the database of this test does not take.
@@ -92,10 +92,32 @@ async fn a_crowd_is_spread_over_lanes_and_gathered_again() {
     assert_eq!(whole_log(&*store).await.len(), 2 * (CROWD + LONE) + 3 * PROBES);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_on_large_requests_are_all_carried_out() {
+    let place = Place::postgres().await;
+    let store = place.open().await;
+    let feed = Arc::new(Feed::new(store.topology().shards));
+    let settings = WriterSettings { lanes: 1, ..WriterSettings::default() };
+    let writer = Writer::start(&store, &feed, settings, &TaskTracker::new());
+    let mut ids = Vec::new();
+    for text in ['a', '\u{1}', 'a', 'a', 'a', 'a', 'a', 'a'] {
+        let created = writer.submit(creation(large_request(text)), None, Reservation::default()).await.unwrap();
+        ids.push(created.id);
+    }
+    let mut answers = JoinSet::new();
+    for id in &ids {
+        submit(&mut answers, &writer, wish(TARGET, *id, cancel()));
+    }
+    for (id, answered) in answers.join_all().await {
+        assert_eq!(answered.unwrap(), id);
+    }
+    assert_eq!(whole_log(&*store).await.len(), 2 * ids.len());
+}
+
 /// Creates a request and approves it.
 async fn live(writer: Writer) {
-    let created = writer.submit(creation(request(1)), None).await.unwrap();
-    let approved = writer.submit(wish(approver(1), created.id, approve()), None).await.unwrap();
+    let created = writer.submit(creation(request(1)), None, Reservation::default()).await.unwrap();
+    let approved = writer.submit(wish(approver(1), created.id, approve()), None, Reservation::default()).await.unwrap();
     assert_eq!((approved.id, approved.status()), (created.id, Status::Approved));
 }
 
@@ -134,6 +156,6 @@ fn submit(answers: &mut JoinSet<(RequestId, Result<RequestId, Error>)>, writer: 
     let writer = writer.clone();
     answers.spawn(async move {
         let id = command.request;
-        (id, writer.submit(command, None).await.map(|request| request.id))
+        (id, writer.submit(command, None, Reservation::default()).await.map(|request| request.id))
     });
 }

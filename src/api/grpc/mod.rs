@@ -21,7 +21,7 @@ use crate::contract::v1;
 use crate::contract::v1::batch_create_result::Result as MemberResult;
 use crate::contract::v1::request_service_server::{RequestService, RequestServiceServer};
 use crate::domain::{CorrelationId, Cursor, ErrorKind, Refusal, Request, UserId};
-use crate::service::{Call, Service};
+use crate::service::{Call, Error, Service};
 
 pub(super) use errors::complete;
 pub use subjects::Known;
@@ -198,6 +198,12 @@ pub(super) fn refusal(
     correlation: CorrelationId,
 ) -> Response<Body> {
     errors::plain(kind, reason, message, correlation).into_http()
+}
+
+/// The error of a call for whose message there is no room in memory.
+pub(super) fn no_room(correlation: CorrelationId) -> Status {
+    let error = Error::Overloaded;
+    errors::plain(error.kind(), error.reason(), &error.to_string(), correlation)
 }
 
 /// A message with the call that the layer has proven. Without the layer nobody is let in.

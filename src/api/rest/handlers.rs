@@ -23,6 +23,7 @@ use super::template_view::{CardView, PolicyView, TemplateView};
 use super::text::Encoding;
 use super::view::{View, write_json};
 use super::{Settings, change, headers, json, list, text};
+use crate::api::call::NoRoom;
 use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
 use crate::service::{Call, Error, Service};
 
@@ -113,21 +114,26 @@ impl Facade {
     }
 
     async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
-        self.answer_with_request(self.service.get(call, id).await)
+        self.answer_with_request(call, self.service.get(call, id).await)
     }
 
     async fn change(self, call: &Call, id: RequestId, request: Request<Body>) -> Result<Response, Failure> {
         let mut received = self.receive(call, request).await?;
         let expected = received.expected();
         let action = change::action(&received.body, received.violations)?;
-        self.answer_with_request(self.service.act(call, id, action, expected.version()?, received.key).await)
+        self.answer_with_request(call, self.service.act(call, id, action, expected.version()?, received.key).await)
     }
 
     /// The answer that shows one request, with the tag of its version.
-    fn answer_with_request(&self, result: Result<Arc<domain::Request>, Error>) -> Result<Response, Failure> {
+    fn answer_with_request(
+        &self,
+        call: &Call,
+        result: Result<Arc<domain::Request>, Error>,
+    ) -> Result<Response, Failure> {
         match result {
             Ok(request) => {
                 let mut response = answer_with(StatusCode::OK, &View::of(&request, self.settings.descriptor_nul_tail));
+                call.memory.hold_anyway(usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX));
                 if let Ok(tag) = format!("\"{}\"", request.etag()).try_into() {
                     response.headers_mut().insert(ETAG, tag);
                 }
@@ -200,6 +206,7 @@ impl Facade {
         match Limited::new(body, limit).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(Failure::BodyTooLong(limit)),
+            Err(error) if NoRoom::is_behind(&*error) => Err(Error::Overloaded.into()),
             Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
         }
     }

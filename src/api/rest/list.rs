@@ -2,6 +2,7 @@
 
 use std::future::{Future, ready};
 use std::io;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +26,10 @@ const PAGE: u32 = 500;
 
 /// Most bytes of them, as they are stored; one request is always read.
 const PAGE_BYTES: usize = 512 << 10;
+
+/// How long the next page of a list waits for room in memory, and between two attempts.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(30);
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// Reads the filters of a list. `None` asks for the status that no request has.
 ///
@@ -110,6 +115,8 @@ impl<P: Pages> List<P> {
             self.begun = true;
             self.pages.write(out, member);
         }
+        // As JSON they can be much larger.
+        self.pages.call().memory.hold_anyway(out.len());
         self.ended = !has_more;
         self.last = members.pop();
         if self.ended && self.begun {
@@ -125,9 +132,15 @@ fn rest<P: Pages>(list: List<P>) -> impl Stream<Item = Result<Bytes, io::Error>>
             return Ok(None);
         }
         let mut chunk = Vec::new();
-        let read = list.read_on(&mut chunk).await;
-        read.map_err(|error| broken_off(list.pages.call(), &error))?;
-        Ok(Some((Bytes::from(chunk), list)))
+        let begun = Instant::now();
+        loop {
+            match list.read_on(&mut chunk).await {
+                Ok(()) => return Ok(Some((Bytes::from(chunk), list))),
+                // The pages before may have been smaller.
+                Err(Error::Overloaded) if begun.elapsed() < ROOM_TIMEOUT => tokio::time::sleep(ROOM_PAUSE).await,
+                Err(error) => return Err(broken_off(list.pages.call(), &error)),
+            }
+        }
     })
 }
 

@@ -136,7 +136,13 @@ impl Answer {
 }
 
 fn call() -> Call {
-    Call { caller: caller(), deadline: None, correlation: CORRELATION.parse().unwrap(), traceparent: None }
+    Call {
+        caller: caller(),
+        deadline: None,
+        correlation: CORRELATION.parse().unwrap(),
+        traceparent: None,
+        memory: crate::service::Reservation::default(),
+    }
 }
 
 fn caller() -> Caller {

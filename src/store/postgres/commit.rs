@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures::TryStreamExt;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
@@ -10,11 +11,14 @@ use super::{Postgres, subject};
 use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
-use crate::store::{Reply, StoreError, Topology};
+use crate::store::{FOUND_BYTES, Reply, StoreError, Topology};
 
 /// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
 /// transaction.
 const ATTEMPTS: u32 = 4;
+
+/// What a batch writes, in bytes, from which on a connection gives up the buffer that it made for it.
+const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 /// What two batches can both believe to be new.
 const CONTESTED: [&str; 3] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use"];
@@ -90,7 +94,13 @@ pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Re
             }
         }
     }
-    until_alone(|| read_and_write(store, batch)).await
+    let mut batch = batch;
+    loop {
+        match until_alone(|| read_and_write(store, batch)).await {
+            Err(StoreError::TooLargeTogether { fits }) => batch = &batch[..fits],
+            result => return result,
+        }
+    }
 }
 
 /// Tries a transaction again that met another one; what came first can be seen then.
@@ -189,13 +199,21 @@ async fn lock_requests(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = sqlx::query(LOCK_REQUESTS).bind(ids).fetch_all(tx).await?;
-    let read = |row: &sqlx::postgres::PgRow| {
+    let mut rows = sqlx::query(LOCK_REQUESTS).bind(ids).fetch(tx);
+    let (mut found, mut bytes) = (HashMap::new(), 0);
+    while let Some(row) = rows.try_next().await? {
         let id: Uuid = row.try_get(0)?;
-        let request = document::read("request", id, row.try_get(1)?)?;
-        Ok((RequestId::new(id), request))
-    };
-    rows.iter().map(read).collect()
+        let document: &str = row.try_get(1)?;
+        bytes += document.len();
+        if bytes > FOUND_BYTES && !found.is_empty() {
+            let is_found = |command: &&Command| {
+                matches!(command.action, Action::Create(_)) || found.contains_key(&command.request)
+            };
+            return Err(StoreError::TooLargeTogether { fits: batch.iter().take_while(is_found).count().max(1) });
+        }
+        found.insert(RequestId::new(id), document::read("request", id, document)?);
+    }
+    Ok(found)
 }
 
 async fn find_keys(
@@ -208,10 +226,15 @@ async fn find_keys(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = sqlx::query(FIND_KEYS).bind(callers).bind(keys).fetch_all(tx).await?;
-    let mut found = HashMap::new();
-    for row in rows {
+    let mut rows = sqlx::query(FIND_KEYS).bind(callers).bind(keys).fetch(tx);
+    let (mut found, mut bytes) = (HashMap::new(), 0);
+    while let Some(row) = rows.try_next().await? {
         let (caller, key): (Uuid, &str) = (row.try_get(0)?, row.try_get(1)?);
+        bytes += row.try_get::<&str, _>(3)?.len();
+        if bytes > FOUND_BYTES && !found.is_empty() {
+            // Their order says nothing about that of the batch.
+            return Err(StoreError::TooLargeTogether { fits: batch.len().div_ceil(2) });
+        }
         let reply = StoredReply {
             fingerprint: row.try_get(2)?,
             request: document::read("idempotency_key", format_args!("{caller}/{key}"), row.try_get(3)?)?,
@@ -231,6 +254,8 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
     let demand = plan.demand();
     let documents: Result<Vec<String>, StoreError> =
         plan.changes.iter().map(|change| document::write("request", change.request.id, &*change.request)).collect();
+    let documents = documents?;
+    let is_large = documents.iter().map(String::len).sum::<usize>() > KEPT_BUFFER_BYTES;
     let is_plain = plan.changes.iter().all(|change| change.is_new && change.key.is_none());
     let rows = sqlx::query(if is_plain { WRITE_NEW } else { WRITE })
         .bind(column(plan, |change| change.request.id.uuid()))
@@ -242,7 +267,7 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
         .bind(column(plan, |change| change.request.originator.uuid()))
         .bind(column(plan, |change| change.request.template.id.uuid()))
         .bind(column(plan, |change| change.event.at.utc()))
-        .bind(documents?)
+        .bind(documents)
         .bind(column(plan, |change| shard_number(change.shard)))
         .bind(plan.ranks().into_iter().map(u64::cast_signed).collect::<Vec<_>>())
         .bind(column(plan, |change| event_number(change.event.event_type)))
@@ -253,8 +278,11 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
         .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.fingerprint.as_slice())))
         .bind(demand.keys().map(|shard| shard_number(*shard)).collect::<Vec<_>>())
         .bind(demand.values().map(|events| events.cast_signed()).collect::<Vec<_>>())
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
+    if is_large {
+        connection.shrink_buffers();
+    }
     if rows.len() < demand.len() {
         // The function has a row for each shard or fails; whatever this is, the statement may have committed by itself.
         return Err(StoreError::OutcomeUnknown(sqlx::Error::RowNotFound));

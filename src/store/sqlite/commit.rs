@@ -8,10 +8,19 @@ use super::{Sqlite, subject};
 use crate::domain::{Action, Command, IdempotencyKey, Position, Request, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
-use crate::store::{LoggedEvent, Reply, StoreError};
+use crate::store::{FOUND_BYTES, LoggedEvent, Reply, StoreError};
 
 /// Carries out a batch; see [`crate::store::Store::commit`].
-pub(super) async fn commit(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+pub(super) async fn commit(store: &Sqlite, mut batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    loop {
+        match read_and_write(store, batch).await {
+            Err(StoreError::TooLargeTogether { fits }) => batch = &batch[..fits],
+            result => return result,
+        }
+    }
+}
+
+async fn read_and_write(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
     // The lock of the whole file is taken here, so no other batch can come between reading and writing.
     let mut writer = store.writer.acquire().await?;
     let mut tx = writer.begin_immediate().await?;
@@ -41,13 +50,19 @@ async fn read_requests(
     tx: &mut SqliteConnection,
     batch: &[Command],
 ) -> Result<HashMap<RequestId, Request>, StoreError> {
-    let mut found = HashMap::new();
-    for command in batch.iter().filter(|command| !matches!(command.action, Action::Create(_))) {
+    let (mut found, mut bytes) = (HashMap::new(), 0);
+    let existing = |(_, command): &(usize, &Command)| !matches!(command.action, Action::Create(_));
+    for (fits, command) in batch.iter().enumerate().filter(existing) {
         let id = command.request;
         let row =
             sqlx::query("SELECT document FROM request WHERE id = ?").bind(id.uuid()).fetch_optional(&mut *tx).await?;
         if let Some(row) = row {
-            found.insert(id, document::read("request", id, row.try_get(0)?)?);
+            let document: &str = row.try_get(0)?;
+            bytes += document.len();
+            if bytes > FOUND_BYTES && !found.is_empty() {
+                return Err(StoreError::TooLargeTogether { fits });
+            }
+            found.insert(id, document::read("request", id, document)?);
         }
     }
     Ok(found)
@@ -57,15 +72,21 @@ async fn find_keys(
     tx: &mut SqliteConnection,
     batch: &[Command],
 ) -> Result<HashMap<IdempotencyKey, StoredReply>, StoreError> {
-    let mut found = HashMap::new();
-    for key in batch.iter().filter_map(|command| command.idempotent.as_ref()).map(|idempotent| &idempotent.key) {
+    let (mut found, mut bytes) = (HashMap::new(), 0);
+    for (fits, command) in batch.iter().enumerate() {
+        let Some(key) = command.idempotent.as_ref().map(|idempotent| &idempotent.key) else { continue };
         let row = sqlx::query("SELECT fingerprint, reply FROM idempotency_key WHERE caller = ? AND key = ?")
             .bind(key.user.uuid())
             .bind(key.as_str())
             .fetch_optional(&mut *tx)
             .await?;
         if let Some(row) = row {
-            let request = document::read("idempotency_key", key, row.try_get(1)?)?;
+            let reply: &str = row.try_get(1)?;
+            bytes += reply.len();
+            if bytes > FOUND_BYTES && !found.is_empty() {
+                return Err(StoreError::TooLargeTogether { fits });
+            }
+            let request = document::read("idempotency_key", key, reply)?;
             found.insert(key.clone(), StoredReply { fingerprint: row.try_get(0)?, request });
         }
     }

@@ -23,6 +23,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const START_PATIENCE: Duration = Duration::from_secs(30);
 const START_PAUSE: Duration = Duration::from_millis(20);
 
+/// Rows that a connection reads ahead of whom they are for. A row can have megabytes.
+const ROWS_AHEAD: usize = 2;
+
 /// Connections that read.
 const READERS: u32 = 4;
 
@@ -66,7 +69,8 @@ async fn try_open(settings: &SqliteSettings) -> Result<Sqlite, StoreError> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT);
+        .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_AHEAD);
     let mut connection = options.connect().await?;
     prepare(&mut connection, settings.topology).await?;
     let readers = options.clone().read_only(true);

@@ -123,7 +123,13 @@ impl Users {
     async fn ask(&self, key: &str, step: Option<(RequestId, Action)>) -> Request {
         let key = Some(IdempotencyKey::parse("key", self.caller.user, key).unwrap());
         let correlation = CorrelationId::new(Uuid::nil());
-        let call = Call { caller: self.caller.clone(), deadline: None, correlation, traceparent: None };
+        let call = Call {
+            caller: self.caller.clone(),
+            deadline: None,
+            correlation,
+            traceparent: None,
+            memory: cmgate::service::Reservation::default(),
+        };
         let answered = match step {
             Some((id, action)) => self.service.act(&call, id, action, None, key).await,
             None => self.service.create(&call, enrollment(), key).await,

@@ -1,6 +1,6 @@
 //! A database that can be opened as a store, more than once at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cmgate::domain::{Command, Position, Request, RequestId, ShardCount, Version};
@@ -130,11 +130,14 @@ pub(crate) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
         versions.insert(event.request, event.version);
     }
     let ids: Vec<RequestId> = versions.keys().copied().collect();
-    for some in ids.chunks(100) {
-        let requests = store.get(some).await.unwrap().members;
-        assert_eq!(requests.len(), some.len(), "every request of the log is there");
+    let mut left: HashSet<RequestId> = ids.into_iter().collect();
+    while !left.is_empty() {
+        let some: Vec<RequestId> = left.iter().copied().take(100).collect();
+        let requests = store.get(&some).await.unwrap().members;
+        assert!(!requests.is_empty(), "every request of the log is there");
         for request in requests {
             assert_eq!(versions[&request.id], request.version, "{} has one event for each version", request.id);
+            assert!(left.remove(&request.id), "{} is read once", request.id);
         }
     }
     log

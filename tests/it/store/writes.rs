@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::place::{Place, carry_out, commit_one, read, whole_log};
 use crate::commands::{
     ORIGINATOR, TARGET, approve, approver, at, cancel, comment, complete, creation, creation_at, deny, fail,
-    fresh_card, item, request, start, wish,
+    fresh_card, item, large_request, request, start, under_key, wish,
 };
 
 pub(super) async fn what_was_created_is_read_back(place: &Place) {
@@ -120,6 +120,32 @@ pub(super) async fn a_refused_member_leaves_its_neighbours_alone(place: &Place) 
     assert_eq!(read(&*store, pending.id).await, *pending);
     assert_eq!(read(&*store, approved.id).await.status(), Status::Executing);
     assert_eq!(whole_log(&*store).await.len(), 4);
+}
+
+pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(place: &Place) {
+    let store = place.open().await;
+    let mut batch = Vec::new();
+    for text in ['a', 'a', '\u{1}', 'a', 'a', 'a'] {
+        let (created, _) = carry_out(&*store, creation(large_request(text))).await;
+        batch.push(under_key(&format!("key-{}", created.id), 1, wish(TARGET, created.id, cancel())));
+    }
+    // The second time each finds its reply under its key.
+    for expected in [Version::new(2); 2] {
+        let mut left = &batch[..];
+        let mut parts = 0;
+        while !left.is_empty() {
+            let replies = store.commit(left).await.unwrap();
+            assert!(!replies.is_empty() && replies.len() <= left.len(), "{} replies", replies.len());
+            for (command, reply) in left.iter().zip(&replies) {
+                let request = &reply.as_ref().unwrap().request;
+                assert_eq!((request.id, request.version), (command.request, expected));
+            }
+            left = &left[replies.len()..];
+            parts += 1;
+        }
+        assert!(parts > 1, "all of them were read at once");
+    }
+    whole_log(&*store).await;
 }
 
 pub(super) async fn a_batch_of_refused_commands_changes_nothing(place: &Place) {

@@ -10,6 +10,7 @@ use tower::ServiceExt;
 use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, REQUESTS};
 use crate::api::call::{CallSettings, Calls};
 use crate::auth::{Authentication, Development};
+use crate::service::Budget;
 
 const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "no-cache"), ("expires", "-1")];
 
@@ -17,7 +18,8 @@ const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "n
 async fn answers_unstored(router: Router, max_duration: Duration, request: Request<Body>, status: u16) {
     let shown = format!("{} {}: {status}", request.method(), request.uri());
     let development = Development { user: super::user(), name: String::new(), sid: None, groups: Vec::new() };
-    let settings = CallSettings { authentication: Authentication::Development(development), max_duration };
+    let memory = Budget::new(1 << 20);
+    let settings = CallSettings { authentication: Authentication::Development(development), max_duration, memory };
     let response = Calls::new(router, settings).oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), status, "{shown}");
     for (name, value) in HEADERS {

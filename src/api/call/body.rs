@@ -1,0 +1,141 @@
+//! The bodies of a call, counted as what the call holds in memory: of a request as they arrive, of an answer until it is sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::BoxError;
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use thiserror::Error;
+use tonic::Status;
+
+use crate::api::grpc;
+use crate::domain::CorrelationId;
+use crate::service::{Error, Reservation};
+
+/// Most bytes of an answer that are given to the connection at once. It takes the next ones when the client has taken these.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// The body of a request, which ends with [`NoRoom`] when there is no room for more of it.
+pub struct Counted<B> {
+    body: B,
+    received: usize,
+    memory: Reservation,
+    correlation: CorrelationId,
+}
+
+/// There is no room in memory for the rest of a body.
+#[derive(Debug, Error)]
+#[error("{}", Error::Overloaded)]
+pub struct NoRoom(#[source] Status);
+
+impl NoRoom {
+    /// Whether this is the reason of an error.
+    pub fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
+        std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<Self>)
+    }
+}
+
+impl<B> Counted<B> {
+    pub(super) const fn new(body: B, memory: Reservation, correlation: CorrelationId) -> Self {
+        Self { body, received: 0, memory, correlation }
+    }
+}
+
+impl<B> HttpBody for Counted<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            other => return Poll::Ready(other.map(|result| result.map_err(Into::into))),
+        };
+        self.received += frame.data_ref().map_or(0, Bytes::len);
+        let result = match self.memory.hold(self.received) {
+            Ok(()) => Ok(frame),
+            Err(_) => Err(NoRoom(grpc::no_room(self.correlation)).into()),
+        };
+        Poll::Ready(Some(result))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of an answer. What it takes is held until the connection has sent it.
+struct Held {
+    body: Body,
+    /// What of the body was made and not given to the connection.
+    made: Bytes,
+    memory: Reservation,
+}
+
+/// Bytes that hold memory until the last of them is dropped.
+struct Holding {
+    bytes: Bytes,
+    _memory: Reservation,
+}
+
+impl AsRef<[u8]> for Holding {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The body of an answer that holds memory until it is sent, if it is worth it.
+pub(super) fn held(body: Body, memory: Reservation) -> Body {
+    if memory.is_large() { Body::new(Held { body, made: Bytes::new(), memory }) } else { body }
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.made.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)).map(|result| result.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => {
+                    // The connection may keep them after this body has come to its end.
+                    self.made = Bytes::from_owner(Holding { bytes: data, _memory: self.memory.clone() });
+                }
+                Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let piece = self.made.len().min(PIECE_BYTES);
+        let piece = self.made.split_to(piece);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.made.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (made, rest) = (self.made.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + made);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + made);
+        }
+        hint
+    }
+}

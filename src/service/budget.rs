@@ -1,0 +1,186 @@
+//! The memory of calls: what all of them hold together is bounded in bytes, and a call that finds no room is refused.
+//!
+//! Small calls have room of their own, so that large ones cannot crowd them out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::Error;
+
+/// What every call is taken to hold, whatever it carries.
+const CALL_BYTES: usize = 4 << 10;
+
+/// What a call holds beyond this comes out of the room for large calls.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// Bytes that calls may hold, all together. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Rooms>);
+
+#[derive(Debug)]
+struct Rooms {
+    small: Room,
+    large: Room,
+}
+
+/// Bytes that are free; fewer than none if more was taken than there is.
+#[derive(Debug)]
+struct Room(AtomicI64);
+
+/// What one call holds, until its last clone is dropped. The default holds nothing and is never refused.
+#[derive(Clone, Debug, Default)]
+pub struct Reservation(Option<Arc<Held>>);
+
+#[derive(Debug)]
+struct Held {
+    rooms: Arc<Rooms>,
+    small: AtomicI64,
+    large: AtomicI64,
+}
+
+impl Budget {
+    /// A budget of so many bytes, half of it for small calls.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let half = || Room(AtomicI64::new(signed(bytes / 2)));
+        Self(Arc::new(Rooms { small: half(), large: half() }))
+    }
+
+    /// Room for one more call.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if there is none.
+    pub fn admit(&self) -> Result<Reservation, Error> {
+        let held = Held { rooms: Arc::clone(&self.0), small: AtomicI64::new(0), large: AtomicI64::new(0) };
+        let reservation = Reservation(Some(Arc::new(held)));
+        reservation.hold(CALL_BYTES)?;
+        Ok(reservation)
+    }
+}
+
+impl Reservation {
+    /// Holds so many bytes in all, at least.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if there is no room for them.
+    pub fn hold(&self, bytes: usize) -> Result<(), Error> {
+        let Some(held) = &self.0 else { return Ok(()) };
+        let (small, large) = split(bytes);
+        let fits = held.rooms.small.take(&held.small, small, false) && held.rooms.large.take(&held.large, large, false);
+        if fits { Ok(()) } else { Err(Error::Overloaded) }
+    }
+
+    /// Holds so many bytes in all, at least, whether there is room for them or not: they are there already.
+    pub fn hold_anyway(&self, bytes: usize) {
+        let Some(held) = &self.0 else { return };
+        let (small, large) = split(bytes);
+        held.rooms.small.take(&held.small, small, true);
+        held.rooms.large.take(&held.large, large, true);
+    }
+
+    /// Whether this is a large call.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.0.as_ref().is_some_and(|held| held.large.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Whether large calls hold more than there is room for.
+    #[must_use]
+    pub fn is_overdrawn(&self) -> bool {
+        self.0.as_ref().is_some_and(|held| held.rooms.large.0.load(Ordering::Relaxed) < 0)
+    }
+}
+
+impl Room {
+    /// Raises what is held to `wanted`, and says whether that succeeded.
+    fn take(&self, held: &AtomicI64, wanted: i64, anyway: bool) -> bool {
+        let more = wanted - held.load(Ordering::Relaxed);
+        if more <= 0 {
+            return true;
+        }
+        let free = self.0.fetch_sub(more, Ordering::Relaxed);
+        if free < more && !anyway {
+            self.0.fetch_add(more, Ordering::Relaxed);
+            return false;
+        }
+        held.fetch_add(more, Ordering::Relaxed);
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.rooms.small.0.fetch_add(*self.small.get_mut(), Ordering::Relaxed);
+        self.rooms.large.0.fetch_add(*self.large.get_mut(), Ordering::Relaxed);
+    }
+}
+
+/// What of so many bytes counts as small, and what as large.
+fn split(bytes: usize) -> (i64, i64) {
+    let small = bytes.min(SMALL_BYTES);
+    (signed(small), signed(bytes - small))
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, CALL_BYTES, Reservation, SMALL_BYTES};
+
+    const BYTES: usize = 256 << 10;
+
+    /// What is free for large calls.
+    fn free(budget: &Budget) -> i64 {
+        budget.0.large.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[test]
+    fn large_calls_are_refused_when_there_is_no_room_and_small_ones_are_not() {
+        let budget = Budget::new(BYTES);
+        let large = budget.admit().unwrap();
+        large.hold(SMALL_BYTES + BYTES / 2).unwrap();
+        assert!(large.is_large() && !large.is_overdrawn());
+        let other = budget.admit().unwrap();
+        assert!(other.hold(SMALL_BYTES + 1).is_err());
+        other.hold(SMALL_BYTES).unwrap();
+        assert!(!other.is_large());
+
+        drop(large.clone());
+        assert!(other.hold(SMALL_BYTES + 1).is_err(), "a clone is still there");
+        drop(large);
+        other.hold(SMALL_BYTES + 1).unwrap();
+    }
+
+    #[test]
+    fn small_calls_are_bounded_too() {
+        let budget = Budget::new(BYTES);
+        let admitted: Vec<Reservation> = std::iter::from_fn(|| budget.admit().ok()).collect();
+        assert_eq!(admitted.len(), BYTES / 2 / CALL_BYTES);
+        drop(admitted);
+        budget.admit().unwrap();
+    }
+
+    #[test]
+    fn what_is_there_already_is_counted_beyond_the_room() {
+        let budget = Budget::new(BYTES);
+        let call = budget.admit().unwrap();
+        call.hold_anyway(BYTES);
+        assert!(call.is_overdrawn());
+        assert!(budget.admit().unwrap().hold(SMALL_BYTES + 1).is_err());
+        drop(call);
+        assert_eq!(free(&budget), 128 << 10);
+    }
+
+    #[test]
+    fn bytes_are_counted_once() {
+        let budget = Budget::new(BYTES);
+        let call = budget.admit().unwrap();
+        for bytes in [SMALL_BYTES + 100, 50, SMALL_BYTES + 100, SMALL_BYTES + 150] {
+            call.hold(bytes).unwrap();
+        }
+        assert_eq!(free(&budget), (128 << 10) - 150);
+        Reservation::default().hold(usize::MAX).unwrap();
+    }
+}

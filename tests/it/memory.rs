@@ -1,0 +1,210 @@
+//! What the service takes of memory, whatever its callers send and ask for: the built program is flooded with the largest requests
+//! that it takes, which are then listed by many callers at once.
+
+use std::time::Duration;
+
+use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use cmgate::contract::v1::{DataItem, GetRequestRequest, GetRequestsRequest, RequestDraft};
+use futures::future::join_all;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::client::{CARDS, PATIENCE, REQUESTS, creation, enrollment, info};
+use crate::instance::{Instance, Place};
+use crate::services::{Database, DatabaseFile, fresh_topic};
+
+/// Callers at once, and the connections that they share.
+const CALLERS: usize = 400;
+const CONNECTIONS: usize = 20;
+
+/// How often a caller tries who is refused.
+const ATTEMPTS: usize = 3;
+
+/// Callers at once who send small requests meanwhile.
+const SMALL_CALLERS: usize = 4;
+
+/// Data items of a large request, and characters of each.
+const ITEMS: usize = 52;
+const ITEM_CHARS: usize = 16_000;
+
+/// Callers at once of each kind of list, and clients that take nothing of theirs.
+const READERS: usize = 4;
+const SLOW_READERS: usize = 3;
+
+/// The most memory that the service may take.
+const FLOOD_BYTES: usize = 256 << 20;
+/// The most that it may take for reading alone.
+const LIST_BYTES: usize = 96 << 20;
+
+/// Calls wait for each other here.
+const SETTINGS: [(&str, &str); 1] = [("CMGATE__LIMITS__CALL_TIME", "5m")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_large_requests_is_taken_or_refused_within_bounds_on_postgres() {
+    let database = Database::create().await;
+    flood_and_list(&Place { database: database.url().to_owned(), topic: fresh_topic() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_large_requests_is_taken_or_refused_within_bounds_on_sqlite() {
+    let file = DatabaseFile::create();
+    flood_and_list(&Place { database: file.url(), topic: fresh_topic() }).await;
+}
+
+async fn flood_and_list(place: &Place) {
+    let mut large = 0;
+    let mut small = 0;
+    // As JSON a control character has six bytes, as in a message one.
+    for text in ["\u{1}", "a"] {
+        let instance = Instance::start_with(place, &SETTINGS);
+        let (created, lesser) = flood(&instance, text).await;
+        println!("memory: {} of {CALLERS} with {text:?}, peak {} MiB", created, instance.peak_memory() >> 20);
+        assert!(created > 0 && lesser > 0, "{created} large and {lesser} small requests were created");
+        assert!(instance.peak_memory() < FLOOD_BYTES, "{} bytes of memory", instance.peak_memory());
+        large += created;
+        small += lesser;
+    }
+    assert_eq!(count(place).await, large + small, "every caller was answered rightly");
+
+    let instance = Instance::start_with(place, &SETTINGS);
+    read_everything(&instance, large + small).await;
+    println!("memory: lists, peak {} MiB", instance.peak_memory() >> 20);
+    assert!(instance.peak_memory() < LIST_BYTES, "{} bytes of memory", instance.peak_memory());
+}
+
+/// Sends large requests, and small ones meanwhile. Tells how many of either were created.
+async fn flood(instance: &Instance, text: &str) -> (usize, usize) {
+    let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| channel(instance)).collect();
+    let ended = CancellationToken::new();
+    let large = async {
+        let _ended = ended.clone().drop_guard();
+        let draft = large(text);
+        let callers = (0..CALLERS).map(|caller| create(channels[caller % CONNECTIONS].clone(), &draft, ATTEMPTS));
+        join_all(callers).await.into_iter().filter(|created| *created).count()
+    };
+    let small = (0..SMALL_CALLERS).map(async |_| {
+        let (channel, draft) = (channel(instance), enrollment(CARDS));
+        let mut created = 0;
+        while !ended.is_cancelled() {
+            created += usize::from(create(channel.clone(), &draft, 1).await);
+        }
+        created
+    });
+    let (large, small) = tokio::join!(large, join_all(small));
+    (large, small.into_iter().sum())
+}
+
+/// Creates a request, unless the service has too much to do. Any other answer is a defect.
+async fn create(channel: Channel, draft: &RequestDraft, attempts: usize) -> bool {
+    let mut client = RequestServiceClient::new(channel);
+    for _ in 0..attempts {
+        match client.create_request(creation(draft.clone())).await {
+            Ok(_) => return true,
+            Err(status) => {
+                assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+                assert_eq!(info(&status).reason, "OVERLOADED");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    false
+}
+
+fn large(text: &str) -> RequestDraft {
+    let item = |number: usize| DataItem { name: format!("item {number}"), value: Some(text.repeat(ITEM_CHARS)) };
+    RequestDraft { data_items: (0..ITEMS).map(item).collect(), ..enrollment(CARDS) }
+}
+
+/// Reads all requests in every way at once: lists over gRPC and REST, by id, and clients that take nothing of their answers.
+async fn read_everything(instance: &Instance, requests: usize) {
+    let slow = join_all((0..SLOW_READERS).map(|_| begin_list(instance))).await;
+    let over_grpc = join_all((0..READERS).map(|_| list_over_grpc(instance)));
+    let over_rest = join_all((0..READERS).map(|_| list_over_rest(instance)));
+    let (over_grpc, over_rest) = tokio::join!(over_grpc, over_rest);
+    for ids in &over_grpc {
+        assert_eq!(ids.len(), requests, "a list over gRPC has every request");
+    }
+    assert_eq!(over_rest, [requests; READERS], "a list over REST has every request");
+
+    let mut client = RequestServiceClient::new(channel(instance));
+    let read = over_grpc[0].iter().map(|id| {
+        let mut client = client.clone();
+        async move {
+            match client.get_request(GetRequestRequest { id: id.clone() }).await {
+                Ok(answer) => assert_eq!(answer.into_inner().request.unwrap().id, *id),
+                Err(status) => assert_eq!(info(&status).reason, "OVERLOADED", "{status:?}"),
+            }
+        }
+    });
+    join_all(read).await;
+    drop(slow);
+    client.get_request(GetRequestRequest { id: over_grpc[0][0].clone() }).await.unwrap();
+}
+
+/// The ids of all requests, page by page. A client takes answers of 4 MiB, unless it says otherwise.
+async fn list_over_grpc(instance: &Instance) -> Vec<String> {
+    let mut client = RequestServiceClient::new(channel(instance));
+    let mut ids = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let call = GetRequestsRequest { page_size: 1_000, page_token: page_token.clone(), ..Default::default() };
+        match client.get_requests(call).await {
+            Ok(page) => {
+                let page = page.into_inner();
+                ids.extend(page.requests.into_iter().map(|request| request.id));
+                page_token = page.next_page_token;
+                if page_token.is_empty() {
+                    return ids;
+                }
+            }
+            Err(status) => {
+                assert_eq!(info(&status).reason, "OVERLOADED", "{status:?}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// How many requests a list over REST has, counted without keeping it.
+async fn list_over_rest(instance: &Instance) -> usize {
+    loop {
+        let answer = reqwest::get(format!("http://{}{REQUESTS}", instance.public)).await.unwrap();
+        if answer.status() == 200 {
+            let text = answer.text().await.unwrap();
+            return text.matches("\"SecurityDescriptor\":").count();
+        }
+        assert_eq!(answer.status(), 429);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Asks for a list, and takes no more than the beginning of the answer.
+async fn begin_list(instance: &Instance) -> TcpStream {
+    let mut stream = TcpStream::connect(instance.public).await.unwrap();
+    stream.write_all(format!("GET {REQUESTS} HTTP/1.1\r\nHost: cmgate\r\n\r\n").as_bytes()).await.unwrap();
+    let mut begin = [0; 8];
+    stream.read_exact(&mut begin).await.unwrap();
+    assert_eq!(&begin, b"HTTP/1.1");
+    stream
+}
+
+/// How many requests the database has.
+async fn count(place: &Place) -> usize {
+    let sql = "SELECT count(*) FROM request";
+    let count: i64 = if place.database.starts_with("postgres") {
+        sqlx::query_scalar(sql).fetch_one(&mut PgConnection::connect(&place.database).await.unwrap()).await.unwrap()
+    } else {
+        sqlx::query_scalar(sql).fetch_one(&mut SqliteConnection::connect(&place.database).await.unwrap()).await.unwrap()
+    };
+    usize::try_from(count).unwrap()
+}
+
+/// A connection whose calls may take long.
+fn channel(instance: &Instance) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{}", instance.public)).unwrap();
+    endpoint.timeout(PATIENCE).connect_lazy()
+}
