@@ -215,3 +215,26 @@ fn names_no_database(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_who_can_help() {
+        use Condition::{Away, Busy, Denied};
+        for (codes, condition) in [
+            (
+                &["08006", "53100", "53300", "57P01", "57P03", "58030", "25006", "25P03", "13", "10", "778", "14"][..],
+                Some(Away),
+            ),
+            (&["55P03", "5", "517", "6", "262"], Some(Busy)),
+            (&["28P01", "28000", "42501", "8", "1032", "3", "23"], Some(Denied)),
+            (&["23505", "22021", "40001", "42P01", "3D000", "1", "19", "26"], None),
+        ] {
+            for code in codes {
+                assert_eq!(Condition::of(code), condition, "{code}");
+            }
+        }
+    }
+}

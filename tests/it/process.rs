@@ -2,10 +2,16 @@
 
 mod drain;
 
+use std::fs;
 use std::process::Output;
+use std::str::FromStr;
 
+use futures::future::join_all;
 use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use crate::client::{create_many, printed_events};
 use crate::instance::{Instance, Place, run};
@@ -60,6 +66,73 @@ fn a_database_that_is_away_is_told_apart_from_a_wrong_configuration() {
     let output = run(&place, &[], &["serve"]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
     assert_silent_about_secrets(&output);
+}
+
+/// Whoever reads the sentence knows which database is meant, as whom, and who can help.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_opened_is_named() {
+    let database = Database::create().await;
+    let options = PgConnectOptions::from_str(database.url()).unwrap();
+    let (host, port, name) = (options.get_host(), options.get_port(), options.get_database().unwrap());
+    let stranger = format!("stranger_{}", Uuid::new_v4().simple());
+    execute(database.url(), &format!("CREATE ROLE {stranger} LOGIN")).await;
+    let file = DatabaseFile::create();
+    fs::write(file.path(), "no database, only a text that is long enough to be taken for the header of one".repeat(9))
+        .unwrap();
+    let directory = file.path().parent().unwrap().display();
+    let text = file.path().display();
+    let at_server = |user: &str, name: &str| format!("postgres://{user}@{host}:{port}/{name}");
+    for (url, code, sentence) in [
+        (
+            at_server("postgres", "nothing"),
+            64,
+            format!(
+                "cannot open database nothing at {host}:{port} as user postgres: error returned from database: database"
+            ),
+        ),
+        (
+            at_server("nobody", name),
+            77,
+            format!("cannot open database {name} at {host}:{port} as user nobody: error returned"),
+        ),
+        (
+            at_server(&stranger, name),
+            77,
+            format!(
+                "cannot open database {name} at {host}:{port} as user {stranger}: error returned from database: permission denied"
+            ),
+        ),
+        ("postgres://u@127.0.0.1:1/x".to_owned(), 69, "cannot open database x at 127.0.0.1:1 as user u: ".to_owned()),
+        (format!("sqlite://{directory}"), 64, format!("cannot use {directory}: ")),
+        (format!("sqlite://{text}"), 64, format!("cannot open the SQLite file {text}: ")),
+    ] {
+        let output = run(&Place { database: url.clone(), topic: fresh_topic() }, &[QUIET], &["migrate"]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{url}: {told}");
+        assert!(told.starts_with(&format!("cmgate: {sentence}")) && told.lines().count() == 1, "{url}: {told}");
+    }
+    execute(database.url(), &format!("DROP ROLE {stranger}")).await;
+}
+
+/// Processes that start together on nothing all come up, on both stores.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_together_agree() {
+    for _ in 0..8 {
+        let (database, file) = (Database::create().await, DatabaseFile::create());
+        for url in [database.url().to_owned(), file.url()] {
+            let place = Place { database: url, topic: fresh_topic() };
+            let starts: Vec<_> = (0..3)
+                .map(|_| {
+                    let place = place.clone();
+                    spawn_blocking(move || run(&place, &[QUIET], &["migrate"]))
+                })
+                .collect();
+            for output in join_all(starts).await {
+                let output = output.unwrap();
+                assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

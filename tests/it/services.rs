@@ -25,6 +25,17 @@ pub(crate) fn kafka() -> String {
     address("CMGATE_TEST_KAFKA")
 }
 
+/// Address of the broker for clients that are let in by these properties.
+pub(crate) fn kafka_with_password() -> (String, [(&'static str, &'static str); 4]) {
+    let properties = [
+        ("CMGATE__KAFKA__PROPERTIES__SECURITY_PROTOCOL", "sasl_plaintext"),
+        ("CMGATE__KAFKA__PROPERTIES__SASL_MECHANISM", "PLAIN"),
+        ("CMGATE__KAFKA__PROPERTIES__SASL_USERNAME", "relay"),
+        ("CMGATE__KAFKA__PROPERTIES__SASL_PASSWORD", "let-me-in"),
+    ];
+    (address("CMGATE_TEST_KAFKA_PASSWORD"), properties)
+}
+
 /// Where Postgres listens.
 pub(crate) fn postgres_address() -> SocketAddr {
     let options = PgConnectOptions::from_str(&postgres()).unwrap();

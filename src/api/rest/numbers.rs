@@ -219,12 +219,10 @@ pub(super) fn read_status(text: &str) -> Option<Option<Status>> {
 
 /// A number without a fraction of zeros, which some serialisers add to every number.
 pub(super) fn whole(number: &str) -> &str {
-    number.split_once('.').map_or(
-        number,
-        |(whole, fraction)| {
-            if fraction.bytes().all(|digit| digit == b'0') { whole } else { number }
-        },
-    )
+    match number.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+        _ => number,
+    }
 }
 
 /// Whether a text is the name of a status in any case, or its number.

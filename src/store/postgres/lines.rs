@@ -1,6 +1,7 @@
 //! Connections to the server. One is kept only while nothing has gone wrong on it: what failed, or was given up, is dropped with
-//! whatever was under way, unless the server said that it refused one statement and the rest is clean. A pool would ask the server each time that one is given back, and a server that was lost without a
-//! word would keep the pool waiting for as long as the operating system hopes for an answer.
+//! whatever was under way, unless the server refused one statement and the rest is clean. A pool would ask the server each time
+//! that one is given back, and a server that was lost without a word would keep the pool waiting for as long as the operating
+//! system hopes for an answer.
 
 use std::io;
 use std::ops::{Deref, DerefMut};

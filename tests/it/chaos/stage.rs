@@ -209,6 +209,12 @@ impl Stage {
         lanes.iter().filter(|(state, _)| state == "streaming").count()
     }
 
+    /// Waits until everything that is in the log by now is published.
+    pub(super) async fn wait_until_published(&self) {
+        let heads = self.heads().await;
+        wait_until("what is in the log is published", async || self.watch.reaches(&heads)).await;
+    }
+
     /// The last position of each shard in the database.
     async fn heads(&self) -> Vec<u64> {
         let mut connection = PgConnection::connect(self.database.url()).await.unwrap();

@@ -5,7 +5,7 @@ use crate::halts::cluster::{copy_records, delete_topic, make_topic, publish_fore
 use crate::halts::stage::{MANY, Stage, command_in, positions};
 use crate::halts::{HALTED, NOTHING, STREAMING, between};
 use crate::instance::run;
-use crate::services::fresh_topic;
+use crate::services::{fresh_topic, kafka_with_password};
 
 /// The topic goes away under a running relay, and a new one of its name takes its place.
 #[tokio::test(flavor = "multi_thread")]
@@ -188,4 +188,34 @@ async fn a_topic_whose_partition_count_was_raised_is_left_for_a_new_one() {
     instance.end().await;
     assert_eq!(stage.audit_published().await.records, MANY);
     assert_eq!(positions(&read(&stage.place.topic).await), between(&[].into(), &stage.heads().await));
+}
+
+/// The id of the topic is read over the same connection settings as everything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_asks_for_a_password_tells_the_id_of_the_topic_too() {
+    let stage = Stage::postgres().await;
+    let (brokers, properties) = kafka_with_password();
+    let settings: Vec<(&str, &str)> = [("CMGATE__KAFKA__BROKERS", &*brokers)].into_iter().chain(properties).collect();
+    let mut instance = stage.start_with(&settings);
+    create_many(&mut instance.client, MANY).await;
+    instance.wait_until_published(MANY).await;
+    assert!(!instance.log().contains("the id of the topic cannot be read"), "{}", instance.log());
+    delete_topic(&stage.place.topic).await;
+    make_topic(&stage.place.topic, 8).await;
+    for detail in instance.wait_until_all_are(HALTED).await {
+        assert!(detail.contains("was deleted and created again") || detail.contains("does not exist"), "{detail}");
+    }
+    let wrong: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (*name, if *value == "let-me-in" { "let-me-out" } else { value }))
+        .collect();
+    let refused = run(&stage.place, &wrong, &["relay", "allow-empty-topic", "--from-start"]);
+    assert_eq!(refused.status.code(), Some(69), "{refused:?}");
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(text.contains("refuses the user name and password") && !text.contains("let-me-out"), "{text}");
+    let allowed = run(&stage.place, &settings, &["relay", "allow-empty-topic", "--from-start"]);
+    assert!(allowed.status.success(), "{allowed:?}");
+    instance.wait_until_all_are(STREAMING).await;
+    instance.end().await;
+    assert_eq!(stage.audit_published().await.records, MANY);
 }

@@ -1,0 +1,93 @@
+//! Somebody holds rows locked, such as an operator with an open transaction. What does not need them goes on and is published all
+//! the while; what does is given up, and can be repeated when they are free.
+
+use std::time::Instant;
+
+use cmgate::contract::v1::subject_service_client::SubjectServiceClient;
+use cmgate::contract::v1::{ImportSubjectsRequest, Smartcard, Subject, SubjectLineage, SubjectStatus, subject};
+use futures::future::join_all;
+use sqlx::{Connection, PgConnection};
+use tonic::{Code, Status};
+
+use super::stage::{INSTANCES, Stage, Wiring};
+use super::{Kind, ROUNDS, play};
+use crate::client::{CARDS, DEV, PAVLE, sent_by};
+
+#[derive(Clone, Copy, Debug)]
+enum Rows {
+    /// Cards that imports wait for, more of them than any instance has connections for imports.
+    Cards,
+    /// The newest requests, which clients are about to change.
+    Requests,
+}
+
+/// Imports of the same card at once, in each instance.
+const IMPORTS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_waits_for_rows_that_are_locked_but_what_needs_them() {
+    let kind = Kind {
+        name: "locked_rows",
+        wiring: Wiring::Direct,
+        stages: Some(1),
+        variants: &[Rows::Cards, Rows::Requests],
+        rare: Rows::Requests,
+        rounds: ROUNDS,
+    };
+    play(kind, async |stage, rows| {
+        match rows {
+            Rows::Cards => lock_cards(stage).await,
+            Rows::Requests => lock_requests(stage).await,
+        }
+        Instant::now()
+    })
+    .await;
+}
+
+async fn lock_cards(stage: &mut Stage) {
+    import(stage, 0).await.unwrap();
+    let mut stranger = PgConnection::connect(&stage.place.database).await.unwrap();
+    let mut tx = stranger.begin().await.unwrap();
+    sqlx::query("SELECT FROM subject FOR UPDATE").execute(&mut *tx).await.unwrap();
+    let imports = join_all((0..INSTANCES * IMPORTS).map(|number| import(stage, number % INSTANCES)));
+    let goes_on = async {
+        stage.progress().await;
+        stage.wait_until_published().await;
+    };
+    let (outcomes, ()) = tokio::join!(imports, goes_on);
+    for outcome in outcomes {
+        let refused = outcome.unwrap_err();
+        // On a busy machine its caller may have given up before.
+        assert!(matches!(refused.code(), Code::Unavailable | Code::Cancelled), "{refused:?}");
+    }
+    stage.progress().await;
+    stage.wait_until_published().await;
+    tx.rollback().await.unwrap();
+    import(stage, 0).await.unwrap();
+}
+
+async fn lock_requests(stage: &mut Stage) {
+    let mut stranger = PgConnection::connect(&stage.place.database).await.unwrap();
+    let mut tx = stranger.begin().await.unwrap();
+    let sql = "SELECT FROM request ORDER BY submitted_at DESC LIMIT 6 FOR UPDATE";
+    sqlx::query(sql).execute(&mut *tx).await.unwrap();
+    stage.load().wait_for_failure().await;
+    stage.wait_until_published().await;
+    tx.rollback().await.unwrap();
+}
+
+async fn import(stage: &Stage, instance: usize) -> Result<(), Status> {
+    let card = Smartcard { id: "00000000-0000-0000-0000-0000000ca001".to_owned(), ..Smartcard::default() };
+    let card = Subject {
+        item: Some(subject::Item::Smartcard(card)),
+        owner: PAVLE.to_owned(),
+        profile_template: CARDS.to_owned(),
+        profile_template_version: 1,
+        status: SubjectStatus::Active.into(),
+        lineage: SubjectLineage::First.into(),
+        ..Subject::default()
+    };
+    let mut client = SubjectServiceClient::new(stage.instances[instance].channel());
+    let call = sent_by(DEV, ImportSubjectsRequest { subjects: vec![card] });
+    client.import_subjects(call).await.map(|_| ())
+}

@@ -1,0 +1,106 @@
+//! The disk of a SQLite database is full for a while. It takes a small disk of its own, so that this test runs itself once more in a
+//! private mount namespace that has one.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use super::figures::Figures;
+use super::rounds;
+use crate::audit::audit;
+use crate::client::{Http, wait_until};
+use crate::dice::Dice;
+use crate::instance::{Instance, Place};
+use crate::load::{Addresses, Answered, Load};
+use crate::services::{DatabaseFile, fresh_topic, kafka};
+
+/// Names the directory on the small disk.
+const DISK: &str = "CMGATE_TEST_SQLITE_DISK";
+
+/// Exit code of the shell below if it may not mount.
+const LACKING: i32 = 69;
+
+/// Mounts a disk of 16 MiB at the first argument and runs the others.
+const ON_DISK: &str = "mount -t tmpfs -o size=16m cmgate-test \"$0\" || exit 69; exec \"$@\"";
+
+const CLIENTS: usize = 8;
+const ROUNDS: u32 = 3;
+
+/// Changes that are acknowledged before and after the disk is full.
+const PROGRESS: usize = 40;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_go_on_when_a_full_disk_of_sqlite_has_room_again() {
+    let Some(disk) = env::var_os(DISK) else { return on_a_small_disk() };
+    let disk = Path::new(&disk);
+    let seed = Dice::seed();
+    let figures = Figures::new("sqlite_disk_full", seed);
+    let place = Place { database: format!("sqlite://{}", disk.join("cmgate.db").display()), topic: fresh_topic() };
+    let instance = Instance::start(&place);
+    let private = Http::private(&instance);
+    let addresses = Addresses::default();
+    addresses.set(vec![instance.public]);
+    let (mut answered, mut events) = (Vec::new(), 0);
+    for round in 0..rounds(ROUNDS) {
+        let load = Load::start(CLIENTS, &addresses, &Dice::new(seed).fork(u64::from(round)));
+        load.progress(PROGRESS).await;
+        fill(disk);
+        load.wait_for_failure().await;
+        wait_until("the service is not ready", async || private.get("/readyz").await.status == 503).await;
+        let checks = &private.get("/readyz").await.json()["checks"];
+        assert_eq!(checks["database"]["ok"], false, "{checks}");
+
+        fs::remove_file(disk.join("filler")).unwrap();
+        let freed = Instant::now();
+        load.progress(PROGRESS).await;
+        wait_until("the service is ready", async || private.get("/readyz").await.status == 200).await;
+        let recovery = freed.elapsed();
+        let unknown = load.unknown();
+        let told = load.stop().await;
+        figures.add_round(told.len(), unknown, recovery);
+        answered.extend(told);
+
+        let report = loop {
+            let acknowledged = answered.iter().map(Answered::acknowledged).collect();
+            let report = audit(&place.database, &kafka(), &place.topic, acknowledged).await.unwrap();
+            if report.unpublished == 0 || !report.violations.is_empty() {
+                break report;
+            }
+        };
+        figures.add_audit(report.events - events, &report);
+        events = report.events;
+        report.assert_clean();
+    }
+}
+
+/// Uses up the disk to its last page.
+fn fill(disk: &Path) {
+    let mut filler = File::create(disk.join("filler")).unwrap();
+    for block in [1 << 16, 1 << 12, 1] {
+        while filler.write_all(&vec![0; block]).is_ok() {}
+    }
+}
+
+/// Runs this test where there is a small disk, if this process may mount one.
+fn on_a_small_disk() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        println!("chaos: kind=sqlite_disk_full NOT RUN: only root can mount a small disk");
+        return;
+    }
+    // While this value is there, nobody kills the servers.
+    let file = DatabaseFile::create();
+    let directory = file.path().parent().unwrap();
+    let mut program = Command::new("unshare");
+    program.args(["--mount", "--", "sh", "-c", ON_DISK]).arg(directory);
+    program.arg(env::current_exe().unwrap()).args(["chaos::sqlite_disk", "--nocapture"]).env(DISK, directory);
+    let status = program.status().unwrap();
+    if status.code() == Some(LACKING) {
+        println!("chaos: kind=sqlite_disk_full NOT RUN: the line above says what it lacks");
+    } else {
+        assert!(status.success(), "{status}");
+    }
+}
