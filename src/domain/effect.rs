@@ -1,40 +1,26 @@
 //! What steps of a request do to the profiles and smart cards that the service knows.
 //!
 //! Nobody gets hold of what is another user's: whatever a step names is compared with what is known of it while both are
-//! locked. Which rows that are is told here as well.
+//! locked. A valid profile is never on a retired card, and a card holds one valid profile at most.
 
+mod import;
 mod smartcard;
 #[cfg(test)]
 mod tests;
-
-use uuid::Uuid;
+mod touched;
 
 use super::{
-    Action, CardId, Command, Credential, CredentialEffect, Item, Lineage, ProfileId, Refusal, Request, RequestType,
-    SmartcardId, Standing, Subject, Subjects,
+    Credential, CredentialEffect, Item, Lineage, ProfileId, Refusal, Request, RequestType, SmartcardId, Standing,
+    Subject, Subjects,
 };
 
+pub use import::import;
 pub(super) use smartcard::{Bound, bind, change};
+pub use touched::{Touched, touched, touched_by_import};
 
 /// Most profiles and cards that one step changes: the card and profile of a completed request, the profile that was on that
 /// card, the card and profile that the request was about, and the profile that is on the latter card by then.
 pub const MAX_CHANGED_SUBJECTS: usize = 6;
-
-/// What a command has to know: the profiles and cards with these ids, and the card with this id on it.
-#[must_use]
-pub fn touched<'a>(command: &'a Command, current: Option<&Request>) -> (Vec<Uuid>, Option<&'a CardId>) {
-    let of_request = |request: &Request| request.old.ids().chain(request.new.ids()).collect::<Vec<_>>();
-    let of_current = || current.map(of_request).unwrap_or_default();
-    match &command.action {
-        Action::Create(creation) => (creation.draft.old.ids().collect(), None),
-        Action::Approve { .. } | Action::Deny { .. } | Action::Start { .. } => (Vec::new(), None),
-        Action::BindSmartcard { card, .. } => (of_current(), Some(&card.card_id)),
-        Action::Complete { new, .. } => (of_current().into_iter().chain(new.ids()).collect(), None),
-        Action::ChangeSmartcard { .. } | Action::Fail { .. } | Action::Cancel { .. } | Action::Abandon { .. } => {
-            (of_current(), None)
-        }
-    }
-}
 
 /// What a completed request leaves. `current` is the request before, `new` what it keeps or has made.
 pub(super) fn completed(current: &Request, new: Credential, known: &Subjects) -> Result<Vec<Subject>, Refusal> {
@@ -44,9 +30,13 @@ pub(super) fn completed(current: &Request, new: Credential, known: &Subjects) ->
         CredentialEffect::Makes | CredentialEffect::Replaces => {
             left.extend(new.smartcard.map(|id| made_smartcard(current, id, new, known)).transpose()?);
             left.extend(new.profile.map(|id| made_profile(current, id, new, known)).transpose()?);
+            left.extend(superseded(current, new, known)?);
         }
     }
-    for id in current.old.ids() {
+    // The card may hold another profile by now than when the request was created.
+    let on_card = current.old.smartcard.and_then(|card| known.valid_profile_on(card)).map(Subject::id);
+    let on_card = on_card.filter(|profile| current.old.ids().all(|id| id != *profile));
+    for id in current.old.ids().chain(on_card) {
         let Some(subject) = known.get(id).filter(|_| left.iter().all(|made| made.id() != id)) else { continue };
         if subject.owner != current.target {
             return Err(taken("old_credential"));
@@ -59,36 +49,26 @@ pub(super) fn completed(current: &Request, new: Credential, known: &Subjects) ->
     Ok(left)
 }
 
+/// The valid profile that makes way for a new one on the same card.
+fn superseded(current: &Request, new: Credential, known: &Subjects) -> Result<Option<Subject>, Refusal> {
+    let before = new.smartcard.and_then(|card| known.valid_profile_on(card));
+    if before.is_some_and(|before| before.owner != current.target) {
+        return Err(taken("new_credential.smartcard"));
+    }
+    let is_replaced = |before: &&Subject| new.profile.is_some_and(|profile| profile.uuid() != before.id());
+    let before = before.filter(is_replaced);
+    Ok(before.map(|before| Subject { standing: Standing::Disabled, ..before.clone() }))
+}
+
 /// What becomes of the card that was bound to a request which ends without being completed: it was never issued.
 pub(super) fn released(current: &Request, known: &Subjects) -> Vec<Subject> {
     let bound = current.new.smartcard.and_then(|id| known.get(id.uuid()));
-    let released = bound.filter(|subject| subject.standing == Standing::Assigned && subject.owner == current.target);
-    released.map(|subject| Subject { standing: Standing::Retired, ..subject.clone() }).into_iter().collect()
-}
-
-/// Whether what is told of a profile or card can replace what is known; `field` is the path of what is told.
-///
-/// # Errors
-/// [`Refusal::CredentialTaken`] if it is another user's, [`Refusal::CardInUse`] if another one has its card id,
-/// [`Refusal::IllegalStanding`] if it is retired.
-pub fn import(told: &Subject, known: &Subjects, field: &str) -> Result<(), Refusal> {
-    let before = known.get(told.id());
-    let is_other = |before: &Subject| {
-        before.owner != told.owner || std::mem::discriminant(&before.item) != std::mem::discriminant(&told.item)
+    let Some(bound) = bound.filter(|card| card.standing == Standing::Assigned && card.owner == current.target) else {
+        return Vec::new();
     };
-    if before.is_some_and(is_other) {
-        return Err(Refusal::CredentialTaken { field: format!("{field}.id") });
-    }
-    if before.is_some_and(|before| before.standing == Standing::Retired && told.standing != Standing::Retired) {
-        return Err(Refusal::IllegalStanding { from: Standing::Retired, to: told.standing });
-    }
-    let in_use = told.card().and_then(|card| known.card_in_use(&card.card_id));
-    match in_use {
-        Some(other) if other.id() != told.id() && told.standing != Standing::Retired => {
-            Err(told.card().map_or_else(|| taken(field), |card| Refusal::CardInUse(card.card_id.clone())))
-        }
-        _ => Ok(()),
-    }
+    let profile = bound.credential().smartcard.and_then(|card| known.valid_profile_on(card));
+    let retired = |subject: &Subject| Subject { standing: Standing::Retired, ..subject.clone() };
+    [Some(bound), profile].into_iter().flatten().map(retired).collect()
 }
 
 fn made_smartcard(current: &Request, id: SmartcardId, new: Credential, known: &Subjects) -> Result<Subject, Refusal> {
@@ -99,7 +79,11 @@ fn made_smartcard(current: &Request, id: SmartcardId, new: Credential, known: &S
         Item::Smartcard { profile, card, .. } if is_its_own(current, before, current.new.smartcard == Some(id)) => {
             let standing = match before.standing {
                 Standing::New | Standing::Assigned => Standing::Active,
-                standing => standing,
+                // Somebody else retired it; the request needs another card.
+                Standing::Retired => {
+                    return Err(Refusal::IllegalStanding { from: Standing::Retired, to: Standing::Active });
+                }
+                standing @ (Standing::Active | Standing::Disabled | Standing::Suspended) => standing,
             };
             let item = Item::Smartcard { id, profile: new.profile.or(*profile), card: card.clone() };
             Ok(Subject { item, standing, ..before.clone() })

@@ -42,7 +42,7 @@ pub use decide::decide;
 pub use definition::{DataItemDefinition, DataItemType, Pattern, Provider};
 pub use descriptor::Sid;
 pub use draft::{Draft, Origin, create, offered};
-pub use effect::{MAX_CHANGED_SUBJECTS, import, touched};
+pub use effect::{MAX_CHANGED_SUBJECTS, Touched, import, touched, touched_by_import};
 pub use event::{Event, EventType};
 pub use field::{Comment, DataItem, Priority, merge_items};
 pub use ids::{CorrelationId, ProfileId, RequestId, SmartcardId, TemplateId, UserId};

@@ -63,6 +63,14 @@ pub enum Refusal {
         /// Where it should stand.
         to: Standing,
     },
+    /// A profile that is neither disabled nor retired would be on a retired card.
+    #[error("{field}: profile {profile} cannot be on a retired smart card; disable or retire it in the same import")]
+    ProfileOnRetiredCard {
+        /// Path of the field.
+        field: String,
+        /// The profile.
+        profile: Uuid,
+    },
     /// There is no such profile or smart card.
     #[error("there is no profile or smart card {0}")]
     SubjectNotFound(Uuid),
@@ -213,7 +221,8 @@ impl Refusal {
             | Self::CardInUse(_)
             | Self::OtherCardBound(_)
             | Self::SubjectUnfit { .. }
-            | Self::IllegalStanding { .. } => ErrorKind::Conflict,
+            | Self::IllegalStanding { .. }
+            | Self::ProfileOnRetiredCard { .. } => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::KeyReused(_) => ErrorKind::KeyReused,
@@ -236,6 +245,7 @@ impl Refusal {
             Self::NotItsSmartcard(_) => "SMARTCARD_NOT_OF_REQUEST",
             Self::SubjectUnfit { .. } => "SUBJECT_UNFIT",
             Self::IllegalStanding { .. } => "ILLEGAL_SMARTCARD_STATUS",
+            Self::ProfileOnRetiredCard { .. } => "PROFILE_ON_RETIRED_SMARTCARD",
             Self::SubjectNotFound(_) => "SUBJECT_NOT_FOUND",
             Self::CardNotFound(_) => "CARD_NOT_FOUND",
             Self::WorkflowDisabled { .. } => "WORKFLOW_DISABLED",
@@ -263,6 +273,10 @@ impl Refusal {
             Self::ProfileNotFound(_) => one("old_credential.profile"),
             Self::CredentialTaken { field } => {
                 vec![FieldViolation { field: field.clone(), problem: "is in use already".to_owned() }]
+            }
+            Self::ProfileOnRetiredCard { field, profile } => {
+                let problem = format!("has profile {profile} on a retired smart card; disable or retire it as well");
+                vec![FieldViolation { field: field.clone(), problem }]
             }
             Self::CardInUse(_) => one("card_id"),
             Self::TooLarge { field, bytes, limit } => {

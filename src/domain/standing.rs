@@ -30,6 +30,15 @@ impl Standing {
     pub const ALL: [Self; 6] =
         [Self::New, Self::Assigned, Self::Active, Self::Disabled, Self::Suspended, Self::Retired];
 
+    /// Whether the certificates of a profile that stands so are valid, or can become so.
+    #[must_use]
+    pub const fn is_valid(self) -> bool {
+        match self {
+            Self::New | Self::Assigned | Self::Active | Self::Suspended => true,
+            Self::Disabled | Self::Retired => false,
+        }
+    }
+
     /// Whether a request of this type can be about something that stands so.
     #[must_use]
     pub const fn takes(self, kind: RequestType) -> bool {

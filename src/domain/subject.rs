@@ -97,6 +97,27 @@ impl Subject {
         }
     }
 
+    /// The id on the card, if it is a card in use of which that is known. No other card in use has it.
+    #[must_use]
+    pub fn card_id_in_use(&self) -> Option<&CardId> {
+        self.card().filter(|_| self.standing != Standing::Retired).map(|card| &card.card_id)
+    }
+
+    /// The card that a profile is on, if it is a profile on one.
+    #[must_use]
+    pub const fn holder(&self) -> Option<SmartcardId> {
+        match self.item {
+            Item::Profile { smartcard, .. } => smartcard,
+            Item::Smartcard { .. } => None,
+        }
+    }
+
+    /// The card that a valid profile is on. No other valid profile is on it.
+    #[must_use]
+    pub const fn valid_on(&self) -> Option<SmartcardId> {
+        if self.standing.is_valid() { self.holder() } else { None }
+    }
+
     /// The card as a thing, if it is one and that much is known.
     #[must_use]
     pub const fn card(&self) -> Option<&Card> {
@@ -109,13 +130,22 @@ impl Subject {
 
 /// The profiles and cards that are known among those which a decision could concern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subjects(HashMap<Uuid, Subject>);
+pub struct Subjects {
+    by_id: HashMap<Uuid, Subject>,
+    cards_in_use: HashMap<CardId, Uuid>,
+    valid_profiles: HashMap<SmartcardId, Uuid>,
+}
 
 impl Subjects {
     /// What is known under an id.
     #[must_use]
     pub fn get(&self, id: Uuid) -> Option<&Subject> {
-        self.0.get(&id)
+        self.by_id.get(&id)
+    }
+
+    /// All of them, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Subject> {
+        self.by_id.values()
     }
 
     /// What is known of a profile and a card: of the card, else of the profile.
@@ -128,20 +158,44 @@ impl Subjects {
     /// The card with this id on it that is not retired; there is at most one.
     #[must_use]
     pub fn card_in_use(&self, card_id: &CardId) -> Option<&Subject> {
-        let is_it = |subject: &&Subject| {
-            subject.standing != Standing::Retired && subject.card().is_some_and(|card| card.card_id == *card_id)
-        };
-        self.0.values().find(is_it)
+        self.get(*self.cards_in_use.get(card_id)?)
+    }
+
+    /// The valid profile on this card; there is at most one.
+    #[must_use]
+    pub fn valid_profile_on(&self, card: SmartcardId) -> Option<&Subject> {
+        self.get(*self.valid_profiles.get(&card)?)
     }
 
     /// Replaces what is known of something.
     pub fn put(&mut self, subject: Subject) {
-        self.0.insert(subject.id(), subject);
+        let id = subject.id();
+        if let Some(before) = self.by_id.get(&id) {
+            if let Some(card_id) = before.card_id_in_use()
+                && self.cards_in_use.get(card_id) == Some(&id)
+            {
+                self.cards_in_use.remove(card_id);
+            }
+            if let Some(card) = before.valid_on()
+                && self.valid_profiles.get(&card) == Some(&id)
+            {
+                self.valid_profiles.remove(&card);
+            }
+        }
+        if let Some(card_id) = subject.card_id_in_use() {
+            self.cards_in_use.insert(card_id.clone(), id);
+        }
+        if let Some(card) = subject.valid_on() {
+            self.valid_profiles.insert(card, id);
+        }
+        self.by_id.insert(id, subject);
     }
 }
 
 impl FromIterator<Subject> for Subjects {
     fn from_iter<I: IntoIterator<Item = Subject>>(subjects: I) -> Self {
-        Self(subjects.into_iter().map(|subject| (subject.id(), subject)).collect())
+        let mut all = Self::default();
+        subjects.into_iter().for_each(|subject| all.put(subject));
+        all
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn serve(config: &Config) -> Result<(), Failure> {
     let store = open::store(config).await?;
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), config.idempotency.keep);
     upkeep.maintain().await;
-    make_known(&*store, templates.subjects).await?;
+    make_known(&*store, &clock, templates.subjects).await?;
     let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await?);
     let (kafka, broker) = open::kafka(config)?;
 
@@ -105,12 +105,12 @@ async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<()
 }
 
 /// Makes those subjects of the template files known that are not; what has become of the others since stands in the store.
-async fn make_known(store: &dyn Store, listed: Vec<Subject>) -> Result<(), StoreError> {
+async fn make_known(store: &dyn Store, clock: &Clock, listed: Vec<Subject>) -> Result<(), StoreError> {
     let ids: Vec<_> = listed.iter().map(Subject::id).collect();
     let known = store.subjects(&ids).await?;
     let is_new = |subject: &Subject| known.iter().all(|known| known.id() != subject.id());
     let new: Vec<Subject> = listed.into_iter().filter(is_new).collect();
-    if let Err(refusal) = store.import(&new).await? {
+    if let Err(refusal) = store.import(&new, clock.now()).await? {
         tracing::warn!(%refusal, "the subjects of the template files cannot be made known");
     }
     Ok(())

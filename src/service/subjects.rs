@@ -82,6 +82,6 @@ impl Service {
         if !self.authority.administrators.iter().any(|principal| call.caller.is(principal)) {
             return Err(Refusal::NotAdministrator.into());
         }
-        Ok(self.store.import(subjects).await??)
+        Ok(self.store.import(subjects, self.clock.now()).await??)
     }
 }

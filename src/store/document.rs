@@ -57,7 +57,8 @@ pub(super) const fn kind_number(kind: RequestType) -> i16 {
     }
 }
 
-/// The number of where a profile or card stands; never change one. The unique index of the cards knows that of a retired one.
+/// The number of where a profile or card stands; never change one. The unique indexes and the statements about profiles and
+/// cards know those of what is retired (6) and disabled (4).
 pub(super) const fn standing_number(standing: Standing) -> i16 {
     match standing {
         Standing::New => 1,
@@ -69,11 +70,14 @@ pub(super) const fn standing_number(standing: Standing) -> i16 {
     }
 }
 
+/// The number of smart cards among the varieties of subject in the database.
+pub(super) const SMARTCARD_NUMBER: i16 = 2;
+
 /// The number of a variety of subject in the database; never change one.
 pub(super) const fn item_number(item: &Item) -> i16 {
     match item {
         Item::Profile { .. } => 1,
-        Item::Smartcard { .. } => 2,
+        Item::Smartcard { .. } => SMARTCARD_NUMBER,
     }
 }
 

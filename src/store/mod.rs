@@ -163,7 +163,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds subjects that were issued elsewhere, or replaces what is known of them; all of them or, if one is refused, none.
     /// The paths in a refusal begin with the place in `subjects`.
-    async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError>;
+    async fn import(&self, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError>;
 
     /// Keeps a template and gives its version: a new one if it differs from the newest that is kept.
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Applied, LoggedEvent, Reply, Topology};
 use crate::contract;
 use crate::domain::{
-    CardId, Command, Event, IdempotencyKey, Idempotent, Position, Refusal, Request, RequestId, Shard, Subject,
-    Subjects, decide, import, touched,
+    Command, Event, IdempotencyKey, Idempotent, Position, Refusal, Request, RequestId, Shard, Subject, Subjects,
+    Timestamp, Touched, decide, import, touched,
 };
 
 /// What a batch found: the rows of its requests, locked, what is known of the profiles and cards that it touches, locked,
@@ -25,37 +25,13 @@ pub(super) struct Found {
     pub keys: HashMap<IdempotencyKey, StoredReply>,
 }
 
-/// Which profiles and cards a batch touches.
-#[derive(Debug, Default)]
-pub(super) struct Touched {
-    /// By their ids.
-    pub ids: BTreeSet<Uuid>,
-    /// Cards by the id on them.
-    pub card_ids: BTreeSet<CardId>,
-}
-
-impl Touched {
-    /// Those that the commands of a batch touch, given its requests.
-    pub(super) fn by(batch: &[Command], requests: &HashMap<RequestId, Request>) -> Self {
-        let mut all = Self::default();
-        for command in batch {
-            let (ids, card_id) = touched(command, requests.get(&command.request));
-            all.ids.extend(ids);
-            all.card_ids.extend(card_id.cloned());
-        }
-        all
+/// The profiles and cards that a batch needs, given its requests.
+pub(super) fn touched_by_batch(batch: &[Command], requests: &HashMap<RequestId, Request>) -> Touched {
+    let mut all = Touched::default();
+    for command in batch {
+        all.extend(touched(command, requests.get(&command.request)));
     }
-
-    /// Those that an import touches.
-    pub(super) fn by_import(subjects: &[Subject]) -> Self {
-        let card_ids = subjects.iter().filter_map(Subject::card).map(|card| card.card_id.clone());
-        Self { ids: subjects.iter().map(Subject::id).collect(), card_ids: card_ids.collect() }
-    }
-
-    /// Whether it is none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_empty() && self.card_ids.is_empty()
-    }
+    all
 }
 
 /// What is kept under an idempotency key.
@@ -81,17 +57,38 @@ pub(super) struct Plan {
 #[derive(Debug, Default)]
 pub(super) struct SubjectRows {
     /// Those that were not known.
-    pub new: BTreeMap<Uuid, Subject>,
+    pub new: BTreeMap<Uuid, SubjectRow>,
     /// Those that were.
-    pub changed: BTreeMap<Uuid, Subject>,
+    pub changed: BTreeMap<Uuid, SubjectRow>,
+    /// Rows that give up a card id or a place on a card. They are emptied before anything is written, since a unique index is
+    /// checked row by row and others may take over what they had.
+    pub vacated: BTreeSet<Uuid>,
+}
+
+/// A profile or card to be written.
+#[derive(Debug)]
+pub(super) struct SubjectRow {
+    /// As it stands from now on.
+    pub subject: Subject,
+    /// When it changed.
+    pub at: Timestamp,
 }
 
 impl SubjectRows {
-    /// Adds one; `is_known`: there is a row of it.
-    pub(super) fn add(&mut self, subject: Subject, is_known: bool) {
+    /// Adds one; `before` is what is known of it.
+    pub(super) fn add(&mut self, subject: Subject, before: Option<&Subject>, at: Timestamp) {
+        let id = subject.id();
         // What is new within the batch stays new, however often it changes there.
-        let rows = if is_known && !self.new.contains_key(&subject.id()) { &mut self.changed } else { &mut self.new };
-        rows.insert(subject.id(), subject);
+        let Some(before) = before.filter(|_| !self.new.contains_key(&id)) else {
+            self.new.insert(id, SubjectRow { subject, at });
+            return;
+        };
+        let gives_up_card_id = before.card_id_in_use().is_some_and(|had| subject.card_id_in_use() != Some(had));
+        let gives_up_place = before.valid_on().is_some_and(|had| subject.valid_on() != Some(had));
+        if gives_up_card_id || gives_up_place {
+            self.vacated.insert(id);
+        }
+        self.changed.insert(id, SubjectRow { subject, at });
     }
 }
 
@@ -130,7 +127,8 @@ impl Plan {
                 continue;
             }
             let current = found.requests.get(&command.request);
-            let decided = decide(command, current, &found.subjects);
+            let known = touched(command, current).within(&found.subjects);
+            let decided = decide(command, current, &known);
             let decided = decided.and_then(|event| {
                 event.map(|event| Ok((contract::encode_event_within_limits(&event)?, event))).transpose()
             });
@@ -140,7 +138,7 @@ impl Plan {
                 Ok(Some((payload, event))) => {
                     // The next member of the batch may be about the same card.
                     for subject in &event.subjects {
-                        subjects.add(subject.clone(), found.subjects.get(subject.id()).is_some());
+                        subjects.add(subject.clone(), found.subjects.get(subject.id()), event.at);
                         found.subjects.put(subject.clone());
                     }
                     replies.push(Member::Change(command.request));
@@ -239,13 +237,13 @@ fn as_it_stands(command: &Command, current: Option<&Request>) -> Reply {
 /// The rows of an import.
 ///
 /// # Errors
-/// The refusal of the first that is refused.
-pub(super) fn import_rows(subjects: &[Subject], mut known: Subjects) -> Result<SubjectRows, Refusal> {
+/// The refusal of the import as a whole.
+pub(super) fn import_rows(subjects: &[Subject], known: &Subjects, now: Timestamp) -> Result<SubjectRows, Refusal> {
+    import(subjects, known)?;
     let mut rows = SubjectRows::default();
-    for (index, subject) in subjects.iter().enumerate() {
-        import(subject, &known, &format!("subjects[{index}]"))?;
-        rows.add(subject.clone(), known.get(subject.id()).is_some());
-        known.put(subject.clone());
+    // Of two with the same id the last counts, as in the import.
+    for subject in subjects {
+        rows.add(subject.clone(), known.get(subject.id()), now);
     }
     Ok(rows)
 }

@@ -106,7 +106,7 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn import(&self, _subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+    async fn import(&self, _subjects: &[Subject], _now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
         not_asked()
     }
 

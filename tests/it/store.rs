@@ -1,5 +1,6 @@
 //! One suite of behaviour over both stores: what holds for one holds for the other.
 
+mod batches;
 mod catalogue;
 mod clean;
 mod days;
@@ -95,6 +96,11 @@ suite! {
         the_profiles_and_cards_of_a_user_are_listed_in_pages
         what_was_issued_elsewhere_can_be_made_known
         a_template_gets_a_new_version_only_when_it_differs
+    }
+    batches {
+        any_batch_does_what_its_members_do_one_by_one
+        any_import_leads_where_the_domain_says
+        cards_exchange_their_ids_in_one_import
     }
     opening {
         what_was_acknowledged_is_there_after_a_restart

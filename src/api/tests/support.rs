@@ -55,7 +55,7 @@ impl Store for NoStore {
         away()
     }
 
-    async fn import(&self, _subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+    async fn import(&self, _subjects: &[Subject], _now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
         away()
     }
     async fn put_template(&self, _template: &ProfileTemplate, _now: Timestamp) -> Result<u32, StoreError> {

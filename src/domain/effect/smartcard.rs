@@ -77,7 +77,8 @@ fn assigned(current: &Request, card: &Card, id: SmartcardId, known: &Subjects) -
     }
 }
 
-/// Brings a card of the request to where it is said to stand, and the profile on it along; nothing if it stands there.
+/// Brings a card of the request to where it is said to stand, and the profiles on it along: the valid one, and the one that
+/// the card names. Nothing if it stands there.
 pub(in crate::domain) fn change(
     current: &Request,
     id: SmartcardId,
@@ -95,7 +96,12 @@ pub(in crate::domain) fn change(
     if !card.standing.may_become(standing) {
         return Err(Refusal::IllegalStanding { from: card.standing, to: standing });
     }
-    let profile = card.credential().profile.and_then(|id| known.get(id.uuid()));
-    let profile = profile.filter(|profile| profile.owner == card.owner && profile.standing.may_become(standing));
-    Ok([Some(card), profile].into_iter().flatten().map(|subject| Subject { standing, ..subject.clone() }).collect())
+    let valid = known.valid_profile_on(id);
+    let named = card.credential().profile.and_then(|profile| known.get(profile.uuid()));
+    // A profile that was renewed on another card has left this one.
+    let named = named.filter(|profile| profile.holder() == Some(id));
+    let named = named.filter(|profile| valid.is_none_or(|valid| valid.id() != profile.id()));
+    let follows = |profile: &&Subject| profile.owner == card.owner && profile.standing.may_become(standing);
+    let profiles = [valid, named].into_iter().flatten().filter(follows);
+    Ok([card].into_iter().chain(profiles).map(|subject| Subject { standing, ..subject.clone() }).collect())
 }

@@ -10,7 +10,7 @@ use super::lines::{after_commit, roll_back};
 use super::{Postgres, subject};
 use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
+use crate::store::plan::{Change, Found, Plan, StoredReply, touched_by_batch};
 use crate::store::{FOUND_BYTES, Reply, StoreError, Topology};
 
 /// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
@@ -21,7 +21,7 @@ const ATTEMPTS: u32 = 4;
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 /// What two batches can both believe to be new.
-const CONTESTED: [&str; 3] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use"];
+const CONTESTED: [&str; 4] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use", "subject_valid_on_card"];
 
 const LOCK_REQUESTS: &str = "
     SELECT id, document::text FROM request WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -83,7 +83,7 @@ const WRITE_NEW: &str = write_statement!("", "", "");
 /// Carries out a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
     let is_new = |command: &Command| matches!(command.action, Action::Create(_));
-    if batch.iter().all(is_new) && Touched::by(batch, &HashMap::new()).is_empty() {
+    if batch.iter().all(is_new) && touched_by_batch(batch, &HashMap::new()).is_empty() {
         let plan = Plan::of(batch, Found::default(), store.topology);
         // A creation that is refused here may have been answered under its key, when something else was in force.
         if !plan.refuses_under_key(batch) {
@@ -179,7 +179,7 @@ async fn plan_and_write(
     topology: Topology,
 ) -> Result<(Plan, Option<HashMap<Shard, Position>>), StoreError> {
     let requests = lock_requests(tx, batch).await?;
-    let subjects = subject::lock(tx, &Touched::by(batch, &requests)).await?;
+    let subjects = subject::lock(tx, &touched_by_batch(batch, &requests)).await?;
     let found = Found { requests, subjects, keys: find_keys(tx, batch).await? };
     let plan = Plan::of(batch, found, topology);
     if plan.changes.is_empty() {

@@ -10,67 +10,101 @@ use super::Postgres;
 use super::commit::until_alone;
 use super::lines::{Lines, after_commit, roll_back};
 use super::read::{any_of, read_document, read_page};
-use crate::domain::{CardId, Listing, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
+use crate::domain::{
+    CardId, Listing, ProfileId, Refusal, SmartcardId, Subject, SubjectPage, SubjectQuery, Subjects, Timestamp, Touched,
+    touched_by_import,
+};
 use crate::store::StoreError;
-use crate::store::document::{self, item_number, standing_number};
-use crate::store::plan::{SubjectRows, Touched, import_rows};
+use crate::store::document::{self, SMARTCARD_NUMBER, item_number, standing_number};
+use crate::store::plan::{SubjectRow, SubjectRows, import_rows};
 
-const LOCK: &str = "SELECT id, document::text FROM subject WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+/// Cards come first, then profiles, both in the order of their ids: every batch and import takes its locks in this order,
+/// so that none waits in a circle.
+const LOCK_CARDS: &str = "
+    SELECT id, document::text FROM subject
+    WHERE kind = $3 AND (id = ANY($1) OR card_id = ANY($2) AND standing <> 6)
+    ORDER BY id FOR UPDATE";
 
-const LOCK_WITH_CARDS: &str = "
-    SELECT id, document::text FROM subject WHERE id = ANY($1) OR card_id = ANY($2) ORDER BY id FOR UPDATE";
+/// A statement of its own, since only one that begins when the cards are locked sees all that was put on them. A card that
+/// came in between is taken as well.
+const LOCK_PROFILES: &str = "
+    SELECT id, document::text FROM subject
+    WHERE id = ANY($1) OR smartcard = ANY($2) AND standing NOT IN (4, 6)
+    ORDER BY kind DESC, id FOR UPDATE";
+
+const VACATE: &str = "UPDATE subject SET card_id = NULL, smartcard = NULL WHERE id = ANY($1)";
 
 const INSERT: &str = "
-    INSERT INTO subject (id, kind, owner, standing, card_id, document)
-    SELECT id, kind, owner, standing, card_id, document::jsonb
-    FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::text[], $6::text[])
-         AS new (id, kind, owner, standing, card_id, document)
+    INSERT INTO subject (id, kind, owner, standing, card_id, smartcard, retired_at, document)
+    SELECT id, kind, owner, standing, card_id, smartcard, CASE standing WHEN 6 THEN at END, document::jsonb
+    FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::text[], $6::uuid[], $7::timestamptz[],
+                $8::text[])
+         AS new (id, kind, owner, standing, card_id, smartcard, at, document)
     ORDER BY id";
 
 const UPDATE: &str = "
-    UPDATE subject SET standing = new.standing, card_id = new.card_id, document = new.document::jsonb
-    FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::text[], $6::text[])
-         AS new (id, kind, owner, standing, card_id, document)
+    UPDATE subject SET standing = new.standing, card_id = new.card_id, smartcard = new.smartcard,
+                       retired_at = CASE new.standing WHEN 6 THEN coalesce(subject.retired_at, new.at) END,
+                       document = new.document::jsonb
+    FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::text[], $6::uuid[], $7::timestamptz[],
+                $8::text[])
+         AS new (id, kind, owner, standing, card_id, smartcard, at, document)
     WHERE subject.id = new.id";
 
-const CARD: &str = "SELECT id, document::text FROM subject WHERE card_id = $1 ORDER BY standing = $2, id DESC LIMIT 1";
+const CARD: &str = "
+    SELECT id, document::text FROM subject WHERE card_id = $1
+    ORDER BY standing = 6, retired_at DESC, id DESC LIMIT 1";
 
 /// Reads and locks what is known of the profiles and cards that a batch touches.
 pub(super) async fn lock(tx: &mut PgConnection, touched: &Touched) -> Result<Subjects, StoreError> {
+    let mut known = Subjects::default();
     if touched.is_empty() {
-        return Ok(Subjects::default());
+        return Ok(known);
     }
     let ids: Vec<Uuid> = touched.ids.iter().copied().collect();
     let card_ids: Vec<&str> = touched.card_ids.iter().map(CardId::as_str).collect();
-    let query = if card_ids.is_empty() {
-        sqlx::query(LOCK).bind(ids)
-    } else {
-        sqlx::query(LOCK_WITH_CARDS).bind(ids).bind(card_ids)
-    };
-    let rows = query.fetch_all(tx).await?;
-    rows.iter().map(read).collect()
+    let cards = sqlx::query(LOCK_CARDS).bind(&ids).bind(card_ids).bind(SMARTCARD_NUMBER).fetch_all(&mut *tx).await?;
+    for card in cards.iter().map(read) {
+        known.put(card?);
+    }
+    let named = |card: &SmartcardId| known.get(card.uuid())?.credential().profile.map(ProfileId::uuid);
+    let others = ids.into_iter().filter(|id| known.get(*id).is_none());
+    let others: Vec<Uuid> = others.chain(touched.cards.iter().filter_map(named)).collect();
+    let cards: Vec<Uuid> = touched.cards.iter().map(|card| card.uuid()).collect();
+    if !others.is_empty() || !cards.is_empty() {
+        let profiles = sqlx::query(LOCK_PROFILES).bind(others).bind(cards).fetch_all(tx).await?;
+        for profile in profiles.iter().map(read) {
+            known.put(profile?);
+        }
+    }
+    Ok(known)
 }
 
 /// Writes what a batch made and altered. What is new and has come in between is a conflict, never replaced.
 pub(super) async fn write(tx: &mut PgConnection, rows: &SubjectRows) -> Result<(), StoreError> {
-    // First what changed: a card that was retired makes way for its successor.
+    if !rows.vacated.is_empty() {
+        let vacated: Vec<Uuid> = rows.vacated.iter().copied().collect();
+        sqlx::query(VACATE).bind(vacated).execute(&mut *tx).await?;
+    }
     put(tx, UPDATE, &rows.changed).await?;
     put(tx, INSERT, &rows.new).await
 }
 
-async fn put(tx: &mut PgConnection, sql: &'static str, rows: &BTreeMap<Uuid, Subject>) -> Result<(), StoreError> {
+async fn put(tx: &mut PgConnection, sql: &'static str, rows: &BTreeMap<Uuid, SubjectRow>) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     let documents: Vec<String> =
-        rows.iter().map(|(id, subject)| document::write("subject", id, subject)).collect::<Result<_, _>>()?;
-    let subjects = || rows.values();
+        rows.iter().map(|(id, row)| document::write("subject", id, &row.subject)).collect::<Result<_, _>>()?;
+    let subjects = || rows.values().map(|row| &row.subject);
     sqlx::query(sql)
         .bind(rows.keys().copied().collect::<Vec<_>>())
         .bind(subjects().map(|subject| item_number(&subject.item)).collect::<Vec<_>>())
         .bind(subjects().map(|subject| subject.owner.uuid()).collect::<Vec<_>>())
         .bind(subjects().map(|subject| standing_number(subject.standing)).collect::<Vec<_>>())
         .bind(subjects().map(|subject| subject.card().map(|card| card.card_id.as_str())).collect::<Vec<_>>())
+        .bind(subjects().map(|subject| subject.holder().map(SmartcardId::uuid)).collect::<Vec<_>>())
+        .bind(rows.values().map(|row| row.at.utc()).collect::<Vec<_>>())
         .bind(documents)
         .execute(tx)
         .await?;
@@ -78,14 +112,18 @@ async fn put(tx: &mut PgConnection, sql: &'static str, rows: &BTreeMap<Uuid, Sub
 }
 
 /// See [`crate::store::Store::import`].
-pub(super) async fn import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    until_alone(|| try_import(store, subjects)).await
+pub(super) async fn import(
+    store: &Postgres,
+    subjects: &[Subject],
+    now: Timestamp,
+) -> Result<Result<(), Refusal>, StoreError> {
+    until_alone(|| try_import(store, subjects, now)).await
 }
 
-async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+async fn try_import(store: &Postgres, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
     let mut line = store.import_lines.take().await?;
     let mut tx = line.begin().await?;
-    match check_and_write(&mut tx, subjects).await {
+    match check_and_write(&mut tx, subjects, now).await {
         Ok(Ok(())) => {
             tx.commit().await.map_err(after_commit)?;
             line.give_back();
@@ -105,9 +143,13 @@ async fn try_import(store: &Postgres, subjects: &[Subject]) -> Result<Result<(),
     }
 }
 
-async fn check_and_write(tx: &mut PgConnection, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-    let known = lock(tx, &Touched::by_import(subjects)).await?;
-    match import_rows(subjects, known) {
+async fn check_and_write(
+    tx: &mut PgConnection,
+    subjects: &[Subject],
+    now: Timestamp,
+) -> Result<Result<(), Refusal>, StoreError> {
+    let known = lock(tx, &touched_by_import(subjects)).await?;
+    match import_rows(subjects, &known, now) {
         Ok(rows) => Ok(Ok(write(tx, &rows).await?)),
         Err(refusal) => Ok(Err(refusal)),
     }
@@ -122,8 +164,7 @@ pub(super) async fn get(lines: &Lines, ids: &[Uuid]) -> Result<Vec<Subject>, Sto
 
 /// See [`crate::store::Store::card`].
 pub(super) async fn card(lines: &Lines, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-    let retired = standing_number(Standing::Retired);
-    let rows = lines.fetch_all(sqlx::query(CARD).bind(card_id.as_str()).bind(retired)).await?;
+    let rows = lines.fetch_all(sqlx::query(CARD).bind(card_id.as_str())).await?;
     rows.first().map(read).transpose()
 }
 

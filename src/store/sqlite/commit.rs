@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{Sqlite, subject};
 use crate::domain::{Action, Command, IdempotencyKey, Position, Request, RequestId, Shard};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, Plan, StoredReply, Touched};
+use crate::store::plan::{Change, Found, Plan, StoredReply, touched_by_batch};
 use crate::store::{FOUND_BYTES, LoggedEvent, Reply, StoreError};
 
 /// Carries out a batch; see [`crate::store::Store::commit`].
@@ -25,7 +25,7 @@ async fn read_and_write(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>,
     let mut writer = store.writer.acquire().await?;
     let mut tx = writer.begin_immediate().await?;
     let requests = read_requests(&mut tx, batch).await?;
-    let subjects = subject::read(&mut tx, &Touched::by(batch, &requests)).await?;
+    let subjects = subject::read(&mut tx, &touched_by_batch(batch, &requests)).await?;
     let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
     if plan.changes.is_empty() {

@@ -70,8 +70,8 @@ impl Store for Sqlite {
         subject::find(&self.readers, query, page).await
     }
 
-    async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-        self.health.note(subject::import(self, subjects).await)
+    async fn import(&self, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
+        self.health.note(subject::import(self, subjects, now).await)
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

@@ -1,46 +1,73 @@
 //! Profiles and smart cards: read while a batch decides about them, written with it, and imported.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::Sqlite;
 use super::read::{any_of, read_document, read_page};
-use crate::domain::{CardId, Listing, Refusal, Standing, Subject, SubjectPage, SubjectQuery, Subjects};
+use crate::domain::{
+    CardId, Listing, Refusal, SmartcardId, Subject, SubjectPage, SubjectQuery, Subjects, Timestamp, Touched,
+    touched_by_import,
+};
 use crate::store::StoreError;
 use crate::store::document::{self, item_number, standing_number};
-use crate::store::plan::{SubjectRows, Touched, import_rows};
+use crate::store::plan::{SubjectRow, SubjectRows, import_rows};
+
+const VACATE: &str = "UPDATE subject SET card_id = NULL, smartcard = NULL WHERE id = ?";
 
 const WRITE: &str = "
-    INSERT INTO subject (id, kind, owner, standing, card_id, document) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET standing = excluded.standing, card_id = excluded.card_id, document = excluded.document";
+    INSERT INTO subject (id, kind, owner, standing, card_id, smartcard, document, retired_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?4 = 6, ?8, NULL))
+    ON CONFLICT (id) DO UPDATE SET
+        standing = excluded.standing, card_id = excluded.card_id, smartcard = excluded.smartcard,
+        retired_at = iif(excluded.standing = 6, coalesce(retired_at, excluded.retired_at), NULL),
+        document = excluded.document";
+
+const BY_ID: &str = "SELECT id, document FROM subject WHERE id = ?";
+const BY_CARD_ID: &str = "SELECT id, document FROM subject WHERE card_id = ? AND standing <> 6";
+const VALID_ON_CARD: &str = "SELECT id, document FROM subject WHERE smartcard = ? AND standing NOT IN (4, 6)";
 
 /// Reads what is known of the profiles and cards that a batch touches; the file is locked.
 pub(super) async fn read(tx: &mut SqliteConnection, touched: &Touched) -> Result<Subjects, StoreError> {
     let mut known = Subjects::default();
     for id in &touched.ids {
-        let sql = "SELECT id, document FROM subject WHERE id = ?";
-        let row = sqlx::query(sql).bind(id).fetch_optional(&mut *tx).await?;
-        row.map(|row| read_document("subject", &row)).transpose()?.into_iter().for_each(|subject| known.put(subject));
+        put_found(&mut known, sqlx::query(BY_ID).bind(id).fetch_optional(&mut *tx).await?)?;
     }
     for card_id in &touched.card_ids {
-        let sql = "SELECT id, document FROM subject WHERE card_id = ? AND standing <> ?";
-        let retired = standing_number(Standing::Retired);
-        let row = sqlx::query(sql).bind(card_id.as_str()).bind(retired).fetch_optional(&mut *tx).await?;
-        row.map(|row| read_document("subject", &row)).transpose()?.into_iter().for_each(|subject| known.put(subject));
+        put_found(&mut known, sqlx::query(BY_CARD_ID).bind(card_id.as_str()).fetch_optional(&mut *tx).await?)?;
+    }
+    for card in &touched.cards {
+        if let Some(profile) = known.get(card.uuid()).and_then(|card| card.credential().profile) {
+            put_found(&mut known, sqlx::query(BY_ID).bind(profile.uuid()).fetch_optional(&mut *tx).await?)?;
+        }
+        put_found(&mut known, sqlx::query(VALID_ON_CARD).bind(card.uuid()).fetch_optional(&mut *tx).await?)?;
     }
     Ok(known)
 }
 
+fn put_found(known: &mut Subjects, row: Option<SqliteRow>) -> Result<(), StoreError> {
+    if let Some(row) = row {
+        known.put(read_document("subject", &row)?);
+    }
+    Ok(())
+}
+
 /// Writes what a batch made and altered.
 pub(super) async fn write(tx: &mut SqliteConnection, rows: &SubjectRows) -> Result<(), StoreError> {
-    for (id, subject) in rows.changed.iter().chain(&rows.new) {
+    for id in &rows.vacated {
+        sqlx::query(VACATE).bind(id).execute(&mut *tx).await?;
+    }
+    for (id, SubjectRow { subject, at }) in rows.changed.iter().chain(&rows.new) {
         sqlx::query(WRITE)
             .bind(id)
             .bind(item_number(&subject.item))
             .bind(subject.owner.uuid())
             .bind(standing_number(subject.standing))
             .bind(subject.card().map(|card| card.card_id.as_str()))
+            .bind(subject.holder().map(SmartcardId::uuid))
             .bind(document::write("subject", id, subject)?)
+            .bind(at.micros())
             .execute(&mut *tx)
             .await?;
     }
@@ -48,11 +75,15 @@ pub(super) async fn write(tx: &mut SqliteConnection, rows: &SubjectRows) -> Resu
 }
 
 /// See [`crate::store::Store::import`].
-pub(super) async fn import(store: &Sqlite, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+pub(super) async fn import(
+    store: &Sqlite,
+    subjects: &[Subject],
+    now: Timestamp,
+) -> Result<Result<(), Refusal>, StoreError> {
     let mut writer = store.writer.acquire().await?;
     let mut tx = writer.begin_immediate().await?;
-    let known = read(&mut tx, &Touched::by_import(subjects)).await?;
-    let rows = match import_rows(subjects, known) {
+    let known = read(&mut tx, &touched_by_import(subjects)).await?;
+    let rows = match import_rows(subjects, &known, now) {
         Ok(rows) => rows,
         Err(refusal) => {
             tx.rollback().await?;
@@ -79,9 +110,9 @@ pub(super) async fn get(pool: &SqlitePool, ids: &[Uuid]) -> Result<Vec<Subject>,
 
 /// See [`crate::store::Store::card`].
 pub(super) async fn card(pool: &SqlitePool, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-    let sql = "SELECT id, document FROM subject WHERE card_id = ? ORDER BY standing = ?, id DESC LIMIT 1";
-    let retired = standing_number(Standing::Retired);
-    let row = sqlx::query(sql).bind(card_id.as_str()).bind(retired).fetch_optional(pool).await?;
+    let sql = "SELECT id, document FROM subject WHERE card_id = ?
+               ORDER BY standing = 6, retired_at DESC, id DESC LIMIT 1";
+    let row = sqlx::query(sql).bind(card_id.as_str()).fetch_optional(pool).await?;
     row.map(|row| read_document("subject", &row)).transpose()
 }
 

@@ -77,8 +77,8 @@ impl Store for Unlocked {
         self.0.find_subjects(query, page).await
     }
 
-    async fn import(&self, subjects: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
-        self.0.import(subjects).await
+    async fn import(&self, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
+        self.0.import(subjects, now).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

@@ -171,21 +171,21 @@ pub(super) async fn what_was_issued_elsewhere_can_be_made_known(place: &Place) {
     let store = place.open().await;
     let (card, profile) = (fresh_card(), Credential { smartcard: None, ..fresh_card() });
     let subjects: Vec<Subject> = held(TARGET, card).chain(held(TARGET, profile)).collect();
-    assert_eq!(store.import(&[]).await.unwrap(), Ok(()));
+    assert_eq!(store.import(&[], at(0)).await.unwrap(), Ok(()));
     for _ in 0..2 {
-        assert_eq!(store.import(&subjects).await.unwrap(), Ok(()));
+        assert_eq!(store.import(&subjects, at(0)).await.unwrap(), Ok(()));
         assert_eq!(known(&*store, card).await, subjects[..2]);
         assert_eq!(known(&*store, profile).await, subjects[2..]);
     }
     let suspended = Subject { standing: Standing::Suspended, ..subjects[2].clone() };
     let suspended = [suspended];
-    assert_eq!(store.import(&suspended).await.unwrap(), Ok(()));
+    assert_eq!(store.import(&suspended, at(0)).await.unwrap(), Ok(()));
     assert_eq!(known(&*store, profile).await, suspended);
 
     // One that is refused keeps out the others.
     let handed_on = Subject { owner: ORIGINATOR, ..subjects[0].clone() };
     let refused = Refusal::CredentialTaken { field: "subjects[1].id".to_owned() };
-    assert_eq!(store.import(&[subjects[2].clone(), handed_on]).await.unwrap(), Err(refused));
+    assert_eq!(store.import(&[subjects[2].clone(), handed_on], at(0)).await.unwrap(), Err(refused));
     assert_eq!(known(&*store, profile).await, suspended);
 }
 
@@ -195,7 +195,7 @@ pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: 
     let mut theirs: Vec<Subject> = (0..5).flat_map(|_| held(TARGET, fresh_card())).collect();
     theirs[3].standing = Standing::Disabled;
     let others: Vec<Subject> = held(ORIGINATOR, fresh_card()).collect();
-    assert_eq!(store.import(&[theirs.clone(), others].concat()).await.unwrap(), Ok(()));
+    assert_eq!(store.import(&[theirs.clone(), others].concat(), at(0)).await.unwrap(), Ok(()));
     theirs.sort_by_key(Subject::id);
     for standings in [vec![], vec![Standing::Disabled], vec![Standing::Active, Standing::Disabled]] {
         let is_meant = |subject: &&Subject| standings.is_empty() || standings.contains(&subject.standing);

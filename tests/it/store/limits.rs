@@ -33,7 +33,7 @@ fn card(number: u128) -> Subject {
 async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     let place = Place::postgres().await;
     let store = place.open().await;
-    assert_eq!(store.import(&[card(1)]).await.unwrap(), Ok(()));
+    assert_eq!(store.import(&[card(1)], at(0)).await.unwrap(), Ok(()));
     let (created, event) = carry_out(&*store, creation(request(0))).await;
     let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
@@ -42,7 +42,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     let imports: Vec<_> = (0..12)
         .map(|_| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.import(&[card(1)]).await })
+            tokio::spawn(async move { store.import(&[card(1)], at(0)).await })
         })
         .collect();
     wait_until("imports wait for the row", async || waiting(&place).await > 0).await;
@@ -62,7 +62,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
         assert!(matches!(outcome, Err(StoreError::Busy(_))), "{outcome:?}");
     }
     tx.rollback().await.unwrap();
-    assert_eq!(store.import(&[card(1)]).await.unwrap(), Ok(()));
+    assert_eq!(store.import(&[card(1)], at(0)).await.unwrap(), Ok(()));
     assert_eq!(read(&*store, created.id).await, *created);
 }
 

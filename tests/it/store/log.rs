@@ -29,7 +29,7 @@ pub(super) async fn large_events_of_the_log_are_read_a_few_at_a_time(place: &Pla
     let text = "x".repeat(15_000);
     for _ in 0..8 {
         let mut new = request(0);
-        new.data_items = (0..58).map(|number| item(&number.to_string(), Some(&text))).collect();
+        new.data_items = (0..56).map(|number| item(&number.to_string(), Some(&text))).collect();
         carry_out(&*store, creation(new)).await;
     }
     let (mut position, mut readings) = (Position::START, 0);

@@ -134,7 +134,7 @@ impl Store for Memory {
         Ok(first_of(found, page.limit))
     }
 
-    async fn import(&self, _: &[Subject]) -> Result<Result<(), Refusal>, StoreError> {
+    async fn import(&self, _: &[Subject], _: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
         Ok(Ok(()))
     }
 

@@ -152,22 +152,28 @@ COMMENT ON COLUMN profile_template.document   IS 'The template, in the form of d
 COMMENT ON COLUMN profile_template.created_at IS 'When this version was first loaded.';
 
 CREATE TABLE subject (
-    id       uuid     PRIMARY KEY,
-    kind     smallint NOT NULL,
-    owner    uuid     NOT NULL,
-    standing smallint NOT NULL,
-    card_id  text,
-    document jsonb    NOT NULL
+    id         uuid     PRIMARY KEY,
+    kind       smallint NOT NULL,
+    owner      uuid     NOT NULL,
+    standing   smallint NOT NULL,
+    card_id    text,
+    smartcard  uuid,
+    retired_at timestamptz,
+    document   jsonb    NOT NULL
 );
-COMMENT ON TABLE  subject          IS 'Profiles and smart cards that requests can be about.';
-COMMENT ON COLUMN subject.id       IS 'Id of a profile or of a smart card; a pair of both has two rows.';
-COMMENT ON COLUMN subject.kind     IS 'Number of its variety: profile or smart card.';
-COMMENT ON COLUMN subject.owner    IS 'User who holds it.';
-COMMENT ON COLUMN subject.standing IS 'Number of where it stands.';
-COMMENT ON COLUMN subject.card_id  IS 'The id on the card itself, if it is a smart card of which that is known.';
-COMMENT ON COLUMN subject.document IS 'All that is known of it, in the form of domain::Subject.';
+COMMENT ON TABLE  subject            IS 'Profiles and smart cards that requests can be about.';
+COMMENT ON COLUMN subject.id         IS 'Id of a profile or of a smart card; a pair of both has two rows.';
+COMMENT ON COLUMN subject.kind       IS 'Number of its variety: profile or smart card.';
+COMMENT ON COLUMN subject.owner      IS 'User who holds it.';
+COMMENT ON COLUMN subject.standing   IS 'Number of where it stands.';
+COMMENT ON COLUMN subject.card_id    IS 'The id on the card itself, if it is a smart card of which that is known.';
+COMMENT ON COLUMN subject.smartcard  IS 'The smart card that it is on, if it is a profile on one.';
+COMMENT ON COLUMN subject.retired_at IS 'When it was retired, if it is.';
+COMMENT ON COLUMN subject.document   IS 'All that is known of it, in the form of domain::Subject.';
 
 -- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
 CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;
+-- A card holds one valid profile at most, one that is neither disabled (4) nor retired (6).
+CREATE UNIQUE INDEX subject_valid_on_card ON subject (smartcard) WHERE standing NOT IN (4, 6);
 CREATE INDEX subject_by_card  ON subject (card_id, id);
 CREATE INDEX subject_by_owner ON subject (owner, id);

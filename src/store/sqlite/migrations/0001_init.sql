@@ -85,15 +85,19 @@ CREATE TABLE profile_template (
 
 -- Profiles and smart cards that requests can be about.
 CREATE TABLE subject (
-    id       BLOB    PRIMARY KEY,                      -- id of a profile or of a smart card; a pair of both has two rows
-    kind     INTEGER NOT NULL,                         -- number of its variety: profile or smart card
-    owner    BLOB    NOT NULL,                         -- user who holds it
-    standing INTEGER NOT NULL,                         -- number of where it stands
-    card_id  TEXT,                                     -- the id on the card itself, if that is known
-    document TEXT    NOT NULL                          -- all that is known of it, in the form of domain::Subject
+    id         BLOB    PRIMARY KEY,                    -- id of a profile or of a smart card; a pair of both has two rows
+    kind       INTEGER NOT NULL,                       -- number of its variety: profile or smart card
+    owner      BLOB    NOT NULL,                       -- user who holds it
+    standing   INTEGER NOT NULL,                       -- number of where it stands
+    card_id    TEXT,                                   -- the id on the card itself, if that is known
+    smartcard  BLOB,                                   -- the smart card that it is on, if it is a profile on one
+    retired_at INTEGER,                                -- when it was retired, if it is
+    document   TEXT    NOT NULL                        -- all that is known of it, in the form of domain::Subject
 ) STRICT, WITHOUT ROWID;
 
 -- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
 CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;
+-- A card holds one valid profile at most, one that is neither disabled (4) nor retired (6).
+CREATE UNIQUE INDEX subject_valid_on_card ON subject (smartcard) WHERE standing NOT IN (4, 6);
 CREATE INDEX subject_by_card  ON subject (card_id, id);
 CREATE INDEX subject_by_owner ON subject (owner, id);

@@ -1,0 +1,85 @@
+//! Which profiles and cards a decision needs. A store reads and locks these, and a decision sees no others, so that it does
+//! not depend on the other members of its batch.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::domain::{Action, CardId, Command, Credential, Request, SmartcardId, Subject, Subjects};
+
+/// The profiles and cards that decisions need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Profiles and cards by their ids.
+    pub ids: BTreeSet<Uuid>,
+    /// Cards in use by the id on them.
+    pub card_ids: BTreeSet<CardId>,
+    /// Cards whose profiles are needed: the valid profile on the card, and the one that the card names.
+    pub cards: BTreeSet<SmartcardId>,
+}
+
+/// What the decision of a command needs, given its request.
+#[must_use]
+pub fn touched(command: &Command, current: Option<&Request>) -> Touched {
+    let of_request = || current.map_or([Credential::NONE; 2], |request| [request.old, request.new]);
+    match &command.action {
+        Action::Create(creation) => Touched::by_ids([creation.draft.old]),
+        Action::Approve { .. } | Action::Deny { .. } | Action::Start { .. } => Touched::default(),
+        Action::BindSmartcard { card, .. } => {
+            Touched { card_ids: BTreeSet::from([card.card_id.clone()]), ..Touched::by_ids(of_request()) }
+        }
+        Action::Complete { new, .. } => {
+            let [old, made] = of_request();
+            Touched::with_profiles([old, made, *new])
+        }
+        Action::ChangeSmartcard { .. } | Action::Fail { .. } | Action::Cancel { .. } | Action::Abandon { .. } => {
+            Touched::with_profiles(of_request())
+        }
+    }
+}
+
+/// What the import of these needs.
+#[must_use]
+pub fn touched_by_import(told: &[Subject]) -> Touched {
+    let mut touched = Touched::with_profiles(told.iter().map(Subject::credential));
+    touched.card_ids = told.iter().filter_map(Subject::card).map(|card| card.card_id.clone()).collect();
+    touched
+}
+
+impl Touched {
+    fn by_ids(credentials: impl IntoIterator<Item = Credential>) -> Self {
+        let ids = credentials.into_iter().flat_map(|credential| credential.ids()).collect();
+        Self { ids, ..Self::default() }
+    }
+
+    fn with_profiles(credentials: impl IntoIterator<Item = Credential> + Clone) -> Self {
+        let cards = credentials.clone().into_iter().filter_map(|credential| credential.smartcard).collect();
+        Self { cards, ..Self::by_ids(credentials) }
+    }
+
+    /// Adds what another decision needs.
+    pub fn extend(&mut self, other: Self) {
+        self.ids.extend(other.ids);
+        self.card_ids.extend(other.card_ids);
+        self.cards.extend(other.cards);
+    }
+
+    /// Whether no profile or card is needed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.card_ids.is_empty() && self.cards.is_empty()
+    }
+
+    /// Of all that is known, what a decision that needs these sees.
+    #[must_use]
+    pub fn within(&self, known: &Subjects) -> Subjects {
+        let by_id = self.ids.iter().filter_map(|id| known.get(*id));
+        let by_card_id = self.card_ids.iter().filter_map(|card_id| known.card_in_use(card_id));
+        let named = |card: &SmartcardId| known.get(card.uuid())?.credential().profile;
+        let by_card = self.cards.iter().flat_map(|card| {
+            let named = named(card).and_then(|profile| known.get(profile.uuid()));
+            known.valid_profile_on(*card).into_iter().chain(named)
+        });
+        by_id.chain(by_card_id).chain(by_card).cloned().collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! Random batches and imports over few profiles and cards: a batch does what its members do one by one, and an import leads
+//! where the domain says, whatever the order of its members.
+
+use std::collections::HashMap;
+
+use cmgate::domain::{
+    Action, Atr, Card, CardId, Command, Comment, Credential, Item, Lineage, ProfileId, Refusal, Request, RequestId,
+    RequestType, SmartcardId, Standing, Subject, Subjects, TemplateRef, import, touched_by_import,
+};
+use cmgate::store::{LoggedEvent, Reply, Store};
+use uuid::Uuid;
+
+use super::place::{Place, whole_log};
+use crate::commands::{TARGET, TEMPLATE, at, bind, cancel, complete, creation, request, under_key, wish};
+use crate::dice::Dice;
+
+const ROUNDS: usize = 12;
+
+/// What can be seen of a store.
+#[derive(Debug, PartialEq)]
+struct Sight {
+    replies: Vec<Result<(Request, bool), Refusal>>,
+    subjects: Vec<Subject>,
+    log: Vec<LoggedEvent>,
+}
+
+pub(super) async fn any_batch_does_what_its_members_do_one_by_one(place: &Place) {
+    let singly = match place {
+        Place::Postgres(_) => Place::postgres().await,
+        Place::Sqlite(_) => Place::sqlite(),
+    };
+    let seed = Dice::seed();
+    for round in 0..ROUNDS {
+        let mut dice = Dice::new(seed).fork(round as u64);
+        // Ids of its own in each round, so that rounds do not meet.
+        let base = u128::from(round as u64 + 1) << 64;
+        let (batch_store, single_store) = (place.open().await, singly.open().await);
+        let told: Vec<Subject> = (0..6).map(|_| subject(&mut dice, base)).collect();
+        let imported = batch_store.import(&told, at(0)).await.unwrap();
+        assert_eq!(single_store.import(&told, at(0)).await.unwrap(), imported, "seed {seed}");
+        let (mut together, mut apart) = (Vec::new(), Vec::new());
+        for number in 0..10 {
+            let batch = batch(&mut dice, base, number);
+            together.extend(batch_store.commit(&batch).await.unwrap());
+            for command in batch {
+                apart.extend(single_store.commit(&[command]).await.unwrap());
+            }
+        }
+        let together = sight(&*batch_store, together, base).await;
+        let apart = sight(&*single_store, apart, base).await;
+        assert_eq!(together.replies, apart.replies, "seed {seed}, round {round}");
+        assert_eq!(together.subjects, apart.subjects, "seed {seed}, round {round}");
+        assert_eq!(together.log, apart.log, "seed {seed}, round {round}");
+        let effects = together.replies.iter().filter(|reply| reply.is_ok()).count();
+        assert!(effects > 5, "seed {seed}, round {round}: {effects} effects");
+    }
+}
+
+pub(super) async fn any_import_leads_where_the_domain_says(place: &Place) {
+    let store = place.open().await;
+    let seed = Dice::seed();
+    let (mut taken, mut refused) = (0, 0);
+    for round in 0..ROUNDS {
+        let mut dice = Dice::new(seed).fork(round as u64);
+        let base = u128::from(round as u64 + 1) << 64;
+        let mut model: HashMap<Uuid, Subject> = HashMap::new();
+        for step in 0..20 {
+            let count = 1 + dice.below(6);
+            let told: Vec<Subject> = (0..count).map(|_| subject(&mut dice, base)).collect();
+            let known: Subjects = model.values().cloned().collect();
+            let expected = import(&told, &touched_by_import(&told).within(&known)).map(|_| ());
+            if expected.is_ok() {
+                model.extend(told.iter().map(|subject| (subject.id(), subject.clone())));
+            }
+            *if expected.is_ok() { &mut taken } else { &mut refused } += 1;
+            assert_eq!(store.import(&told, at(0)).await.unwrap(), expected, "seed {seed}, {round}.{step}: {told:?}");
+        }
+        let mut expected: Vec<Subject> = model.into_values().collect();
+        expected.sort_by_key(Subject::id);
+        assert_eq!(subjects(&*store, base).await, expected, "seed {seed}, round {round}");
+    }
+    assert!(taken > 20 && refused > 20, "seed {seed}: {taken} taken, {refused} refused");
+}
+
+/// Whichever row is written first, the unique index of the card ids meets no card that is about to give up its own.
+pub(super) async fn cards_exchange_their_ids_in_one_import(place: &Place) {
+    let store = place.open().await;
+    let ids = [Uuid::nil(), Uuid::from_u128(u128::MAX / 2), Uuid::max()];
+    let card = |id: Uuid, name: &str| Subject {
+        item: Item::Smartcard { id: SmartcardId::new(id), profile: None, card: Some(named(name)) },
+        ..blank(Standing::Active)
+    };
+    let told = |names: [&str; 3]| [0, 1, 2].map(|place| card(ids[place], names[place]));
+    assert_eq!(store.import(&told(["X", "Y", "Z"]), at(0)).await.unwrap(), Ok(()));
+    for names in [["Y", "X", "Z"], ["Z", "Y", "X"], ["Y", "Z", "X"], ["X", "new", "Z"], ["new", "X", "Z"]] {
+        let [first, second, third] = told(names);
+        for order in [[&first, &second, &third], [&third, &first, &second], [&third, &second, &first]] {
+            let told = order.map(Clone::clone);
+            assert_eq!(store.import(&told, at(0)).await.unwrap(), Ok(()), "{names:?}");
+        }
+        let mut known = store.subjects(&ids).await.unwrap();
+        known.sort_by_key(Subject::id);
+        assert_eq!(known, told(names));
+    }
+    let refused = store.import(&[card(ids[0], "Z")], at(0)).await.unwrap();
+    assert_eq!(refused, Err(Refusal::CardInUse(named("Z").card_id)));
+
+    // A card that is retired makes way within the same import, wherever it stands there.
+    let retired = Subject { standing: Standing::Retired, ..card(ids[2], "Z") };
+    assert_eq!(store.import(&[card(ids[0], "Z"), retired], at(1)).await.unwrap(), Ok(()));
+    let in_use = store.card(&named("Z").card_id).await.unwrap().unwrap();
+    assert_eq!(in_use.id(), ids[0]);
+}
+
+/// Commands about different requests, each at most once in a batch, over the same few cards.
+fn batch(dice: &mut Dice, base: u128, number: u128) -> Vec<Command> {
+    let mut batch = Vec::new();
+    let request_id = |batch: u128, slot: u128| RequestId::new(Uuid::from_u128(base + 0x1000 + (batch << 4) + slot));
+    for slot in 0..6 {
+        // A request of one of the last batches, at most once; it need not exist.
+        let id = request_id(number.saturating_sub(1 + dice.below(3) as u128), slot);
+        let command = match dice.below(8) {
+            0..3 => {
+                let mut new = request(0);
+                new.id = request_id(number, slot);
+                let kinds = [RequestType::Enroll, RequestType::Renew, RequestType::Retire, RequestType::Disable];
+                new.kind = *dice.pick(&kinds);
+                new.old = if new.kind == RequestType::Enroll { Credential::NONE } else { credential(dice, base) };
+                creation(Request { originator: TARGET, ..new })
+            }
+            3 => {
+                let Action::BindSmartcard { card, comment, .. } = bind(&format!("card-{base}-{}", dice.below(3)))
+                else {
+                    panic!("it binds a card");
+                };
+                let id_of_card = SmartcardId::new(Uuid::from_u128(base + 0x4000 + (number << 8) + slot));
+                wish(TARGET, id, Action::BindSmartcard { card, id: id_of_card, comment })
+            }
+            4 => {
+                let smartcard = SmartcardId::new(Uuid::from_u128(base + 0x3000 + dice.below(3) as u128));
+                let standing = *dice.pick(&Standing::ALL);
+                wish(TARGET, id, Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() })
+            }
+            5 | 6 => wish(TARGET, id, complete(credential(dice, base))),
+            _ => wish(TARGET, id, cancel()),
+        };
+        let key = format!("{base}-{number}-{slot}");
+        batch.push(if dice.coin() { under_key(&key, 1, command) } else { command });
+    }
+    batch
+}
+
+fn subject(dice: &mut Dice, base: u128) -> Subject {
+    let Credential { profile, smartcard } = credential(dice, base);
+    let card = dice.coin().then(|| named(&format!("card-{base}-{}", dice.below(3))));
+    let item = match (profile, smartcard) {
+        (Some(id), smartcard) if smartcard.is_none() || dice.coin() => Item::Profile { id, smartcard },
+        (profile, Some(id)) => Item::Smartcard { id, profile, card },
+        _ => Item::Profile { id: ProfileId::new(Uuid::from_u128(base + 0x2000)), smartcard: None },
+    };
+    // Most are in use, or almost every import would be refused as a return from retirement.
+    let standing = if dice.below(4) == 0 { *dice.pick(&Standing::ALL) } else { Standing::Active };
+    Subject { item, ..blank(standing) }
+}
+
+fn blank(standing: Standing) -> Subject {
+    Subject {
+        item: Item::Profile { id: ProfileId::new(Uuid::nil()), smartcard: None },
+        owner: TARGET,
+        template: TemplateRef { id: TEMPLATE, version: 1 },
+        standing,
+        lineage: Lineage::First,
+        comment: Comment::default(),
+    }
+}
+
+fn named(name: &str) -> Card {
+    Card { card_id: CardId::parse("card_id", name).unwrap(), atr: Atr::default() }
+}
+
+fn credential(dice: &mut Dice, base: u128) -> Credential {
+    let profile = ProfileId::new(Uuid::from_u128(base + 0x2000 + dice.below(4) as u128));
+    let smartcard = SmartcardId::new(Uuid::from_u128(base + 0x3000 + dice.below(3) as u128));
+    match dice.below(5) {
+        0 => Credential { profile: Some(profile), smartcard: None },
+        1 => Credential { profile: None, smartcard: Some(smartcard) },
+        _ => Credential { profile: Some(profile), smartcard: Some(smartcard) },
+    }
+}
+
+async fn sight(store: &dyn Store, replies: Vec<Reply>, base: u128) -> Sight {
+    let seen = |reply: Reply| reply.map(|applied| ((*applied.request).clone(), applied.logged.is_some()));
+    let mut log: Vec<LoggedEvent> = whole_log(store).await;
+    // Within a batch, events of different requests may take other positions than one by one.
+    let mut next = HashMap::new();
+    log.sort_by_key(|event| (event.request, event.version));
+    for event in &mut log {
+        let position = next.entry(event.shard).or_insert(cmgate::domain::Position::START);
+        event.position = *position;
+        *position = position.plus(1);
+    }
+    Sight { replies: replies.into_iter().map(seen).collect(), subjects: subjects(store, base).await, log }
+}
+
+/// All that the store knows of the profiles and cards of a round.
+async fn subjects(store: &dyn Store, base: u128) -> Vec<Subject> {
+    let ids = [(0x2000, 4), (0x3000, 3), (0x4000, 0xb00)].into_iter();
+    let ids: Vec<Uuid> =
+        ids.flat_map(|(from, count)| (0..count).map(move |n| Uuid::from_u128(base + from + n))).collect();
+    let mut known = store.subjects(&ids).await.unwrap();
+    known.sort_by_key(Subject::id);
+    known
+}
