@@ -61,6 +61,7 @@ impl Lane {
                     }
                 }
                 Ok(None) => {
+                    self.status.leave();
                     // Whoever has the lock for long is not halted.
                     if halted.is_some() && since.elapsed() > HALT_PAUSE * 2 {
                         halted = None;

@@ -8,6 +8,7 @@ mod answer;
 mod backlog;
 mod check;
 mod cursor;
+mod figures;
 mod halt;
 mod lane;
 mod operator;
@@ -90,7 +91,7 @@ impl Relay {
             lanes.push(status);
         }
         let watch = status::watch_log(Arc::clone(store), Arc::clone(feed), lanes.clone(), settings.poll_interval);
-        let report = status::report(Arc::clone(store), Arc::clone(feed), lanes.clone(), clock.clone());
+        let report = figures::report(Arc::clone(store), Arc::clone(feed), lanes.clone(), clock.clone());
         tokio::spawn(drain.clone().run_until_cancelled_owned(watch));
         tokio::spawn(drain.clone().run_until_cancelled_owned(report));
         Ok(Self { lanes, drain, broken, threads })

@@ -1,26 +1,23 @@
-//! How the lanes are: what readiness and metrics tell, and the watch over what other processes append.
+//! How the lanes are, and the watch over what other processes append.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
-
 use super::answer;
-use crate::clock::Clock;
 use crate::domain::{Position, Shard};
 use crate::feed::Feed;
 use crate::store::Store;
 use crate::telemetry::{error_chain, names};
-
-/// How often metrics are brought up to date.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How seldom the log is looked at while other processes append nothing.
 const WATCH_SLOWEST: Duration = Duration::from_millis(16);
 
 /// Pause after the log could not be looked at.
 const WATCH_PAUSE: Duration = Duration::from_millis(250);
+
+/// A position that is not known; no log has it.
+const UNKNOWN: u64 = u64::MAX;
 
 /// What a lane is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +39,23 @@ pub struct LaneStatus {
     pub lane: u16,
     shards: Vec<Shard>,
     state: AtomicU8,
+    /// Whether its figures are this process's to show.
+    is_shown: AtomicBool,
     cursors: Vec<AtomicU64>,
     problem: Mutex<Option<String>>,
 }
 
 impl LaneStatus {
     pub(super) fn new(lane: u16, shards: Vec<Shard>) -> Self {
-        let cursors = shards.iter().map(|_| AtomicU64::new(0)).collect();
-        Self { lane, shards, state: AtomicU8::new(0), cursors, problem: Mutex::new(None) }
+        let cursors = shards.iter().map(|_| AtomicU64::new(UNKNOWN)).collect();
+        Self {
+            lane,
+            shards,
+            state: AtomicU8::new(0),
+            is_shown: AtomicBool::new(false),
+            cursors,
+            problem: Mutex::new(None),
+        }
     }
 
     /// What the lane is doing.
@@ -69,14 +75,28 @@ impl LaneStatus {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The last published position of each of its shards.
-    pub fn cursors(&self) -> impl Iterator<Item = (Shard, Position)> {
-        let cursor = |cursor: &AtomicU64| Position::new(cursor.load(Ordering::Acquire));
+    /// The last published position of each of its shards, as far as this process knows.
+    pub fn cursors(&self) -> impl Iterator<Item = (Shard, Option<Position>)> {
+        let known = |cursor: u64| (cursor != UNKNOWN).then(|| Position::new(cursor));
+        let cursor = move |cursor: &AtomicU64| known(cursor.load(Ordering::Acquire));
         self.shards.iter().copied().zip(self.cursors.iter().map(cursor))
     }
 
     pub(super) fn shards(&self) -> &[Shard] {
         &self.shards
+    }
+
+    /// Whether this process has the lane, or had it last as far as is known.
+    pub(super) fn is_shown(&self) -> bool {
+        self.is_shown.load(Ordering::Acquire)
+    }
+
+    /// Takes note that another process has the lane, whose figures are that one's to show.
+    pub(super) fn leave(&self) {
+        self.is_shown.store(false, Ordering::Release);
+        for cursor in &self.cursors {
+            cursor.store(UNKNOWN, Ordering::Release);
+        }
     }
 
     pub(super) fn set(&self, state: LaneState, problem: Option<String>) {
@@ -87,6 +107,9 @@ impl LaneStatus {
             LaneState::Halted => 3,
         };
         self.state.store(number, Ordering::Release);
+        if state != LaneState::Waiting {
+            self.is_shown.store(true, Ordering::Release);
+        }
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
         metrics::gauge!(names::RELAY_STATE, "lane" => self.lane.to_string()).set(f64::from(number));
     }
@@ -118,34 +141,5 @@ pub(super) async fn watch_log(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec
                 tokio::time::sleep(WATCH_PAUSE).await;
             }
         }
-    }
-}
-
-/// Keeps the metrics of the relay up to date. A lane that another process has is that one's to report.
-pub(super) async fn report(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec<Arc<LaneStatus>>, clock: Clock) {
-    let mut ticks = tokio::time::interval(REPORT_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Ok(heads) = answer::in_time(store.heads()).await {
-            feed.observe(&heads);
-        }
-        let mut oldest = 0.0_f64;
-        for lane in lanes.iter().filter(|lane| lane.state() != LaneState::Waiting) {
-            for (shard, cursor) in lane.cursors() {
-                let head = feed.head(shard);
-                let label = shard.to_string();
-                metrics::gauge!(names::LOG_POSITION, "shard" => label.clone()).set(head.get() as f64);
-                metrics::gauge!(names::RELAY_POSITION, "shard" => label.clone()).set(cursor.get() as f64);
-                metrics::gauge!(names::RELAY_LAG_EVENTS, "shard" => label).set(head.since(cursor) as f64);
-                if head > cursor
-                    && let Ok(Some(at)) = answer::in_time(store.logged_at(shard, cursor)).await
-                {
-                    let micros = clock.now().micros().saturating_sub(at.micros()).max(0);
-                    oldest = oldest.max(micros as f64 / 1e6);
-                }
-            }
-        }
-        metrics::gauge!(names::RELAY_LAG_SECONDS).set(oldest);
     }
 }

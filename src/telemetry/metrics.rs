@@ -61,25 +61,25 @@ const METRICS: [Metric; 10] = [
         name: names::LOG_POSITION,
         kind: Kind::Gauge,
         unit: Unit::Count,
-        help: "Last position of each shard of the event log.",
+        help: "Last position of each shard of the event log; the same in all processes.",
     },
     Metric {
         name: names::RELAY_POSITION,
         kind: Kind::Gauge,
         unit: Unit::Count,
-        help: "Last published position of each shard; set by the process whose relay lane has the shard.",
+        help: "Last published position of each shard, from the checkpoint until the relay has read the topic; only in the process that runs the shard's lane.",
     },
     Metric {
         name: names::RELAY_LAG_EVENTS,
         kind: Kind::Gauge,
         unit: Unit::Count,
-        help: "Events of each shard that wait to be published.",
+        help: "Events of each shard that wait to be published; only in the process that runs the shard's lane, and absent while unknown.",
     },
     Metric {
         name: names::RELAY_LAG_SECONDS,
         kind: Kind::Gauge,
         unit: Unit::Seconds,
-        help: "Age of the oldest event of all shards that waits to be published.",
+        help: "Age of the oldest event that waits to be published, over the shards whose lanes this process runs; absent if it runs none or the age is unknown. Over all processes: max().",
     },
     Metric {
         name: names::RELAY_STATE,
@@ -125,10 +125,12 @@ impl Metrics {
         Ok(Self { prometheus })
     }
 
-    /// All metrics in the text format of Prometheus.
+    /// All metrics in the text format of Prometheus. A gauge that is not a number is not known, and left out: as a sample it
+    /// would make every sum over processes unknown.
     #[must_use]
     pub fn render(&self) -> String {
-        self.prometheus.render()
+        let text = self.prometheus.render();
+        text.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(" NaN")).collect()
     }
 
     /// Keeps the memory of the recorder in bounds, until told to end.
@@ -194,6 +196,19 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_rendered() {
+        let recorder = recorder().unwrap();
+        let metrics = Metrics { prometheus: recorder.handle() };
+        let render = |value: f64| {
+            metrics::with_local_recorder(&recorder, || metrics::gauge!(names::RELAY_LAG_SECONDS).set(value));
+            metrics.render().contains("cmgate_relay_lag_seconds ")
+        };
+        assert!(render(0.0));
+        assert!(!render(f64::NAN));
+        assert!(render(2.5));
     }
 
     #[tokio::test]

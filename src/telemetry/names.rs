@@ -10,11 +10,11 @@ pub const BATCH_SIZE: &str = "cmgate_batch_size";
 pub const COMMIT_SECONDS: &str = "cmgate_commit_seconds";
 /// Last position of each `shard` of the log (gauge).
 pub const LOG_POSITION: &str = "cmgate_log_position";
-/// Last published position of each `shard` (gauge); set by the process whose relay lane has the shard.
+/// Last published position of each `shard` (gauge); only in the process that runs its lane.
 pub const RELAY_POSITION: &str = "cmgate_relay_position";
-/// Events of each `shard` that wait to be published (gauge).
+/// Events of each `shard` that wait to be published (gauge); only in the process that runs its lane.
 pub const RELAY_LAG_EVENTS: &str = "cmgate_relay_lag_events";
-/// Age of the oldest event of all shards that waits to be published (gauge, seconds).
+/// Age of the oldest event that waits to be published, over the lanes that the process runs (gauge, seconds).
 pub const RELAY_LAG_SECONDS: &str = "cmgate_relay_lag_seconds";
 /// State of each relay `lane` (gauge): 0 waiting for its lock, 1 starting, 2 streaming, 3 halted.
 pub const RELAY_STATE: &str = "cmgate_relay_state";

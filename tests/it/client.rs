@@ -174,8 +174,13 @@ impl Answer {
 
     /// The sum of a metric over all its labels.
     pub(crate) fn metric(&self, name: &str) -> f64 {
+        self.samples(name).iter().sum()
+    }
+
+    /// The values of a metric, of each of its labels.
+    pub(crate) fn samples(&self, name: &str) -> Vec<f64> {
         let samples = self.body.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
-        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        samples.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
     }
 }
 

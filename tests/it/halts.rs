@@ -3,6 +3,7 @@
 
 mod away;
 pub(crate) mod cluster;
+mod figures;
 mod hanging;
 pub(crate) mod stage;
 mod strangers;

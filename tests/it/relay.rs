@@ -284,7 +284,11 @@ impl Running {
     }
 
     fn has_published(&self, heads: &[Position]) -> bool {
-        self.relay.lanes().iter().flat_map(|lane| lane.cursors()).all(|(shard, cursor)| cursor == heads[shard.index()])
+        self.relay
+            .lanes()
+            .iter()
+            .flat_map(|lane| lane.cursors())
+            .all(|(shard, cursor)| cursor == Some(heads[shard.index()]))
     }
 
     pub(crate) async fn stop(self) {

@@ -156,6 +156,11 @@ impl Running {
         .await;
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        self.instance.signal(name);
+    }
+
     /// Ends it in good order.
     pub(crate) async fn end(self) {
         self.begin_to_end();
