@@ -56,6 +56,9 @@ impl Default for Kafka {
     }
 }
 
+/// Most relay lanes.
+const MAX_LANES: u16 = 64;
+
 /// Longest source: it stands in every record, and a record has room for the largest event and no more than this beside it.
 const MAX_SOURCE: usize = 1_000;
 
@@ -84,6 +87,11 @@ impl Kafka {
             (1..=self.partitions.get()).contains(&self.lanes),
             "kafka.lanes",
             format!("must be 1 to {}, the number of partitions, not {}", self.partitions.get(), self.lanes),
+        )?;
+        require(
+            self.lanes <= MAX_LANES,
+            "kafka.lanes",
+            format!("must be at most {MAX_LANES}, not {}: each takes threads and a database connection", self.lanes),
         )?;
         let source_is_valid = !self.source.is_empty() && self.source.bytes().all(|byte| byte.is_ascii_graphic());
         require(source_is_valid, "kafka.source", "must be a URI reference: visible ASCII characters without spaces")?;

@@ -132,6 +132,7 @@ fn a_bad_value_names_its_key_and_its_source() {
         ("kafka.partitions = 0", "kafka.partitions must be a whole number from 1 to 1024"),
         ("kafka.replication_factor = 0", "kafka.replication_factor must be 1 to 32767"),
         ("kafka.lanes = 9", "kafka.lanes must be 1 to 8, the number of partitions, not 9"),
+        ("[kafka]\npartitions = 65\nlanes = 65", "kafka.lanes must be at most 64, not 65"),
         ("kafka.source = ''", "kafka.source must be a URI reference"),
         (&long_source, "kafka.source must have at most 1000 characters"),
         ("kafka.transaction_timeout = '16m'", "kafka.transaction_timeout must be 1s to 15m, not 16m"),

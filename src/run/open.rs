@@ -11,6 +11,9 @@ use crate::exit::{Failure, FailureKind};
 use crate::kafka::{KafkaSettings, TestBroker};
 use crate::store::{OpenFault, Postgres, PostgresSettings, Sqlite, SqliteSettings, Store, StoreError, Topology};
 
+/// Most queries of relay lanes at once.
+const MAX_RELAY_QUERIES: u32 = 8;
+
 /// Opens the configured store, which migrates it.
 pub(super) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let topology = Topology { shards: config.kafka.partitions, lanes: config.kafka.lanes };
@@ -18,8 +21,8 @@ pub(super) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let store: Arc<dyn Store> = match config.database.url.kind() {
         DatabaseKind::Postgres => {
             let max_connections = config.database.max_connections;
-            // A relay lane each, and two for the watch over the log and what is done from time to time.
-            let relay_connections = u32::from(config.kafka.lanes) + 2;
+            // Relay lanes ask briefly and share; two more for the watch over the log and the figures.
+            let relay_connections = u32::from(config.kafka.lanes).min(MAX_RELAY_QUERIES) + 2;
             let settings = PostgresSettings { url: url.to_owned(), max_connections, relay_connections, topology };
             Arc::new(Postgres::connect(&settings).await?)
         }

@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 use super::lines::{Lines, connect};
+use super::room::warn_if_scarce;
 use super::{Postgres, StoreError, Topology, WriteHealth};
 
 /// The schema of this version of the program.
@@ -82,7 +83,7 @@ impl Postgres {
         let options = PgConnectOptions::from_str(&settings.url).map_err(StoreError::from);
         let options = options.map_err(|error| error.while_opening(|| "the database".to_owned()))?;
         let options = options.application_name("cmgate").options(VITAL_SIGNS).options([ISOLATION]);
-        prepare(&options, settings.topology).await.map_err(|error| error.while_opening(|| target(&options)))?;
+        prepare(&options, settings).await.map_err(|error| error.while_opening(|| target(&options)))?;
         let by_key = options.clone().options(PLANS);
         let in_transactions = options.clone().options([IDLE_IN_TRANSACTION]);
         let write = by_key.clone().options([IDLE_IN_TRANSACTION, WRITE_LOCK_TIMEOUT]);
@@ -107,11 +108,12 @@ impl Postgres {
 
 /// Checks the server, and makes the schema and what it must hold. The migrator holds an advisory lock, so that processes that
 /// start together do not meet.
-async fn prepare(options: &PgConnectOptions, topology: Topology) -> Result<(), StoreError> {
+async fn prepare(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<(), StoreError> {
     let mut connection = first_connection(options).await?;
     check_server(&mut connection).await?;
     MIGRATOR.run_direct(None, &mut connection, false).await?;
-    agree_on_topology(&mut connection, topology).await?;
+    agree_on_topology(&mut connection, settings.topology).await?;
+    warn_if_scarce(settings, &mut connection).await?;
     // What was done is committed, however the connection ends.
     let _ = connection.close().await;
     Ok(())

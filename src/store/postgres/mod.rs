@@ -11,6 +11,7 @@ mod log;
 mod maintain;
 mod read;
 mod recent;
+mod room;
 mod subject;
 mod topic;
 
