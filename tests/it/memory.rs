@@ -44,16 +44,22 @@ const SETTINGS: [(&str, &str); 1] = [("CMGATE__LIMITS__CALL_TIME", "5m")];
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_large_requests_is_taken_or_refused_within_bounds_on_postgres() {
     let database = Database::create().await;
-    flood_and_list(&Place { database: database.url().to_owned(), topic: fresh_topic() }).await;
+    flood_twice(&Place { database: database.url().to_owned(), topic: fresh_topic() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_large_requests_is_taken_or_refused_within_bounds_on_sqlite() {
     let file = DatabaseFile::create();
-    flood_and_list(&Place { database: file.url(), topic: fresh_topic() }).await;
+    let place = Place { database: file.url(), topic: fresh_topic() };
+    let requests = flood_twice(&place).await;
+    let instance = Instance::start_with(&place, &SETTINGS);
+    read_everything(&instance, requests).await;
+    println!("memory: lists, peak {} MiB", instance.peak_memory() >> 20);
+    assert!(instance.peak_memory() < MEMORY_BYTES, "{} bytes of memory", instance.peak_memory());
 }
 
-async fn flood_and_list(place: &Place) {
+/// Floods the service with requests of either kind of text; tells how many were created.
+async fn flood_twice(place: &Place) -> usize {
     let mut large = 0;
     let mut small = 0;
     // As JSON a control character has six bytes, as in a message one.
@@ -67,11 +73,7 @@ async fn flood_and_list(place: &Place) {
         small += lesser;
     }
     assert_eq!(count(place).await, large + small, "every caller was answered rightly");
-
-    let instance = Instance::start_with(place, &SETTINGS);
-    read_everything(&instance, large + small).await;
-    println!("memory: lists, peak {} MiB", instance.peak_memory() >> 20);
-    assert!(instance.peak_memory() < MEMORY_BYTES, "{} bytes of memory", instance.peak_memory());
+    large + small
 }
 
 /// Sends large requests, and small ones meanwhile. Tells how many of either were created.
