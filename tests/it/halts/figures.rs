@@ -17,8 +17,12 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
     let stage = Stage::postgres().await;
     stage.publish_some().await;
     let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
-    // The last that is set.
-    wait_until("the figures are shown", async || samples(&instance, LAG_SECONDS).await.len() == 1).await;
+    wait_until("the figures of both lanes are shown", async || {
+        let metrics = instance.private.get("/metrics").await;
+        let count = |name| metrics.samples(name).len();
+        (count(POSITION), count(LAG_EVENTS), count(LAG_SECONDS)) == (SHARDS, SHARDS, 1)
+    })
+    .await;
     assert_eq!(total(&instance, POSITION).await, MANY.to_string());
     assert_eq!(samples(&instance, LAG_EVENTS).await, [0.0; SHARDS]);
     assert_eq!(samples(&instance, LAG_SECONDS).await, [0.0], "everything in the log was published before");
