@@ -17,7 +17,7 @@ const KEPT_EVENTS: usize = 4_096;
 /// Most bytes of events given at once, as long as one event is given.
 const READ_BYTES: usize = 2 << 20;
 /// Bytes of them kept in memory, of all shards together.
-const KEPT_BYTES: usize = 24 << 20;
+const KEPT_BYTES: usize = 16 << 20;
 
 /// How far the log reaches, with its newest events.
 #[derive(Debug)]

@@ -38,7 +38,7 @@ impl Default for ApiSettings {
         Self {
             max_message_bytes: 1 << 20,
             max_duration: Duration::from_secs(30),
-            max_memory_bytes: 64 << 20,
+            max_memory_bytes: 48 << 20,
             rest: Settings::default(),
         }
     }

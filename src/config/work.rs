@@ -46,14 +46,14 @@ pub struct Limits {
     #[serde(deserialize_with = "text::deserialize")]
     pub connections: usize,
     /// Bytes that the messages and answers of all calls under way may take; half of them for small calls. More are refused as
-    /// too much to do. Default: 67108864.
+    /// too much to do. Default: 50331648.
     #[serde(deserialize_with = "text::deserialize")]
     pub memory_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message_bytes: 1 << 20, call_time: Duration::from_secs(30), connections: 10_000, memory_bytes: 64 << 20 }
+        Self { message_bytes: 1 << 20, call_time: Duration::from_secs(30), connections: 10_000, memory_bytes: 48 << 20 }
     }
 }
 

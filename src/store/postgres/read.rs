@@ -56,7 +56,9 @@ pub(super) async fn read_page<'q, T: DeserializeOwned>(
 
 /// See [`crate::store::Store::find`].
 pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
-    let mut sql = QueryBuilder::new("SELECT id, document::text FROM request WHERE true");
+    // The documents are read after the page is cut: a sort would otherwise decompress those of the whole list.
+    let mut sql =
+        QueryBuilder::new("SELECT id, document::text FROM (SELECT id, document, submitted_at FROM request WHERE true");
     any_of(&mut sql, "status", query.statuses.iter().map(|status| status_number(*status)).collect());
     any_of(&mut sql, "type", query.kinds.iter().map(|kind| kind_number(*kind)).collect());
     any_of(&mut sql, "target", query.targets.iter().map(|user| user.uuid()).collect());
@@ -74,6 +76,7 @@ pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Lis
     }
     // One more than wanted tells whether the list goes on.
     sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    sql.push(") AS page ORDER BY submitted_at, id");
     read_page("request", lines.take().await?, sql.build(), page.limit as usize, page.max_bytes).await
 }
 

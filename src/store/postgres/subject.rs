@@ -174,13 +174,13 @@ pub(super) async fn find(
     query: &SubjectQuery,
     page: SubjectPage,
 ) -> Result<Listing<Subject>, StoreError> {
-    let mut sql = QueryBuilder::new("SELECT id, document::text FROM subject WHERE owner = ");
+    let mut sql = QueryBuilder::new("SELECT id, document::text FROM (SELECT id, document FROM subject WHERE owner = ");
     sql.push_bind(query.owner.uuid());
     any_of(&mut sql, "standing", query.standings.iter().map(|standing| standing_number(*standing)).collect());
     if let Some(after) = page.after {
         sql.push(" AND id > ").push_bind(after);
     }
-    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit) + 1);
+    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit) + 1).push(") AS page ORDER BY id");
     read_page("subject", lines.take().await?, sql.build(), page.limit as usize, page.max_bytes).await
 }
 
