@@ -181,3 +181,25 @@ fn an_import_changes_no_owner_and_revives_nothing() {
     let refusal = Refusal::IllegalStanding { from: Standing::Retired, to: Standing::Active };
     assert_eq!(import(card(), &retired), Err(refusal));
 }
+
+/// Somebody retired the card after it was bound, or after its renewal was asked for.
+#[test]
+fn a_request_whose_card_was_retired_is_not_completed() {
+    let retired = holding(TARGET, Credential { profile: None, ..CARD }, Standing::Retired);
+    let new = Credential { smartcard: CARD.smartcard, ..OTHER_CARD };
+    let bound = Request { new: Credential { profile: None, ..CARD }, ..request(Status::Executing, needing(0)) };
+    for current in [bound, about(RequestType::Renew, CARD)] {
+        let refusal = completed(&current, new, &known(retired.clone())).unwrap_err();
+        let expected = Refusal::IllegalStanding { from: Standing::Retired, to: Standing::Active };
+        assert_eq!(refusal, expected, "{}", current.kind.name());
+    }
+}
+
+/// The request was created when there was no profile on the card.
+#[test]
+fn a_retired_card_takes_along_the_profile_that_it_got_meanwhile() {
+    let before = known(holding(TARGET, CARD, Standing::Active));
+    let card = Credential { profile: None, ..CARD };
+    let left = completed(&about(RequestType::Retire, card), card, &before).unwrap();
+    assert_eq!(standings(&left), [(true, Standing::Retired), (false, Standing::Retired)]);
+}
