@@ -204,7 +204,7 @@ mod tests {
         let metrics = Metrics { prometheus: recorder.handle() };
         let render = |value: f64| {
             metrics::with_local_recorder(&recorder, || metrics::gauge!(names::RELAY_LAG_SECONDS).set(value));
-            metrics.render().contains("cmgate_relay_lag_seconds ")
+            metrics.render().lines().any(|line| line.starts_with("cmgate_relay_lag_seconds "))
         };
         assert!(render(0.0));
         assert!(!render(f64::NAN));
