@@ -1,6 +1,6 @@
 //! What a request is and what may happen to it: types and pure functions.
 //!
-//! Nothing here reads a clock, a socket or a file; time and ids come in as arguments, and `tests/house.rs` keeps it so.
+//! Nothing here reads a clock, a socket or a file; time and ids come in as arguments, and `tests/architecture` holds that.
 
 mod caller;
 mod card;

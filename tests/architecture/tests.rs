@@ -1,0 +1,105 @@
+//! Shows that the rules find what breaks them, and nothing else.
+
+use super::*;
+
+fn crate_of(files: &[(&str, &str)]) -> Vec<Source> {
+    let parse = |(module, text): &(&str, &str)| Source::parse(&format!("{module}.rs"), module, text);
+    files.iter().map(parse).collect()
+}
+
+fn wrong(files: &[(&str, &str)]) -> Vec<String> {
+    wrong_uses(&Graph::of(&crate_of(files)))
+}
+
+fn circles(files: &[(&str, &str)]) -> Vec<String> {
+    Graph::of(&crate_of(files)).circles().into_iter().map(|circle| circle.ties.join(", ")).collect()
+}
+
+const DOMAIN: (&str, &str) = ("domain", "mod event; pub use event::Event;");
+const EVENT: (&str, &str) = ("domain::event", "pub struct Event;");
+const STORE: (&str, &str) = ("store", "pub trait Store {}");
+
+#[test]
+fn a_use_of_a_higher_floor_is_found() {
+    let up = ("domain::event", "\nuse crate::store::Store;");
+    assert_eq!(wrong(&[DOMAIN, up, STORE]), ["domain::event.rs:2 uses store.rs"]);
+    let down = ("store", "use crate::domain::Event; pub trait Store {}");
+    assert_eq!(wrong(&[DOMAIN, EVENT, down]), [""; 0]);
+}
+
+#[test]
+fn a_use_is_followed_through_a_reexport() {
+    let user = ("store", "use crate::domain::Event as E;");
+    assert!(wrong(&[DOMAIN, EVENT, user]).is_empty());
+    let sources = crate_of(&[DOMAIN, EVENT, user]);
+    let graph = Graph::of(&sources);
+    let targets: Vec<_> = graph.uses().map(|(_, _, used)| used.file.as_str()).collect();
+    assert_eq!(targets, ["domain::event.rs"]);
+}
+
+#[test]
+fn a_use_is_found_wherever_it_stands() {
+    for text in [
+        "fn f(_: &super::store::Store) {}",
+        "fn f() { println!(\"{}\", crate::store::NAME); }",
+        "mod inner { use super::super::store::Store; }",
+        "use super::{clock, store};",
+    ] {
+        assert_eq!(wrong(&[STORE, ("telemetry", text)]), ["telemetry.rs:1 uses store.rs"], "{text}");
+    }
+    for text in
+        ["// crate::store\nconst S: &str = \"crate::store\";", "#[cfg(test)] mod tests { use crate::store::Store; }"]
+    {
+        assert_eq!(wrong(&[STORE, ("telemetry", text)]), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn what_the_floors_allow_can_be_forbidden() {
+    let store = ("api::rest", "use crate::store::Store;");
+    assert_eq!(wrong(&[STORE, store]), ["api::rest.rs:1 uses store.rs"]);
+    assert_eq!(wrong(&[STORE, ("api::admin", "use crate::store::Store;")]), [""; 0]);
+    let sibling = ("api::rest", "use super::grpc::Server;");
+    assert_eq!(wrong(&[("api::grpc", "pub struct Server;"), sibling]), ["api::rest.rs:1 uses api::grpc.rs"]);
+}
+
+#[test]
+fn a_circle_of_files_is_found() {
+    let one = ("relay::lane", "use super::session::Session; pub struct Lane;");
+    let other = ("relay::session", "use super::Lane; pub struct Session;");
+    let room = ("relay", "pub use lane::Lane; mod lane; mod session;");
+    let expected = "relay::lane.rs:1 uses relay::session.rs, relay::session.rs:1 uses relay::lane.rs";
+    assert_eq!(circles(&[room, one, other]), [expected]);
+    assert_eq!(circles(&[room, ("relay::lane", "pub struct Lane;"), other]), [""; 0]);
+}
+
+#[test]
+fn a_module_may_use_what_the_module_around_it_defines() {
+    let room = ("relay", "mod lane; pub struct Settings; fn f() { lane::run(); }");
+    assert_eq!(circles(&[room, ("relay::lane", "use super::Settings; pub fn run() {}")]), [""; 0]);
+}
+
+#[test]
+fn names_that_are_passed_round_in_a_circle_end_the_search() {
+    let one = ("relay::lane", "pub use super::session::X; fn f(_: self::X) {}");
+    let other = ("relay::session", "pub use super::lane::X;");
+    assert_eq!(circles(&[("relay", ""), one, other]), [""; 0]);
+}
+
+#[test]
+fn io_in_the_domain_is_found() {
+    let found = |text: &str| impurities(&Source::parse("domain/time.rs", "domain::time", text)).len();
+    assert_eq!(found("use std::{fmt, fs::File};"), 1);
+    assert_eq!(found("use std::time::{Duration, Instant};"), 1);
+    assert_eq!(found("use chrono::Utc;\nfn f() { Utc::now(); }"), 1);
+    assert_eq!(found("fn f() { tokio::spawn(async {}); }"), 1);
+    assert_eq!(found("use std::fmt; // std::fs\n/* std::net */ const S: &str = \"std::env\";"), 0);
+}
+
+#[test]
+fn a_file_without_a_header_is_found() {
+    let missing = |text: &str| missing_header(&Source::parse("x.rs", "x", text)).is_some();
+    assert!(missing("use std::fmt;"));
+    assert!(!missing("//! What it is for.\n"));
+    assert!(!missing("#![doc = include_str!(\"../README.md\")]\n"));
+}
