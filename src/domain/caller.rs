@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Sid, UserId};
 
@@ -43,7 +43,7 @@ impl Caller {
 }
 
 /// Who did something, kept with what was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The person or service.
     pub user: UserId,
@@ -57,8 +57,8 @@ impl Actor {
 }
 
 /// Somebody whom a policy names: a user by id, or an account or group by security identifier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Principal {
     /// One user.
     User(UserId),

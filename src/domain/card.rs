@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Refusal;
 
 /// A smart card as a thing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
     /// The id on the card.
     pub card_id: CardId,
@@ -17,8 +16,7 @@ pub struct Card {
 }
 
 /// The id of a card, as its middleware tells it. Most are GUIDs, and those are kept in one form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CardId(String);
 
 impl CardId {
@@ -79,8 +77,7 @@ impl fmt::Display for CardId {
 }
 
 /// What a card answers to a reset (ISO 7816-3), in lower-case hexadecimal digits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Atr(String);
 
 impl Atr {

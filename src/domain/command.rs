@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::{
     Caller, Card, Comment, Creation, Credential, DataItem, Refusal, RequestId, SmartcardId, Standing, Timestamp,
     UserId, Version,
@@ -29,8 +27,7 @@ pub struct Command {
 }
 
 /// What is to happen to a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Bring it into being.
     Create(Box<Creation>),
@@ -56,7 +53,6 @@ pub enum Action {
         /// The card.
         card: Card,
         /// The id that it gets if it is new here. What is asked for is the same under another one.
-        #[serde(skip)]
         id: SmartcardId,
         /// What the executor says.
         comment: Comment,

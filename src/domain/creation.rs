@@ -2,20 +2,16 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::{Caller, Catalog, Draft, Origin, Refusal, Request, RequestId, Sid, Subjects, Timestamp, create};
 
 /// A draft with what is in force where it arrived. What is known of its subject is looked up when it is decided.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Creation {
     /// What the creator decided.
     pub draft: Draft,
     /// The templates in force.
-    #[serde(skip)]
     pub catalog: Arc<Catalog>,
     /// Account of the service, the owner of every descriptor.
-    #[serde(skip)]
     pub service: Sid,
 }
 

@@ -1,12 +1,11 @@
 //! Ids of a profile and of the smart card that holds it: what a request is about, and what it produced.
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{ProfileId, SmartcardId};
 
 /// A profile and the smart card that holds it; a software profile has no card. Both absent: nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Credential {
     /// The profile.
     pub profile: Option<ProfileId>,

@@ -6,13 +6,12 @@ use std::sync::OnceLock;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use regex::Regex;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::DataItem;
-use super::policy::is_default;
 
 /// A data item that a policy asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataItemDefinition {
     /// Name, the key of the item in the request.
@@ -20,18 +19,18 @@ pub struct DataItemDefinition {
     /// Who has to provide it.
     pub provider: Provider,
     /// Whether it must be provided.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default)]
     pub required: bool,
     /// What its value is.
-    #[serde(default, rename = "type", skip_serializing_if = "is_default")]
+    #[serde(default, rename = "type")]
     pub kind: DataItemType,
     /// What its value has to look like.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default)]
     pub pattern: Option<Pattern>,
 }
 
 /// Who provides a data item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// The target of the request.
@@ -41,7 +40,7 @@ pub enum Provider {
 }
 
 /// What the value of a data item is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataItemType {
     /// Any text.
@@ -54,8 +53,8 @@ pub enum DataItemType {
 }
 
 /// A regular expression that the whole of a value has to match.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
 pub struct Pattern {
     text: String,
     /// Made when it is first needed, since a stored policy is read far more often than its patterns are asked.
@@ -225,12 +224,5 @@ mod tests {
         };
         assert_eq!(strict.problem_with(&DataItem::open("Badge")), None);
         assert_eq!(problem(&strict, ""), None);
-    }
-
-    #[test]
-    fn a_definition_without_more_is_stored_as_before() {
-        let stored = r#"{"name":"Badge","provider":"subscriber"}"#;
-        assert_eq!(serde_json::to_string(&badge()).unwrap(), stored);
-        assert_eq!(serde_json::from_str::<DataItemDefinition>(stored).unwrap(), badge());
     }
 }

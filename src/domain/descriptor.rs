@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Policy, Principal};
 
 /// A Windows security identifier in text form, for example `S-1-5-21-1-2-3-500`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Sid(String);
 
 impl Sid {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::descriptor::descriptor;
 use super::{
     Caller, Comment, Credential, CredentialEffect, DataItem, Policy, Priority, ProfileTemplate, Refusal, Request,
@@ -11,7 +9,7 @@ use super::{
 };
 
 /// What the creator of a request decides. Serialised, it is what an idempotency key stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
     /// What is asked for.
     pub kind: RequestType,

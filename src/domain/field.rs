@@ -1,12 +1,11 @@
 //! Small validated values that a request carries.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{FieldViolation, Refusal};
 
 /// Text given with a request or a step: at most [`Comment::MAX_CHARS`] characters, no NUL (Postgres cannot keep one).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comment(String);
 
 impl Comment {
@@ -19,6 +18,12 @@ impl Comment {
     /// [`Refusal::Invalid`] naming the field, if the text is too long or contains U+0000.
     pub fn parse(field: &str, text: impl Into<String>) -> Result<Self, Refusal> {
         text_within(field, text.into(), Self::MAX_CHARS).map(Self)
+    }
+
+    /// A comment that was checked when it was accepted. Stored comments stay readable if the limits become stricter.
+    #[must_use]
+    pub(crate) const fn unchecked(text: String) -> Self {
+        Self(text)
     }
 
     /// The text.
@@ -35,12 +40,12 @@ impl Comment {
 }
 
 /// Urgency of a request: 0 comes first, 255 last (a .NET byte in MIM CM).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Priority(pub u8);
 
 /// A data item of a request: a name and, once somebody has delivered it, a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataItem {
     name: String,
     value: Option<String>,
@@ -66,6 +71,19 @@ impl DataItem {
         let value =
             value.map(|value| text_within(&format!("{field}.value"), value, Self::MAX_VALUE_CHARS)).transpose()?;
         Ok(Self { name, value })
+    }
+
+    /// An item that was checked when it was accepted. Stored items stay readable if the limits become stricter.
+    #[must_use]
+    pub(crate) const fn unchecked(name: String, value: Option<String>) -> Self {
+        Self { name, value }
+    }
+
+    /// Its fields. Stored forms and fingerprints use this, so that a new field does not compile until they cover it.
+    #[must_use]
+    pub(crate) fn as_parts(&self) -> (&str, Option<&str>) {
+        let Self { name, value } = self;
+        (name, value.as_deref())
     }
 
     /// An item that is asked for and not delivered yet.

@@ -1,9 +1,9 @@
 //! The twelve types of request and what each does to the profile or card that it is about.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// What a request asks for. Names are those of the `RequestType` enumeration of FIM CM 2010 (SDK page bb490435).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestType {
     /// Issue a smart card or a software profile.

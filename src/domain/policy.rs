@@ -5,15 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{DataItem, DataItemDefinition, Principal, Priority, Provider, Refusal};
 
 /// The workflow policy for one type of request. The policy in force is stored with each request.
-///
-/// A field that was added later is not written while it has its default: templates that nobody has edited stay at their
-/// version, and stored requests do not grow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches of the documents, independent of each other")]
 pub struct Policy {
@@ -37,33 +34,25 @@ pub struct Policy {
     pub data_items: Vec<DataItemDefinition>,
     /// Whether a request is approved only once it holds every required item of the certificate manager. MIM CM's REST
     /// API did not insist.
-    #[serde(skip_serializing_if = "is_default")]
     pub insists_on_required_items: bool,
     /// Whether a user interface asks for a comment.
-    #[serde(skip_serializing_if = "is_default")]
     pub collect_comments: bool,
     /// Whether a user interface asks for a priority.
-    #[serde(skip_serializing_if = "is_default")]
     pub collect_request_priority: bool,
     /// Documents that are printed with a request, by name.
-    #[serde(skip_serializing_if = "is_default")]
     pub documents: Vec<String>,
     /// How one-time passwords are made and handed out.
-    #[serde(skip_serializing_if = "is_default")]
     pub one_time_passwords: OneTimePasswords,
     /// How a card is printed, as its printing software understands it.
-    #[serde(skip_serializing_if = "is_default")]
     pub personalization: BTreeMap<String, String>,
     /// Whether whoever executes an online update may choose certificate templates.
-    #[serde(skip_serializing_if = "is_default")]
     pub allow_specify_certificate_template: bool,
     /// What holds for temporary cards alone.
-    #[serde(skip_serializing_if = "is_default")]
     pub temporary_cards: TemporaryCards,
 }
 
 /// How one-time passwords are made and handed out (`OneTimePasswordPolicy`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OneTimePasswords {
     /// Name of the type that makes them.
@@ -75,7 +64,7 @@ pub struct OneTimePasswords {
 }
 
 /// How one password is handed out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distribution {
     /// Number of the way in MIM CM, whose documents name the first alone: to do nothing.
@@ -86,7 +75,7 @@ pub struct Distribution {
 }
 
 /// What the policy of temporary cards says beyond the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches of the documents, independent of each other")]
 pub struct TemporaryCards {
@@ -171,11 +160,6 @@ impl Policy {
 
 fn is_delivered(definition: &DataItemDefinition, items: &[DataItem]) -> bool {
     items.iter().any(|item| item.is_named(&definition.name) && item.value().is_some())
-}
-
-/// For fields that are not written while they have their default.
-pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 #[cfg(test)]

@@ -3,20 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     Actor, Comment, Credential, DataItem, Medium, Policy, Priority, Provider, RequestId, RequestType, State, Status,
     TemplateId, Timestamp, UserId,
 };
 
 /// A request at one version. It is a snapshot: a change makes a new one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Identifier.
     pub id: RequestId,
     /// What is asked for.
-    #[serde(rename = "type")]
     pub kind: RequestType,
     /// Who created it.
     pub originator: UserId,
@@ -53,7 +50,7 @@ pub struct Request {
 }
 
 /// A template at one of its versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TemplateRef {
     /// The template.
     pub id: TemplateId,
@@ -62,7 +59,7 @@ pub struct TemplateRef {
 }
 
 /// One approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     /// Who approved.
     pub actor: Actor,
@@ -73,7 +70,7 @@ pub struct Approval {
 }
 
 /// An execution that was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
     /// Who started it.
     pub actor: Actor,
@@ -82,8 +79,7 @@ pub struct Execution {
 }
 
 /// The number of changes of a request, from 1; equal to the number of its events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u32);
 
 impl Version {

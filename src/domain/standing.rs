@@ -3,13 +3,10 @@
 //! Names are those of `SmartcardStatus` of FIM CM 2010 (SDK page bb490439). The documents print no transitions; these
 //! follow from the names of the types of request.
 
-use serde::{Deserialize, Serialize};
-
 use super::RequestType;
 
 /// Where a profile or a smart card stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// Registered, and nobody's yet.
     New,

@@ -1,13 +1,10 @@
 //! Where a request stands. Each state carries exactly what is known in it, so that no half-filled request can exist.
 
-use serde::{Deserialize, Serialize};
-
 use super::request::Execution;
 use super::{Actor, Comment, Timestamp};
 
 /// The state of a request, with what belongs to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Waits for approvals.
     Pending,
@@ -51,8 +48,7 @@ pub enum State {
 }
 
 /// The state without its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// See [`State::Pending`].
     Pending,
@@ -71,7 +67,7 @@ pub enum Status {
 }
 
 /// The step that ended a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
     /// Who took it.
     pub actor: Actor,
@@ -82,8 +78,7 @@ pub struct Conclusion {
 }
 
 /// Why a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailReason {
     /// Execution met an error.
     Error,
@@ -92,8 +87,7 @@ pub enum FailReason {
 }
 
 /// Why a request was canceled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelReason {
     /// A person took it back.
     Withdrawn,

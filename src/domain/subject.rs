@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Card, CardId, Comment, Credential, ProfileId, SmartcardId, Standing, TemplateRef, UserId};
 
 /// A profile or a smart card that the service knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// Which profile or card it is.
     pub item: Item,
@@ -25,8 +24,7 @@ pub struct Subject {
 }
 
 /// A profile or a smart card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A profile.
     Profile {
@@ -47,8 +45,7 @@ pub enum Item {
 }
 
 /// What a profile or card came from; the ids are those of the profile and card before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lineage {
     /// Nothing.
     #[default]

@@ -3,35 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::policy::is_default;
 use super::{Caller, Policy, RequestType, TemplateId};
 
 /// A profile template: a kind of smart card or software profile, with a policy for each type of request that it takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileTemplate {
     /// Identifier.
-    #[serde(rename = "uuid")]
     pub id: TemplateId,
     /// Name for display.
     pub name: String,
     /// What it is for.
-    #[serde(default)]
     pub description: String,
     /// What is issued.
     pub medium: Medium,
     /// The policy of each type; a type that is not listed is not offered.
-    #[serde(default)]
     pub policies: BTreeMap<RequestType, Arc<Policy>>,
     /// How its smart cards are handled; says nothing in a template for software.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub smartcard: SmartcardConfiguration,
 }
 
 /// What a template issues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// A profile of certificates kept by software.
@@ -42,7 +36,7 @@ pub enum Medium {
 
 /// How smart cards are handled (`SmartcardConfiguration`, SDK page bb468161). It is kept for the programs that initialize
 /// cards; the service itself does not regard it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches of the documents, independent of each other")]
 pub struct SmartcardConfiguration {

@@ -3,6 +3,7 @@
 mod budget;
 mod catalog;
 mod error;
+mod fingerprint;
 mod reader;
 mod size;
 mod spread;
@@ -12,7 +13,6 @@ mod writer;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -93,8 +93,7 @@ impl Service {
     /// # Errors
     /// A refusal of the draft or of the key, or what [`Error`] says of the service.
     pub async fn create(&self, call: &Call, draft: Draft, key: Option<IdempotencyKey>) -> Result<Arc<Request>, Error> {
-        let fingerprint = |key| Idempotent { key, fingerprint: fingerprint(&("create", &draft)) };
-        let idempotent = key.map(fingerprint);
+        let idempotent = key.map(|key| Idempotent { key, fingerprint: fingerprint::of_creation(&draft) });
         let now = self.clock.now();
         let id = RequestId::new(uuid_v7(now));
         let (catalog, service) = (Arc::clone(&self.catalog), self.authority.account.clone());
@@ -136,7 +135,7 @@ impl Service {
         expected: Option<Version>,
         key: Option<IdempotencyKey>,
     ) -> Result<Arc<Request>, Error> {
-        let idempotent = key.map(|key| Idempotent { key, fingerprint: fingerprint(&(id, &action, expected)) });
+        let idempotent = key.map(|key| Idempotent { key, fingerprint: fingerprint::of_step(id, &action, expected) });
         let command = Command {
             request: id,
             action,
@@ -200,11 +199,4 @@ fn uuid_v7(now: Timestamp) -> Uuid {
     #[expect(clippy::cast_possible_truncation, reason = "less than a billion")]
     let nanos = (micros % 1_000_000 * 1_000) as u32;
     Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos))
-}
-
-/// SHA-256 of what was asked, in a form that does not depend on the transport.
-fn fingerprint(asked: &impl serde::Serialize) -> [u8; 32] {
-    // Serialising to memory fails only for maps with odd keys, which no command has; a constant would then be compared.
-    let bytes = serde_json::to_vec(asked).unwrap_or_default();
-    Sha256::digest(bytes).into()
 }

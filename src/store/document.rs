@@ -1,103 +1,73 @@
-//! The stored form of a request and its neighbours: one JSON document, checked when it is read.
+//! Stored documents: a request, a credential or a template as the JSON text in its row.
 //!
-//! The columns beside the document exist to be searched; the document is the truth.
+//! The columns beside a document exist to be searched; the document is the truth. Each form is a type of its own, so a
+//! change of a domain type does not change what is stored. `document/golden` holds the text of each form.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+mod codes;
+mod credential;
+mod policy;
+mod request;
+mod state;
+mod template;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
+
+use std::error::Error;
 
 use super::StoreError;
-use crate::domain::{EventType, Item, RequestType, Standing, Status};
 
-/// Writes a value as JSON text.
-pub(super) fn write<T: Serialize>(
+pub(super) use codes::{
+    SMARTCARD_NUMBER, event_number, event_type, item_number, kind_number, standing_number, status_number,
+};
+
+/// Why a stored text is not a document: it is not JSON of this form, or a value in it breaks a rule of the domain.
+type Malformed = Box<dyn Error + Send + Sync>;
+
+/// A value that a row holds as one document.
+pub(super) trait Document: Sized {
+    /// Writes the document.
+    fn encode(&self) -> serde_json::Result<String>;
+
+    /// Reads a document that any release since the form was introduced has written.
+    fn decode(text: &str) -> Result<Self, Malformed>;
+}
+
+/// Writes the document of a row.
+pub(super) fn write<T: Document>(
     table: &'static str,
     row: impl std::fmt::Display,
     value: &T,
 ) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::corrupt(table, row, error))
+    value.encode().map_err(|error| StoreError::corrupt(table, row, error))
 }
 
-/// Reads a value from JSON text.
-pub(super) fn read<T: DeserializeOwned>(
-    table: &'static str,
-    row: impl std::fmt::Display,
-    text: &str,
-) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::corrupt(table, row, error))
+/// Reads the document of a row.
+pub(super) fn read<T: Document>(table: &'static str, row: impl std::fmt::Display, text: &str) -> Result<T, StoreError> {
+    T::decode(text).map_err(|error| StoreError::corrupt(table, row, error))
 }
 
-/// The number of a status in the database; never change one.
-pub(super) const fn status_number(status: Status) -> i16 {
-    match status {
-        Status::Pending => 1,
-        Status::Approved => 2,
-        Status::Executing => 3,
-        Status::Completed => 4,
-        Status::Denied => 5,
-        Status::Failed => 6,
-        Status::Canceled => 7,
+/// The version of a form. A document of another version belongs to another release and is refused instead of misread.
+#[derive(Clone, Copy, Debug, Default)]
+struct FormVersion<const N: u8>;
+
+impl<const N: u8> serde::Serialize for FormVersion<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(N)
     }
 }
 
-/// The number of a type of request in the database; never change one.
-pub(super) const fn kind_number(kind: RequestType) -> i16 {
-    match kind {
-        RequestType::Enroll => 1,
-        RequestType::Recover => 2,
-        RequestType::Renew => 3,
-        RequestType::Disable => 4,
-        RequestType::Unblock => 5,
-        RequestType::Duplicate => 6,
-        RequestType::Retire => 7,
-        RequestType::RecoverOnBehalf => 8,
-        RequestType::SuspendOrReinstate => 9,
-        RequestType::OnlineUpdate => 10,
-        RequestType::TemporaryCardEnroll => 11,
-        RequestType::OfflineUnblock => 12,
+impl<'de, const N: u8> serde::Deserialize<'de> for FormVersion<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let version = u8::deserialize(deserializer)?;
+        if version == N {
+            return Ok(Self);
+        }
+        Err(serde::de::Error::custom(format_args!("the form has version {version}; this release reads version {N}")))
     }
 }
 
-/// The number of where a profile or card stands; never change one. The unique indexes and the statements about profiles and
-/// cards know those of what is retired (6) and disabled (4).
-pub(super) const fn standing_number(standing: Standing) -> i16 {
-    match standing {
-        Standing::New => 1,
-        Standing::Assigned => 2,
-        Standing::Active => 3,
-        Standing::Disabled => 4,
-        Standing::Suspended => 5,
-        Standing::Retired => 6,
-    }
-}
-
-/// The number of smart cards among the varieties of subject in the database.
-pub(super) const SMARTCARD_NUMBER: i16 = 2;
-
-/// The number of a variety of subject in the database; never change one.
-pub(super) const fn item_number(item: &Item) -> i16 {
-    match item {
-        Item::Profile { .. } => 1,
-        Item::Smartcard { .. } => SMARTCARD_NUMBER,
-    }
-}
-
-/// The number of a type of event in the database; never change one.
-pub(super) const fn event_number(event_type: EventType) -> i16 {
-    match event_type {
-        EventType::Created => 1,
-        EventType::ApprovalRecorded => 2,
-        EventType::Approved => 3,
-        EventType::Denied => 4,
-        EventType::Started => 5,
-        EventType::Completed => 6,
-        EventType::Failed => 7,
-        EventType::Canceled => 8,
-        EventType::SmartcardBound => 9,
-        EventType::SmartcardChanged => 10,
-    }
-}
-
-/// The type of event with this number.
-pub(super) fn event_type(number: i16) -> Option<EventType> {
-    EventType::ALL.into_iter().find(|event_type| event_number(*event_type) == number)
+/// Whether a field has its default and is left out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -57,27 +57,6 @@ fn the_last_approval_must_leave_nothing_missing_that_the_policy_insists_on() {
     assert_eq!(last(&[("Badge", "AB")]).unwrap().request.status(), Status::Approved);
 }
 
-/// What version 0.1 wrote: it must be readable for ever, and what has not changed is written in the same words, so that
-/// no template gets a new version by an upgrade.
-#[test]
-fn a_policy_of_an_earlier_version_is_read_and_written_unchanged() {
-    let stored = concat!(
-        r#"{"enabled":true,"approvals_needed":2,"default_priority":3,"self_service":false,"#,
-        r#""enrollment_agent_required":true,"initiators":["S-1-5-21-1"],"approvers":[],"agents":[],"#,
-        r#""data_items":[{"name":"Badge","provider":"subscriber"}]}"#
-    );
-    let policy: Policy = serde_json::from_str(stored).unwrap();
-    assert_eq!((policy.approvals_needed, policy.data_items.len()), (2, 1));
-    assert_eq!(serde_json::to_string(&policy).unwrap(), stored);
-}
-
-#[test]
-fn a_policy_is_read_back_as_it_was_stored() {
-    let policy = Policy { collect_comments: true, documents: vec!["Rules".to_owned()], ..insisting() };
-    let stored = serde_json::to_string(&policy).unwrap();
-    assert_eq!(serde_json::from_str::<Policy>(&stored).unwrap(), policy);
-}
-
 /// A policy that asks for a number of its subscriber and for a badge of its manager.
 fn asking() -> Policy {
     let floor = DataItemDefinition { kind: DataItemType::Number, ..definition("Floor", Provider::Subscriber) };

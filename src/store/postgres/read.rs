@@ -4,14 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use serde::de::DeserializeOwned;
+
 use sqlx::postgres::PgRow;
 use sqlx::{Execute, Executor, Postgres as Db, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::lines::{Line, Lines};
 use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
-use crate::store::document::{self, kind_number, status_number};
+use crate::store::document::{self, Document, kind_number, status_number};
 use crate::store::{GET_BYTES, StoreError};
 
 /// Longest wait for requests by their ids, which takes milliseconds. Who waits shares a lane with other callers, and a database that
@@ -29,7 +29,7 @@ pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Listing<Requ
 }
 
 /// Reads up to `limit` documents, and fewer if they have more than `max_bytes` together; at least one if there is any.
-pub(super) async fn read_page<'q, T: DeserializeOwned>(
+pub(super) async fn read_page<'q, T: Document>(
     table: &'static str,
     mut line: Line<'_>,
     query: impl Execute<'q, Db> + 'q,
@@ -106,7 +106,7 @@ pub(super) async fn templates(lines: &Lines) -> Result<Vec<(TemplateId, u32, Pro
 }
 
 /// Reads the document of a row whose first two columns are its id and its document.
-pub(super) fn read_document<T: DeserializeOwned>(table: &'static str, row: &PgRow) -> Result<T, StoreError> {
+pub(super) fn read_document<T: Document>(table: &'static str, row: &PgRow) -> Result<T, StoreError> {
     let id: Uuid = row.try_get(0)?;
     document::read(table, id, row.try_get(1)?)
 }

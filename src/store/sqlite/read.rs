@@ -1,13 +1,13 @@
 //! Reading requests, lists and templates.
 
 use futures::TryStreamExt;
-use serde::de::DeserializeOwned;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Execute, Executor, QueryBuilder, Row, Sqlite as Db, SqlitePool};
 use uuid::Uuid;
 
 use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
-use crate::store::document::{self, kind_number, status_number};
+use crate::store::document::{self, Document, kind_number, status_number};
 use crate::store::{GET_BYTES, StoreError};
 
 /// See [`crate::store::Store::get`].
@@ -21,7 +21,7 @@ pub(super) async fn get(pool: &SqlitePool, ids: &[RequestId]) -> Result<Listing<
 }
 
 /// Reads up to `limit` documents, and fewer if they have more than `max_bytes` together; at least one if there is any.
-pub(super) async fn read_page<'q, T: DeserializeOwned>(
+pub(super) async fn read_page<'q, T: Document>(
     table: &'static str,
     pool: &SqlitePool,
     query: impl Execute<'q, Db> + 'q,
@@ -91,7 +91,7 @@ pub(super) async fn templates(pool: &SqlitePool) -> Result<Vec<(TemplateId, u32,
 }
 
 /// Reads the document of a row whose first two columns are its id and its document.
-pub(super) fn read_document<T: DeserializeOwned>(table: &'static str, row: &SqliteRow) -> Result<T, StoreError> {
+pub(super) fn read_document<T: Document>(table: &'static str, row: &SqliteRow) -> Result<T, StoreError> {
     let id: Uuid = row.try_get(0)?;
     document::read(table, id, row.try_get(1)?)
 }

@@ -1,4 +1,4 @@
--- Requests, their event log, and what both need. Numbers of statuses and types: src/store/document.rs.
+-- Requests, their event log, and what both need. Numbers of statuses and types: src/store/document/codes.rs.
 
 CREATE TABLE topology (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -32,7 +32,7 @@ COMMENT ON COLUMN request.target       IS 'User for whom the request is.';
 COMMENT ON COLUMN request.originator   IS 'User who created it.';
 COMMENT ON COLUMN request.template     IS 'Profile template.';
 COMMENT ON COLUMN request.submitted_at IS 'When it was created.';
-COMMENT ON COLUMN request.document     IS 'The whole request, in the form of domain::Request.';
+COMMENT ON COLUMN request.document     IS 'The whole request, as src/store/document/request.rs writes it.';
 
 CREATE INDEX request_by_submitted  ON request (submitted_at, id);
 CREATE INDEX request_by_status     ON request (status, submitted_at, id);
@@ -148,7 +148,7 @@ CREATE TABLE profile_template (
 COMMENT ON TABLE  profile_template            IS 'Every version of every profile template that was ever in force.';
 COMMENT ON COLUMN profile_template.id         IS 'Template id.';
 COMMENT ON COLUMN profile_template.version    IS 'Version, from 1.';
-COMMENT ON COLUMN profile_template.document   IS 'The template, in the form of domain::ProfileTemplate.';
+COMMENT ON COLUMN profile_template.document   IS 'The template, as src/store/document/template.rs writes it.';
 COMMENT ON COLUMN profile_template.created_at IS 'When this version was first loaded.';
 
 CREATE TABLE subject (
@@ -169,7 +169,7 @@ COMMENT ON COLUMN subject.standing   IS 'Number of where it stands.';
 COMMENT ON COLUMN subject.card_id    IS 'The id on the card itself, if it is a smart card of which that is known.';
 COMMENT ON COLUMN subject.smartcard  IS 'The smart card that it is on, if it is a profile on one.';
 COMMENT ON COLUMN subject.retired_at IS 'When it was retired, if it is.';
-COMMENT ON COLUMN subject.document   IS 'All that is known of it, in the form of domain::Subject.';
+COMMENT ON COLUMN subject.document   IS 'All that is known of it, as src/store/document/credential.rs writes it.';
 
 -- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
 CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;

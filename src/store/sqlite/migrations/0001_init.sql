@@ -1,4 +1,4 @@
--- Requests, their event log, and what both need. Numbers of statuses and types: src/store/document.rs.
+-- Requests, their event log, and what both need. Numbers of statuses and types: src/store/document/codes.rs.
 -- Times are microseconds since 1970, ids are 16 bytes, documents are JSON text.
 
 -- How the event log is divided; written once, and every process must agree with it.
@@ -18,7 +18,7 @@ CREATE TABLE request (
     originator   BLOB    NOT NULL,                     -- user who created it
     template     BLOB    NOT NULL,                     -- profile template
     submitted_at INTEGER NOT NULL,                     -- when it was created
-    document     TEXT    NOT NULL                      -- the whole request, in the form of domain::Request
+    document     TEXT    NOT NULL                      -- the whole request, as src/store/document/request.rs writes it
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX request_by_submitted  ON request (submitted_at, id);
@@ -78,7 +78,7 @@ CREATE INDEX idempotency_key_by_time ON idempotency_key (used_at);
 CREATE TABLE profile_template (
     id         BLOB    NOT NULL,                       -- template id
     version    INTEGER NOT NULL CHECK (version > 0),   -- version, from 1
-    document   TEXT    NOT NULL,                       -- the template, in the form of domain::ProfileTemplate
+    document   TEXT    NOT NULL,                       -- the template, as src/store/document/template.rs writes it
     created_at INTEGER NOT NULL,                       -- when this version was first loaded
     PRIMARY KEY (id, version)
 ) STRICT, WITHOUT ROWID;
@@ -92,7 +92,7 @@ CREATE TABLE subject (
     card_id    TEXT,                                   -- the id on the card itself, if that is known
     smartcard  BLOB,                                   -- the smart card that it is on, if it is a profile on one
     retired_at INTEGER,                                -- when it was retired, if it is
-    document   TEXT    NOT NULL                        -- all that is known of it, in the form of domain::Subject
+    document   TEXT    NOT NULL                        -- all that is known of it, as src/store/document/credential.rs writes it
 ) STRICT, WITHOUT ROWID;
 
 -- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.

@@ -1,0 +1,161 @@
+//! The fingerprint of a command: what an idempotency key stands for.
+//!
+//! It is SHA-256 over a canonical text of its own, so neither a transport nor a change of a domain type affects it. During
+//! a rolling upgrade old and new releases must agree on it: otherwise a retry is refused as another call. Each field is
+//! written as its name, its length in bytes and its value; an absent field is not written.
+
+use std::fmt::Display;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::{
+    Action, Card, Comment, Creation, Credential, DataItem, Draft, RequestId, RequestType, Standing, Version,
+};
+
+/// First line of every canonical text. Another version makes every key that is in use look like another call.
+const FORM: &str = "cmgate command 1\n";
+
+/// The fingerprint of a creation.
+pub(super) fn of_creation(draft: &Draft) -> [u8; 32] {
+    digest(|sink| write_draft(&mut Canonical::begin(sink), draft))
+}
+
+/// The fingerprint of a step that is taken with an existing request.
+pub(super) fn of_step(request: RequestId, action: &Action, expected: Option<Version>) -> [u8; 32] {
+    digest(|sink| write_step(&mut Canonical::begin(sink), request, action, expected))
+}
+
+fn digest(write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    write(&mut |bytes| hash.update(bytes));
+    hash.finalize().into()
+}
+
+/// Writes the fields of a canonical text to a sink, which gets large values without a copy.
+struct Canonical<'s> {
+    sink: &'s mut dyn FnMut(&[u8]),
+}
+
+impl<'s> Canonical<'s> {
+    fn begin(sink: &'s mut dyn FnMut(&[u8])) -> Self {
+        sink(FORM.as_bytes());
+        Self { sink }
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        (self.sink)(format!("{name} {} ", value.len()).as_bytes());
+        (self.sink)(value.as_bytes());
+        (self.sink)(b"\n");
+    }
+
+    fn optional(&mut self, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.field(name, &value.to_string());
+        }
+    }
+
+    fn comment(&mut self, comment: &Comment) {
+        if !comment.is_empty() {
+            self.field("comment", comment.as_str());
+        }
+    }
+
+    fn credential(&mut self, prefix: &str, credential: Credential) {
+        let Credential { profile, smartcard } = credential;
+        self.optional(&format!("{prefix}.profile"), profile);
+        self.optional(&format!("{prefix}.smartcard"), smartcard);
+    }
+
+    fn data_items(&mut self, items: &[DataItem]) {
+        for item in items {
+            let (name, value) = item.as_parts();
+            self.field("data_item.name", name);
+            if let Some(value) = value {
+                self.field("data_item.value", value);
+            }
+        }
+    }
+}
+
+fn write_draft(out: &mut Canonical<'_>, draft: &Draft) {
+    let Draft { kind, template, target, old, data_items, comment, priority } = draft;
+    out.field("action", "create");
+    out.field("type", type_word(*kind));
+    out.optional("template", *template);
+    out.optional("target", *target);
+    out.credential("old", *old);
+    out.optional("priority", priority.map(|priority| priority.0));
+    out.comment(comment);
+    out.data_items(data_items);
+}
+
+fn write_step(out: &mut Canonical<'_>, request: RequestId, action: &Action, expected: Option<Version>) {
+    out.field("request", &request.to_string());
+    out.optional("version", expected);
+    let step = |out: &mut Canonical<'_>, word: &str, comment: &Comment| {
+        out.field("action", word);
+        out.comment(comment);
+    };
+    match action {
+        Action::Create(creation) => {
+            // The catalog and the account of the service are not the caller's choice.
+            let Creation { draft, catalog: _, service: _ } = &**creation;
+            write_draft(out, draft);
+        }
+        Action::Approve { comment, data_items } => {
+            step(out, "approve", comment);
+            out.data_items(data_items);
+        }
+        Action::Deny { comment } => step(out, "deny", comment),
+        Action::Start { comment } => step(out, "start", comment),
+        // A retry carries a new id for the card.
+        Action::BindSmartcard { card: Card { card_id, atr }, id: _, comment } => {
+            step(out, "bind_smartcard", comment);
+            out.field("serial_number", card_id.as_str());
+            out.field("atr", atr.as_str());
+        }
+        Action::ChangeSmartcard { smartcard, standing, comment } => {
+            step(out, "change_smartcard", comment);
+            out.field("smartcard", &smartcard.to_string());
+            out.field("status", status_word(*standing));
+        }
+        Action::Complete { new, comment } => {
+            step(out, "complete", comment);
+            out.credential("new", *new);
+        }
+        Action::Fail { comment } => step(out, "fail", comment),
+        Action::Cancel { comment } => step(out, "cancel", comment),
+        Action::Abandon { comment } => step(out, "abandon", comment),
+    }
+}
+
+const fn type_word(kind: RequestType) -> &'static str {
+    match kind {
+        RequestType::Enroll => "enroll",
+        RequestType::Recover => "recover",
+        RequestType::Renew => "renew",
+        RequestType::Disable => "disable",
+        RequestType::Unblock => "unblock",
+        RequestType::Duplicate => "duplicate",
+        RequestType::Retire => "retire",
+        RequestType::RecoverOnBehalf => "recover_on_behalf",
+        RequestType::SuspendOrReinstate => "suspend_or_reinstate",
+        RequestType::OnlineUpdate => "online_update",
+        RequestType::TemporaryCardEnroll => "temporary_card_enroll",
+        RequestType::OfflineUnblock => "offline_unblock",
+    }
+}
+
+const fn status_word(status: Standing) -> &'static str {
+    match status {
+        Standing::New => "new",
+        Standing::Assigned => "assigned",
+        Standing::Active => "active",
+        Standing::Disabled => "disabled",
+        Standing::Suspended => "suspended",
+        Standing::Retired => "retired",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! The numbers that stand for statuses, types and kinds in the columns of both databases.
+//!
+//! Stored rows hold these numbers: a test pins each of them in `golden/codes.txt`.
+
+use crate::domain::{EventType, Item, RequestType, Standing, Status};
+
+/// The number of a status in the database; never change one.
+pub(in crate::store) const fn status_number(status: Status) -> i16 {
+    match status {
+        Status::Pending => 1,
+        Status::Approved => 2,
+        Status::Executing => 3,
+        Status::Completed => 4,
+        Status::Denied => 5,
+        Status::Failed => 6,
+        Status::Canceled => 7,
+    }
+}
+
+/// The number of a type of request in the database; never change one.
+pub(in crate::store) const fn kind_number(kind: RequestType) -> i16 {
+    match kind {
+        RequestType::Enroll => 1,
+        RequestType::Recover => 2,
+        RequestType::Renew => 3,
+        RequestType::Disable => 4,
+        RequestType::Unblock => 5,
+        RequestType::Duplicate => 6,
+        RequestType::Retire => 7,
+        RequestType::RecoverOnBehalf => 8,
+        RequestType::SuspendOrReinstate => 9,
+        RequestType::OnlineUpdate => 10,
+        RequestType::TemporaryCardEnroll => 11,
+        RequestType::OfflineUnblock => 12,
+    }
+}
+
+/// The number of where a profile or card stands; never change one. The unique indexes and the statements about profiles and
+/// cards know those of what is retired (6) and disabled (4).
+pub(in crate::store) const fn standing_number(standing: Standing) -> i16 {
+    match standing {
+        Standing::New => 1,
+        Standing::Assigned => 2,
+        Standing::Active => 3,
+        Standing::Disabled => 4,
+        Standing::Suspended => 5,
+        Standing::Retired => 6,
+    }
+}
+
+/// The number of smart cards among the varieties of subject in the database.
+pub(in crate::store) const SMARTCARD_NUMBER: i16 = 2;
+
+/// The number of a variety of subject in the database; never change one.
+pub(in crate::store) const fn item_number(item: &Item) -> i16 {
+    match item {
+        Item::Profile { .. } => 1,
+        Item::Smartcard { .. } => SMARTCARD_NUMBER,
+    }
+}
+
+/// The number of a type of event in the database; never change one.
+pub(in crate::store) const fn event_number(event_type: EventType) -> i16 {
+    match event_type {
+        EventType::Created => 1,
+        EventType::ApprovalRecorded => 2,
+        EventType::Approved => 3,
+        EventType::Denied => 4,
+        EventType::Started => 5,
+        EventType::Completed => 6,
+        EventType::Failed => 7,
+        EventType::Canceled => 8,
+        EventType::SmartcardBound => 9,
+        EventType::SmartcardChanged => 10,
+    }
+}
+
+/// The type of event with this number.
+pub(in crate::store) fn event_type(number: i16) -> Option<EventType> {
+    EventType::ALL.into_iter().find(|event_type| event_number(*event_type) == number)
+}
