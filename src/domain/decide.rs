@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use super::permission::permit;
+use super::authorize::authorize;
+use super::credential::effect;
 use super::repetition::repeats_conclusion;
 use super::{
     Action, Actor, Approval, CancelReason, Command, Comment, Conclusion, Creation, Credential, CredentialEffect,
     DataItem, Event, EventType, Execution, FailReason, Medium, ProfileId, Refusal, Request, SmartcardId, State, Status,
-    Subject, Subjects, Timestamp, effect, merge_items,
+    Subject, Subjects, Timestamp, merge_items,
 };
 
 /// Decides a command. `current` is the stored request and `known` what is stored of the profiles and cards that the
@@ -34,7 +35,7 @@ pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) ->
     {
         return Err(Refusal::VersionMismatch { expected, actual: current.version });
     }
-    permit(&command.action, &command.caller, current)?;
+    authorize(&command.action, &command.caller, current)?;
     if is_repeated {
         return Ok(None);
     }

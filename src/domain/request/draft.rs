@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::descriptor::descriptor;
-use super::{
+use crate::domain::{
     Caller, Comment, Credential, CredentialEffect, DataItem, Policy, Priority, ProfileTemplate, Refusal, Request,
     RequestId, RequestType, Sid, State, Subject, TemplateId, TemplateRef, Timestamp, UserId, Version, merge_items,
 };
@@ -56,7 +56,7 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     let caller = origin.caller;
     let policy = policy(draft.kind, origin.template)?;
     let target = draft.target.or(origin.subject.map(|subject| subject.owner)).unwrap_or(caller.user);
-    permit_creation(policy, caller, target)?;
+    authorize_creation(policy, caller, target)?;
     let old = subject_of(draft, origin.subject)?;
     agree_with_subject(draft.kind, target, origin)?;
     let new = match draft.kind.effect() {
@@ -100,14 +100,14 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
 #[must_use]
 pub fn offered(caller: &Caller, subject: &Subject, template: &ProfileTemplate) -> Vec<RequestType> {
     let is_offered = |kind: &RequestType| {
-        let permitted = policy(*kind, template).and_then(|policy| permit_creation(policy, caller, subject.owner));
+        let permitted = policy(*kind, template).and_then(|policy| authorize_creation(policy, caller, subject.owner));
         permitted.is_ok() && subject.standing.takes(*kind)
     };
     RequestType::ALL.into_iter().filter(is_offered).collect()
 }
 
 fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Arc<Policy>, Refusal> {
-    if kind.needs_smartcard() && template.medium == super::Medium::Software {
+    if kind.needs_smartcard() && template.medium == crate::domain::Medium::Software {
         return Err(Refusal::SmartcardOnly { template: template.name.clone(), kind });
     }
     match template.policies.get(&kind) {
@@ -117,7 +117,7 @@ fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Arc<Policy>,
 }
 
 /// Whether the policy lets the caller ask for the target.
-fn permit_creation(policy: &Policy, caller: &Caller, target: UserId) -> Result<(), Refusal> {
+fn authorize_creation(policy: &Policy, caller: &Caller, target: UserId) -> Result<(), Refusal> {
     let refuse = |needed| Err(Refusal::NotPermitted { action: "create", needed });
     if target == caller.user {
         if policy.self_service { Ok(()) } else { refuse("a policy that lets users ask for themselves") }

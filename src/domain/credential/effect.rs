@@ -9,13 +9,13 @@ mod smartcard;
 mod tests;
 mod touched;
 
-use super::{
+use crate::domain::{
     Credential, CredentialEffect, Item, Lineage, ProfileId, Refusal, Request, RequestType, SmartcardId, Standing,
     Subject, Subjects,
 };
 
 pub use import::import;
-pub(super) use smartcard::{Bound, bind, change};
+pub(in crate::domain) use smartcard::{Bound, bind, change};
 pub use touched::{Touched, touched, touched_by_import};
 
 /// Most profiles and cards that one step changes: the card and profile of a completed request, the profile that was on that
@@ -23,7 +23,11 @@ pub use touched::{Touched, touched, touched_by_import};
 pub const MAX_CHANGED_SUBJECTS: usize = 6;
 
 /// What a completed request leaves. `current` is the request before, `new` what it keeps or has made.
-pub(super) fn completed(current: &Request, new: Credential, known: &Subjects) -> Result<Vec<Subject>, Refusal> {
+pub(in crate::domain) fn completed(
+    current: &Request,
+    new: Credential,
+    known: &Subjects,
+) -> Result<Vec<Subject>, Refusal> {
     let mut left = Vec::new();
     match current.kind.effect() {
         CredentialEffect::Keeps => {}
@@ -61,7 +65,7 @@ fn superseded(current: &Request, new: Credential, known: &Subjects) -> Result<Op
 }
 
 /// What becomes of the card that was bound to a request which ends without being completed: it was never issued.
-pub(super) fn released(current: &Request, known: &Subjects) -> Vec<Subject> {
+pub(in crate::domain) fn released(current: &Request, known: &Subjects) -> Vec<Subject> {
     let bound = current.new.smartcard.and_then(|id| known.get(id.uuid()));
     let Some(bound) = bound.filter(|card| card.standing == Standing::Assigned && card.owner == current.target) else {
         return Vec::new();
@@ -121,7 +125,7 @@ fn fresh(current: &Request, item: Item) -> Subject {
         template: current.template,
         standing: Standing::Active,
         lineage: lineage(current),
-        comment: super::Comment::default(),
+        comment: crate::domain::Comment::default(),
     }
 }
 

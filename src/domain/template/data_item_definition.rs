@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use regex::Regex;
 use serde::Deserialize;
 
-use super::DataItem;
+use crate::domain::DataItem;
 
 /// A data item that a policy asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -70,7 +70,7 @@ impl DataItemDefinition {
 
     /// What is wrong with the value of a delivered item, as the rest of a sentence that begins with its field. An item
     /// without a value is open, and an empty one is left to whoever asks for it.
-    pub(super) fn problem_with(&self, item: &DataItem) -> Option<String> {
+    pub(in crate::domain) fn problem_with(&self, item: &DataItem) -> Option<String> {
         let value = item.value().filter(|value| !value.is_empty())?;
         if !self.kind.takes(value) {
             return Some(format!("of the item {:?} must be {}", self.name, self.kind.description()));
@@ -155,8 +155,8 @@ impl Eq for Pattern {}
 
 #[cfg(test)]
 mod tests {
-    use super::{DataItemDefinition, DataItemType, Pattern, Provider};
     use crate::domain::DataItem;
+    use crate::domain::{DataItemDefinition, DataItemType, Pattern, Provider};
 
     fn problem(definition: &DataItemDefinition, value: &str) -> Option<String> {
         definition.problem_with(&DataItem::parse("item", "Badge", Some(value.to_owned())).unwrap())

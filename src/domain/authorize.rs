@@ -8,7 +8,7 @@ use super::{Action, Caller, Refusal, Request};
 ///
 /// # Errors
 /// [`Refusal::OwnRequest`] or [`Refusal::NotPermitted`], which say what is missing.
-pub(super) fn permit(action: &Action, caller: &Caller, request: &Request) -> Result<(), Refusal> {
+pub(super) fn authorize(action: &Action, caller: &Caller, request: &Request) -> Result<(), Refusal> {
     let policy = &request.policy;
     let refuse = |needed| Err(Refusal::NotPermitted { action: action.name(), needed });
     match action {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{ProfileId, SmartcardId};
+use crate::domain::{ProfileId, SmartcardId};
 
 /// A profile and the smart card that holds it; a software profile has no card. Both absent: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

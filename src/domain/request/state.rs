@@ -1,7 +1,7 @@
 //! Where a request stands. Each state carries exactly what is known in it, so that no half-filled request can exist.
 
-use super::request::Execution;
-use super::{Actor, Comment, Timestamp};
+use super::Status;
+use crate::domain::{Actor, Comment, Timestamp};
 
 /// The state of a request, with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,23 +47,13 @@ pub enum State {
     },
 }
 
-/// The state without its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
-    /// See [`State::Pending`].
-    Pending,
-    /// See [`State::Approved`].
-    Approved,
-    /// See [`State::Executing`].
-    Executing,
-    /// See [`State::Completed`].
-    Completed,
-    /// See [`State::Denied`].
-    Denied,
-    /// See [`State::Failed`].
-    Failed,
-    /// See [`State::Canceled`].
-    Canceled,
+/// An execution that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Who started it.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The step that ended a request.
@@ -129,35 +119,6 @@ impl State {
             | Self::Denied { conclusion }
             | Self::Failed { conclusion, .. }
             | Self::Canceled { conclusion, .. } => Some(conclusion),
-        }
-    }
-}
-
-impl Status {
-    /// Every status.
-    pub const ALL: [Self; 7] =
-        [Self::Pending, Self::Approved, Self::Executing, Self::Completed, Self::Denied, Self::Failed, Self::Canceled];
-
-    /// Whether nothing can happen to a request any more.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        match self {
-            Self::Pending | Self::Approved | Self::Executing => false,
-            Self::Completed | Self::Denied | Self::Failed | Self::Canceled => true,
-        }
-    }
-
-    /// Name in messages and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Approved => "approved",
-            Self::Executing => "executing",
-            Self::Completed => "completed",
-            Self::Denied => "denied",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Names are those of `SmartcardStatus` of FIM CM 2010 (SDK page bb490439). The documents print no transitions; these
 //! follow from the names of the types of request.
 
-use super::RequestType;
+use crate::domain::RequestType;
 
 /// Where a profile or a smart card stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,8 +112,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use super::Standing;
     use crate::domain::RequestType;
+    use crate::domain::Standing;
 
     #[test]
     fn nothing_leads_out_of_retirement() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ProfileTemplate, TemplateId};
+use crate::domain::{ProfileTemplate, TemplateId};
 
 /// Templates by id, each with its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

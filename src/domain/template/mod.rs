@@ -5,7 +5,17 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Caller, Policy, RequestType, TemplateId};
+use super::{Caller, RequestType, TemplateId};
+
+mod catalog;
+mod data_item_definition;
+mod medium;
+mod policy;
+
+pub use catalog::Catalog;
+pub use data_item_definition::{DataItemDefinition, DataItemType, Pattern, Provider};
+pub use medium::Medium;
+pub use policy::{Distribution, OneTimePasswords, Policy, TemporaryCards};
 
 /// A profile template: a kind of smart card or software profile, with a policy for each type of request that it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +34,13 @@ pub struct ProfileTemplate {
     pub smartcard: SmartcardConfiguration,
 }
 
-/// What a template issues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Medium {
-    /// A profile of certificates kept by software.
-    Software,
-    /// A smart card, physical or virtual.
-    Smartcard,
+/// A template at one of its versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TemplateRef {
+    /// The template.
+    pub id: TemplateId,
+    /// Its version, from 1.
+    pub version: u32,
 }
 
 /// How smart cards are handled (`SmartcardConfiguration`, SDK page bb468161). It is kept for the programs that initialize

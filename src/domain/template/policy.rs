@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{DataItem, DataItemDefinition, Principal, Priority, Provider, Refusal};
+use crate::domain::{DataItem, DataItemDefinition, Principal, Priority, Provider, Refusal};
 
 /// The workflow policy for one type of request. The policy in force is stored with each request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -127,7 +127,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`Refusal::Invalid`] naming every item whose value cannot be right.
-    pub(super) fn check_delivered(&self, field: &str, delivered: &[DataItem]) -> Result<(), Refusal> {
+    pub(in crate::domain) fn check_delivered(&self, field: &str, delivered: &[DataItem]) -> Result<(), Refusal> {
         let mut wrong = Vec::new();
         for (index, item) in delivered.iter().enumerate() {
             let definition = self.data_items.iter().find(|definition| item.is_named(&definition.name));
@@ -142,7 +142,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`Refusal::Invalid`] on `field`, naming the first item that is missing.
-    pub(super) fn check_complete(&self, field: &str, items: &[DataItem]) -> Result<(), Refusal> {
+    pub(in crate::domain) fn check_complete(&self, field: &str, items: &[DataItem]) -> Result<(), Refusal> {
         let mut required = self.asked_of(Provider::CertificateManager).filter(|definition| definition.required);
         match required.find(|definition| self.insists_on_required_items && !is_delivered(definition, items)) {
             Some(missing) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Actor, Comment, Request, Status, Subject, Timestamp};
+use crate::domain::{Actor, Comment, Request, Status, Subject, Timestamp};
 
 /// One change of one request. Every version of a request has exactly one event.
 #[derive(Clone, Debug, PartialEq, Eq)]

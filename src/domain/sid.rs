@@ -1,10 +1,8 @@
-//! Security identifiers and the security descriptor of a request, in the text forms of Windows (MS-DTYP 2.4.2, 2.5.1).
+//! Security identifiers of Windows in text form (MS-DTYP 2.4.2).
 
 use std::fmt::{self, Write};
 
 use serde::Deserialize;
-
-use super::{Policy, Principal};
 
 /// A Windows security identifier in text form, for example `S-1-5-21-1-2-3-500`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -57,45 +55,6 @@ impl fmt::Display for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// The descriptor of a new request in SDDL, in the pattern of the documented examples: nobody approves an own request,
-/// initiators and the originator may take it back, the target may execute it, everybody may read it. An account whose SID
-/// is not known has no entry.
-pub(super) fn descriptor(service: &Sid, policy: &Policy, originator: Option<&Sid>, target: Option<&Sid>) -> String {
-    let mut sddl = format!("O:{service}D:");
-    let mut entry = |kind: &str, rights: &str, sid: &dyn fmt::Display| {
-        // Writing to a String cannot fail.
-        let _ = write!(sddl, "({kind};;{rights};;;{sid})");
-    };
-    if let Some(sid) = originator {
-        entry("D", "LC", sid);
-    }
-    if let Some(sid) = target.filter(|sid| Some(*sid) != originator) {
-        entry("D", "LC", sid);
-    }
-    for sid in groups(&policy.initiators) {
-        entry("A", "DCSW", sid);
-    }
-    for sid in groups(&policy.approvers) {
-        entry("A", "SWRC", sid);
-    }
-    entry("A", "RC", &"WD");
-    entry("A", "CCDCLCSWSDRC", service);
-    if let Some(sid) = originator {
-        entry("A", "DCSW", sid);
-    }
-    if let Some(sid) = target {
-        entry("A", "CCDCSW", sid);
-    }
-    sddl
-}
-
-fn groups(principals: &[Principal]) -> impl Iterator<Item = &Sid> {
-    principals.iter().filter_map(|principal| match principal {
-        Principal::Group(sid) => Some(sid),
-        Principal::User(_) => None,
-    })
 }
 
 #[cfg(test)]

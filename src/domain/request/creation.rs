@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Catalog, Draft, Origin, Refusal, Request, RequestId, Sid, Subjects, Timestamp, create};
+use crate::domain::{Caller, Catalog, Draft, Origin, Refusal, Request, RequestId, Sid, Subjects, Timestamp, create};
 
 /// A draft with what is in force where it arrived. What is known of its subject is looked up when it is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

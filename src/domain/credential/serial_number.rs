@@ -1,0 +1,59 @@
+//! The serial number of a smart card.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// The id of a card, as its middleware tells it. Most are GUIDs, and those are kept in one form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CardId(String);
+
+impl CardId {
+    /// Longest id, in characters.
+    pub const MAX_CHARS: usize = 128;
+
+    /// Reads an id; what is wrong with it follows the name of its field in a sentence.
+    pub(in crate::domain) fn read(text: &str) -> Result<Self, String> {
+        let text = text.trim_matches(' ');
+        if let Ok(guid) = Uuid::try_parse(text) {
+            return Ok(Self(guid.to_string()));
+        }
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.is_empty() || text.len() > Self::MAX_CHARS || !is_visible {
+            return Err(format!("must be 1 to {} visible ASCII characters", Self::MAX_CHARS));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is a GUID.
+    #[must_use]
+    pub fn is_guid(&self) -> bool {
+        Uuid::try_parse(&self.0).is_ok()
+    }
+}
+
+impl TryFrom<String> for CardId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::read(&text)
+    }
+}
+
+impl From<CardId> for String {
+    fn from(id: CardId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for CardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
