@@ -1,4 +1,4 @@
-//! Who may do what to a request: one pure function, asked by the life cycle itself, so that no transport can get past it.
+//! Authorization: one pure function that the life cycle calls, so that no transport can bypass it.
 //!
 //! Sources: FIM CM 2010 SDK pages bb456810, bb456811, bb456785 and bb490428; `RequestPermission` of the SDK.
 
@@ -7,10 +7,10 @@ use super::{Action, Caller, Refusal, Request};
 /// Checks that the caller may take this action on the request, under the policy stored with it.
 ///
 /// # Errors
-/// [`Refusal::OwnRequest`] or [`Refusal::NotPermitted`], which say what is missing.
+/// [`Refusal::OwnRequest`] or [`Refusal::NotPermitted`], which names who may take the action.
 pub(super) fn authorize(action: &Action, caller: &Caller, request: &Request) -> Result<(), Refusal> {
     let policy = &request.policy;
-    let refuse = |needed| Err(Refusal::NotPermitted { action: action.name(), needed });
+    let only = |allowed| Err(Refusal::NotPermitted { action: action.name(), allowed });
     match action {
         Action::Create(_) => Ok(()),
         Action::Approve { .. } | Action::Deny { .. } => {
@@ -19,7 +19,7 @@ pub(super) fn authorize(action: &Action, caller: &Caller, request: &Request) -> 
             } else if caller.is_among(&policy.approvers) {
                 Ok(())
             } else {
-                refuse("being an approver of its policy")
+                only("an approver named in the policy")
             }
         }
         Action::Start { .. }
@@ -30,16 +30,16 @@ pub(super) fn authorize(action: &Action, caller: &Caller, request: &Request) -> 
             if may_execute(caller, request) {
                 Ok(())
             } else if policy.enrollment_agent_required || !policy.agents.is_empty() {
-                refuse("being an enrollment agent of its policy")
+                only("an enrollment agent named in the policy")
             } else {
-                refuse("being its target")
+                only("the target")
             }
         }
         Action::Abandon { .. } => {
             if may_execute(caller, request) || caller.user == request.originator {
                 Ok(())
             } else {
-                refuse("being its originator or its executor")
+                only("the originator or the executor")
             }
         }
         Action::Cancel { .. } => {
@@ -47,13 +47,13 @@ pub(super) fn authorize(action: &Action, caller: &Caller, request: &Request) -> 
             if request.is_party(caller.user) || is_named_initiator {
                 Ok(())
             } else {
-                refuse("being its originator, its target or an initiator of its policy")
+                only("the originator, the target or an initiator named in the policy")
             }
         }
     }
 }
 
-/// The permission Execute: held by the agents of the policy, or by the target when none are configured.
+/// The Execute permission: the agents of the policy hold it, or the target if the policy names none.
 fn may_execute(caller: &Caller, request: &Request) -> bool {
     let policy = &request.policy;
     if policy.enrollment_agent_required || !policy.agents.is_empty() {

@@ -1,4 +1,4 @@
-//! Who calls, and who a rule of a policy means.
+//! Callers, and the principals that policies name.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Sid, UserId};
 
-/// A caller as authentication has proven it. Every use case takes one.
+/// An authenticated caller. Every use case takes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The person or service.
@@ -20,13 +20,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// What is kept of the caller with a change; a name of more than [`Actor::MAX_NAME_CHARS`] is cut.
+    /// The caller as recorded with a change; the name is truncated to [`Actor::MAX_NAME_CHARS`].
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor { user: self.user, name: self.name.chars().take(Actor::MAX_NAME_CHARS).collect() }
     }
 
-    /// Whether `principal` means this caller.
+    /// Whether `principal` refers to this caller.
     #[must_use]
     pub fn is(&self, principal: &Principal) -> bool {
         match principal {
@@ -35,14 +35,14 @@ impl Caller {
         }
     }
 
-    /// Whether one of `principals` means this caller; an empty list means everybody.
+    /// Whether one of `principals` refers to this caller; an empty list means everyone.
     #[must_use]
     pub fn is_among(&self, principals: &[Principal]) -> bool {
         principals.is_empty() || principals.iter().any(|principal| self.is(principal))
     }
 }
 
-/// Who did something, kept with what was done.
+/// Who made a change, recorded with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The person or service.
@@ -52,17 +52,17 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Longest name that is kept, in characters.
+    /// Longest recorded name, in characters.
     pub const MAX_NAME_CHARS: usize = 256;
 }
 
-/// Somebody whom a policy names: a user by id, or an account or group by security identifier.
+/// A principal named in a policy: a user by id, or an account or group by SID.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Principal {
     /// One user.
     User(UserId),
-    /// An account or everybody in a group.
+    /// An account, or every member of a group.
     Group(Sid),
 }
 

@@ -1,87 +1,87 @@
-//! Commands: the only way in which a request comes to be or changes.
+//! Commands: the only way to create or change a request.
 
 use super::{
     Caller, Card, Comment, Creation, Credential, DataItem, IdempotencyKey, RequestId, SmartcardId, Standing, Timestamp,
     Version,
 };
 
-/// One wish of one caller about one request.
+/// One command of one caller for one request.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// The request that it is about.
+    /// The request to create or change.
     pub request: RequestId,
-    /// What is to happen.
+    /// The action.
     pub action: Action,
-    /// Who wants it.
+    /// The caller.
     pub caller: Caller,
-    /// When it arrived.
+    /// Arrival time.
     pub now: Timestamp,
-    /// Act on this version only.
+    /// Apply to this version only.
     pub expected: Option<Version>,
-    /// Act once only, however often the caller asks.
+    /// Apply once, however often the caller repeats the call.
     pub idempotent: Option<Idempotent>,
-    /// W3C trace context of the call, passed on with the event.
+    /// W3C trace context of the call, copied to the event.
     pub traceparent: Option<String>,
 }
 
-/// What is to happen to a request.
+/// What to do with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Bring it into being.
+    /// Create it.
     Create(Box<Creation>),
     /// Approve it.
     Approve {
-        /// What the approver says.
+        /// Comment of the approver.
         comment: Comment,
-        /// Items that the approver delivers.
+        /// Items delivered with the approval.
         data_items: Vec<DataItem>,
     },
-    /// Refuse approval.
+    /// Deny it.
     Deny {
         /// Why.
         comment: Comment,
     },
     /// Start its execution.
     Start {
-        /// What the executor says.
+        /// Comment of the executor.
         comment: Comment,
     },
-    /// Bind a smart card to it, which alone may then be used for it.
+    /// Bind a smart card to it; the request then accepts no other card.
     BindSmartcard {
         /// The card.
         card: Card,
-        /// The id that it gets if it is new here. What is asked for is the same under another one.
+        /// The id for a card that is not yet known. It is not part of what the caller asks for.
         id: SmartcardId,
-        /// What the executor says.
+        /// Comment of the executor.
         comment: Comment,
     },
-    /// Say where a smart card of the request stands.
+    /// Change the status of a smart card of the request.
     ChangeSmartcard {
         /// The card.
         smartcard: SmartcardId,
-        /// Where it stands from now on.
+        /// The new status.
         standing: Standing,
-        /// What the executor says.
+        /// Comment of the executor.
         comment: Comment,
     },
-    /// End it well.
+    /// Complete it.
     Complete {
-        /// What it produced.
+        /// The profile and card it issued.
         new: Credential,
-        /// What the executor says.
+        /// Comment of the executor.
         comment: Comment,
     },
-    /// End it with an error.
+    /// Fail it.
     Fail {
         /// The error.
         comment: Comment,
     },
-    /// Take it back.
+    /// Withdraw it.
     Cancel {
         /// Why.
         comment: Comment,
     },
-    /// Give up its execution.
+    /// Abandon its execution.
     Abandon {
         /// Why.
         comment: Comment,
@@ -89,7 +89,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Name in messages, as the rest of a sentence that ends with "the request".
+    /// Verb phrase in messages; "the request" or "this request" follows it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -107,11 +107,11 @@ impl Action {
     }
 }
 
-/// What makes a command act once: the caller's key, and what the caller asked for under it.
+/// The idempotency key of a command with a fingerprint of the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotent {
     /// The key.
     pub key: IdempotencyKey,
-    /// SHA-256 of what was asked.
+    /// SHA-256 of the canonical form of the command.
     pub fingerprint: [u8; 32],
 }

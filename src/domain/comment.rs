@@ -2,7 +2,7 @@
 
 use super::Refusal;
 
-/// Text given with a request or a step: at most [`Comment::MAX_CHARS`] characters, no NUL (Postgres cannot keep one).
+/// Text given with a request or a step: at most [`Comment::MAX_CHARS`] characters, no NUL (Postgres cannot store one).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comment(String);
 
@@ -30,7 +30,7 @@ impl Comment {
         &self.0
     }
 
-    /// Whether nothing was said.
+    /// Whether the comment is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,4 +1,4 @@
-//! The life cycle: given a request and a command, what happens next, or why nothing does.
+//! The life cycle: a request and a command in, an event or a refusal out.
 //!
 //! Sources: FIM CM 2010 SDK pages bb456810 (abandon), bb456811 (approve), bb456813 (deny), bb456785 (complete).
 
@@ -13,13 +13,13 @@ use super::{
     Subject, Subjects, Timestamp, merge_items,
 };
 
-/// Decides a command. `current` is the stored request and `known` what is stored of the profiles and cards that the
-/// command touches, all locked until the decision is stored. Nothing, if it is as the command wants it already.
+/// Decides a command. `current` is the stored request and `known` holds the stored profiles and cards that the command
+/// touches; the caller keeps both locked until it has stored the event. Returns `None` if nothing would change.
 ///
-/// The checks come in the order in which they may be answered for: existence, version, permission, state.
+/// Checks run in this order: existence, version, permission, state.
 ///
 /// # Errors
-/// The [`Refusal`] that the caller gets; nothing changes.
+/// The [`Refusal`] for the caller; nothing changes.
 pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) -> Result<Option<Event>, Refusal> {
     let Some(current) = current else {
         return match &command.action {
@@ -30,7 +30,7 @@ pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) ->
     let is_repeated = repeats_conclusion(command, current);
     if let Some(expected) = command.expected
         && expected != current.version
-        // A repetition expects the version that its first call was made for.
+        // A retry expects the version that its first attempt was sent for.
         && !(is_repeated && expected.next() == current.version)
     {
         return Err(Refusal::VersionMismatch { expected, actual: current.version });
@@ -40,7 +40,7 @@ pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) ->
         return Ok(None);
     }
     let Some(step) = step(command, current, known)? else { return Ok(None) };
-    // Replicas may disagree about the time; a request never goes back in it.
+    // Clocks of replicas differ; the time of a request never goes back.
     let at = command.now.max(current.changed_at);
     let request = Request { version: current.version.next(), changed_at: at, ..step.request };
     Ok(Some(Event {
@@ -87,7 +87,7 @@ fn step(command: &Command, current: &Request, known: &Subjects) -> Result<Option
         comment: comment.clone(),
         subjects: Vec::new(),
     };
-    // What ends a request without completing it gives back the card that was bound to it.
+    // A request that ends without being completed releases the card bound to it.
     let ended = |event_type, state, comment: &Comment| Step {
         subjects: effect::released(current, known),
         ..moved(event_type, state, comment)
@@ -172,7 +172,7 @@ fn step(command: &Command, current: &Request, known: &Subjects) -> Result<Option
     Ok(Some(step))
 }
 
-/// The step of one approval; with the last one that is needed the request is approved.
+/// Records one approval; the last one that the policy requires approves the request.
 fn approved(
     current: &Request,
     actor: Actor,
@@ -196,7 +196,7 @@ fn approved(
     Ok(Step { event_type, request, comment: comment.clone(), subjects: Vec::new() })
 }
 
-/// The step that binds a card; the request goes on where it stands.
+/// Binds a card; the status of the request stays.
 fn with_smartcard(current: &Request, bound: effect::Bound, comment: &Comment) -> Step {
     let new = Credential { smartcard: Some(bound.id), ..current.new };
     Step {
@@ -215,20 +215,20 @@ fn failed(request: &Request, reason: FailReason, conclusion: Conclusion) -> Stat
     State::Failed { execution: execution(request), reason, conclusion }
 }
 
-/// What a completed request leaves: the kept credential, or what was made, as far as it was told.
+/// The ids that a completed request leaves: those it keeps, or those it issued as far as the caller named them.
 fn produced(request: &Request, told: Credential) -> Result<Credential, Refusal> {
     if request.medium == Medium::Software && told.smartcard.is_some() {
-        let problem = "must be absent: the request is about a software profile";
+        let problem = "must be absent: the request is for a software profile";
         return Err(Refusal::invalid("new_credential.smartcard", problem));
     }
     if told.profile.map(ProfileId::uuid).is_some_and(|id| told.smartcard.map(SmartcardId::uuid) == Some(id)) {
-        return Err(Refusal::invalid("new_credential", "has the same id for the profile and for the smart card"));
+        return Err(Refusal::invalid("new_credential", "must have different ids for the profile and the smart card"));
     }
     match request.kind.effect() {
         CredentialEffect::Keeps if request.new.agrees_with(&told) => Ok(request.new),
         CredentialEffect::Keeps => Err(Refusal::invalid(
             "new_credential",
-            format!("a request of type {} keeps the credential that it was created for", request.kind.name()),
+            format!("must match the old credential: a request of type {} keeps it", request.kind.name()),
         )),
         CredentialEffect::Makes | CredentialEffect::Replaces => match (request.new.smartcard, told.smartcard) {
             (Some(bound), Some(other)) if bound != other => Err(Refusal::OtherCardBound(bound)),

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::UserId;
 
-/// A key chosen by a caller; keys of different callers never meet.
+/// A key chosen by a caller. Each caller has a namespace of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey {
-    /// Whose key it is.
+    /// The caller that owns the key.
     pub user: UserId,
     key: String,
 }
@@ -16,7 +16,7 @@ impl IdempotencyKey {
     /// Longest key, in characters.
     pub const MAX_CHARS: usize = 128;
 
-    /// Reads a key; what is wrong with it follows the name of its field in a sentence.
+    /// Parses a key; in messages the error follows the field name.
     pub(super) fn read(user: UserId, key: &str) -> Result<Self, String> {
         let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
         if key.is_empty() || key.len() > Self::MAX_CHARS || !visible {

@@ -1,6 +1,6 @@
-//! What a request is and what may happen to it: types and pure functions.
+//! The domain: requests, credentials and templates, and the rules of their life cycle.
 //!
-//! Nothing here reads a clock, a socket or a file; time and ids come in as arguments, and `tests/architecture` holds that.
+//! Types and pure functions only. Time and ids are arguments; `tests/architecture` checks that nothing here does I/O.
 
 mod authorize;
 mod caller;

@@ -1,42 +1,42 @@
-//! What a list shows, and in which pages.
+//! Queries and pages of lists.
 
 use uuid::Uuid;
 
 use super::{RequestId, RequestType, Standing, Status, TemplateId, Timestamp, UserId};
 
-/// Most requests on one page.
+/// Maximum number of requests per page.
 pub const PAGE_SIZE_MAX: u32 = 1_000;
 
-/// Most bytes on one page, as they are stored: an answer has to stay below the 4 MiB that gRPC clients accept by default.
+/// Maximum stored bytes per page: a response must stay below 4 MiB, the default limit of gRPC clients.
 pub const PAGE_BYTES_MAX: usize = 2_500_000;
 
-/// Which requests a list shows: those that meet every filter; an empty filter is met by all.
+/// Filters of a list of requests. A request must match all of them; an empty filter matches every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// Any of these statuses.
     pub statuses: Vec<Status>,
     /// Any of these types.
     pub kinds: Vec<RequestType>,
-    /// For any of these users.
+    /// Any of these targets.
     pub targets: Vec<UserId>,
-    /// Created by any of these users.
+    /// Any of these originators.
     pub originators: Vec<UserId>,
-    /// About any of these templates.
+    /// Any of these templates.
     pub templates: Vec<TemplateId>,
-    /// Submitted then or later.
+    /// Submitted at or after this time.
     pub submitted_from: Option<Timestamp>,
-    /// Submitted earlier than that.
+    /// Submitted before this time.
     pub submitted_before: Option<Timestamp>,
 }
 
-/// A page of a list in order of submit time, then id.
+/// A page of a list ordered by submit time, then id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Only what comes after this place.
+    /// Start after this place.
     pub after: Option<Cursor>,
-    /// At most so many.
+    /// Maximum number of members.
     pub limit: u32,
-    /// At most so many bytes as they are stored; one member always fits.
+    /// Maximum stored bytes; the first member always fits.
     pub max_bytes: usize,
 }
 
@@ -49,31 +49,31 @@ pub struct Cursor {
     pub id: RequestId,
 }
 
-/// Which profiles and smart cards of a user a list shows.
+/// Filters of a list of profiles and smart cards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectQuery {
-    /// Who holds them.
+    /// The owner.
     pub owner: UserId,
-    /// Only those that stand in one of these places; all if empty.
+    /// Any of these statuses; empty matches all.
     pub standings: Vec<Standing>,
 }
 
-/// A page of a list of profiles and smart cards, in order of their ids.
+/// A page of a list of profiles and smart cards ordered by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectPage {
-    /// Only what comes after this id.
+    /// Start after this id.
     pub after: Option<Uuid>,
-    /// At most so many.
+    /// Maximum number of members.
     pub limit: u32,
-    /// At most so many bytes as they are stored; one member always fits.
+    /// Maximum stored bytes; the first member always fits.
     pub max_bytes: usize,
 }
 
-/// What was read of a list.
+/// The members of one page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing<T> {
-    /// In the order of the list.
+    /// Members in list order.
     pub members: Vec<T>,
-    /// Whether the list goes on after these.
+    /// Whether more members follow.
     pub has_more: bool,
 }

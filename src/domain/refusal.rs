@@ -1,6 +1,6 @@
-//! Refusals: every reason for which a call fails through no fault of the service, each with its kind.
+//! Refusals: every reason to reject a call that is not a fault of the service, each with its kind.
 //!
-//! `Display` is the text that the caller reads. Transports map the kind, never the single refusal.
+//! `Display` is the message for the caller. Transports map the kind, never a single refusal.
 
 use std::fmt;
 
@@ -14,14 +14,14 @@ use super::{
 /// Why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// Input that cannot be right, field by field.
+    /// Invalid input, field by field.
     #[error("{}", list(.0))]
     Invalid(Vec<FieldViolation>),
     /// There is no such request.
     #[error("there is no request {0}")]
     RequestNotFound(RequestId),
     /// The id of a new request is taken.
-    #[error("request {0} exists already")]
+    #[error("request {0} already exists")]
     RequestExists(RequestId),
     /// There is no such template.
     #[error("there is no profile template {0}")]
@@ -32,14 +32,14 @@ pub enum Refusal {
     /// The service does not know the profile.
     #[error("profile {0} is not known")]
     ProfileNotFound(ProfileId),
-    /// What a request would leave to its target is known already, and not as the target's or not as the request's.
-    #[error("{field} is in use already")]
+    /// The credential belongs to another user or another request.
+    #[error("{field} is already in use")]
     CredentialTaken {
         /// Path of the field.
         field: String,
     },
     /// The card is in use.
-    #[error("the smart card {0} is in use already")]
+    #[error("smart card {0} is already in use")]
     CardInUse(CardId),
     /// Another card is bound to the request.
     #[error("another smart card is bound to this request: {0}")]
@@ -47,23 +47,23 @@ pub enum Refusal {
     /// The request is not about this card.
     #[error("the request has no smart card {0}")]
     NotItsSmartcard(SmartcardId),
-    /// Where the profile or card stands does not allow this type of request.
-    #[error("a request of type {} cannot be about something that is {}", .kind.name(), .standing.name())]
+    /// The status of the profile or card does not allow this type of request.
+    #[error("the credential is {} and does not accept {} requests", .standing.name(), .kind.name())]
     SubjectUnfit {
-        /// The type that was asked for.
+        /// The requested type.
         kind: RequestType,
-        /// Where the profile or card stands.
+        /// Status of the profile or card.
         standing: Standing,
     },
-    /// A card cannot go from where it stands to where it should.
-    #[error("a smart card that is {} cannot become {}", .from.name(), .to.name())]
+    /// The status of the card does not allow this change.
+    #[error("a smart card cannot change from {} to {}", .from.name(), .to.name())]
     IllegalStanding {
-        /// Where it stands.
+        /// Current status.
         from: Standing,
-        /// Where it should stand.
+        /// Requested status.
         to: Standing,
     },
-    /// A profile that is neither disabled nor retired would be on a retired card.
+    /// A retired card would hold a valid profile.
     #[error("{field}: profile {profile} cannot be on a retired smart card; disable or retire it in the same import")]
     ProfileOnRetiredCard {
         /// Path of the field.
@@ -74,15 +74,15 @@ pub enum Refusal {
     /// There is no such profile or smart card.
     #[error("there is no profile or smart card {0}")]
     SubjectNotFound(Uuid),
-    /// The service knows no card with this id on it.
+    /// The service knows no card with this card id.
     #[error("no smart card with the id {0} is known")]
     CardNotFound(CardId),
-    /// The template does not take this type of request.
-    #[error("profile template {template:?} does not take requests of type {}", .kind.name())]
+    /// The template does not accept this type of request.
+    #[error("profile template {template:?} does not accept requests of type {}", .kind.name())]
     WorkflowDisabled {
         /// Name of the template.
         template: String,
-        /// The type that was asked for.
+        /// The requested type.
         kind: RequestType,
     },
     /// The caller may not enroll for this template.
@@ -96,43 +96,43 @@ pub enum Refusal {
     SmartcardOnly {
         /// Name of the template.
         template: String,
-        /// The type that was asked for.
+        /// The requested type.
         kind: RequestType,
     },
-    /// Originator and target may not judge their own request.
+    /// Originator and target may not approve or deny their own request.
     #[error("the originator and the target of a request may not {action} it")]
     OwnRequest {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
     },
-    /// The caller may not do this.
-    #[error("the right to {action} this request needs {needed}")]
+    /// The caller may not take this action.
+    #[error("only {allowed} may {action} this request")]
     NotPermitted {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// What the caller lacks.
-        needed: &'static str,
+        /// Who may take it.
+        allowed: &'static str,
     },
-    /// The caller is not one of those who administer the service.
-    #[error("this needs being an administrator of the service")]
+    /// The caller is not an administrator.
+    #[error("only an administrator may do this")]
     NotAdministrator,
     /// The status of the request does not allow it.
     #[error("cannot {action} a request that is {}", .status.name())]
     IllegalTransition {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// Where the request stands.
+        /// Current status.
         status: Status,
     },
-    /// The caller has approved this request before.
-    #[error("you have approved this request already; another person has to give the next approval")]
+    /// The caller has already approved this request.
+    #[error("you have already approved this request; another person must give the next approval")]
     AlreadyApproved,
-    /// The request has another version than the caller has seen.
+    /// The request has another version than the caller expected.
     #[error("the request has changed: its version is {actual}, not {expected}")]
     VersionMismatch {
-        /// What the caller has seen.
+        /// Version that the caller expected.
         expected: Version,
-        /// What it is.
+        /// Current version.
         actual: Version,
     },
     /// The request would leave no room for its later steps.
@@ -145,53 +145,53 @@ pub enum Refusal {
         /// Bytes that it may take.
         limit: usize,
     },
-    /// The caller used this idempotency key for something else.
+    /// The caller used this idempotency key for another call.
     #[error("the idempotency key {:?} was used for another call", .0.as_str())]
     KeyReused(IdempotencyKey),
 }
 
-/// One field that is wrong.
+/// One invalid field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldViolation {
     /// Path of the field, as the caller wrote it.
     pub field: String,
-    /// What is wrong with it, as the rest of a sentence that begins with the field.
+    /// The problem; in messages it follows the field name.
     pub problem: String,
 }
 
-/// The kinds of error that callers meet. Transports map these and only these to codes.
+/// The kinds of error that callers see. Transports map these, and only these, to codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The input cannot be right, whatever the state.
+    /// The input is invalid in any state.
     Invalid,
-    /// Who calls is not known.
+    /// The caller is not authenticated.
     Unauthenticated,
     /// The caller may not do this.
     PermissionDenied,
-    /// It is not there.
+    /// The resource does not exist.
     NotFound,
-    /// Its state does not allow this.
+    /// The state of the resource does not allow this.
     Conflict,
-    /// It has another version than the caller has seen.
+    /// The resource has another version than the caller expected.
     VersionMismatch,
-    /// The idempotency key was used for something else.
+    /// The idempotency key was used for another call.
     KeyReused,
-    /// The input is larger than the service takes.
+    /// The input exceeds a limit.
     TooLarge,
-    /// The service has too much to do; try again later.
+    /// The service is overloaded; retry later.
     Overloaded,
-    /// The time that the caller gave is over; nothing was changed unless the text says otherwise.
+    /// The deadline passed; nothing has changed unless the message says otherwise.
     DeadlineExceeded,
-    /// Something that the service needs is away; the outcome of a write may be unknown.
+    /// A dependency is unavailable; the outcome of a write may be unknown.
     Unavailable,
-    /// The service does not do this.
+    /// The service does not offer this.
     Unimplemented,
-    /// The service is wrong.
+    /// The service has a fault.
     Internal,
 }
 
 impl Refusal {
-    /// Input that cannot be right in one field.
+    /// Invalid input in one field.
     #[must_use]
     pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldViolation { field: field.into(), problem: problem.into() }])
@@ -204,7 +204,7 @@ impl Refusal {
             Self::RequestNotFound(_) | Self::NotItsSmartcard(_) | Self::SubjectNotFound(_) | Self::CardNotFound(_) => {
                 ErrorKind::NotFound
             }
-            // What a draft names and the service does not know is a wrong field of the draft.
+            // A draft that names something unknown has an invalid field.
             Self::Invalid(_) | Self::TemplateNotFound(_) | Self::SmartcardNotFound(_) | Self::ProfileNotFound(_) => {
                 ErrorKind::Invalid
             }
@@ -229,7 +229,7 @@ impl Refusal {
         }
     }
 
-    /// Stable name of the reason, for programs.
+    /// Stable, machine-readable name of the reason.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -262,7 +262,7 @@ impl Refusal {
         }
     }
 
-    /// The fields that are wrong, if that is the reason.
+    /// The invalid fields, if that is the reason.
     #[must_use]
     pub fn violations(&self) -> Vec<FieldViolation> {
         let one = |field: &str| vec![FieldViolation { field: field.to_owned(), problem: self.to_string() }];
@@ -272,10 +272,12 @@ impl Refusal {
             Self::SmartcardNotFound(_) => one("old_credential.smartcard"),
             Self::ProfileNotFound(_) => one("old_credential.profile"),
             Self::CredentialTaken { field } => {
-                vec![FieldViolation { field: field.clone(), problem: "is in use already".to_owned() }]
+                vec![FieldViolation { field: field.clone(), problem: "is already in use".to_owned() }]
             }
             Self::ProfileOnRetiredCard { field, profile } => {
-                let problem = format!("has profile {profile} on a retired smart card; disable or retire it as well");
+                let problem = format!(
+                    "has profile {profile} on a retired smart card; disable or retire the profile in the same import"
+                );
                 vec![FieldViolation { field: field.clone(), problem }]
             }
             Self::CardInUse(_) => one("card_id"),

@@ -1,8 +1,8 @@
-//! Commands that repeat the step by which their caller ended a request.
+//! Retries of the step that ended a request.
 
 use super::{Action, CancelReason, Command, FailReason, Request, State};
 
-/// Whether the caller has already ended the request with this step. A caller that missed the answer can then safely retry. A
+/// Whether the caller already ended the request with this step, so that a caller that missed the response can retry. A
 /// comment or credential that the command omits is not compared.
 pub(super) fn repeats_conclusion(command: &Command, current: &Request) -> bool {
     let Some(conclusion) = current.state.conclusion() else { return false };

@@ -1,4 +1,4 @@
-//! Shards of the event log: which one a request belongs to, and positions within one.
+//! Shards of the event log and positions within them.
 
 use std::fmt;
 
@@ -36,12 +36,12 @@ impl fmt::Display for Shard {
     }
 }
 
-/// How many shards there are; fixed when the database is made.
+/// The number of shards; fixed when the database is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardCount(u16);
 
 impl ShardCount {
-    /// Most shards that a log can have.
+    /// Maximum number of shards.
     pub const MAX: u16 = 1_024;
 
     /// `count` shards; `None` if there would be none, or more than [`Self::MAX`].
@@ -73,7 +73,7 @@ impl ShardCount {
     }
 }
 
-/// A position within a shard. Positions are dense from 1; 0 stands before the first.
+/// A position within a shard. Positions are dense from 1; 0 is before the first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
@@ -93,7 +93,7 @@ impl Position {
         self.0
     }
 
-    /// The position so many further on.
+    /// The position `events` later.
     #[must_use]
     pub const fn plus(self, events: u64) -> Self {
         Self(self.0 + events)
@@ -105,7 +105,7 @@ impl Position {
         self.plus(1)
     }
 
-    /// How many events lie between `earlier` and this position; 0 if it is not earlier.
+    /// The number of events from `earlier` to this position; 0 if `earlier` is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -118,8 +118,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// MurmurHash2 as Kafka's default partitioner computes it (`org.apache.kafka.common.utils.Utils.murmur2`), so that any
-/// Kafka client that hashes the key itself arrives at the same partition.
+/// MurmurHash2 as Kafka's default partitioner computes it (`org.apache.kafka.common.utils.Utils.murmur2`), so that
+/// Kafka clients that hash the key choose the same partition.
 fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;

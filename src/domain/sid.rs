@@ -10,8 +10,8 @@ use serde::Deserialize;
 pub struct Sid(String);
 
 impl Sid {
-    /// Reads `S-1-<authority>-<sub-authority>...` with 1 to 15 sub-authorities (MS-DTYP 2.4.2.1). What is kept is the one
-    /// form that Windows writes, so that equal identifiers are equal texts.
+    /// Reads `S-1-<authority>-<sub-authority>...` with 1 to 15 sub-authorities (MS-DTYP 2.4.2.1). The result is the
+    /// canonical form that Windows writes, so equal identifiers are equal texts.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
@@ -32,7 +32,7 @@ impl Sid {
     }
 }
 
-/// Digits alone; `str::parse` would take a sign too.
+/// Accepts digits only; `str::parse` would accept a sign.
 fn number(digits: &str) -> Option<u64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }

@@ -1,31 +1,31 @@
-//! Points in time with the resolution that every store keeps: one microsecond.
+//! Points in time with microsecond resolution, which both stores keep exactly.
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 
-/// A point in time in UTC, whole microseconds, so that what a store gives back equals what was put in.
+/// A point in time in UTC, in whole microseconds, so that a stored value reads back equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The given time, cut to the microsecond.
+    /// The time, truncated to the microsecond.
     #[must_use]
     pub fn new(time: DateTime<Utc>) -> Self {
         Self(time.trunc_subsecs(6))
     }
 
-    /// The time so many microseconds after the start of 1970; `None` outside the years that can be shown.
+    /// The time at this number of microseconds since 1970; `None` if it is out of range.
     #[must_use]
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::from_timestamp_micros(micros).map(Self)
     }
 
-    /// Microseconds since the start of 1970.
+    /// Microseconds since 1970.
     #[must_use]
     pub fn micros(self) -> i64 {
         self.0.timestamp_micros()
     }
 
-    /// The same time for a library that speaks chrono.
+    /// The same time as a chrono value.
     #[must_use]
     pub const fn utc(self) -> DateTime<Utc> {
         self.0

@@ -2,15 +2,15 @@
 
 use crate::domain::Refusal;
 
-/// What a card answers to a reset (ISO 7816-3), in lower-case hexadecimal digits.
+/// The answer to reset of a card (ISO 7816-3), in lower-case hexadecimal digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Atr(String);
 
 impl Atr {
-    /// Most bytes of an answer, its first one counted (ISO 7816-3, 8.2).
+    /// Maximum length in bytes, including TS (ISO 7816-3, 8.2).
     pub const MAX_BYTES: usize = 33;
 
-    /// Checks an answer that arrived in `field`; blanks between its bytes are left out.
+    /// Checks an answer to reset that arrived in `field`; blanks between bytes are ignored.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] naming the field, unless it is at most 33 bytes in hexadecimal digits.

@@ -1,10 +1,10 @@
-//! Ids of a profile and of the smart card that holds it: what a request is about, and what it produced.
+//! Ids of a profile and of the smart card that holds it.
 
 use uuid::Uuid;
 
 use crate::domain::{ProfileId, SmartcardId};
 
-/// A profile and the smart card that holds it; a software profile has no card. Both absent: nothing.
+/// A profile and the smart card that holds it; a software profile has no card. Both ids may be absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Credential {
     /// The profile.
@@ -23,14 +23,14 @@ impl Credential {
         self.profile.is_none() && self.smartcard.is_none()
     }
 
-    /// Its ids: one, both or none.
+    /// The ids that are present.
     pub fn ids(&self) -> impl Iterator<Item = Uuid> + use<> {
         let profile = self.profile.map(ProfileId::uuid);
         let smartcard = self.smartcard.map(SmartcardId::uuid);
         profile.into_iter().chain(smartcard)
     }
 
-    /// Whether nothing that is said of `other` contradicts `self`; what is not there can be contradicted by anything.
+    /// Whether every id in `other` equals the one in `self`. An id that `self` lacks disagrees with any id.
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {
         let profile = other.profile.is_none() || self.profile == other.profile;
@@ -38,7 +38,7 @@ impl Credential {
         profile && smartcard
     }
 
-    /// What is said here, completed by what is said in `other`.
+    /// These ids, with those of `other` where they are absent.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { profile: self.profile.or(other.profile), smartcard: self.smartcard.or(other.smartcard) }

@@ -1,33 +1,33 @@
-//! Where a profile or a smart card stands, and what requests do to that.
+//! The status of a profile or smart card, and its transitions.
 //!
 //! Names are those of `SmartcardStatus` of FIM CM 2010 (SDK page bb490439). The documents print no transitions; these
-//! follow from the names of the types of request.
+//! follow from the names of the request types.
 
 use crate::domain::RequestType;
 
-/// Where a profile or a smart card stands.
+/// The status of a profile or smart card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
-    /// Registered, and nobody's yet.
+    /// Registered and not yet assigned.
     New,
-    /// Bound to a request that is not completed; smart cards only.
+    /// Bound to an open request; smart cards only.
     Assigned,
     /// In use.
     Active,
-    /// Taken out of use, its certificates revoked.
+    /// Out of use; its certificates are revoked.
     Disabled,
-    /// Taken out of use for a while.
+    /// Temporarily out of use.
     Suspended,
-    /// Done with, for good.
+    /// Permanently out of use.
     Retired,
 }
 
 impl Standing {
-    /// Every standing.
+    /// Every status.
     pub const ALL: [Self; 6] =
         [Self::New, Self::Assigned, Self::Active, Self::Disabled, Self::Suspended, Self::Retired];
 
-    /// Whether the certificates of a profile that stands so are valid, or can become so.
+    /// Whether the certificates of a profile with this status are valid or can become valid.
     #[must_use]
     pub const fn is_valid(self) -> bool {
         match self {
@@ -36,7 +36,7 @@ impl Standing {
         }
     }
 
-    /// Whether a request of this type can be about something that stands so.
+    /// Whether a credential with this status accepts requests of this type.
     #[must_use]
     pub const fn takes(self, kind: RequestType) -> bool {
         match self {
@@ -62,7 +62,7 @@ impl Standing {
         }
     }
 
-    /// Where it stands after a request about it was completed; what a recovery or a renewal replaced is disabled.
+    /// The status after a completed request of this type; a recovery or renewal disables what it replaces.
     #[must_use]
     pub const fn after(self, kind: RequestType) -> Self {
         match (kind, self) {
@@ -84,7 +84,7 @@ impl Standing {
         }
     }
 
-    /// Whether the executor of a request may bring its card from here to `next`.
+    /// Whether the executor of a request may change its card to `next`.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
         match next {

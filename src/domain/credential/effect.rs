@@ -1,7 +1,7 @@
-//! What steps of a request do to the profiles and smart cards that the service knows.
+//! Effects of request steps on profiles and smart cards.
 //!
-//! Nobody gets hold of what is another user's: whatever a step names is compared with what is known of it while both are
-//! locked. A valid profile is never on a retired card, and a card holds one valid profile at most.
+//! A step cannot take over a credential of another user: each one it names is checked while it is locked. A retired card
+//! never holds a valid profile, and a card holds at most one valid profile.
 
 mod import;
 mod smartcard;
@@ -18,11 +18,11 @@ pub use import::import;
 pub(in crate::domain) use smartcard::{Bound, bind, change};
 pub use touched::{Touched, touched, touched_by_import};
 
-/// Most profiles and cards that one step changes: the card and profile of a completed request, the profile that was on that
-/// card, the card and profile that the request was about, and the profile that is on the latter card by then.
+/// Maximum number of profiles and cards that one step changes: the card and profile of a completed request, the previous
+/// profile on that card, the card and profile that the request concerns, and the profile now on the latter card.
 pub const MAX_CHANGED_SUBJECTS: usize = 6;
 
-/// What a completed request leaves. `current` is the request before, `new` what it keeps or has made.
+/// The credentials that completion changes. `current` is the request before, `new` the ids it keeps or issued.
 pub(in crate::domain) fn completed(
     current: &Request,
     new: Credential,
@@ -37,7 +37,7 @@ pub(in crate::domain) fn completed(
             left.extend(superseded(current, new, known)?);
         }
     }
-    // The card may hold another profile by now than when the request was created.
+    // Since the request was created, the card may have received another profile.
     let on_card = current.old.smartcard.and_then(|card| known.valid_profile_on(card)).map(Subject::id);
     let on_card = on_card.filter(|profile| current.old.ids().all(|id| id != *profile));
     for id in current.old.ids().chain(on_card) {
@@ -53,7 +53,7 @@ pub(in crate::domain) fn completed(
     Ok(left)
 }
 
-/// The valid profile that makes way for a new one on the same card.
+/// Disables the valid profile that a new one on the same card replaces.
 fn superseded(current: &Request, new: Credential, known: &Subjects) -> Result<Option<Subject>, Refusal> {
     let before = new.smartcard.and_then(|card| known.valid_profile_on(card));
     if before.is_some_and(|before| before.owner != current.target) {
@@ -64,7 +64,7 @@ fn superseded(current: &Request, new: Credential, known: &Subjects) -> Result<Op
     Ok(before.map(|before| Subject { standing: Standing::Disabled, ..before.clone() }))
 }
 
-/// What becomes of the card that was bound to a request which ends without being completed: it was never issued.
+/// Retires the card bound to a request that ends without being completed: the card was never issued.
 pub(in crate::domain) fn released(current: &Request, known: &Subjects) -> Vec<Subject> {
     let bound = current.new.smartcard.and_then(|id| known.get(id.uuid()));
     let Some(bound) = bound.filter(|card| card.standing == Standing::Assigned && card.owner == current.target) else {
@@ -83,7 +83,7 @@ fn made_smartcard(current: &Request, id: SmartcardId, new: Credential, known: &S
         Item::Smartcard { profile, card, .. } if is_its_own(current, before, current.new.smartcard == Some(id)) => {
             let standing = match before.standing {
                 Standing::New | Standing::Assigned => Standing::Active,
-                // Somebody else retired it; the request needs another card.
+                // Another request retired it; this one needs another card.
                 Standing::Retired => {
                     return Err(Refusal::IllegalStanding { from: Standing::Retired, to: Standing::Active });
                 }
@@ -109,7 +109,7 @@ fn made_profile(current: &Request, id: ProfileId, new: Credential, known: &Subje
     }
 }
 
-/// Whether a request may leave what is known already: what is bound to it, and what it renews or recovers in place.
+/// Whether a request may reuse a known credential: one bound to it, or one it renews or recovers in place.
 fn is_its_own(current: &Request, before: &Subject, is_bound: bool) -> bool {
     let is_renewed = match current.kind {
         RequestType::Recover | RequestType::Renew => current.old.ids().any(|id| id == before.id()),
@@ -129,7 +129,7 @@ fn fresh(current: &Request, item: Item) -> Subject {
     }
 }
 
-/// What the profile and card of a request come from.
+/// The lineage of what a request issues.
 const fn lineage(request: &Request) -> Lineage {
     match request.kind {
         RequestType::Recover | RequestType::Renew => Lineage::Replaces(request.old),

@@ -1,4 +1,4 @@
-//! Profiles and smart cards that the service knows, so that a request can name one instead of a template.
+//! Credentials: the profiles and smart cards that the service tracks.
 
 use uuid::Uuid;
 
@@ -20,18 +20,18 @@ pub use physical_card::Card;
 pub use serial_number::CardId;
 pub use subjects::Subjects;
 
-/// A profile or a smart card that the service knows.
+/// A profile or smart card that the service tracks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// Which profile or card it is.
+    /// The profile or card itself.
     pub item: Item,
-    /// Who holds it; never changes.
+    /// The owner; never changes.
     pub owner: UserId,
-    /// Template from which it was issued, and its version then.
+    /// Template and template version at issuance.
     pub template: TemplateRef,
-    /// Where it stands.
+    /// Current status.
     pub standing: Standing,
-    /// What it came from.
+    /// Origin.
     pub lineage: Lineage,
     /// Comment that describes it.
     pub comment: Comment,
@@ -44,31 +44,31 @@ pub enum Item {
     Profile {
         /// Its id.
         id: ProfileId,
-        /// The card that holds it; a software profile has none.
+        /// The card that holds it; `None` for a software profile.
         smartcard: Option<SmartcardId>,
     },
     /// A smart card.
     Smartcard {
         /// Its id.
         id: SmartcardId,
-        /// The profile on it, once there is one.
+        /// The profile on it, if any.
         profile: Option<ProfileId>,
-        /// The card as a thing, as far as it is known.
+        /// The physical card, if known.
         card: Option<Card>,
     },
 }
 
-/// What a profile or card came from; the ids are those of the profile and card before.
+/// The origin of a profile or card, with the ids of its predecessors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lineage {
-    /// Nothing.
+    /// It has no predecessor.
     #[default]
     First,
     /// It replaces these.
     Replaces(Credential),
     /// It is a second copy of these.
     Duplicates(Credential),
-    /// It stands in for these for a while; for none in particular if there are none.
+    /// It temporarily stands in for these; without ids, for none in particular.
     StandsInFor(Credential),
 }
 
@@ -99,7 +99,7 @@ impl Subject {
         }
     }
 
-    /// The profile and the card that belong together, of which it is one.
+    /// The ids of the profile and the card that belong together; this is one of them.
     #[must_use]
     pub const fn credential(&self) -> Credential {
         match &self.item {
@@ -108,13 +108,13 @@ impl Subject {
         }
     }
 
-    /// The id on the card, if it is a card in use of which that is known. No other card in use has it.
+    /// The card id of a card in use, if known. It is unique among cards in use.
     #[must_use]
     pub fn card_id_in_use(&self) -> Option<&CardId> {
         self.card().filter(|_| self.standing != Standing::Retired).map(|card| &card.card_id)
     }
 
-    /// The card that a profile is on, if it is a profile on one.
+    /// The card that holds this profile.
     #[must_use]
     pub const fn holder(&self) -> Option<SmartcardId> {
         match self.item {
@@ -123,13 +123,13 @@ impl Subject {
         }
     }
 
-    /// The card that a valid profile is on. No other valid profile is on it.
+    /// The card that holds this profile, if the profile is valid. A card holds at most one valid profile.
     #[must_use]
     pub const fn valid_on(&self) -> Option<SmartcardId> {
         if self.standing.is_valid() { self.holder() } else { None }
     }
 
-    /// The card as a thing, if it is one and that much is known.
+    /// The physical card, if this is a card and its details are known.
     #[must_use]
     pub const fn card(&self) -> Option<&Card> {
         match &self.item {

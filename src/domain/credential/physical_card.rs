@@ -1,12 +1,12 @@
-//! A smart card as a thing: the number that its maker gave it, and what it answers to a reset.
+//! The physical card: its serial number and its answer to reset.
 
 use super::{Atr, CardId};
 
-/// A smart card as a thing.
+/// A physical smart card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
-    /// The id on the card.
+    /// The number on the card.
     pub card_id: CardId,
-    /// Its answer to reset; empty if it was not told.
+    /// Its answer to reset; empty if unknown.
     pub atr: Atr,
 }

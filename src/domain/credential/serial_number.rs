@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-/// The id of a card, as its middleware tells it. Most are GUIDs, and those are kept in one form.
+/// The number of a card as its middleware reports it. Most are GUIDs, which are normalized.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CardId(String);
 
@@ -12,7 +12,7 @@ impl CardId {
     /// Longest id, in characters.
     pub const MAX_CHARS: usize = 128;
 
-    /// Reads an id; what is wrong with it follows the name of its field in a sentence.
+    /// Parses a number; in messages the error follows the field name.
     pub(in crate::domain) fn read(text: &str) -> Result<Self, String> {
         let text = text.trim_matches(' ');
         if let Ok(guid) = Uuid::try_parse(text) {

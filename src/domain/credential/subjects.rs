@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{CardId, Credential, Subject};
 use crate::domain::SmartcardId;
 
-/// The profiles and cards that are known among those which a decision could concern.
+/// The profiles and cards that a decision may depend on, indexed by id, card id and card.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subjects {
     by_id: HashMap<Uuid, Subject>,
@@ -16,37 +16,37 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// What is known under an id.
+    /// The profile or card with this id.
     #[must_use]
     pub fn get(&self, id: Uuid) -> Option<&Subject> {
         self.by_id.get(&id)
     }
 
-    /// All of them, in no order.
+    /// All of them, unordered.
     pub fn all(&self) -> impl Iterator<Item = &Subject> {
         self.by_id.values()
     }
 
-    /// What is known of a profile and a card: of the card, else of the profile.
+    /// The card with these ids, else the profile.
     #[must_use]
     pub fn of(&self, credential: Credential) -> Option<&Subject> {
         let smartcard = credential.smartcard.and_then(|id| self.get(id.uuid()));
         smartcard.or_else(|| credential.profile.and_then(|id| self.get(id.uuid())))
     }
 
-    /// The card with this id on it that is not retired; there is at most one.
+    /// The card in use with this card id; at most one exists.
     #[must_use]
     pub fn card_in_use(&self, card_id: &CardId) -> Option<&Subject> {
         self.get(*self.cards_in_use.get(card_id)?)
     }
 
-    /// The valid profile on this card; there is at most one.
+    /// The valid profile on this card; at most one exists.
     #[must_use]
     pub fn valid_profile_on(&self, card: SmartcardId) -> Option<&Subject> {
         self.get(*self.valid_profiles.get(&card)?)
     }
 
-    /// Replaces what is known of something.
+    /// Adds or replaces a profile or card.
     pub fn put(&mut self, subject: Subject) {
         let id = subject.id();
         if let Some(before) = self.by_id.get(&id) {

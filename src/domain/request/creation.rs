@@ -1,13 +1,13 @@
-//! The creation of a request: what its creator decided, judged by what is in force and what is known at that moment.
+//! Creation of a request from a draft, under the templates in force.
 
 use std::sync::Arc;
 
 use crate::domain::{Caller, Catalog, Draft, Origin, Refusal, Request, RequestId, Sid, Subjects, Timestamp, create};
 
-/// A draft with what is in force where it arrived. What is known of its subject is looked up when it is decided.
+/// A draft with the templates in force. The credential it names is looked up when the creation is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Creation {
-    /// What the creator decided.
+    /// The choices of the creator.
     pub draft: Draft,
     /// The templates in force.
     pub catalog: Arc<Catalog>,
@@ -16,10 +16,10 @@ pub struct Creation {
 }
 
 impl Creation {
-    /// Makes the request. Its template is the one that the draft names, else that of the profile or card that it is about.
+    /// Builds the request. Its template is the one named in the draft, else that of the profile or card it concerns.
     ///
     /// # Errors
-    /// The [`Refusal`] that the caller gets; see [`create`] for those of the draft.
+    /// The [`Refusal`] for the caller; see [`create`] for those of the draft.
     pub fn request(
         &self,
         id: RequestId,
@@ -35,7 +35,7 @@ impl Creation {
         create(&self.draft, Origin { id, caller, now, template, template_version, subject, service })
     }
 
-    /// Why there is no template: what could have told it is not known, or nothing could.
+    /// Explains a missing template: the named card or profile is unknown, or the draft names neither.
     fn without_template(&self) -> Refusal {
         let old = self.draft.old;
         old.smartcard

@@ -2,7 +2,7 @@
 
 use crate::domain::{Refusal, text_within};
 
-/// A data item of a request: a name and, once somebody has delivered it, a value.
+/// A data item of a request: a name and, once delivered, a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataItem {
     name: String,
@@ -44,7 +44,7 @@ impl DataItem {
         (name, value.as_deref())
     }
 
-    /// An item that is asked for and not delivered yet.
+    /// An item that the policy requests and nobody has delivered yet.
     #[must_use]
     pub fn open(name: &str) -> Self {
         Self { name: name.to_owned(), value: None }
@@ -62,20 +62,20 @@ impl DataItem {
         self.value.as_deref()
     }
 
-    /// Whether the item has this name; MIM CM does not regard case.
+    /// Whether the item has this name; case-insensitive, as in MIM CM.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         self.name.to_lowercase() == name.to_lowercase()
     }
 }
 
-/// Merges what was delivered into what is there: by name, the new value wins, new names come last.
+/// Merges delivered items into existing ones by name: a new value replaces the old one, new names are appended.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] on `field`, if a name occurs twice in `delivered` or the request would hold too many items.
 pub fn merge_items(field: &str, items: &[DataItem], delivered: &[DataItem]) -> Result<Vec<DataItem>, Refusal> {
     let too_many = || Refusal::invalid(field, format!("a request holds at most {} items", DataItem::MAX_ITEMS));
-    // First, since the comparison of names below takes time that grows with the square of their number.
+    // Check the count first: comparing the names below takes quadratic time.
     if delivered.len() > DataItem::MAX_ITEMS {
         return Err(too_many());
     }

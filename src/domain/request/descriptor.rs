@@ -4,9 +4,9 @@ use std::fmt::{self, Write};
 
 use crate::domain::{Policy, Principal, Sid};
 
-/// The descriptor of a new request in SDDL, in the pattern of the documented examples: nobody approves an own request,
-/// initiators and the originator may take it back, the target may execute it, everybody may read it. An account whose SID
-/// is not known has no entry.
+/// The SDDL descriptor of a new request, modeled on the documented examples: nobody approves their own request,
+/// initiators and the originator may cancel it, the target may execute it, everyone may read it. An account without a
+/// known SID has no entry.
 pub(in crate::domain) fn descriptor(
     service: &Sid,
     policy: &Policy,

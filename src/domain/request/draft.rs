@@ -1,4 +1,4 @@
-//! Drafts: what the creator of a request decides, and how a checked draft becomes a request.
+//! Drafts: the choices of the creator, and the checks that turn a draft into a request.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use crate::domain::{
     RequestId, RequestType, Sid, State, Subject, TemplateId, TemplateRef, Timestamp, UserId, Version, merge_items,
 };
 
-/// What the creator of a request decides. Serialised, it is what an idempotency key stands for.
+/// The choices of the creator of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// What is asked for.
+    /// Request type.
     pub kind: RequestType,
-    /// The template; may be left out when `old` names something known.
+    /// The template; optional if `old` names a known profile or card.
     pub template: Option<TemplateId>,
-    /// For whom; the owner of the subject, else the caller, if left out.
+    /// The target; defaults to the owner of the subject, else the caller.
     pub target: Option<UserId>,
-    /// What it is about.
+    /// The profile and card that the request concerns.
     pub old: Credential,
-    /// Items to store.
+    /// Data items delivered at creation.
     pub data_items: Vec<DataItem>,
-    /// What the creator says.
+    /// Comment of the creator.
     pub comment: Comment,
-    /// Urgency; the default of the policy if left out.
+    /// Priority; defaults to that of the policy.
     pub priority: Option<Priority>,
 }
 
-/// What surrounds a draft: the template in force, what is known of its subject, and where and when the request begins.
+/// The context of a draft: template, subject, caller and time.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// Id of the new request.
@@ -36,22 +36,21 @@ pub struct Origin<'a> {
     pub caller: &'a Caller,
     /// When.
     pub now: Timestamp,
-    /// The template that the draft, or its subject, names.
+    /// The template named by the draft or by its subject.
     pub template: &'a ProfileTemplate,
     /// Its version.
     pub template_version: u32,
-    /// What the service knows of the profile or card that the draft names.
+    /// The profile or card that the draft names, if it is known.
     pub subject: Option<&'a Subject>,
     /// Account of the service, the owner of every descriptor.
     pub service: &'a Sid,
 }
 
-/// Makes a request of a draft; [`super::Creation`] finds the template and the subject for it.
+/// Builds a request from a draft; [`super::Creation`] looks up its template and subject.
 ///
 /// # Errors
-/// The [`Refusal`] that the caller gets: the template does not take this type, the caller may not ask for this, the
-/// draft lacks its subject or names one it cannot have, or contradicts what is known of it, or a data item occurs twice,
-/// is not what the policy wants of it, or is missing although the policy insists on it.
+/// The [`Refusal`] for the caller: the template does not accept this type, the caller may not create the request, the
+/// subject is missing, not allowed or inconsistent with the draft, or a data item is duplicated, malformed or missing.
 pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     let caller = origin.caller;
     let policy = policy(draft.kind, origin.template)?;
@@ -96,7 +95,7 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     })
 }
 
-/// The types of request that the caller may make about something that is known, in the order of their numbers.
+/// The request types that the caller may create for a known credential, in the order of their numbers.
 #[must_use]
 pub fn offered(caller: &Caller, subject: &Subject, template: &ProfileTemplate) -> Vec<RequestType> {
     let is_offered = |kind: &RequestType| {
@@ -116,19 +115,20 @@ fn policy(kind: RequestType, template: &ProfileTemplate) -> Result<&Arc<Policy>,
     }
 }
 
-/// Whether the policy lets the caller ask for the target.
+/// Checks that the policy lets the caller create the request for the target.
 fn authorize_creation(policy: &Policy, caller: &Caller, target: UserId) -> Result<(), Refusal> {
-    let refuse = |needed| Err(Refusal::NotPermitted { action: "create", needed });
+    let only = |allowed| Err(Refusal::NotPermitted { action: "create", allowed });
     if target == caller.user {
-        if policy.self_service { Ok(()) } else { refuse("a policy that lets users ask for themselves") }
+        if policy.self_service { Ok(()) } else { only("an initiator other than the target") }
     } else if caller.is_among(&policy.initiators) {
         Ok(())
     } else {
-        refuse("being an initiator of its policy, or asking for oneself")
+        only("an initiator named in the policy or the target")
     }
 }
 
-/// What the request is about: nothing for a type that makes something new, else the known subject, or what was said.
+/// The ids that the request concerns: none for a type that issues something new, else those of the known subject or of the
+/// draft.
 fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refusal> {
     let field = "old_credential";
     if known.is_some_and(|subject| !subject.credential().agrees_with(&draft.old)) {
@@ -136,7 +136,7 @@ fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refu
     }
     match draft.kind.effect() {
         CredentialEffect::Makes if draft.kind == RequestType::TemporaryCardEnroll => {
-            // A temporary card may be linked to the permanent one that it stands for.
+            // A temporary card may be linked to the permanent card that it replaces for a while.
             Ok(known.map_or(draft.old, Subject::credential))
         }
         CredentialEffect::Makes if draft.old.is_none() => Ok(Credential::NONE),
@@ -151,8 +151,8 @@ fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refu
     }
 }
 
-/// A request about something known is for its owner and under its template; otherwise its creator could choose who
-/// executes it, and whose approval it needs.
+/// Requires the owner as the target and the template of the subject. Otherwise the creator could choose the executor and
+/// the approvers.
 fn agree_with_subject(kind: RequestType, target: UserId, origin: Origin<'_>) -> Result<(), Refusal> {
     let Some(subject) = origin.subject else { return Ok(()) };
     if target != subject.owner {
@@ -171,7 +171,7 @@ fn agree_with_subject(kind: RequestType, target: UserId, origin: Origin<'_>) -> 
     }
 }
 
-/// A request about an existing subject shows the items that are still open (the documented Unblock example).
+/// Adds the open items of the policy, which a request about an existing subject shows (documented Unblock example).
 fn with_open_items(policy: &Policy, mut items: Vec<DataItem>) -> Vec<DataItem> {
     for definition in &policy.data_items {
         if !items.iter().any(|item| item.is_named(&definition.name)) {

@@ -1,10 +1,10 @@
-//! Events: what the log and the topic tell of a change.
+//! Events: the record of each change in the log and on the topic.
 
 use std::sync::Arc;
 
 use crate::domain::{Actor, Comment, Request, Status, Subject, Timestamp};
 
-/// One change of one request. Every version of a request has exactly one event.
+/// One change of one request. Each version of a request has exactly one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What happened.
@@ -13,15 +13,15 @@ pub struct Event {
     pub request: Arc<Request>,
     /// Its status before; `None` for a new request.
     pub previous: Option<Status>,
-    /// Who caused the change.
+    /// Who made the change.
     pub actor: Actor,
-    /// When; never earlier than the event before.
+    /// Time of the change; never before that of the previous event.
     pub at: Timestamp,
-    /// What was said with the change.
+    /// Comment given with the change.
     pub comment: Comment,
-    /// Profiles and smart cards that the change made or altered, as they are after it.
+    /// Profiles and smart cards that the change created or updated, after the change.
     pub subjects: Vec<Subject>,
-    /// W3C trace context of the call that caused it.
+    /// W3C trace context of the call.
     pub traceparent: Option<String>,
 }
 
@@ -30,9 +30,9 @@ pub struct Event {
 pub enum EventType {
     /// It was created.
     Created,
-    /// An approval was given, and more are needed.
+    /// An approval was recorded; more are required.
     ApprovalRecorded,
-    /// The last approval was given.
+    /// The last required approval was recorded.
     Approved,
     /// Approval was refused.
     Denied,
@@ -40,7 +40,7 @@ pub enum EventType {
     Started,
     /// A smart card was bound to it.
     SmartcardBound,
-    /// Its executor said where its smart card stands.
+    /// The status of its smart card changed.
     SmartcardChanged,
     /// It was completed.
     Completed,

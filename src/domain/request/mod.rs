@@ -1,4 +1,4 @@
-//! The request: everything that is known of it at one version.
+//! The request and its parts.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub use state::{CancelReason, Conclusion, Execution, FailReason, State};
 pub use status::Status;
 pub use version::{ETag, Version};
 
-/// A request at one version. It is a snapshot: a change makes a new one.
+/// A request at one version. It is an immutable snapshot; every change produces a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Identifier.
@@ -38,9 +38,9 @@ pub struct Request {
     pub target: UserId,
     /// Template and its version at creation.
     pub template: TemplateRef,
-    /// Whether it is about a card or a software profile.
+    /// Smart card or software profile.
     pub medium: Medium,
-    /// The policy in force, as it was at creation.
+    /// The policy in force at creation.
     pub policy: Arc<Policy>,
     /// Urgency.
     pub priority: Priority,
@@ -48,15 +48,15 @@ pub struct Request {
     pub comment: Comment,
     /// Data items collected so far.
     pub data_items: Vec<DataItem>,
-    /// What the request is about.
+    /// The profile and card that the request concerns.
     pub old: Credential,
-    /// What it produced, or keeps.
+    /// The profile and card that it issued or keeps.
     pub new: Credential,
     /// Security descriptor in SDDL; set at creation, never changed.
     pub descriptor: String,
     /// Approvals given, each by another person.
     pub approvals: Vec<Approval>,
-    /// Where it stands.
+    /// Current state.
     pub state: State,
     /// When it was created.
     pub submitted_at: Timestamp,
@@ -73,12 +73,12 @@ pub struct Approval {
     pub actor: Actor,
     /// When.
     pub at: Timestamp,
-    /// What was said with it.
+    /// Comment of the approver.
     pub comment: Comment,
 }
 
 impl Request {
-    /// Where it stands.
+    /// Current state.
     #[must_use]
     pub const fn status(&self) -> Status {
         self.state.status()
@@ -90,19 +90,19 @@ impl Request {
         ETag::of(self.version)
     }
 
-    /// Whether both parties have delivered the data items that the policy asks of them.
+    /// Whether both parties have delivered every data item that the policy requests from them.
     #[must_use]
     pub fn is_data_collection_complete(&self) -> bool {
         self.is_provided_by(Provider::Subscriber) && self.is_provided_by(Provider::CertificateManager)
     }
 
-    /// Whether one party has delivered the data items that the policy asks of it.
+    /// Whether one party has delivered every data item that the policy requests from it.
     #[must_use]
     pub fn is_provided_by(&self, provider: Provider) -> bool {
         self.policy.is_provided_by(provider, &self.data_items)
     }
 
-    /// Whether the user created the request or is its target, and so may not judge it.
+    /// Whether the user is the originator or the target, who may not approve or deny the request.
     #[must_use]
     pub fn is_party(&self, user: UserId) -> bool {
         user == self.originator || user == self.target

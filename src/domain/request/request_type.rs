@@ -1,8 +1,8 @@
-//! The twelve types of request and what each does to the profile or card that it is about.
+//! The twelve request types and their effect on the profile or card they concern.
 
 use serde::Deserialize;
 
-/// What a request asks for. Names are those of the `RequestType` enumeration of FIM CM 2010 (SDK page bb490435).
+/// What a request asks for; named after the `RequestType` enumeration of FIM CM 2010 (SDK page bb490435).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestType {
@@ -20,7 +20,7 @@ pub enum RequestType {
     Duplicate,
     /// Retire a smart card.
     Retire,
-    /// Recover archived certificates for somebody else.
+    /// Recover the archived certificates of another user.
     RecoverOnBehalf,
     /// Suspend a profile or card, or reinstate a suspended one.
     SuspendOrReinstate,
@@ -32,30 +32,30 @@ pub enum RequestType {
     OfflineUnblock,
 }
 
-/// What a type of request does to the profile and card it is about.
+/// The effect of a request type on the profile and card it concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialEffect {
-    /// Makes a new one; there is none before.
+    /// Issues a new one; none exists before.
     Makes,
-    /// Works on the existing one, which stays.
+    /// Changes the existing one in place.
     Keeps,
-    /// Makes a new one from the existing one.
+    /// Issues a new one that supersedes or copies the existing one.
     Replaces,
 }
 
-/// Whether an enrollment agent executes requests of a type, instead of their target.
+/// Whether an enrollment agent executes requests of a type in place of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentRule {
-    /// Whatever the policy says.
+    /// An agent executes them, whatever the policy says.
     Always,
-    /// Whatever the policy says.
+    /// The target executes them, whatever the policy says.
     Never,
-    /// As the policy says.
+    /// The policy decides.
     ByPolicy,
 }
 
 impl RequestType {
-    /// Every type, in the order of the numbers of MIM CM.
+    /// Every type, in the order of its MIM CM number.
     pub const ALL: [Self; 12] = [
         Self::Enroll,
         Self::Recover,
@@ -71,7 +71,7 @@ impl RequestType {
         Self::OfflineUnblock,
     ];
 
-    /// What a request of this type does to the profile and card it is about.
+    /// The effect on the profile and card that the request concerns.
     #[must_use]
     pub const fn effect(self) -> CredentialEffect {
         match self {
@@ -86,7 +86,7 @@ impl RequestType {
         }
     }
 
-    /// Whether only a smart-card template can carry this type.
+    /// Whether the type requires a smart-card template.
     #[must_use]
     pub const fn needs_smartcard(self) -> bool {
         match self {
@@ -119,7 +119,7 @@ impl RequestType {
         }
     }
 
-    /// Whether a policy may let users ask for themselves (SDK page bb468285).
+    /// Whether a policy may allow self-service (SDK page bb468285).
     #[must_use]
     pub const fn allows_self_service(self) -> bool {
         match self {
@@ -138,7 +138,7 @@ impl RequestType {
         }
     }
 
-    /// Name in stored documents, in metrics and in messages.
+    /// Name in template files, metrics and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

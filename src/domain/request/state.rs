@@ -1,9 +1,9 @@
-//! Where a request stands. Each state carries exactly what is known in it, so that no half-filled request can exist.
+//! The state of a request. Each variant carries exactly its own data, so a half-filled request cannot exist.
 
 use super::Status;
 use crate::domain::{Actor, Comment, Timestamp};
 
-/// The state of a request, with what belongs to it.
+/// The state of a request with its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Waits for approvals.
@@ -15,9 +15,9 @@ pub enum State {
         /// Who started it, and when.
         execution: Execution,
     },
-    /// Done.
+    /// Executed successfully.
     Completed {
-        /// The execution, if it was started as a step of its own.
+        /// The execution, if the request was started explicitly.
         execution: Option<Execution>,
         /// The final step.
         conclusion: Conclusion,
@@ -27,18 +27,18 @@ pub enum State {
         /// The final step.
         conclusion: Conclusion,
     },
-    /// Did not succeed.
+    /// Execution failed or was abandoned.
     Failed {
-        /// The execution, if it was started.
+        /// The execution, if the request was started.
         execution: Option<Execution>,
         /// Why.
         reason: FailReason,
         /// The final step.
         conclusion: Conclusion,
     },
-    /// Taken back.
+    /// Withdrawn.
     Canceled {
-        /// The execution, if it was started.
+        /// The execution, if the request was started.
         execution: Option<Execution>,
         /// Why.
         reason: CancelReason,
@@ -47,7 +47,7 @@ pub enum State {
     },
 }
 
-/// An execution that was started.
+/// A started execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
     /// Who started it.
@@ -63,23 +63,23 @@ pub struct Conclusion {
     pub actor: Actor,
     /// When.
     pub at: Timestamp,
-    /// What was said with it.
+    /// Comment of the actor.
     pub comment: Comment,
 }
 
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailReason {
-    /// Execution met an error.
+    /// An error occurred during execution.
     Error,
-    /// Its executor or originator gave it up.
+    /// The executor or the originator abandoned it.
     Abandoned,
 }
 
 /// Why a request was canceled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelReason {
-    /// A person took it back.
+    /// A person withdrew it.
     Withdrawn,
 }
 
@@ -98,7 +98,7 @@ impl State {
         }
     }
 
-    /// The execution, if it was started as a step of its own.
+    /// The execution, if the request was started explicitly.
     #[must_use]
     pub const fn execution(&self) -> Option<&Execution> {
         match self {
@@ -110,7 +110,7 @@ impl State {
         }
     }
 
-    /// The step that ended the request, if it has ended.
+    /// The step that ended the request; `None` while it is open.
     #[must_use]
     pub const fn conclusion(&self) -> Option<&Conclusion> {
         match self {

@@ -24,7 +24,7 @@ impl Status {
     pub const ALL: [Self; 7] =
         [Self::Pending, Self::Approved, Self::Executing, Self::Completed, Self::Denied, Self::Failed, Self::Canceled];
 
-    /// Whether nothing can happen to a request any more.
+    /// Whether the request can no longer change.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The number of changes of a request, from 1; equal to the number of its events.
+/// The number of changes of a request, from 1. It equals the number of its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u32);
 
@@ -40,7 +40,7 @@ impl fmt::Display for Version {
 pub struct ETag(Version);
 
 impl ETag {
-    /// Reads a tag that this service gave out; `None` if it never did.
+    /// Parses a tag that this service issued; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let number = text.strip_prefix('v')?;
@@ -53,7 +53,7 @@ impl ETag {
         Self(version)
     }
 
-    /// The version that the tag stands for.
+    /// The version behind the tag.
     #[must_use]
     pub const fn version(self) -> Version {
         self.0

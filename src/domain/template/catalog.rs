@@ -1,4 +1,4 @@
-//! The profile templates in force, each with the version under which the store keeps it.
+//! The profile templates in force, each with its stored version.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Definitions of data items: what a policy asks for, of whom, and what a value has to look like.
+//! Definitions of data items: name, provider and format of each item that a policy requests.
 //!
 //! Sources: FIM CM 2010 SDK pages bb490392 (types), bb490394 (validation) and bb468249 (required).
 
@@ -10,21 +10,21 @@ use serde::Deserialize;
 
 use crate::domain::DataItem;
 
-/// A data item that a policy asks for.
+/// A data item that a policy requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataItemDefinition {
     /// Name, the key of the item in the request.
     pub name: String,
-    /// Who has to provide it.
+    /// The party that provides it.
     pub provider: Provider,
     /// Whether it must be provided.
     #[serde(default)]
     pub required: bool,
-    /// What its value is.
+    /// Type of the value.
     #[serde(default, rename = "type")]
     pub kind: DataItemType,
-    /// What its value has to look like.
+    /// Pattern that the value must match.
     #[serde(default)]
     pub pattern: Option<Pattern>,
 }
@@ -39,7 +39,7 @@ pub enum Provider {
     CertificateManager,
 }
 
-/// What the value of a data item is.
+/// The type of a data item value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataItemType {
@@ -48,28 +48,27 @@ pub enum DataItemType {
     String,
     /// A whole number.
     Number,
-    /// A date, with a time if need be, in the form of ISO 8601.
+    /// An ISO 8601 date with an optional time.
     Date,
 }
 
-/// A regular expression that the whole of a value has to match.
+/// A regular expression that the whole value must match.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
 pub struct Pattern {
     text: String,
-    /// Made when it is first needed, since a stored policy is read far more often than its patterns are asked.
+    /// Compiled on first use: a stored policy is read far more often than its patterns are used.
     compiled: OnceLock<Option<Regex>>,
 }
 
 impl DataItemDefinition {
-    /// An item of any text that may be left out.
+    /// An optional item that accepts any text.
     #[must_use]
     pub fn new(name: &str, provider: Provider) -> Self {
         Self { name: name.to_owned(), provider, required: false, kind: DataItemType::String, pattern: None }
     }
 
-    /// What is wrong with the value of a delivered item, as the rest of a sentence that begins with its field. An item
-    /// without a value is open, and an empty one is left to whoever asks for it.
+    /// The problem with a delivered value; in messages it follows the field name. Open and empty items pass.
     pub(in crate::domain) fn problem_with(&self, item: &DataItem) -> Option<String> {
         let value = item.value().filter(|value| !value.is_empty())?;
         if !self.kind.takes(value) {
@@ -106,7 +105,7 @@ fn is_date(value: &str) -> bool {
 }
 
 impl Pattern {
-    /// Whether it is a regular expression at all; one that is not matches nothing.
+    /// Whether it is a valid regular expression; an invalid one matches nothing.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.regex().is_some()
@@ -123,8 +122,7 @@ impl Pattern {
     }
 
     fn regex(&self) -> Option<&Regex> {
-        // The line end keeps a comment at the end of the expression from swallowing the parenthesis; whoever writes
-        // comments has switched on the mode in which blanks mean nothing.
+        // In verbose mode a trailing comment would swallow the closing parenthesis; the line break ends the comment.
         let whole = |text: &str| {
             let plain = Regex::new(&format!(r"\A(?:{text})\z"));
             plain.or_else(|_| Regex::new(&format!("\\A(?:{text}\n)\\z"))).ok()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Medium {
-    /// A profile of certificates kept by software.
+    /// A profile whose keys are held in software.
     Software,
     /// A smart card, physical or virtual.
     Smartcard,

@@ -1,4 +1,4 @@
-//! Profile templates: what can be asked for, and under which policy.
+//! Profile templates: what users can request, and under which policies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ pub use data_item_definition::{DataItemDefinition, DataItemType, Pattern, Provid
 pub use medium::Medium;
 pub use policy::{Distribution, OneTimePasswords, Policy, TemporaryCards};
 
-/// A profile template: a kind of smart card or software profile, with a policy for each type of request that it takes.
+/// A profile template: a kind of smart card or software profile with a policy for each request type it accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileTemplate {
     /// Identifier.
     pub id: TemplateId,
     /// Name for display.
     pub name: String,
-    /// What it is for.
+    /// Purpose, for display.
     pub description: String,
-    /// What is issued.
+    /// Smart card or software profile.
     pub medium: Medium,
-    /// The policy of each type; a type that is not listed is not offered.
+    /// The policy of each request type; a type without one is not offered.
     pub policies: BTreeMap<RequestType, Arc<Policy>>,
-    /// How its smart cards are handled; says nothing in a template for software.
+    /// Handling of its smart cards; default in a software template.
     pub smartcard: SmartcardConfiguration,
 }
 
@@ -43,37 +43,37 @@ pub struct TemplateRef {
     pub version: u32,
 }
 
-/// How smart cards are handled (`SmartcardConfiguration`, SDK page bb468161). It is kept for the programs that initialize
-/// cards; the service itself does not regard it.
+/// Handling of smart cards (`SmartcardConfiguration`, SDK page bb468161), kept for programs that initialize cards. The
+/// service itself does not use it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches of the documents, independent of each other")]
 pub struct SmartcardConfiguration {
-    /// Whether the cards are virtual, kept by the TPM of a computer.
+    /// Whether the cards are virtual, held by the TPM of a computer.
     #[serde(rename = "virtual")]
     pub is_virtual: bool,
-    /// Whether a card that was retired may be issued again.
+    /// Whether a retired card may be issued again.
     pub allow_smartcard_reuse: bool,
     /// Name of the certificates on the card.
     pub certificate_label: String,
-    /// What the program is told that initializes a card.
+    /// Argument of the program that initializes a card.
     pub card_initialization_data: String,
-    /// How a card is initialized, by its number in MIM CM.
+    /// Initialization method by its MIM CM number.
     pub card_initialization_type: u8,
-    /// The administrator key with which new cards are delivered, in hexadecimal digits.
+    /// Factory administrator key of new cards, in hexadecimal digits.
     pub default_admin_key_hex: String,
-    /// Whether every card gets an administrator key of its own.
+    /// Whether each card gets its own administrator key.
     pub diversify_admin_key: bool,
-    /// Whether certificates of authorities are kept off the card.
+    /// Whether CA certificates are kept off the card.
     pub do_not_install_ca_certificates: bool,
-    /// Whether what is on a card is erased when there is no room for more.
+    /// Whether a full card is erased to make room.
     pub erase_on_overflow: bool,
-    /// Who chooses the PIN of the user, by its number in MIM CM.
+    /// Source of the user PIN by its MIM CM number.
     pub user_pin_option: u8,
 }
 
 impl ProfileTemplate {
-    /// Whether the caller may enroll for it: for himself or for somebody else.
+    /// Whether the caller may enroll for it, for themselves or for others.
     #[must_use]
     pub fn offers_enrollment_to(&self, caller: &Caller) -> bool {
         let policy = self.policies.get(&RequestType::Enroll);

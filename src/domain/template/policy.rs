@@ -1,7 +1,7 @@
-//! Workflow policies: under which conditions a template takes a type of request, and what it asks for.
+//! Workflow policies: the rules of a template for one request type.
 //!
-//! The fields are those of `ProfileTemplatePolicy` of FIM CM 2010 (SDK page bb456901). Those that say nothing about the
-//! life cycle are kept for the clients that ask for them.
+//! The fields are those of `ProfileTemplatePolicy` of FIM CM 2010 (SDK page bb456901). Those without an
+//! effect on the life cycle are kept for the clients that read them.
 
 use std::collections::BTreeMap;
 
@@ -14,78 +14,77 @@ use crate::domain::{DataItem, DataItemDefinition, Principal, Priority, Provider,
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches of the documents, independent of each other")]
 pub struct Policy {
-    /// Whether requests of this type are taken.
+    /// Whether requests of this type are accepted.
     pub enabled: bool,
-    /// Distinct approvals that a request needs; 0: it is approved at once.
+    /// Approvals by distinct persons that a request requires; 0 approves it at once.
     pub approvals_needed: u8,
-    /// Priority when the creator names none.
+    /// Priority if the draft has none.
     pub default_priority: Priority,
-    /// Whether users may ask for themselves.
+    /// Whether users may create requests for themselves.
     pub self_service: bool,
-    /// Whether an enrollment agent has to execute the request, instead of its target.
+    /// Whether an enrollment agent, not the target, executes the request.
     pub enrollment_agent_required: bool,
-    /// Who may ask for others; empty: every caller.
+    /// Who may create requests for others; empty means everyone.
     pub initiators: Vec<Principal>,
-    /// Who may approve and deny; empty: every caller. Originator and target never may.
+    /// Who may approve and deny; empty means everyone but the originator and the target, who never may.
     pub approvers: Vec<Principal>,
-    /// Who may execute; empty: the target, or every caller if an enrollment agent is required.
+    /// Who may execute; empty means the target, or everyone if an enrollment agent is required.
     pub agents: Vec<Principal>,
     /// Data items to collect.
     pub data_items: Vec<DataItemDefinition>,
-    /// Whether a request is approved only once it holds every required item of the certificate manager. MIM CM's REST
-    /// API did not insist.
+    /// Whether approval requires every mandatory item of the certificate manager. The REST API of MIM CM did not.
     pub insists_on_required_items: bool,
-    /// Whether a user interface asks for a comment.
+    /// Whether user interfaces collect a comment.
     pub collect_comments: bool,
-    /// Whether a user interface asks for a priority.
+    /// Whether user interfaces collect a priority.
     pub collect_request_priority: bool,
-    /// Documents that are printed with a request, by name.
+    /// Names of the documents printed with a request.
     pub documents: Vec<String>,
-    /// How one-time passwords are made and handed out.
+    /// Generation and delivery of one-time passwords.
     pub one_time_passwords: OneTimePasswords,
-    /// How a card is printed, as its printing software understands it.
+    /// Settings of the card printing software.
     pub personalization: BTreeMap<String, String>,
-    /// Whether whoever executes an online update may choose certificate templates.
+    /// Whether the executor of an online update may choose certificate templates.
     pub allow_specify_certificate_template: bool,
-    /// What holds for temporary cards alone.
+    /// Rules for temporary cards.
     pub temporary_cards: TemporaryCards,
 }
 
-/// How one-time passwords are made and handed out (`OneTimePasswordPolicy`).
+/// Generation and delivery of one-time passwords (`OneTimePasswordPolicy`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OneTimePasswords {
-    /// Name of the type that makes them.
+    /// Name of the provider type that generates them.
     pub secret_provider_type: String,
-    /// What that type is told.
+    /// Argument of the provider.
     pub secret_provider_data: String,
-    /// One entry for each password.
+    /// One entry per password.
     pub distribution: Vec<Distribution>,
 }
 
-/// How one password is handed out.
+/// Delivery of one password.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distribution {
-    /// Number of the way in MIM CM, whose documents name the first alone: to do nothing.
+    /// Delivery method by its MIM CM number; the documents name only the first, which delivers nothing.
     pub distribution_type: u8,
     /// Text of the mail.
     #[serde(default)]
     pub email_template: String,
 }
 
-/// What the policy of temporary cards says beyond the others.
+/// Policy fields that only temporary cards have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches of the documents, independent of each other")]
 pub struct TemporaryCards {
     /// Whether a kiosk may retire them.
     pub allow_kiosk_retirement: bool,
-    /// Whether they are enrolled without being asked for.
+    /// Whether they are enrolled automatically.
     pub autoenroll_enabled: bool,
     /// Whether their administrator PIN is blocked.
     pub block_admin_pin: bool,
-    /// Whether one user may hold any number of them.
+    /// Whether a user may hold any number of them.
     pub unlimited_issued_allowed: bool,
 }
 
@@ -114,19 +113,19 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Most approvals that a policy may need. A pending request keeps room for the comments of all of them.
+    /// Upper bound of `approvals_needed`. A pending request reserves room for the comments of all approvals.
     pub const MAX_APPROVALS: u8 = 16;
 
-    /// Whether `provider` has delivered all the items that this policy asks of it; true if it asks for none.
+    /// Whether `provider` has delivered every item that this policy requests from it.
     #[must_use]
     pub fn is_provided_by(&self, provider: Provider, items: &[DataItem]) -> bool {
         self.asked_of(provider).all(|definition| is_delivered(definition, items))
     }
 
-    /// Checks what was delivered in `field` against the definitions. Items that the policy does not ask for are free.
+    /// Checks items delivered in `field` against their definitions. Items without a definition may have any value.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] naming every item whose value cannot be right.
+    /// [`Refusal::Invalid`] naming every item with an invalid value.
     pub(in crate::domain) fn check_delivered(&self, field: &str, delivered: &[DataItem]) -> Result<(), Refusal> {
         let mut wrong = Vec::new();
         for (index, item) in delivered.iter().enumerate() {
@@ -138,7 +137,7 @@ impl Policy {
         if wrong.is_empty() { Ok(()) } else { Err(Refusal::Invalid(wrong)) }
     }
 
-    /// Checks that a request which is about to be approved holds what the policy insists on.
+    /// Checks that a request holds every item that its approval requires.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] on `field`, naming the first item that is missing.

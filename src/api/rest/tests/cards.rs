@@ -119,9 +119,9 @@ async fn a_card_that_cannot_be_bound_is_refused() {
     facade.put(&canceled, &[], "{\"status\":\"Canceled\"}").await;
     for (body, status, begins) in [
         (body(&request, "other"), 409, "Another smart card is bound to this request: "),
-        (body(&other, "bc88f13f-83ba-4037-8262-46eba1291c6e"), 409, "cardid: the smart card bc88f13f-"),
+        (body(&other, "bc88f13f-83ba-4037-8262-46eba1291c6e"), 409, "cardid: smart card bc88f13f-"),
         (body(&canceled, "other"), 409, "Cannot bind a smart card to a request that is canceled"),
-        (body(&software, "other"), 400, "requestid is that of a request about a software profile"),
+        (body(&software, "other"), 400, "requestid names a request for a software profile"),
         (body("me", "two words"), 400, "requestid must be a GUID; cardid must be 1 to 128 visible ASCII characters"),
         (body("", "1"), 400, "requestid must be a GUID"),
         ("{}".to_owned(), 400, "requestid must be a GUID; cardid must be 1 to 128"),
@@ -150,13 +150,13 @@ async fn a_card_is_only_said_to_stand_where_it_can() {
         assert_eq!((answer.status, answer.message()), (StatusCode::BAD_REQUEST, expected), "{status}");
     }
     for (status, code, shows) in [
-        ("Suspended", 409, "A smart card that is assigned cannot become suspended"),
+        ("Suspended", 409, "A smart card cannot change from assigned to suspended"),
         ("ACTIVE", 200, "\"Status\":3,"),
         ("suspended", 200, "\"Status\":5,"),
         ("Disabled", 200, "\"Status\":4,"),
-        ("Active", 409, "A smart card that is disabled cannot become active"),
+        ("Active", 409, "A smart card cannot change from disabled to active"),
         ("6", 200, "\"Status\":6,"),
-        ("3", 409, "A smart card that is retired cannot become active"),
+        ("3", 409, "A smart card cannot change from retired to active"),
     ] {
         let status = if status.parse::<u8>().is_ok() { status.to_owned() } else { format!("\"{status}\"") };
         let answer = facade.call("PUT", &path, format!("{{\"status\":{status}}}")).await;

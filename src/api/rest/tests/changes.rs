@@ -199,7 +199,7 @@ async fn a_change_that_the_caller_may_not_make_is_forbidden() {
     let for_another = include_str!("golden/create-3.json");
     let id = facade.created(for_another).await;
     let answer = facade.put(&id, &[], "{\"status\":\"Completed\"}").await;
-    let expected = "The right to complete this request needs being its target".to_owned();
+    let expected = "Only the target may complete this request".to_owned();
     assert_eq!((answer.status, answer.message()), (StatusCode::FORBIDDEN, expected));
     assert!(!for_another.contains(USER));
 }

@@ -52,7 +52,7 @@ pub fn import(told: &[Subject], known: &Subjects) -> Result<Subjects, Refusal> {
     Ok(after)
 }
 
-/// Whether a valid profile can be on a card.
+/// Checks that a valid profile may be on a card.
 fn agree(profile: &Subject, card: &Subject, field: impl Fn() -> String) -> Result<(), Refusal> {
     if !card.is_smartcard() || profile.owner != card.owner {
         return Err(taken(&field()));
@@ -63,7 +63,7 @@ fn agree(profile: &Subject, card: &Subject, field: impl Fn() -> String) -> Resul
     Ok(())
 }
 
-/// Checks that what is told of something can replace what is known of it.
+/// Checks that an imported credential may overwrite the stored one.
 fn replaces(told: &Subject, before: Option<&Subject>, index: usize) -> Result<(), Refusal> {
     let Some(before) = before else { return Ok(()) };
     if before.owner != told.owner || discriminant(&before.item) != discriminant(&told.item) {
@@ -75,7 +75,7 @@ fn replaces(told: &Subject, before: Option<&Subject>, index: usize) -> Result<()
     Ok(())
 }
 
-/// Who holds something that only one can hold.
+/// Owners of exclusive places.
 struct Holders<K>(HashMap<K, Uuid>);
 
 impl<K: Eq + Hash> Holders<K> {
@@ -83,7 +83,7 @@ impl<K: Eq + Hash> Holders<K> {
         Self(held.collect())
     }
 
-    /// Whether another one holds it; if not, `id` does from now on.
+    /// Whether another id holds the key; otherwise assigns it to `id`.
     fn is_held(&mut self, key: K, id: Uuid) -> bool {
         *self.0.entry(key).or_insert(id) != id
     }

@@ -1,19 +1,19 @@
-//! Binding a smart card to a request, and saying where the card of a request stands.
+//! Binding a smart card to a request and changing its status.
 
 use super::{fresh, taken};
 use crate::domain::{
     Card, CredentialEffect, Item, Medium, Refusal, Request, RequestType, SmartcardId, Standing, Subject, Subjects,
 };
 
-/// A card that is bound to a request from now on.
+/// The result of binding a card.
 pub(in crate::domain) struct Bound {
     /// Its id.
     pub(in crate::domain) id: SmartcardId,
-    /// The card, if that made or altered what is known of it.
+    /// The card, if binding created or changed it.
     pub(in crate::domain) subject: Option<Subject>,
 }
 
-/// Binds a card to a request; `None` if it is bound already. `id` is for a card that is new here.
+/// Binds a card to a request; `None` if it is already bound. An unknown card gets `id`.
 pub(in crate::domain) fn bind(
     current: &Request,
     card: &Card,
@@ -21,7 +21,7 @@ pub(in crate::domain) fn bind(
     known: &Subjects,
 ) -> Result<Option<Bound>, Refusal> {
     if current.medium == Medium::Software {
-        return Err(Refusal::invalid("id", "is that of a request about a software profile"));
+        return Err(Refusal::invalid("id", "names a request for a software profile, which has no smart card"));
     }
     let bound = current.new.smartcard.and_then(|id| Some((id, known.get(id.uuid())?)));
     if let Some((bound, subject)) = bound
@@ -34,14 +34,12 @@ pub(in crate::domain) fn bind(
         };
     }
     match (current.kind.effect(), current.new.smartcard) {
-        (CredentialEffect::Keeps, _) => {
-            Err(Refusal::invalid("id", "is that of a request that keeps a smart card which is not known"))
-        }
+        (CredentialEffect::Keeps, _) => Err(Refusal::invalid("id", "names a request that keeps an unknown smart card")),
         (CredentialEffect::Makes | CredentialEffect::Replaces, _) => assigned(current, card, id, known).map(Some),
     }
 }
 
-/// A card that was known by its id here alone is now known as a thing.
+/// Records the physical details of a card known only by its id.
 fn identified(
     current: &Request,
     card: &Card,
@@ -59,7 +57,7 @@ fn identified(
     Ok(Bound { id, subject: Some(Subject { item, ..subject.clone() }) })
 }
 
-/// A card for what the request will make: one that nobody has, or, to renew or recover, the one that it is about.
+/// Assigns a card to the request: an unused one or, to renew or recover, the one it concerns.
 fn assigned(current: &Request, card: &Card, id: SmartcardId, known: &Subjects) -> Result<Bound, Refusal> {
     let Some(known_card) = known.card_in_use(&card.card_id) else {
         let item = Item::Smartcard { id, profile: None, card: Some(card.clone()) };
@@ -77,8 +75,8 @@ fn assigned(current: &Request, card: &Card, id: SmartcardId, known: &Subjects) -
     }
 }
 
-/// Brings a card of the request to where it is said to stand, and the profiles on it along: the valid one, and the one that
-/// the card names. Nothing if it stands there.
+/// Changes the status of a card of the request and of its profiles: the valid one, and the one that the card names.
+/// Empty if the card already has the status.
 pub(in crate::domain) fn change(
     current: &Request,
     id: SmartcardId,
@@ -98,7 +96,7 @@ pub(in crate::domain) fn change(
     }
     let valid = known.valid_profile_on(id);
     let named = card.credential().profile.and_then(|profile| known.get(profile.uuid()));
-    // A profile that was renewed on another card has left this one.
+    // A profile renewed on another card is no longer on this one.
     let named = named.filter(|profile| profile.holder() == Some(id));
     let named = named.filter(|profile| valid.is_none_or(|valid| valid.id() != profile.id()));
     let follows = |profile: &&Subject| profile.owner == card.owner && profile.standing.may_become(standing);

@@ -112,7 +112,7 @@ fn the_id_of_a_profile_is_not_taken_for_that_of_a_card() {
 fn a_card_is_bound_to_a_request_about_cards_alone() {
     let software = Request { medium: Medium::Software, ..request(Status::Approved, needing(0)) };
     let refusal = decide(&command(TARGET, action("bind")), Some(&software), &Subjects::default()).unwrap_err();
-    assert_eq!(refusal, Refusal::invalid("id", "is that of a request about a software profile"));
+    assert_eq!(refusal, Refusal::invalid("id", "names a request for a software profile, which has no smart card"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Which profiles and cards a decision needs. A store reads and locks these, and a decision sees no others, so that it does
-//! not depend on the other members of its batch.
+//! The profiles and cards that a decision needs. The store locks exactly these and a decision sees no others, so it does not
+//! depend on the other commands of its batch.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use crate::domain::{Action, CardId, Command, Credential, Request, SmartcardId, S
 pub struct Touched {
     /// Profiles and cards by their ids.
     pub ids: BTreeSet<Uuid>,
-    /// Cards in use by the id on them.
+    /// Cards in use by card id.
     pub card_ids: BTreeSet<CardId>,
-    /// Cards whose profiles are needed: the valid profile on the card, and the one that the card names.
+    /// Cards whose profiles are needed: the valid one, and the one that the card names.
     pub cards: BTreeSet<SmartcardId>,
 }
 
-/// What the decision of a command needs, given its request.
+/// The profiles and cards that the decision of a command needs.
 #[must_use]
 pub fn touched(command: &Command, current: Option<&Request>) -> Touched {
     let of_request = || current.map_or([Credential::NONE; 2], |request| [request.old, request.new]);
@@ -38,7 +38,7 @@ pub fn touched(command: &Command, current: Option<&Request>) -> Touched {
     }
 }
 
-/// What the import of these needs.
+/// The profiles and cards that an import needs.
 #[must_use]
 pub fn touched_by_import(told: &[Subject]) -> Touched {
     let mut touched = Touched::with_profiles(told.iter().map(Subject::credential));
@@ -57,7 +57,7 @@ impl Touched {
         Self { cards, ..Self::by_ids(credentials) }
     }
 
-    /// Adds what another decision needs.
+    /// Adds the needs of another decision.
     pub fn extend(&mut self, other: Self) {
         self.ids.extend(other.ids);
         self.card_ids.extend(other.card_ids);
@@ -70,7 +70,7 @@ impl Touched {
         self.ids.is_empty() && self.card_ids.is_empty() && self.cards.is_empty()
     }
 
-    /// Of all that is known, what a decision that needs these sees.
+    /// The subset of `known` that a decision with these needs sees.
     #[must_use]
     pub fn within(&self, known: &Subjects) -> Subjects {
         let by_id = self.ids.iter().filter_map(|id| known.get(*id));

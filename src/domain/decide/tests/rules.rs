@@ -218,7 +218,7 @@ fn a_completed_request_leaves_what_its_type_makes_or_keeps() {
             assert_eq!(told(Credential::NONE), Ok(CARD), "{name}: nothing told, kept");
             assert_eq!(told(CARD), Ok(CARD), "{name}: the kept card told");
             assert_eq!(told(Credential { smartcard: None, ..CARD }), Ok(CARD), "{name}: half of the kept card told");
-            let problem = format!("a request of type {name} keeps the credential that it was created for");
+            let problem = format!("must match the old credential: a request of type {name} keeps it");
             assert_eq!(told(OTHER_CARD), Err(Refusal::invalid("new_credential", problem)), "{name}: another card told");
         } else {
             assert_eq!(told(Credential::NONE), Ok(Credential::NONE), "{name}: nothing told");
@@ -235,7 +235,7 @@ fn a_software_profile_is_completed_without_a_smart_card() {
 
     let profile = Credential { smartcard: None, ..CARD };
     assert_eq!(complete(profile).unwrap().request.new, profile);
-    let problem = "must be absent: the request is about a software profile";
+    let problem = "must be absent: the request is for a software profile";
     assert_eq!(complete(CARD), Err(Refusal::invalid("new_credential.smartcard", problem)));
 }
 
