@@ -65,31 +65,29 @@ impl Backlog {
         event.payload.len() + self.overhead
     }
 
-    /// The events of a shard that follow the cursor: as many as fit into `room`, but at least one if there is any.
+    /// The events of a shard from the cursor to the log end: as many as fit into `room`, but at least one if there is any.
     pub(super) fn next(
         &mut self,
         lane: &Lane,
         shard: Shard,
         cursor: Position,
+        log_end: Position,
         room: usize,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
         let mut stock = self.shards.remove(&shard).unwrap_or_default();
-        let wanted = (room / self.record_bytes + 1).min(SHARD_BATCH);
-        if stock.events.front().is_none_or(|event| event.position != cursor.next()) {
-            stock.events = lane.feed.read(shard, cursor, wanted).into();
-            if !stock.events.is_empty() && stock.ahead.take().is_some() {
+        if stock.events.front().is_some_and(|event| event.position != cursor.next()) {
+            stock.events.clear();
+        }
+        if let Some((after, wanted)) = self.missing(&stock.events, cursor, log_end, room) {
+            let mut events = lane.feed.read(shard, after, wanted);
+            if events.is_empty() {
+                events = self.read(lane, &mut stock, shard, after, wanted)?;
+                self.note_size(&events);
+                self.read_ahead(lane, &mut stock, shard, &events, room);
+            } else if stock.ahead.take().is_some() {
                 self.readings -= 1;
             }
-        }
-        if stock.events.is_empty() {
-            stock.events = self.read(lane, &mut stock, shard, cursor, wanted)?.into();
-            self.note_size(&stock.events);
-            if let Some(last) = stock.events.back()
-                && self.readings < self.max_readings
-            {
-                stock.ahead = Ahead::start(lane, shard, last.position, wanted);
-                self.readings += usize::from(stock.ahead.is_some());
-            }
+            stock.events.extend(events);
         }
         let count = self.count_within(&stock.events, room);
         let events = stock.events.drain(..count).collect();
@@ -97,10 +95,38 @@ impl Backlog {
         Ok(events)
     }
 
+    /// The position after which more events are read, and how many, if there are any and the batch has room for them. Without
+    /// this a batch would end where an earlier reading did, and the next one would be a small one.
+    fn missing(
+        &self,
+        events: &VecDeque<LoggedEvent>,
+        cursor: Position,
+        log_end: Position,
+        room: usize,
+    ) -> Option<(Position, usize)> {
+        let last = events.back().map_or(cursor, |event| event.position);
+        let (bytes, more) = (self.sum(events), SHARD_BATCH.saturating_sub(events.len()));
+        (last < log_end && bytes < room && more > 0).then(|| (last, self.wanted(room - bytes).min(more)))
+    }
+
+    /// Events to ask for when so many bytes are wanted.
+    fn wanted(&self, bytes: usize) -> usize {
+        (bytes / self.record_bytes + 1).min(SHARD_BATCH)
+    }
+
+    fn read_ahead(&mut self, lane: &Lane, stock: &mut Stock, shard: Shard, events: &[LoggedEvent], room: usize) {
+        if let Some(last) = events.last()
+            && self.readings < self.max_readings
+        {
+            stock.ahead = Ahead::start(lane, shard, last.position, self.wanted(room));
+            self.readings += usize::from(stock.ahead.is_some());
+        }
+    }
+
     /// Forgets what exceeds the bound; it is read again when its turn comes.
     pub(super) fn trim(&mut self) {
-        let bytes = |stock: &Stock| stock.events.iter().map(|event| self.size(event)).sum();
-        let sizes: Vec<(Shard, usize)> = self.shards.iter().map(|(shard, stock)| (*shard, bytes(stock))).collect();
+        let bytes = |(shard, stock): (&Shard, &Stock)| (*shard, self.sum(&stock.events));
+        let sizes: Vec<(Shard, usize)> = self.shards.iter().map(bytes).collect();
         let mut total: usize = sizes.iter().map(|(_, bytes)| bytes).sum();
         for (shard, bytes) in sizes.into_iter().rev() {
             if total <= self.max_bytes {
@@ -133,9 +159,12 @@ impl Backlog {
         lane.ask(lane.store.read_log(shard, cursor, limit(wanted)))
     }
 
-    fn note_size(&mut self, events: &VecDeque<LoggedEvent>) {
-        let bytes: usize = events.iter().map(|event| self.size(event)).sum();
-        if let Some(mean) = bytes.checked_div(events.len()) {
+    fn sum<'a>(&self, events: impl IntoIterator<Item = &'a LoggedEvent>) -> usize {
+        events.into_iter().map(|event| self.size(event)).sum()
+    }
+
+    fn note_size(&mut self, events: &[LoggedEvent]) {
+        if let Some(mean) = self.sum(events).checked_div(events.len()) {
             self.record_bytes = (self.record_bytes * 3 + mean) / 4;
         }
     }
@@ -188,6 +217,22 @@ mod tests {
         assert_eq!(count(&[half, half, 0]), 2);
         assert_eq!(count(&[half, half - RECORD_OVERHEAD, 0, 0]), 3);
         assert_eq!(backlog.count_within(&events(&[0; SHARD_BATCH + 1]), usize::MAX), SHARD_BATCH);
+    }
+
+    #[test]
+    fn a_batch_is_filled_beyond_what_an_earlier_reading_left() {
+        let backlog = Backlog::new(1 << 20, "");
+        let missing =
+            |sizes: &[usize], log_end| backlog.missing(&events(sizes), Position::START, Position::new(log_end), ROOM);
+        let small = FIRST_RECORD_BYTES - RECORD_OVERHEAD;
+        assert_eq!(missing(&[], 100), Some((Position::START, 11)));
+        assert_eq!(missing(&[small; 3], 100), Some((Position::new(3), 8)));
+        assert_eq!(missing(&[small; 3], 3), None, "the log ends there");
+        assert_eq!(missing(&[small; 10], 100), None, "there is no room");
+        assert_eq!(
+            backlog.missing(&events(&[0; SHARD_BATCH]), Position::START, Position::new(9_999), usize::MAX),
+            None
+        );
     }
 
     #[test]

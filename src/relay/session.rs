@@ -181,7 +181,7 @@ impl<'a> Session<'a> {
                 break;
             }
             let room = room.min(limit.partition_bytes());
-            let mut events = self.backlog.next(self.lane, place.shard, place.cursor, room)?;
+            let mut events = self.backlog.next(self.lane, place.shard, place.cursor, head, room)?;
             if events.is_empty() {
                 // The head says that there is something.
                 let found = self.lane.feed.head(place.shard);

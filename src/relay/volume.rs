@@ -1,7 +1,7 @@
-//! How much of the log goes into one transaction: as much as the cluster takes in good time.
+//! The size of transactions: as large as the cluster commits well within their timeout.
 //!
-//! The bound starts low, grows while transactions are quick, and shrinks with slow or failed ones down to a single event. So
-//! a slow path gets transactions that end in time, and a lane that was stopped by one too large gets past it.
+//! The limit starts low, doubles while transactions are quick, and halves with slow or failed ones; failures halve it down to a
+//! single event. So a slow path gets transactions that end in time, and a lane gets past one that was too large.
 
 use std::time::Duration;
 
@@ -63,12 +63,15 @@ impl VolumeLimit {
         self.ceiling
     }
 
-    /// Adapts to a transaction that was committed.
+    /// Adapts to a committed transaction. Doubling the bytes at most doubles the time, so a transaction that took a quarter of
+    /// the timeout leaves room for twice as much. Up to [`FIRST_BYTES`] the time hardly depends on the bytes: on a cluster that
+    /// is slow to commit anything, smaller transactions would only be more of them.
     pub(super) fn committed(&mut self, bytes: usize, took: Duration) {
-        if took > self.transaction_timeout / 2 {
-            self.shrink(bytes);
-        } else if took < self.transaction_timeout / 8 && bytes >= self.bytes / 2 {
+        let quick = if self.bytes < FIRST_BYTES { self.transaction_timeout / 2 } else { self.transaction_timeout / 4 };
+        if took < quick && bytes >= self.bytes / 2 {
             self.bytes = self.bytes.saturating_mul(2).min(self.ceiling);
+        } else if took > self.transaction_timeout / 2 && self.bytes > FIRST_BYTES {
+            self.bytes = (self.bytes.min(bytes) / 2).max(FIRST_BYTES);
         }
         if self.partition_bytes < PARTITION_BYTES {
             self.until_trial -= 1;
@@ -79,9 +82,9 @@ impl VolumeLimit {
         }
     }
 
-    /// Adapts to a transaction that failed.
+    /// Adapts to a failed transaction: the next one is half as large, down to a single event.
     pub(super) fn failed(&mut self, bytes: usize) {
-        self.shrink(bytes);
+        self.bytes = (self.bytes.min(bytes) / 2).max(1);
     }
 
     /// Adapts to a refusal: the topic does not take this much of one partition in one batch.
@@ -89,10 +92,6 @@ impl VolumeLimit {
         self.partition_bytes = (self.partition_bytes.min(partition_bytes) / 2).max(1);
         self.trial_interval = (self.trial_interval * 2).min(TRIAL_INTERVAL_MAX);
         self.until_trial = self.trial_interval;
-    }
-
-    fn shrink(&mut self, bytes: usize) {
-        self.bytes = (self.bytes.min(bytes) / 2).max(1);
     }
 }
 
@@ -102,43 +101,74 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(8);
     const QUICK: Duration = Duration::from_millis(10);
+    /// Size of an event: a transaction has one at least.
+    const EVENT_BYTES: usize = 1_000;
 
-    /// Offers a backlog without end to a path of so many bytes a second, until `transactions` were tried. Gives the bytes that
-    /// were published, and how many transactions failed.
-    fn publish(limit: &mut VolumeLimit, bytes_per_second: usize, transactions: usize) -> (usize, usize) {
-        let (mut published, mut failures) = (0, 0);
+    /// What became of a number of transactions.
+    #[derive(Default)]
+    struct Outcome {
+        published_bytes: usize,
+        aborted_bytes: usize,
+        failures: usize,
+    }
+
+    /// Publishes from an endless backlog to a cluster that takes so many bytes a second, after `latency`.
+    fn publish(limit: &mut VolumeLimit, bytes_per_second: usize, latency: Duration, transactions: usize) -> Outcome {
+        let mut outcome = Outcome::default();
         for _ in 0..transactions {
-            let bytes = limit.bytes();
-            let took = Duration::from_millis((bytes * 1_000 / bytes_per_second) as u64);
+            let bytes = limit.bytes().max(EVENT_BYTES);
+            let took = latency + Duration::from_millis((bytes * 1_000 / bytes_per_second) as u64);
             if took > TIMEOUT {
-                failures += 1;
+                outcome.failures += 1;
+                outcome.aborted_bytes += bytes;
                 limit.failed(bytes);
             } else {
-                published += bytes;
+                outcome.published_bytes += bytes;
                 limit.committed(bytes, took);
             }
         }
-        (published, failures)
+        outcome
     }
 
     #[test]
     fn a_slow_path_costs_no_failure_and_a_fast_one_gets_the_largest_transactions() {
         let mut limit = VolumeLimit::new(2, TIMEOUT);
-        let (published, failures) = publish(&mut limit, 100_000, 100);
-        assert_eq!(failures, 0);
-        assert!(published >= 100 * FIRST_BYTES, "{published}");
-        publish(&mut limit, 1_000_000_000, 10);
+        let slow = publish(&mut limit, 100_000, QUICK, 100);
+        assert_eq!(slow.failures, 0);
+        assert!(slow.published_bytes >= 100 * FIRST_BYTES, "{}", slow.published_bytes);
+        publish(&mut limit, 1_000_000_000, QUICK, 10);
         assert_eq!(limit.bytes(), TRANSACTION_BYTES);
-        // A path that becomes slow costs a few failures, once.
-        let (_, failures) = publish(&mut limit, 100_000, 100);
-        assert!((1..=4).contains(&failures), "{failures}");
-        assert_eq!(publish(&mut limit, 100_000, 100).1, 0);
+        // A path that becomes slow costs a few failures, once, and they waste less than twice the largest transaction.
+        let slowed = publish(&mut limit, 100_000, QUICK, 100);
+        assert!((1..=4).contains(&slowed.failures), "{}", slowed.failures);
+        assert!(slowed.aborted_bytes < 2 * TRANSACTION_BYTES, "{}", slowed.aborted_bytes);
+        assert_eq!(publish(&mut limit, 100_000, QUICK, 100).failures, 0);
+    }
+
+    #[test]
+    fn transactions_grow_again_although_each_of_them_takes_long() {
+        for latency in [TIMEOUT / 8, TIMEOUT / 3, TIMEOUT * 4 / 9] {
+            let mut limit = VolumeLimit::new(2, TIMEOUT);
+            for _ in 0..30 {
+                limit.failed(limit.bytes());
+            }
+            let outcome = publish(&mut limit, 1_000_000, latency, 30);
+            assert_eq!(outcome.failures, 0, "{latency:?}");
+            assert!(limit.bytes() >= FIRST_BYTES, "{latency:?}: {limit:?}");
+        }
+    }
+
+    #[test]
+    fn slow_commits_alone_lead_to_no_small_transactions() {
+        let mut limit = VolumeLimit::new(2, TIMEOUT);
+        assert_eq!(publish(&mut limit, 1_000_000_000, TIMEOUT * 3 / 4, 100).failures, 0);
+        assert_eq!(limit.bytes(), FIRST_BYTES);
     }
 
     #[test]
     fn failures_lead_to_single_events_and_commits_back() {
         let mut limit = VolumeLimit::new(2, TIMEOUT);
-        publish(&mut limit, 1_000_000_000, 20);
+        publish(&mut limit, 1_000_000_000, QUICK, 20);
         for _ in 0..30 {
             limit.failed(limit.bytes());
         }

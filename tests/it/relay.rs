@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cmgate::clock::Clock;
-use cmgate::domain::{Command, Position, Refusal, RequestId};
+use cmgate::domain::{Command, Position, Refusal, RequestId, Shard};
 use cmgate::feed::Feed;
 use cmgate::kafka::KafkaSettings;
 use cmgate::relay::{LaneState, Relay, RelaySettings};
@@ -270,25 +270,28 @@ impl Running {
         self.relay.lanes().iter().any(|lane| lane.problem().is_some())
     }
 
-    /// Waits until the lanes of this relay have published what is in the log.
+    /// Waits until the lanes of this relay have published what is in the log, for as long as they make progress.
     pub(crate) async fn wait_until_published(&self) {
-        let published = async {
-            while !self.has_published(&self.store.heads().await.unwrap()) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+        let mut progressed = (Instant::now(), self.cursors());
+        while !self.has_published(&self.store.heads().await.unwrap()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let cursors = self.cursors();
+            if cursors != progressed.1 {
+                progressed = (Instant::now(), cursors);
             }
-        };
-        if tokio::time::timeout(PATIENCE, published).await.is_err() {
-            let lanes: Vec<_> = self.relay.lanes().iter().map(|lane| (lane.state(), lane.problem())).collect();
-            panic!("the relay does not come to the end of the log: {lanes:?}");
+            if progressed.0.elapsed() > PATIENCE {
+                let lanes: Vec<_> = self.relay.lanes().iter().map(|lane| (lane.state(), lane.problem())).collect();
+                panic!("the relay does not come to the end of the log: {lanes:?}");
+            }
         }
     }
 
+    fn cursors(&self) -> Vec<(Shard, Option<Position>)> {
+        self.relay.lanes().iter().flat_map(|lane| lane.cursors()).collect()
+    }
+
     fn has_published(&self, heads: &[Position]) -> bool {
-        self.relay
-            .lanes()
-            .iter()
-            .flat_map(|lane| lane.cursors())
-            .all(|(shard, cursor)| cursor == Some(heads[shard.index()]))
+        self.cursors().into_iter().all(|(shard, cursor)| cursor == Some(heads[shard.index()]))
     }
 
     pub(crate) async fn stop(self) {

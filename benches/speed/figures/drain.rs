@@ -32,6 +32,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         // The topic of every turn is new, and the relay is told that it has published nothing.
         let place = place.with_topic(format!("{}.{round}", place.topic));
         place.execute("UPDATE relay_checkpoint SET pos = 0, exact = false").await;
+        place.execute("DELETE FROM relay_topic").await;
         let kafka = topic::settings(&place.topic);
         let service = service::cmgate(&place);
         let ours = spawn_blocking(move || time_to_publish(&kafka, total)).await.unwrap();

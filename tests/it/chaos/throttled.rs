@@ -1,4 +1,6 @@
-//! The path to the broker is slow, or becomes slow with a backlog waiting: transactions become small enough to end in time.
+//! The path to the broker is slow, or becomes slow while a backlog waits: transactions become small enough to end in time.
+//!
+//! That few of them fail is proved beside the limit itself, without a clock: a busy machine can fail any number of them here.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +10,11 @@ use tokio::sync::Mutex;
 
 use crate::audit::Report;
 use crate::dice::Dice;
-use crate::halts::cluster::end_offsets;
 use crate::relay::{Running, Stage};
 use crate::services::kafka;
 use crate::store::Place;
 
-/// What the path takes. Everything that waits would take far longer than a transaction may last.
+/// What the path takes. The whole backlog in one transaction would take far longer than the transaction may last.
 const BYTES_PER_SECOND: u64 = 200_000;
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Hundreds of events, of a thousand bytes or so each, that wait.
@@ -52,9 +53,6 @@ async fn a_slow_path_gets_transactions_that_end_in_time() {
         figures.add_audit(report.events - events, &report);
         events = report.events;
         report.assert_clean_and_published();
-        // What failed transactions and markers take is less than what was published.
-        let offsets = end_offsets(&stage.kafka.topic).await;
-        assert!(offsets < 2 * events as u64, "{offsets} offsets for {events} events");
     }
     proxy.throttle(None);
     relay.stop().await;

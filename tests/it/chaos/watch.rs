@@ -14,8 +14,8 @@ use crate::services::kafka;
 
 /// A consumer that was given nothing for so long is replaced: after a restart of its broker one can stand still.
 const STALL: Duration = Duration::from_secs(1);
-/// The most that a consumer is given for that, twice as much each time: on a busy machine the start of one takes long.
-const LONGEST_STALL: Duration = Duration::from_secs(4);
+/// Longest such time, which doubles with each consumer that is given nothing: one that starts on a busy machine takes long.
+const LONGEST_STALL: Duration = Duration::from_secs(32);
 
 /// The consumer; it ends with this value.
 pub(super) struct Watch {
