@@ -62,8 +62,9 @@ impl Limits {
         require_within("limits.message_bytes", &self.message_bytes, &(1_024..=64 << 20))?;
         require_within("limits.call_time", &self.call_time, &(Duration::from_millis(100)..=HOUR))?;
         require_within("limits.connections", &self.connections, &(1..=1_000_000))?;
-        // The half for large calls has to take a few of the largest.
-        require_within("limits.memory_bytes", &self.memory_bytes, &(8 * self.message_bytes..=64 << 30))
+        // The half for large calls has to take a few of the largest, and a few long lists.
+        let memory_bytes_min = (8 * self.message_bytes).max(8 << 20);
+        require_within("limits.memory_bytes", &self.memory_bytes, &(memory_bytes_min..=64 << 30))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Small calls have room of their own, so that large ones cannot crowd them out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::Error;
 
@@ -36,6 +36,8 @@ struct Held {
     rooms: Arc<Rooms>,
     small: AtomicI64,
     large: AtomicI64,
+    /// Whether the answer has begun, after which nothing is refused.
+    has_begun: AtomicBool,
 }
 
 impl Budget {
@@ -51,7 +53,12 @@ impl Budget {
     /// # Errors
     /// [`Error::Overloaded`] if there is none.
     pub fn admit(&self) -> Result<Reservation, Error> {
-        let held = Held { rooms: Arc::clone(&self.0), small: AtomicI64::new(0), large: AtomicI64::new(0) };
+        let held = Held {
+            rooms: Arc::clone(&self.0),
+            small: AtomicI64::new(0),
+            large: AtomicI64::new(0),
+            has_begun: AtomicBool::new(false),
+        };
         let reservation = Reservation(Some(Arc::new(held)));
         reservation.hold(CALL_BYTES)?;
         Ok(reservation)
@@ -66,8 +73,23 @@ impl Reservation {
     pub fn hold(&self, bytes: usize) -> Result<(), Error> {
         let Some(held) = &self.0 else { return Ok(()) };
         let (small, large) = split(bytes);
-        let fits = held.rooms.small.take(&held.small, small, false) && held.rooms.large.take(&held.large, large, false);
+        let anyway = held.has_begun.load(Ordering::Relaxed);
+        let fits =
+            held.rooms.small.take(&held.small, small, anyway) && held.rooms.large.take(&held.large, large, anyway);
         if fits { Ok(()) } else { Err(Error::Overloaded) }
+    }
+
+    /// Holds so many bytes in all, at least, until an answer that begins now has ended. From here on [`Self::hold`] refuses nothing:
+    /// an answer that has begun cannot be refused any more, only broken off. So `bytes` has to cover what it needs.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if there is no room for them.
+    pub fn hold_to_the_end(&self, bytes: usize) -> Result<(), Error> {
+        self.hold(bytes)?;
+        if let Some(held) = &self.0 {
+            held.has_begun.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Holds so many bytes in all, at least, whether there is room for them or not: they are there already.
@@ -171,6 +193,19 @@ mod tests {
         assert!(budget.admit().unwrap().hold(SMALL_BYTES + 1).is_err());
         drop(call);
         assert_eq!(free(&budget), 128 << 10);
+    }
+
+    #[test]
+    fn an_answer_that_has_begun_is_not_refused() {
+        let budget = Budget::new(BYTES);
+        let other = budget.admit().unwrap();
+        other.hold_anyway(BYTES);
+        let call = budget.admit().unwrap();
+        assert!(call.hold_to_the_end(SMALL_BYTES + 1).is_err());
+        assert!(call.hold(SMALL_BYTES + 1).is_err(), "it has not begun");
+        drop(other);
+        call.hold_to_the_end(SMALL_BYTES + 1).unwrap();
+        call.hold(BYTES).unwrap();
     }
 
     #[test]

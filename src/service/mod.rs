@@ -33,9 +33,6 @@ pub use writer::{Writer, WriterSettings};
 /// Most lists that are read at a time. Each can have a page in memory several times over, as it is received and as it is read.
 const LISTS_AT_ONCE: usize = 6;
 
-/// How often a page is in memory while it is answered: as it was read, and as it is sent.
-const LIST_COPIES: usize = 2;
-
 /// What surrounds every call, whatever its transport.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -158,7 +155,7 @@ impl Service {
         Ok(request)
     }
 
-    /// Reads a page of a list, in order of submit time, then id.
+    /// Reads a page of a list, in order of submit time, then id. The call holds the page once; copies are for the transport to hold.
     ///
     /// # Errors
     /// What [`Error`] says of the service.
@@ -166,7 +163,7 @@ impl Service {
         let permit = self.lists.acquire().await.map_err(|_| Error::Stopping)?;
         let found = self.store.find(query, page).await?;
         drop(permit);
-        call.memory.hold(LIST_COPIES * found.members.iter().map(size::of_request).sum::<usize>())?;
+        call.memory.hold(found.members.iter().map(size::of_request).sum::<usize>())?;
         Ok(found)
     }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Call, Error, LIST_COPIES, Service};
+use super::{Call, Error, Service};
 use crate::domain::{
     CardId, Credential, Listing, ProfileId, Refusal, RequestType, SmartcardId, Subject, SubjectPage, SubjectQuery,
     offered,
@@ -63,7 +63,7 @@ impl Service {
         let found = self.store.find_subjects(query, page).await?;
         drop(permit);
         let comments = found.members.iter().map(|subject| SUBJECT_BYTES + subject.comment.as_str().len());
-        call.memory.hold(LIST_COPIES * comments.sum::<usize>())?;
+        call.memory.hold(comments.sum::<usize>())?;
         Ok(found)
     }
 

@@ -118,7 +118,8 @@ impl RequestService for Requests {
         let list = decode::list(&message).map_err(|refusal| refuse(&call, refusal))?;
         let found = self.service.list(&call, &list.query, list.page).await;
         let found = found.map_err(|error| Failure::from(error).status(call.correlation))?;
-        let (requests, has_more) = page::of(&found, contract::request);
+        let (requests, has_more) = page::of(&call, &found, contract::request)
+            .map_err(|error| Failure::from(error).status(call.correlation))?;
         let next = found.members[..requests.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format(place(last), &list.query)).unwrap_or_default();
         answer(v1::GetRequestsResponse { requests, next_page_token })

@@ -3,14 +3,27 @@
 use prost::Message;
 
 use crate::domain::Listing;
+use crate::service::{Call, Error};
 
 /// Most bytes of the messages on one page, unless one message alone has more. gRPC clients accept 4 MiB by default, and a
 /// single request has less than 1 MiB.
 const BYTES_MAX: usize = 3 << 20;
 
+/// How often a page is in memory while it is answered: as it was read, as messages, or as messages and as it is sent.
+const COPIES: usize = 2;
+
 /// The messages of a page, and whether the list goes on after them.
-pub(super) fn of<T, M: Message>(found: &Listing<T>, message: impl Fn(&T) -> M) -> (Vec<M>, bool) {
-    within(BYTES_MAX, found, message)
+///
+/// # Errors
+/// [`Error::Overloaded`] if there is no room for them.
+pub(super) fn of<T, M: Message>(
+    call: &Call,
+    found: &Listing<T>,
+    message: impl Fn(&T) -> M,
+) -> Result<(Vec<M>, bool), Error> {
+    let (messages, has_more) = within(BYTES_MAX, found, message);
+    call.memory.hold(COPIES * messages.iter().map(Message::encoded_len).sum::<usize>())?;
+    Ok((messages, has_more))
 }
 
 fn within<T, M: Message>(max_bytes: usize, found: &Listing<T>, message: impl Fn(&T) -> M) -> (Vec<M>, bool) {

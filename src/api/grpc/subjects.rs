@@ -52,7 +52,8 @@ impl SubjectService for Known {
         let list = decode::subject_list(call.caller.user, &message).map_err(|refusal| refuse(&call, refusal))?;
         let found = self.service.list_subjects(&call, &list.query, list.page).await;
         let found = found.map_err(|error| Failure::from(error).status(call.correlation))?;
-        let (subjects, has_more) = page::of(&found, contract::subject);
+        let (subjects, has_more) = page::of(&call, &found, contract::subject)
+            .map_err(|error| Failure::from(error).status(call.correlation))?;
         let next = found.members[..subjects.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format_id(last.id(), &list.query)).unwrap_or_default();
         answer(v1::GetSubjectsResponse { subjects, next_page_token })

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
 use super::elsewhere::Elsewhere;
-use super::view::write_json;
+use super::write::write_json;
 use crate::api::status::told;
 use crate::domain::{CorrelationId, ErrorKind, Refusal};
 use crate::service;

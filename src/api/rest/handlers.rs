@@ -6,25 +6,26 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 
+use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
 use super::body::{BODY, Violations, draft};
 use super::caching::IfNoneMatch;
 use super::error::{Failure, JSON};
 use super::headers::Expected;
 use super::json::Value;
-use super::path::{ROOT, Resource, address, resource};
+use super::path::{Resource, address, resource};
 use super::query::Parameters;
 use super::template_view::{CardView, PolicyView, TemplateView};
 use super::text::Encoding;
-use super::view::{View, write_json};
+use super::view::View;
 use super::{Settings, change, headers, json, list, text};
 use crate::api::call::NoRoom;
-use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
+use crate::domain::{self, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
 use crate::service::{Call, Error, Service};
 
 /// The facade, described for programs.
@@ -147,7 +148,8 @@ impl Facade {
         let Some(query) = list::query(request.uri(), &call)? else {
             return Ok(no_content());
         };
-        list::answer(list::Requests { facade: self, call, query }).await
+        let nul_tail = self.settings.descriptor_nul_tail;
+        list::answer(list::Requests { service: self.service, call, query, nul_tail }).await
     }
 
     fn templates(&self, call: &Call, request: &Request<Body>) -> Result<Response, Failure> {
@@ -210,35 +212,4 @@ impl Facade {
             Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
         }
     }
-}
-
-/// The documented answer for what does not exist, and for a list without members.
-pub(super) fn no_content() -> Response {
-    StatusCode::NO_CONTENT.into_response()
-}
-
-/// The documented answer for what may not exist: nothing, unless it failed otherwise.
-pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, Failure> {
-    if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
-}
-
-/// 201 with the address of what was created. As in MIM CM, the body lacks the first segment of the path; `Location` has the
-/// whole path.
-pub(super) fn created(address: &str) -> Response {
-    let mut response = answer_with(StatusCode::CREATED, &address);
-    // An address is the name of a collection and a GUID, so nothing in it needs an escape.
-    if let Ok(location) = format!("{ROOT}{address}").try_into() {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
-}
-
-pub(super) fn answer_with_list(members: &[impl serde::Serialize]) -> Response {
-    if members.is_empty() { no_content() } else { answer_with(StatusCode::OK, &members) }
-}
-
-pub(super) fn answer_with(status: StatusCode, value: &impl serde::Serialize) -> Response {
-    let mut body = Vec::new();
-    write_json(&mut body, value);
-    (status, [(CONTENT_TYPE, JSON)], body).into_response()
 }

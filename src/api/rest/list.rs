@@ -1,35 +1,39 @@
 //! Lists: the filters of requests, and the answers of all lists, which are read and sent page by page.
 
 use std::future::{Future, ready};
-use std::io;
-use std::time::{Duration, Instant};
+use std::{io, vec};
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
 use http::Uri;
 use http::header::CONTENT_TYPE;
+use uuid::Uuid;
 
+use super::answer::no_content;
 use super::body::Violations;
 use super::error::{Failure, JSON};
-use super::handlers::{Facade, no_content};
 use super::numbers;
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
-use super::view::{View, write_json};
+use super::view;
+use super::write::write_json;
 use crate::domain::{Cursor, Listing, Page, Query, Refusal, Request, Standing, Subject, SubjectPage, SubjectQuery};
-use crate::service::{Call, Error};
+use crate::service::{Call, Error, Service};
 use crate::telemetry::error_chain;
 
-/// Most requests that are in memory at a time, for one list.
-const PAGE: u32 = 500;
+/// Most members that are in memory at a time, for one list.
+const PAGE: u32 = 200;
 
-/// Most bytes of them, as they are stored; one request is always read.
+/// Most bytes of them, as they are stored; one member is always read.
 const PAGE_BYTES: usize = 512 << 10;
 
-/// How long the next page of a list waits for room in memory, and between two attempts.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(30);
-const ROOM_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes after which a piece of an answer ends. One data item can exceed it by 100 kB.
+pub(super) const PIECE_BYTES: usize = 64 << 10;
+
+/// Room that a list of more than one piece holds from before its status line to its end: for its largest page, which is either
+/// 200 members of 3 KiB beside 512 KiB of text or one request of 990,000 bytes, and for pieces on their way to the client.
+const LIST_BYTES: usize = 3 << 19;
 
 /// Reads the filters of a list. `None` asks for the status that no request has.
 ///
@@ -59,87 +63,123 @@ pub(super) fn query(uri: &Uri, call: &Call) -> Result<Option<Query>, Refusal> {
 
 /// A list that is read page by page.
 pub(super) trait Pages: Send + Sync + 'static {
-    /// What it lists.
+    /// A member of the list.
     type Member: Send + Sync;
 
-    /// The call that asks for it.
+    /// A place in the list.
+    type Place: Send + Sync;
+
+    /// The call that asks for the list.
     fn call(&self) -> &Call;
 
-    /// Reads the page after a member.
-    fn read(&self, after: Option<&Self::Member>) -> impl Future<Output = Result<Listing<Self::Member>, Error>> + Send;
+    /// Reads the page after a place.
+    fn read(&self, after: Option<&Self::Place>) -> impl Future<Output = Result<Listing<Self::Member>, Error>> + Send;
+
+    /// The place of a member.
+    fn place(member: &Self::Member) -> Self::Place;
 
     /// Whether a member is shown.
     fn shows(&self, _member: &Self::Member) -> bool {
         true
     }
 
-    /// Writes a member at the end of `out`.
-    fn write(&self, out: &mut Vec<u8>, member: &Self::Member);
+    /// Writes a member at the end of `out` from `part` on, up to about [`PIECE_BYTES`]. Returns the part to go on with, `None`
+    /// at the end of the member.
+    fn write(&self, out: &mut Vec<u8>, member: &Self::Member, part: usize) -> Option<usize>;
 }
 
-/// Answers with a list. What follows the first page is read while the client takes what came before. An error there ends the
-/// connection before the list is whole, so that no caller takes it for one.
+/// Answers with a list. A list of one piece has a length; a longer one is read and written while the client takes what came
+/// before. An error there ends the connection before the list is whole, so that no caller takes it for one.
 ///
 /// # Errors
-/// What [`Error`] says of the service.
+/// What [`Error`] says of the service. [`Error::Overloaded`] comes from here alone: a list that has begun has room until its end.
 pub(super) async fn answer(pages: impl Pages) -> Result<Response, Failure> {
+    let memory = pages.call().memory.clone();
+    let mut list =
+        List { pages, members: Vec::new().into_iter(), rest: None, place: None, has_more: true, has_begun: false };
     // Read before anything is sent, so that an error or an empty list still has its own status.
-    let mut list = List { pages, last: None, begun: false, ended: false };
-    let mut first = Vec::new();
-    while !list.begun && !list.ended {
-        list.read_on(&mut first).await?;
-    }
-    let body = match (list.begun, list.ended) {
-        (false, _) => return Ok(no_content()),
-        (true, true) => first.into(),
-        (true, false) => Body::from_stream(stream::once(ready(Ok(first.into()))).chain(rest(list))),
+    let first = list.next_piece().await?;
+    let body = if list.has_ended() {
+        memory.hold_anyway(first.len());
+        if first.is_empty() {
+            return Ok(no_content());
+        }
+        first.into()
+    } else {
+        memory.hold_to_the_end(LIST_BYTES)?;
+        Body::from_stream(stream::once(ready(Ok(first.into()))).chain(rest(list)))
     };
     Ok(([(CONTENT_TYPE, JSON)], body).into_response())
 }
 
-/// How far a list was read.
+/// How far a list was read and written.
 struct List<P: Pages> {
     pages: P,
-    last: Option<P::Member>,
+    /// Members that were read and are not written.
+    members: vec::IntoIter<P::Member>,
+    /// A member that is written in part, and the part to go on with.
+    rest: Option<(P::Member, usize)>,
+    /// Place of the last member that was read.
+    place: Option<P::Place>,
+    /// Whether members follow that were not read.
+    has_more: bool,
     /// Whether a member was written.
-    begun: bool,
-    ended: bool,
+    has_begun: bool,
 }
 
 impl<P: Pages> List<P> {
-    /// Reads a page and writes it at the end of `out`.
-    async fn read_on(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        let Listing { mut members, has_more } = self.pages.read(self.last.as_ref()).await?;
-        for member in members.iter().filter(|member| self.pages.shows(member)) {
-            out.push(if self.begun { b',' } else { b'[' });
-            self.begun = true;
-            self.pages.write(out, member);
+    /// Writes the next piece; the last one is empty only if the list is.
+    async fn next_piece(&mut self) -> Result<Vec<u8>, Error> {
+        let mut piece = Vec::new();
+        loop {
+            self.write_members(&mut piece);
+            if self.has_ended() {
+                if self.has_begun {
+                    piece.push(b']');
+                }
+                return Ok(piece);
+            }
+            if !piece.is_empty() {
+                return Ok(piece);
+            }
+            let Listing { members, has_more } = self.pages.read(self.place.as_ref()).await?;
+            self.place = members.last().map(P::place);
+            self.members = members.into_iter();
+            self.has_more = has_more && self.place.is_some();
         }
-        // As JSON they can be much larger.
-        self.pages.call().memory.hold_anyway(out.len());
-        self.ended = !has_more;
-        self.last = members.pop();
-        if self.ended && self.begun {
-            out.push(b']');
+    }
+
+    /// Writes members that were read, up to a full piece.
+    fn write_members(&mut self, piece: &mut Vec<u8>) {
+        while piece.len() < PIECE_BYTES {
+            let (member, part) = match self.rest.take() {
+                Some(rest) => rest,
+                None => match self.members.find(|member| self.pages.shows(member)) {
+                    Some(member) => {
+                        piece.push(if self.has_begun { b',' } else { b'[' });
+                        self.has_begun = true;
+                        (member, 0)
+                    }
+                    None => return,
+                },
+            };
+            self.rest = self.pages.write(piece, &member, part).map(|part| (member, part));
         }
-        Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.rest.is_none() && self.members.len() == 0 && !self.has_more
     }
 }
 
 fn rest<P: Pages>(list: List<P>) -> impl Stream<Item = Result<Bytes, io::Error>> {
     stream::try_unfold(list, |mut list| async move {
-        if list.ended {
+        if list.has_ended() {
             return Ok(None);
         }
-        let mut chunk = Vec::new();
-        let begun = Instant::now();
-        loop {
-            match list.read_on(&mut chunk).await {
-                Ok(()) => return Ok(Some((Bytes::from(chunk), list))),
-                // The pages before may have been smaller.
-                Err(Error::Overloaded) if begun.elapsed() < ROOM_TIMEOUT => tokio::time::sleep(ROOM_PAUSE).await,
-                Err(error) => return Err(broken_off(list.pages.call(), &error)),
-            }
+        match list.next_piece().await {
+            Ok(piece) => Ok(Some((Bytes::from(piece), list))),
+            Err(error) => Err(broken_off(list.pages.call(), &error)),
         }
     })
 }
@@ -151,32 +191,38 @@ fn broken_off(call: &Call, error: &Error) -> io::Error {
 
 /// A list of requests.
 pub(super) struct Requests {
-    pub(super) facade: Facade,
+    pub(super) service: Service,
     pub(super) call: Call,
     pub(super) query: Query,
+    /// How many NULs end a descriptor.
+    pub(super) nul_tail: u8,
 }
 
 impl Pages for Requests {
     type Member = Request;
+    type Place = Cursor;
 
     fn call(&self) -> &Call {
         &self.call
     }
 
-    async fn read(&self, after: Option<&Request>) -> Result<Listing<Request>, Error> {
-        let after = after.map(|last| Cursor { submitted_at: last.submitted_at, id: last.id });
-        let page = Page { after, limit: PAGE, max_bytes: PAGE_BYTES };
-        self.facade.service.list(&self.call, &self.query, page).await
+    async fn read(&self, after: Option<&Cursor>) -> Result<Listing<Request>, Error> {
+        let page = Page { after: after.copied(), limit: PAGE, max_bytes: PAGE_BYTES };
+        self.service.list(&self.call, &self.query, page).await
     }
 
-    fn write(&self, out: &mut Vec<u8>, request: &Request) {
-        write_json(out, &View::of(request, self.facade.settings.descriptor_nul_tail));
+    fn place(request: &Request) -> Cursor {
+        Cursor { submitted_at: request.submitted_at, id: request.id }
+    }
+
+    fn write(&self, out: &mut Vec<u8>, request: &Request, part: usize) -> Option<usize> {
+        view::write_part(out, request, self.nul_tail, part, PIECE_BYTES)
     }
 }
 
 /// The profiles or the smart cards of the caller.
 pub(super) struct Subjects {
-    pub(super) facade: Facade,
+    pub(super) service: Service,
     pub(super) call: Call,
     pub(super) standings: Vec<Standing>,
     /// Cards, rather than the profiles that are on none.
@@ -185,15 +231,20 @@ pub(super) struct Subjects {
 
 impl Pages for Subjects {
     type Member = Subject;
+    type Place = Uuid;
 
     fn call(&self) -> &Call {
         &self.call
     }
 
-    async fn read(&self, after: Option<&Subject>) -> Result<Listing<Subject>, Error> {
+    async fn read(&self, after: Option<&Uuid>) -> Result<Listing<Subject>, Error> {
         let query = SubjectQuery { owner: self.call.caller.user, standings: self.standings.clone() };
-        let page = SubjectPage { after: after.map(Subject::id), limit: PAGE, max_bytes: PAGE_BYTES };
-        self.facade.service.list_subjects(&self.call, &query, page).await
+        let page = SubjectPage { after: after.copied(), limit: PAGE, max_bytes: PAGE_BYTES };
+        self.service.list_subjects(&self.call, &query, page).await
+    }
+
+    fn place(subject: &Subject) -> Uuid {
+        subject.id()
     }
 
     fn shows(&self, subject: &Subject) -> bool {
@@ -201,11 +252,12 @@ impl Pages for Subjects {
             && (self.are_smartcards || subject.credential().smartcard.is_none())
     }
 
-    fn write(&self, out: &mut Vec<u8>, subject: &Subject) {
+    fn write(&self, out: &mut Vec<u8>, subject: &Subject, _part: usize) -> Option<usize> {
         if self.are_smartcards {
             write_json(out, &SmartcardView::of(subject));
         } else {
-            write_json(out, &ProfileView::of(subject, &self.facade.service.operations(&self.call, subject)));
+            write_json(out, &ProfileView::of(subject, &self.service.operations(&self.call, subject)));
         }
+        None
     }
 }

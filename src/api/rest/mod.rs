@@ -4,6 +4,7 @@
 //!
 #![doc = include_str!("forms.md")]
 
+mod answer;
 mod binding;
 mod body;
 mod caching;
@@ -28,6 +29,7 @@ mod tests;
 mod text;
 mod time;
 mod view;
+mod write;
 
 use axum::Router;
 

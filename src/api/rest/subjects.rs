@@ -4,10 +4,11 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode, Uri};
 
+use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
 use super::binding::{self, Binding};
 use super::body::Violations;
 use super::error::Failure;
-use super::handlers::{Facade, Received, answer_with, answer_with_list, created, no_content, nothing_if_not_found};
+use super::handlers::{Facade, Received};
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
 use super::{list, numbers};
@@ -43,7 +44,7 @@ impl Facade {
             let card = self.service.card(&call, &card_id).await?;
             return Ok(card.map_or_else(no_content, |card| answer_with(StatusCode::OK, &SmartcardView::of(&card))));
         }
-        list::answer(list::Subjects { facade: self, call, standings: Vec::new(), are_smartcards: true }).await
+        list::answer(list::Subjects { service: self.service, call, standings: Vec::new(), are_smartcards: true }).await
     }
 
     /// `GET /smartcards/{id}`
@@ -104,7 +105,7 @@ impl Facade {
             // Profiles do not stand where requests stand.
             Some(numbers::ProfileStatus::OfRequests) | None => return Ok(no_content()),
         };
-        list::answer(list::Subjects { facade: self, call, standings, are_smartcards: false }).await
+        list::answer(list::Subjects { service: self.service, call, standings, are_smartcards: false }).await
     }
 
     /// `GET /profiles/{id}`

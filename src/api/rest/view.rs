@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::write::write_json;
 use super::{numbers, time};
 use crate::domain::{DataItem, Medium, ProfileId, Request, SmartcardId, State};
 
@@ -98,11 +99,36 @@ fn completed(request: &Request) -> String {
     }
 }
 
-/// Writes a value as JSON without blanks at the end of `out`.
-pub(super) fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
-    #[expect(
-        clippy::expect_used,
-        reason = "structs, strings and numbers always have a JSON form, and memory takes it"
-    )]
-    serde_json::to_writer(out, value).expect("every answer has a JSON form");
+/// What ends the part of a view that is before its data items.
+const ITEMS: &[u8] = b"\"DataCollection\":[";
+
+/// Writes a request at the end of `out` from one of its data items on, and stops once `out` has more than `max` bytes. Returns the
+/// item to go on with, `None` at the end of the request.
+pub(super) fn write_part(out: &mut Vec<u8>, request: &Request, nul_tail: u8, from: usize, max: usize) -> Option<usize> {
+    let items = &request.data_items;
+    let item_bytes = |item: &DataItem| item.name().len() + item.value().map_or(0, str::len);
+    // As JSON, a text has at most six times as many bytes.
+    if from == 0 && 6 * items.iter().map(item_bytes).sum::<usize>() <= max {
+        write_json(out, &View::of(request, nul_tail));
+        return None;
+    }
+    let begin = out.len();
+    write_json(out, &View { data_collection: Vec::new(), ..View::of(request, nul_tail) });
+    // Before it there are an id and numbers only, so this is the first.
+    let head = out[begin..].windows(ITEMS.len()).position(|bytes| bytes == ITEMS).unwrap_or(0) + ITEMS.len();
+    let tail = out.split_off(begin + head);
+    if from > 0 {
+        out.truncate(begin);
+    }
+    for (number, item) in items.iter().enumerate().skip(from) {
+        if out.len() > max && number > from {
+            return Some(number);
+        }
+        if number > 0 {
+            out.push(b',');
+        }
+        write_json(out, &ItemView::of(item));
+    }
+    out.extend(tail);
+    None
 }

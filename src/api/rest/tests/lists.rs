@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use axum::body::Body;
+use futures::StreamExt;
+use http::{Request as HttpRequest, StatusCode};
+use tower::ServiceExt;
 
 use super::memory::Memory;
-use super::{Facade, REQUESTS, USER, policy, user};
+
+use super::super::view::{View, write_part};
+use super::super::write::write_json;
+use super::{Facade, REQUESTS, USER, call, policy, user};
 use crate::domain::{
-    Comment, Credential, Medium, Priority, Request, RequestId, RequestType, State, TemplateRef, Timestamp, UserId,
-    Version,
+    Comment, Credential, DataItem, Medium, Priority, Request, RequestId, RequestType, State, TemplateRef, Timestamp,
+    UserId, Version,
 };
+use crate::service::{Budget, Call};
 
 fn request(number: u32) -> Request {
     // Three share each time, so that the order by id matters at the seams of pages.
@@ -63,6 +70,52 @@ async fn a_list_that_cannot_be_read_to_its_end_is_broken_off() {
     assert!(answer.body.is_err());
 }
 
+/// A request whose items have 48 kB, which are 288 kB as they are shown.
+fn large(number: u32) -> Request {
+    let item = |name: u32| DataItem::parse("", name.to_string(), Some("\u{1}".repeat(16_000))).unwrap();
+    Request { data_items: (0..3).map(item).collect(), ..request(number) }
+}
+
+/// A request for all requests, in a call that shares this memory.
+fn list(budget: &Budget) -> HttpRequest<Body> {
+    let mut request = HttpRequest::get(REQUESTS).body(Body::empty()).unwrap();
+    request.extensions_mut().insert(Call { memory: budget.admit().unwrap(), ..call() });
+    request
+}
+
+#[tokio::test]
+async fn a_list_that_has_begun_is_not_broken_off_for_want_of_room() {
+    let facade = Facade::over(Memory::with((0..450).map(large).collect())).await;
+    // Room for two long lists, and half of one.
+    let budget = Budget::new(2 * 5 * (3 << 18));
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let response = facade.router.clone().oneshot(list(&budget)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        begun.push(response.into_body().into_data_stream());
+    }
+    let refused = facade.send_unknown(list(&budget)).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+
+    // Others take all that is left, and more.
+    let other = budget.admit().unwrap();
+    other.hold_anyway(64 << 20);
+    for mut body in begun {
+        let (mut shown, mut last) = (0, Vec::new());
+        while let Some(piece) = body.next().await {
+            let piece = piece.unwrap();
+            assert!(piece.len() < 200_000, "{} bytes in one piece", piece.len());
+            last.extend_from_slice(&piece);
+            shown += String::from_utf8_lossy(&last).matches("\"SecurityDescriptor\":").count();
+            last = last.split_off(last.len().saturating_sub(20));
+        }
+        assert_eq!((shown, last.last()), (450, Some(&b']')));
+    }
+    drop(other);
+    let answer = facade.send_unknown(list(&budget)).await;
+    assert_eq!(ids(answer.body()).len(), 450);
+}
+
 #[tokio::test]
 async fn filters_are_read_in_any_case() {
     let facade = Facade::over(Memory::with((0..4).map(request).collect())).await;
@@ -110,5 +163,36 @@ async fn filters_that_cannot_be_met_are_named() {
     for (query, expected) in table {
         let answer = facade.get(&format!("{REQUESTS}{query}")).await;
         assert_eq!((answer.status, answer.message()), (StatusCode::BAD_REQUEST, expected), "{query}");
+    }
+}
+
+/// A request in parts of so many bytes, and how many they are.
+fn in_parts(request: &Request, max: usize) -> (Vec<u8>, usize) {
+    let (mut whole, mut parts, mut from) = (Vec::new(), 0, Some(0));
+    while let Some(part) = from {
+        let mut out = Vec::new();
+        from = write_part(&mut out, request, 2, part, max);
+        whole.extend(out);
+        parts += 1;
+    }
+    (whole, parts)
+}
+
+#[test]
+fn parts_of_a_request_are_the_whole_of_it() {
+    let mut request = request(0);
+    for items in [0, 1, 2, 7] {
+        let item =
+            |number| DataItem::parse("", format!("\"DataCollection\":[{number}"), Some("\u{1}".repeat(50))).unwrap();
+        request.data_items = (0..items).map(item).collect();
+        let mut whole = Vec::new();
+        write_json(&mut whole, &View::of(&request, 2));
+        for max in [0, 1, 400, 1_000, 100_000] {
+            let (joined, parts) = in_parts(&request, max);
+            assert_eq!(String::from_utf8_lossy(&joined), String::from_utf8_lossy(&whole), "{items} items, {max} bytes");
+            if max == 0 {
+                assert_eq!(parts, items.max(1));
+            }
+        }
     }
 }

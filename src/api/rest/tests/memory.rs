@@ -56,6 +56,11 @@ pub(super) fn held(item: Item, standing: Standing) -> Subject {
     }
 }
 
+/// Bytes of the data items of a request as a database stores them.
+fn stored(request: &Request) -> usize {
+    request.data_items.iter().map(|item| serde_json::to_string(item).unwrap().len()).sum()
+}
+
 /// The first page of a list.
 fn first_of<T>(mut members: Vec<T>, limit: u32) -> Listing<T> {
     let has_more = members.len() > limit as usize;
@@ -111,7 +116,13 @@ impl Store for Memory {
         };
         let mut found: Vec<Request> = self.requests.lock().unwrap().iter().filter(is_meant).cloned().collect();
         found.sort_by_key(place);
-        Ok(first_of(found, page.limit))
+        let mut bytes = 0;
+        let fits = found.iter().take_while(|request| {
+            bytes += stored(request);
+            bytes <= page.max_bytes
+        });
+        let fits = u32::try_from(fits.count().max(1)).unwrap();
+        Ok(first_of(found, page.limit.min(fits)))
     }
 
     async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
