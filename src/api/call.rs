@@ -23,6 +23,7 @@ use tracing::Instrument;
 use self::body::Counted;
 use self::observed::{Observed, Outcome};
 use self::transport::Mismatch;
+use super::server::Answers;
 use super::{grpc, rest};
 use crate::auth::{AuthError, Authentication};
 use crate::domain::{Caller, CorrelationId, ErrorKind};
@@ -98,19 +99,20 @@ where
                 check_method(method, &parts)?;
             }
             let memory = self.settings.memory.admit()?;
+            let connection = parts.extensions.get::<Answers>().cloned();
             if let Some(caller) = caller {
                 let traceparent = headers::traceparent(&parts.headers);
                 let (deadline, memory) = (Some(deadline), memory.clone());
                 parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
             }
             let body = Counted::new(body, memory.clone(), correlation);
-            Ok((self.inner.call(Request::from_parts(parts, body)), memory))
+            Ok((self.inner.call(Request::from_parts(parts, body)), memory, connection))
         });
         let answering = async move {
             let answer = match inner {
-                Ok((inner, memory)) => {
+                Ok((inner, memory, connection)) => {
                     let answer = in_time(inner, deadline).await;
-                    answer.map(|response| response.map(|body| body::held(body, memory)))
+                    answer.map(|response| response.map(|body| body::held(body, memory, connection.as_ref())))
                 }
                 Err(refused) => Err(refused),
             };

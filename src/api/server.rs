@@ -4,6 +4,7 @@
 mod body;
 mod early;
 mod linger;
+mod stall;
 
 use std::convert::Infallible;
 use std::io;
@@ -27,6 +28,7 @@ use self::early::{EarlyAnswers, EndsUnread};
 use crate::telemetry::error_chain;
 
 pub use body::RequestBody;
+pub use stall::{Answers, Progress};
 
 /// Limits of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct ServerSettings {
     pub body_bytes: usize,
     /// Longest time to read and drop the body of a call that is answered before its body was read.
     pub unread_timeout: Duration,
+    /// How long a client may take nothing of a large answer before its connection is closed.
+    pub stall_timeout: Duration,
     /// How long the calls under way may take to end once the port is to stop.
     pub drain_timeout: Duration,
 }
@@ -53,6 +57,7 @@ impl Default for ServerSettings {
             head_timeout: Duration::from_secs(10),
             body_bytes: 1 << 20,
             unread_timeout: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(20),
         }
     }
@@ -189,6 +194,7 @@ struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     head_timeout: Duration,
+    stall_timeout: Duration,
     early: EarlyAnswers,
 }
 
@@ -216,7 +222,7 @@ impl Protocols {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         let early = EarlyAnswers { body_bytes: settings.body_bytes as u64, timeout: settings.unread_timeout };
-        Self { http1, http2, head_timeout: settings.head_timeout, early }
+        Self { http1, http2, head_timeout: settings.head_timeout, stall_timeout: settings.stall_timeout, early }
     }
 
     /// Serves a connection to its end.
@@ -231,16 +237,33 @@ impl Protocols {
         }
         let version = tokio::time::timeout(self.head_timeout, version(&stream));
         let Some(Ok(Ok(version))) = stop.run_until_cancelled(version).await else { return };
-        let (early, ends_unread) = (self.early, EndsUnread::default());
+        let (early, ends_unread, answers) = (self.early, EndsUnread::default(), Answers::default());
         let calls = {
-            let ends_unread = ends_unread.clone();
-            service_fn(move |request| early.answer(service.clone(), request, ends_unread.clone()))
+            let (ends_unread, answers) = (ends_unread.clone(), answers.clone());
+            service_fn(move |mut request| {
+                request.extensions_mut().insert(answers.clone());
+                early.answer(service.clone(), request, ends_unread.clone())
+            })
         };
         let (socket, returned) = linger::lend(stream);
         let socket = TokioIo::new(socket);
         let ended = match version {
-            Version::Http1 => watcher.watch(self.http1.serve_connection(socket, calls)).await,
-            Version::Http2 => watcher.watch(self.http2.serve_connection(socket, calls)).await,
+            Version::Http1 => {
+                let connection = watcher.watch(self.http1.serve_connection(socket, calls));
+                unless_stalled(connection, &answers, self.stall_timeout).await
+            }
+            Version::Http2 => {
+                let connection = watcher.watch(self.http2.serve_connection(socket, calls));
+                unless_stalled(connection, &answers, self.stall_timeout).await
+            }
+        };
+        let Some(ended) = ended else {
+            tracing::info!(timeout = ?self.stall_timeout, "connection closed: its client stopped taking an answer");
+            // What the operating system has yet to send would stay in its buffers.
+            if let Ok(stream) = returned.await {
+                let _ = stream.set_zero_linger();
+            }
+            return;
         };
         if let Err(error) = &ended {
             // Clients go away as they please.
@@ -254,6 +277,15 @@ impl Protocols {
         if may_be_sending && let Ok(stream) = returned.await {
             linger::linger(stream).await;
         }
+    }
+}
+
+/// Serves a connection to its end; `None` if its client has stopped taking an answer.
+async fn unless_stalled<T>(connection: impl Future<Output = T>, answers: &Answers, timeout: Duration) -> Option<T> {
+    tokio::select! {
+        biased;
+        ended = connection => Some(ended),
+        () = answers.stalled(timeout) => None,
     }
 }
 

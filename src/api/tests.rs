@@ -1,5 +1,6 @@
 //! The public port as its callers meet it, without a network and without a database.
 
+mod stalled;
 pub(super) mod support;
 
 use std::time::Duration;

@@ -151,6 +151,7 @@ fn a_bad_value_names_its_key_and_its_source() {
         ("idempotency.keep = 24", "idempotency.keep must be a time such as 500ms, 30s, 10m, 24h or 7d, not \"24\""),
         ("limits.message_bytes = 1", "limits.message_bytes must be 1024 to 67108864, not 1"),
         ("limits.call_time = '0s'", "limits.call_time must be 100ms to 1h, not 0ms"),
+        ("limits.stall_time = '0s'", "limits.stall_time must be 100ms to 1h, not 0ms"),
         ("limits.connections = 0", "limits.connections must be 1 to 1000000"),
         ("limits.memory_bytes = 8000000", "limits.memory_bytes must be 8388608 to 68719476736, not 8000000"),
         ("writer.lanes = 65", "writer.lanes must be 1 to 64, not 65"),

@@ -45,6 +45,9 @@ pub struct Limits {
     /// Most connections that are open at once. Default: 10000.
     #[serde(deserialize_with = "text::deserialize")]
     pub connections: usize,
+    /// How long a client may take nothing of an answer of more than 16 KiB before its connection is closed. Default: `30s`.
+    #[serde(with = "text")]
+    pub stall_time: Duration,
     /// Bytes that the messages and answers of all calls under way may take; half of them for small calls. More are refused as
     /// too much to do. Default: 50331648.
     #[serde(deserialize_with = "text::deserialize")]
@@ -53,7 +56,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message_bytes: 1 << 20, call_time: Duration::from_secs(30), connections: 10_000, memory_bytes: 48 << 20 }
+        Self {
+            message_bytes: 1 << 20,
+            call_time: Duration::from_secs(30),
+            connections: 10_000,
+            stall_time: Duration::from_secs(30),
+            memory_bytes: 48 << 20,
+        }
     }
 }
 
@@ -62,6 +71,7 @@ impl Limits {
         require_within("limits.message_bytes", &self.message_bytes, &(1_024..=64 << 20))?;
         require_within("limits.call_time", &self.call_time, &(Duration::from_millis(100)..=HOUR))?;
         require_within("limits.connections", &self.connections, &(1..=1_000_000))?;
+        require_within("limits.stall_time", &self.stall_time, &(Duration::from_millis(100)..=HOUR))?;
         // The half for large calls has to take a few of the largest, and a few long lists.
         let memory_bytes_min = (8 * self.message_bytes).max(8 << 20);
         require_within("limits.memory_bytes", &self.memory_bytes, &(memory_bytes_min..=64 << 30))

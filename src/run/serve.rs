@@ -208,6 +208,7 @@ fn server_settings(config: &Config) -> ServerSettings {
     ServerSettings {
         max_connections: config.limits.connections,
         body_bytes: config.limits.message_bytes,
+        stall_timeout: config.limits.stall_time,
         // The relay needs the other half to publish what the last calls wrote.
         drain_timeout: config.shutdown.grace / 2,
         ..ServerSettings::default()

@@ -1,6 +1,7 @@
 //! The bodies of a call, counted as what the call holds in memory: of a request as they arrive, of an answer until it is sent.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::BoxError;
@@ -11,6 +12,7 @@ use thiserror::Error;
 use tonic::Status;
 
 use crate::api::grpc;
+use crate::api::server::{Answers, Progress};
 use crate::domain::CorrelationId;
 use crate::service::{Error, Reservation};
 
@@ -82,12 +84,14 @@ struct Held {
     /// What of the body was made and not given to the connection.
     made: Bytes,
     memory: Reservation,
+    progress: Option<Arc<Progress>>,
 }
 
 /// Bytes that hold memory until the last of them is dropped.
 struct Holding {
     bytes: Bytes,
     _memory: Reservation,
+    _progress: Option<Arc<Progress>>,
 }
 
 impl AsRef<[u8]> for Holding {
@@ -96,9 +100,13 @@ impl AsRef<[u8]> for Holding {
     }
 }
 
-/// The body of an answer that holds memory until it is sent, if it is worth it.
-pub(super) fn held(body: Body, memory: Reservation) -> Body {
-    if memory.is_large() { Body::new(Held { body, made: Bytes::new(), memory }) } else { body }
+/// The body of an answer that holds memory until it is sent, if it is worth it. Its connection learns how it gets on.
+pub(super) fn held(body: Body, memory: Reservation, connection: Option<&Answers>) -> Body {
+    if !memory.is_large() {
+        return body;
+    }
+    let progress = connection.map(Answers::begin);
+    Body::new(Held { body, made: Bytes::new(), memory, progress })
 }
 
 impl HttpBody for Held {
@@ -110,15 +118,23 @@ impl HttpBody for Held {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if self.made.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_frame(context)).map(|result| result.map(Frame::into_data)) {
+            let polled = Pin::new(&mut self.body).poll_frame(context);
+            if let (Some(progress), Poll::Pending) = (&self.progress, &polled) {
+                progress.asked();
+            }
+            match ready!(polled).map(|result| result.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => {
                     // The connection may keep them after this body has come to its end.
-                    self.made = Bytes::from_owner(Holding { bytes: data, _memory: self.memory.clone() });
+                    let (memory, progress) = (self.memory.clone(), self.progress.clone());
+                    self.made = Bytes::from_owner(Holding { bytes: data, _memory: memory, _progress: progress });
                 }
                 Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
+        }
+        if let Some(progress) = &self.progress {
+            progress.given();
         }
         let piece = self.made.len().min(PIECE_BYTES);
         let piece = self.made.split_to(piece);
