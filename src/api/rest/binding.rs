@@ -1,8 +1,9 @@
 //! The bodies of the calls about smart cards: which card is bound to which request, and where a card stands.
 
-use super::body::{BODY, Violations, member, text_of, uuid_of};
-use super::json::Value;
+use super::body::{BODY, member, uuid_of};
 use super::numbers;
+use super::value::{Value, text_of};
+use super::violations::Violations;
 use crate::domain::{Atr, CardId, Refusal, RequestId, Standing};
 
 /// A card to be bound to a request.

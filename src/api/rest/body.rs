@@ -2,41 +2,15 @@
 
 use uuid::Uuid;
 
-use super::json::Value;
+use super::value::{Value, text_of};
+use super::violations::Violations;
 use super::{guid, items, numbers};
 use crate::domain::{
-    Comment, Credential, Draft, FieldViolation, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId,
-    UserId,
+    Comment, Credential, Draft, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId, UserId,
 };
 
 /// What errors call the body.
 pub(super) const BODY: &str = "The request body";
-
-/// What is wrong with a call, gathered so that the caller learns all of it at once.
-#[derive(Debug, Default)]
-pub(super) struct Violations(Vec<FieldViolation>);
-
-impl Violations {
-    /// Notes what is wrong with one field.
-    pub(super) fn add(&mut self, field: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(FieldViolation { field: field.into(), problem: problem.into() });
-    }
-
-    /// The value of a field; if it was refused, nothing, and the refusal is kept.
-    pub(super) fn keep<T>(&mut self, read: Result<T, Refusal>) -> Option<T> {
-        read.map_err(|refusal| self.0.extend(refusal.violations())).ok()
-    }
-
-    /// Whether nothing is wrong.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The refusal that tells all that is wrong.
-    pub(super) fn refusal(self) -> Refusal {
-        Refusal::Invalid(self.0)
-    }
-}
 
 /// Reads the draft that a body stands for.
 ///
@@ -69,15 +43,6 @@ pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, R
 pub(super) fn member<'a>(members: &'a [(String, Value)], name: &str) -> &'a Value {
     let last = members.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
     last.map_or(&Value::Null, |(_, value)| value)
-}
-
-/// A value as the framework reads one into a string; nothing for what is no text.
-pub(super) fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) | Value::Number(text) => Some(text.clone()),
-        Value::Bool(bool) => Some(bool.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 fn kind_of(value: &Value) -> Result<RequestType, Refusal> {

@@ -1,8 +1,9 @@
 //! The body of a change call: the status to which a request is to be brought.
 
-use super::body::{BODY, Violations, member};
-use super::json::Value;
+use super::body::{BODY, member};
 use super::numbers;
+use super::value::Value;
+use super::violations::Violations;
 use crate::domain::{Action, Comment, Credential, Refusal, Status};
 
 /// Reads the step that a body asks for.

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::body::{Violations, text_of};
-use super::json::{self, Value};
-use super::metadata;
+use super::value::{Value, text_of};
+use super::violations::Violations;
+use super::{json, metadata};
 use crate::domain::DataItem;
 
 /// Property of the body, in errors.

@@ -11,28 +11,12 @@ use std::fmt;
 use std::str::Chars;
 
 use super::metadata;
+use super::value::Value;
 
 /// Deepest nesting of arrays and objects. What the facade reads has three levels.
 const MAX_DEPTH: usize = 64;
 /// Most values in one text; it bounds the memory that a body of many small values takes.
 const MAX_VALUES: usize = 50_000;
-
-/// A value. A number is kept as it was written, since most of them become text again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
-    /// `null`, or `undefined`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A number as written.
-    Number(String),
-    /// A string; a lone surrogate is read as U+FFFD.
-    String(String),
-    /// An array.
-    Array(Vec<Value>),
-    /// The members of an object in their order; names may occur more than once.
-    Object(Vec<(String, Value)>),
-}
 
 /// Why a text is not JSON, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

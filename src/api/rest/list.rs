@@ -11,12 +11,12 @@ use http::header::CONTENT_TYPE;
 use uuid::Uuid;
 
 use super::answer::no_content;
-use super::body::Violations;
 use super::error::{Failure, JSON};
 use super::numbers;
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
 use super::view;
+use super::violations::Violations;
 use super::write::write_json;
 use crate::domain::{Cursor, Listing, Page, Query, Refusal, Request, Standing, Subject, SubjectPage, SubjectQuery};
 use crate::service::{Call, Error, Service};

@@ -1,7 +1,7 @@
 //! Metadata that serialisers of .NET add to JSON objects: types and references by Json.NET, types by
 //! `DataContractJsonSerializer` and `JavaScriptSerializer`. It is never data.
 
-use super::json::Value;
+use super::value::Value;
 
 /// Members that name the type of an object, which the facade does not need.
 const TYPES: [&str; 2] = ["$type", "__type"];

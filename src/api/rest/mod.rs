@@ -28,7 +28,9 @@ mod template_view;
 mod tests;
 mod text;
 mod time;
+mod value;
 mod view;
+mod violations;
 mod write;
 
 use axum::Router;

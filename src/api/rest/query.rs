@@ -3,7 +3,7 @@
 use axum::extract::Query as UrlQuery;
 use http::Uri;
 
-use super::body::Violations;
+use super::violations::Violations;
 use crate::domain::Refusal;
 
 /// The parameters of an address.

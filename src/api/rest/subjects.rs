@@ -6,11 +6,11 @@ use http::{Request, StatusCode, Uri};
 
 use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
 use super::binding::{self, Binding};
-use super::body::Violations;
 use super::error::Failure;
 use super::handlers::{Facade, Received};
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
+use super::violations::Violations;
 use super::{list, numbers};
 use crate::domain::{Action, CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Subject};
 use crate::service::Call;

@@ -4,6 +4,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
 use super::golden::enroll;
+use crate::api::rest::violations::Violations;
 use crate::api::rest::{body, json, text};
 use crate::domain::{Comment, Credential, DataItem, Draft, Priority, RequestType};
 
@@ -11,7 +12,7 @@ fn read(body: &[u8], media_type: &'static str) -> Result<Draft, String> {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]);
     let text = text::decode(body, text::encoding(&headers)?).ok_or("not text")?;
     let body = json::read(&text).map_err(|error| error.to_string())?;
-    body::draft(&body, body::Violations::default()).map_err(|refusal| refusal.to_string())
+    body::draft(&body, Violations::default()).map_err(|refusal| refusal.to_string())
 }
 
 fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {

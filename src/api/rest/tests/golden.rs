@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::memory::{CARD, Memory, PROFILE};
 use super::{CARD_TEMPLATE, Facade, REQUESTS, USER, policy, user};
+use crate::api::rest::violations::Violations;
 use crate::api::rest::{Settings, body, json};
 use crate::domain::{
     Comment, Credential, DataItem, Draft, Medium, Priority, Request, RequestType, State, TemplateRef, Timestamp,
@@ -13,7 +14,7 @@ use crate::domain::{
 };
 
 fn draft(body: &str) -> Draft {
-    body::draft(&json::read(body).unwrap(), body::Violations::default()).unwrap()
+    body::draft(&json::read(body).unwrap(), Violations::default()).unwrap()
 }
 
 /// The first documented draft.
