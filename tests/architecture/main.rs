@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read the sources fails")]
 
+mod docs;
 mod graph;
 mod rooms;
 mod source;
