@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    CardId, Command, Comment, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request,
-    RequestId, Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef,
-    Timestamp, decide,
+    CardId, Command, Comment, DataItem, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query, Refusal,
+    Request, RequestId, Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId,
+    TemplateRef, Timestamp, decide,
 };
 use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
 
@@ -58,7 +59,8 @@ pub(super) fn held(item: Item, standing: Standing) -> Subject {
 
 /// Bytes of the data items of a request as a database stores them.
 fn stored(request: &Request) -> usize {
-    request.data_items.iter().map(|item| serde_json::to_string(item).unwrap().len()).sum()
+    let bytes = |item: &DataItem| json!({ "name": item.name(), "value": item.value() }).to_string().len();
+    request.data_items.iter().map(bytes).sum()
 }
 
 /// The first page of a list.
