@@ -9,10 +9,11 @@ pub mod config;
 pub mod shutdown;
 pub mod telemetry;
 
-pub mod api;
-pub mod auth;
 pub mod feed;
+pub mod grpc;
+pub mod http;
 pub mod kafka;
+pub mod mimcm;
 pub mod relay;
 pub mod service;
 pub mod store;

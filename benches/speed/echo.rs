@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::process::Command;
 use std::task::{Context, Poll};
 
-use cmgate::api::server::{self, ServerSettings};
 use cmgate::contract::v1::{CreateRequestRequest, CreateRequestResponse};
+use cmgate::http::server::{self, ServerSettings};
 use http::{Request, Response};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;

@@ -10,16 +10,18 @@ use tokio_util::task::TaskTracker;
 
 use super::upkeep::Upkeep;
 use super::{greeting, open};
-use crate::api::admin::{LaneHealth, Readiness};
-use crate::api::server::{self, Server, ServerSettings};
-use crate::api::{ApiSettings, Serving, admin, assemble, rest};
-use crate::auth::{Authentication, Development};
 use crate::clock::Clock;
 use crate::config::{AuthenticationKind, Config, DatabaseKind, Mode};
 use crate::domain::{Principal, Subject};
 use crate::exit::{Failure, FailureKind};
 use crate::feed::Feed;
+use crate::grpc::Serving;
+use crate::http::admin::{LaneHealth, Readiness};
+use crate::http::auth::{Authentication, Development};
+use crate::http::server::{self, Server, ServerSettings};
+use crate::http::{ApiSettings, admin, assemble};
 use crate::kafka::KafkaSettings;
+use crate::mimcm;
 use crate::relay::{LaneState, LaneStatus, Relay, RelaySettings};
 use crate::service::{Authority, Service, Writer, WriterSettings, load_catalog};
 use crate::shutdown::Shutdown;
@@ -155,7 +157,7 @@ async fn serve_public(
         max_message_bytes: config.limits.message_bytes,
         max_duration: config.limits.call_time,
         max_memory_bytes: config.limits.memory_bytes,
-        rest: rest::Settings {
+        rest: mimcm::Settings {
             body_bytes: config.limits.message_bytes,
             descriptor_nul_tail: config.rest.descriptor_nul_tail,
         },

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use thiserror::Error as ThisError;
+
 use super::Error;
 
 /// What every call is taken to hold, whatever it carries.
@@ -16,6 +18,26 @@ const SMALL_BYTES: usize = 16 << 10;
 /// Bytes that calls may hold, all together. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Rooms>);
+
+/// The error that ends a body when no memory is left for more of it.
+#[derive(Debug, ThisError)]
+#[error("{}", Error::Overloaded)]
+pub struct OverBudget(#[source] BoxError);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl OverBudget {
+    /// The error with the answer of a transport as its source; tonic takes its status from there.
+    pub fn new(answer: impl Into<BoxError>) -> Self {
+        Self(answer.into())
+    }
+
+    /// Whether this is the cause of an error.
+    #[must_use]
+    pub fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
+        std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<Self>)
+    }
+}
 
 #[derive(Debug)]
 struct Rooms {

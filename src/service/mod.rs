@@ -7,6 +7,7 @@ mod fingerprint;
 mod reader;
 mod size;
 mod spread;
+mod status;
 mod subjects;
 mod writer;
 
@@ -24,10 +25,11 @@ use crate::domain::{
 };
 use crate::store::Store;
 
-pub use budget::{Budget, Reservation};
+pub use budget::{Budget, OverBudget, Reservation};
 pub use catalog::load_catalog;
 pub use error::Error;
 use reader::Reader;
+pub use status::{Told, told};
 pub use writer::{Writer, WriterSettings};
 
 /// Most lists that are read at a time. Each can have a page in memory several times over, as it is received and as it is read.

@@ -16,40 +16,41 @@ use rooms::{Room, room_of};
 use source::{Source, Use, sources};
 
 /// The rooms of `src`, floor by floor from the top. A room may use itself and the rooms on lower floors, nothing else.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["main", "lib"],
     &["run"],
-    &["api"],
+    &["http"],
+    &["grpc", "mimcm"],
     &["service", "relay", "exit"],
     &["feed", "kafka", "tail"],
     &["store"],
-    &["auth", "cli", "clock", "config", "contract", "templates"],
+    &["cli", "clock", "config", "contract", "templates"],
     &["domain", "shutdown", "telemetry"],
 ];
 
 /// What must not use what, although the floors would allow it. The longest row that begins a module's name counts, and a row
 /// without a right side forbids nothing.
 const FORBIDDEN: [(&str, &[&str]); 9] = [
-    ("api", &["store", "feed", "kafka", "relay", "config"]),
-    ("api::admin", &[]),
-    ("api::rest", &["api::grpc", "contract", "store", "feed", "kafka", "relay", "config"]),
-    ("api::grpc", &["api::rest", "store", "feed", "kafka", "relay", "config"]),
-    ("service", &["kafka", "auth", "config", "contract", "templates", "cli"]),
-    ("relay", &["auth", "config", "templates", "cli"]),
-    ("kafka", &["auth", "config", "templates", "cli"]),
-    ("store", &["auth", "config", "templates", "cli", "clock"]),
-    ("feed", &["auth", "config", "templates", "cli", "contract"]),
+    ("http", &["store", "feed", "kafka", "relay", "config"]),
+    ("http::admin", &[]),
+    ("mimcm", &["contract", "store", "feed", "kafka", "relay", "config"]),
+    ("grpc", &["store", "feed", "kafka", "relay", "config"]),
+    ("service", &["kafka", "config", "contract", "templates", "cli"]),
+    ("relay", &["config", "templates", "cli"]),
+    ("kafka", &["config", "templates", "cli"]),
+    ("store", &["config", "templates", "cli", "clock"]),
+    ("feed", &["config", "templates", "cli", "contract"]),
 ];
 
 /// Most rooms.
-const MAX_ROOMS: usize = 22;
+const MAX_ROOMS: usize = 23;
 /// Most floors.
 const MAX_FLOORS: usize = 9;
 /// Largest part of all lines that one room may have, in percent.
 const MAX_SHARE: usize = 30;
 
 /// Circles that are still to be untied: no other may be added, and one that is untied has to go from here.
-const KNOWN_CIRCLES: [&[&str]; 5] = [
+const KNOWN_CIRCLES: [&[&str]; 4] = [
     &["src/contract/encode.rs", "src/contract/subject.rs"],
     &[
         "src/relay/backlog.rs",

@@ -56,11 +56,11 @@ fn a_use_is_found_wherever_it_stands() {
 
 #[test]
 fn what_the_floors_allow_can_be_forbidden() {
-    let store = ("api::rest", "use crate::store::Store;");
-    assert_eq!(wrong(&[STORE, store]), ["api::rest.rs:1 uses store.rs"]);
-    assert_eq!(wrong(&[STORE, ("api::admin", "use crate::store::Store;")]), [""; 0]);
-    let sibling = ("api::rest", "use super::grpc::Server;");
-    assert_eq!(wrong(&[("api::grpc", "pub struct Server;"), sibling]), ["api::rest.rs:1 uses api::grpc.rs"]);
+    let store = ("mimcm", "use crate::store::Store;");
+    assert_eq!(wrong(&[STORE, store]), ["mimcm.rs:1 uses store.rs"]);
+    assert_eq!(wrong(&[STORE, ("http::admin", "use crate::store::Store;")]), [""; 0]);
+    let sibling = ("mimcm", "use super::grpc::Server;");
+    assert_eq!(wrong(&[("grpc", "pub struct Server;"), sibling]), ["mimcm.rs:1 uses grpc.rs"]);
 }
 
 #[test]

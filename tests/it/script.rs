@@ -70,7 +70,7 @@ async fn the_documented_unblock_finds_template_and_target_by_its_card() {
     let file = DatabaseFile::create();
     let place = Place { database: file.url(), topic: fresh_topic() };
     let instance = Instance::start(&place);
-    let documented = include_str!("../../src/api/rest/tests/golden/create-2.json");
+    let documented = include_str!("../../src/mimcm/tests/golden/create-2.json");
     let id = Http::public(&instance).post(&[], documented).await.created();
     let read = play::read(&mut instance.client(), &id).await;
     assert_eq!((read.profile_template.as_str(), read.target.as_str()), (CARDS, DEV));

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use cmgate::api::rest::{Settings, router};
 use cmgate::clock::Clock;
 use cmgate::config::Config;
 use cmgate::domain::{
     Action, Atr, Caller, CardId, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
+use cmgate::mimcm::{Settings, router};
 use cmgate::service::{Authority, Call, Reservation, Service, Writer, WriterSettings, load_catalog};
 use cmgate::store::Store;
 use cmgate::templates;
@@ -32,7 +32,7 @@ const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 /// What the documents print.
 macro_rules! golden {
     ($name:literal) => {
-        include_str!(concat!("../../src/api/rest/tests/golden/", $name, ".json"))
+        include_str!(concat!("../../src/mimcm/tests/golden/", $name, ".json"))
     };
 }
 

@@ -303,7 +303,7 @@ async fn send_http2(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_with_too_much_to_do_says_when_to_come_back() {
     let api = Api::start_with(&[EMBEDDED, ("CMGATE__WRITER__MAX_WAITING", "1"), ("CMGATE__WRITER__MAX_BATCH", "1")]);
-    let body = include_str!("../../../src/api/rest/tests/golden/create-1.json");
+    let body = include_str!("../../../src/mimcm/tests/golden/create-1.json");
     let (mut created, mut refused) = (0, 0);
     while refused == 0 {
         for answer in join_all((0..100).map(|_| api.http.post(&[], body))).await {

@@ -24,7 +24,7 @@ async fn a_header_selects_the_caller_over_both_transports() {
     let others = others.into_inner().request.unwrap();
     assert_eq!((others.originator.as_str(), others.target.as_str()), (JUDGE, JUDGE));
 
-    let documented = include_str!("../../../src/api/rest/tests/golden/create-1.json");
+    let documented = include_str!("../../../src/mimcm/tests/golden/create-1.json");
     let id = api.http.by(PAVLE).post(&[], documented).await.created();
     let view = api.http.get(&format!("{REQUESTS}/{id}")).await.json();
     assert_eq!((&view["OriginatorUserUuid"], &view["TargetUserUuid"]), (&PAVLE.into(), &PAVLE.into()));

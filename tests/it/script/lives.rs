@@ -96,7 +96,7 @@ pub(super) const LIVES: [Life; 21] = [
         by: DEV,
         draft: Draft {
             template: CARDS,
-            documented: Some(include_str!("../../../src/api/rest/tests/golden/create-1.json")),
+            documented: Some(include_str!("../../../src/mimcm/tests/golden/create-1.json")),
             ..of(Type::Enroll, "Enroll")
         },
         begins: Status::Approved,
@@ -112,7 +112,7 @@ pub(super) const LIVES: [Life; 21] = [
         by: DEV,
         draft: Draft {
             smartcard: CARD,
-            documented: Some(include_str!("../../../src/api/rest/tests/golden/create-2.json")),
+            documented: Some(include_str!("../../../src/mimcm/tests/golden/create-2.json")),
             ..of(Type::Unblock, "Unblock")
         },
         begins: Status::Approved,
@@ -131,7 +131,7 @@ pub(super) const LIVES: [Life; 21] = [
             items: &[("name", Some("pavle")), ("city", Some("seattle"))],
             comment: "LALALALA",
             priority: Some(4),
-            documented: Some(include_str!("../../../src/api/rest/tests/golden/create-3.json")),
+            documented: Some(include_str!("../../../src/mimcm/tests/golden/create-3.json")),
             ..of(Type::Enroll, "Enroll")
         },
         begins: Status::Pending,

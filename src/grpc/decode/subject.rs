@@ -1,0 +1,141 @@
+//! Profiles and smart cards: which is asked for, lists of them, and those that are imported.
+
+use uuid::Uuid;
+
+use super::list::page_size;
+use super::violations::Violations;
+use super::{fields, list};
+use crate::contract::v1;
+use crate::contract::v1::get_subject_request::Name;
+use crate::contract::v1::subject::Item as ItemMessage;
+use crate::domain::{
+    Atr, Card, CardId, Item, Lineage, PAGE_BYTES_MAX, ProfileId, Refusal, SmartcardId, Subject, SubjectPage,
+    SubjectQuery, TemplateId, TemplateRef, UserId,
+};
+use crate::grpc::page_token;
+
+/// Most profiles and cards of one import.
+const IMPORT_MAX: usize = 1_000;
+
+/// A profile or smart card by one of its names.
+#[derive(Debug)]
+pub(crate) enum SubjectName {
+    Profile(ProfileId),
+    Smartcard(SmartcardId),
+    Card(CardId),
+}
+
+/// A page of a list, and what it shows.
+#[derive(Debug)]
+pub(crate) struct SubjectList {
+    pub(crate) query: SubjectQuery,
+    pub(crate) page: SubjectPage,
+}
+
+pub(crate) fn subject_name(message: &v1::GetSubjectRequest) -> Result<SubjectName, Refusal> {
+    let mut violations = Violations::default();
+    let name = match &message.name {
+        Some(Name::Profile(id)) => violations.uuid("profile", id, ProfileId::new).map(SubjectName::Profile),
+        Some(Name::Smartcard(id)) => violations.uuid("smartcard", id, SmartcardId::new).map(SubjectName::Smartcard),
+        Some(Name::CardId(id)) => violations.check(CardId::parse("card_id", id)).map(SubjectName::Card),
+        None => fields::unspecified(&mut violations, "name"),
+    };
+    violations.finish(name)
+}
+
+pub(crate) fn subject_list(user: UserId, message: &v1::GetSubjectsRequest) -> Result<SubjectList, Refusal> {
+    let mut violations = Violations::default();
+    let owner = violations.optional_uuid("owner", &message.owner, UserId::new).unwrap_or(user);
+    let standings = list::values(&mut violations, "statuses", &message.statuses, |violations, field, number| {
+        fields::standing(violations, field, *number)
+    });
+    let query = SubjectQuery { owner, standings };
+    let limit = page_size(&mut violations, message.page_size);
+    let after = match message.page_token.as_str() {
+        "" => None,
+        token => violations.check(page_token::parse_id(token, &query)),
+    };
+    violations.finish(Some(SubjectList { query, page: SubjectPage { after, limit, max_bytes: PAGE_BYTES_MAX } }))
+}
+
+pub(crate) fn subjects(message: v1::ImportSubjectsRequest) -> Result<Vec<Subject>, Refusal> {
+    let mut violations = Violations::default();
+    let count = message.subjects.len();
+    if !(1..=IMPORT_MAX).contains(&count) {
+        violations.add("subjects", format!("must have 1 to {IMPORT_MAX} members"));
+        return violations.finish(None);
+    }
+    let numbered = message.subjects.into_iter().enumerate();
+    let read = numbered.filter_map(|(index, message)| subject(&mut violations, &format!("subjects[{index}]"), message));
+    let read = read.collect();
+    violations.finish(Some(read))
+}
+
+fn subject(violations: &mut Violations, field: &str, message: v1::Subject) -> Option<Subject> {
+    let item = item(violations, field, message.item.as_ref());
+    let owner = violations.uuid(format_args!("{field}.owner"), &message.owner, UserId::new);
+    let template =
+        violations.uuid(format_args!("{field}.profile_template"), &message.profile_template, TemplateId::new);
+    let version = message.profile_template_version;
+    if !(1..=i32::MAX.unsigned_abs()).contains(&version) {
+        violations.add(format!("{field}.profile_template_version"), "must be from 1 to 2,147,483,647");
+    }
+    let standing = fields::standing(violations, format_args!("{field}.status"), message.status);
+    let parent = fields::credential(violations, format_args!("{field}.parent"), message.parent.as_ref());
+    let lineage = match v1::SubjectLineage::try_from(message.lineage) {
+        Ok(v1::SubjectLineage::Unspecified | v1::SubjectLineage::First) => Some(Lineage::First),
+        Ok(v1::SubjectLineage::Replaces) => Some(Lineage::Replaces(parent)),
+        Ok(v1::SubjectLineage::Duplicates) => Some(Lineage::Duplicates(parent)),
+        Ok(v1::SubjectLineage::StandsInFor) => Some(Lineage::StandsInFor(parent)),
+        Err(_) => fields::unknown(violations, format_args!("{field}.lineage"), message.lineage),
+    };
+    let comment = fields::comment(violations, &format!("{field}.comment"), message.comment);
+    Some(Subject {
+        item: item?,
+        owner: owner?,
+        template: TemplateRef { id: template?, version },
+        standing: standing?,
+        lineage: lineage?,
+        comment: comment?,
+    })
+}
+
+fn item(violations: &mut Violations, field: &str, message: Option<&ItemMessage>) -> Option<Item> {
+    match message {
+        Some(ItemMessage::Profile(message)) => {
+            let id = violations.uuid(format_args!("{field}.profile.id"), &message.id, ProfileId::new);
+            let smartcard = format_args!("{field}.profile.smartcard");
+            let smartcard = violations.optional_uuid(smartcard, &message.smartcard, SmartcardId::new);
+            differ(violations, field, id.map(ProfileId::uuid), smartcard.map(SmartcardId::uuid));
+            Some(Item::Profile { id: id?, smartcard })
+        }
+        Some(ItemMessage::Smartcard(message)) => {
+            let id = violations.uuid(format_args!("{field}.smartcard.id"), &message.id, SmartcardId::new);
+            let profile = format_args!("{field}.smartcard.profile");
+            let profile = violations.optional_uuid(profile, &message.profile, ProfileId::new);
+            differ(violations, field, id.map(SmartcardId::uuid), profile.map(ProfileId::uuid));
+            let card = card(violations, &format!("{field}.smartcard"), message);
+            Some(Item::Smartcard { id: id?, profile, card })
+        }
+        None => fields::unspecified(violations, format_args!("{field}.item")),
+    }
+}
+
+fn differ(violations: &mut Violations, field: &str, one: Option<Uuid>, other: Option<Uuid>) {
+    if one.is_some() && one == other {
+        violations.add(field, "has the same id for the profile and for the smart card");
+    }
+}
+
+/// The card as a thing; nothing if its id is not known.
+fn card(violations: &mut Violations, field: &str, message: &v1::Smartcard) -> Option<Card> {
+    let atr = violations.check(Atr::parse(&format!("{field}.atr"), &message.atr));
+    if message.card_id.is_empty() {
+        if !message.atr.is_empty() {
+            violations.add(format!("{field}.card_id"), "must be given with an atr");
+        }
+        return None;
+    }
+    let card_id = violations.check(CardId::parse(&format!("{field}.card_id"), &message.card_id));
+    card_id.zip(atr).map(|(card_id, atr)| Card { card_id, atr })
+}

@@ -1,0 +1,52 @@
+//! What the private port answers, with a database and without.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::body::{Body, to_bytes};
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::{LaneHealth, Readiness, router};
+use crate::http::tests::support::NoStore;
+
+/// Asks for a path, with a relay lane halted.
+async fn get(path: &str, is_database_there: bool, is_draining: bool) -> (StatusCode, String) {
+    let halted = LaneHealth { lane: 0, state: "halted", detail: Some("the topic is empty".to_owned()) };
+    let readiness = Readiness {
+        store: Arc::new(NoStore { answers_pings: is_database_there }),
+        draining: Arc::new(AtomicBool::new(is_draining)),
+        relay: Box::new(move || vec![halted.clone()]),
+    };
+    let router = router(readiness, Box::new(|| "cmgate_calls_total 1\n".to_owned()));
+    let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_process_lives_whatever_it_lacks() {
+    assert_eq!(get("/livez", false, true).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn metrics_are_written_out() {
+    assert_eq!(get("/metrics", true, false).await, (StatusCode::OK, "cmgate_calls_total 1\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_process_is_ready_if_its_database_is_there_and_it_does_not_stop() {
+    for (is_database_there, is_draining) in [(true, false), (true, true), (false, false), (false, true)] {
+        let (status, body) = get("/readyz", is_database_there, is_draining).await;
+        let report: Value = serde_json::from_str(&body).unwrap();
+        let is_ready = is_database_there && !is_draining;
+        assert_eq!(status, if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE });
+        assert_eq!(report["ready"], json!(is_ready));
+        assert_eq!(report["checks"]["database"]["ok"], json!(is_database_there));
+        assert_eq!(report["checks"]["accepting"]["ok"], json!(!is_draining));
+        let lanes = json!([{"lane": 0, "state": "halted", "detail": "the topic is empty"}]);
+        assert_eq!(report["checks"]["relay"], lanes);
+    }
+}

@@ -1,0 +1,216 @@
+//! The layer around every call of both transports. It finds out who calls, until when an answer is of use and under
+//! which id the call is known; it hands that to the handlers as a [`Call`] in the request's extensions, and it logs and
+//! counts what was answered.
+
+mod body;
+mod headers;
+mod observed;
+mod transport;
+
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use http::header::ALLOW;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use tracing::Instrument;
+
+use self::body::Counted;
+use self::observed::{Observed, Outcome};
+use self::transport::Mismatch;
+use super::server::Answers;
+use crate::domain::{Caller, CorrelationId, ErrorKind};
+use crate::http::auth::{AuthError, Authentication};
+use crate::service::{Budget, Call, Error};
+use crate::{grpc, mimcm};
+
+pub use headers::CORRELATION_HEADER;
+pub use transport::Transport;
+
+/// What the layer has to know.
+#[derive(Clone, Debug)]
+pub struct CallSettings {
+    /// How callers are proven.
+    pub authentication: Authentication,
+    /// Longest time that a call may take, however long its caller would wait.
+    pub max_duration: Duration,
+    /// What all calls may hold in memory.
+    pub memory: Budget,
+}
+
+/// A service of both transports with the layer around it.
+#[derive(Clone, Debug)]
+pub struct Calls<S> {
+    inner: S,
+    settings: Arc<CallSettings>,
+}
+
+/// An error that the layer answers in place of a handler.
+struct Refused {
+    kind: ErrorKind,
+    reason: &'static str,
+    message: String,
+}
+
+impl<S> Calls<S> {
+    /// Puts the layer around a service.
+    #[must_use]
+    pub fn new(inner: S, settings: CallSettings) -> Self {
+        Self { inner, settings: Arc::new(settings) }
+    }
+}
+
+impl<S, B> tower::Service<Request<B>> for Calls<S>
+where
+    S: tower::Service<Request<Counted<B>>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let begun = Instant::now();
+        let (mut parts, body) = request.into_parts();
+        let transport = Transport::of(&parts.headers);
+        let correlation = headers::correlation(&parts.headers);
+        if let Some(mismatch) = Mismatch::of(&parts) {
+            return Box::pin(ready(Ok(refuse(mismatch, correlation, begun))));
+        }
+        let deadline = begun + self.settings.time_for(&parts);
+        let caller = self.settings.caller(transport, &parts);
+        let method = method(transport, &parts);
+        let observed = Observed::begin(transport, method, begun);
+        let user = caller.as_ref().ok().and_then(Option::as_ref).map(|caller| tracing::field::display(caller.user));
+        let span = tracing::info_span!("call", %correlation, method = observed.method(), user);
+
+        let inner = caller.map_err(Refused::from).and_then(|caller| {
+            if transport == Transport::Grpc {
+                check_method(method, &parts)?;
+            }
+            let memory = self.settings.memory.admit()?;
+            let connection = parts.extensions.get::<Answers>().cloned();
+            if let Some(caller) = caller {
+                let traceparent = headers::traceparent(&parts.headers);
+                let (deadline, memory) = (Some(deadline), memory.clone());
+                parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
+            }
+            let body = Counted::new(body, memory.clone(), correlation);
+            Ok((self.inner.call(Request::from_parts(parts, body)), memory, connection))
+        });
+        let answering = async move {
+            let answer = match inner {
+                Ok((inner, memory, connection)) => {
+                    let answer = in_time(inner, deadline).await;
+                    answer.map(|response| response.map(|body| body::held(body, memory, connection.as_ref())))
+                }
+                Err(refused) => Err(refused),
+            };
+            let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| match transport {
+                Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
+                Transport::Legacy => mimcm::refusal(kind, &message, correlation),
+            });
+            match transport {
+                Transport::Grpc => grpc::complete(&mut response, correlation),
+                Transport::Legacy => mimcm::complete(&mut response),
+            }
+            name_call(&mut response, correlation);
+            observed.answered(&Outcome::of(transport, &response));
+            Ok(response)
+        };
+        Box::pin(answering.instrument(span))
+    }
+}
+
+impl CallSettings {
+    fn time_for(&self, parts: &Parts) -> Duration {
+        headers::timeout(&parts.headers).map_or(self.max_duration, |timeout| timeout.min(self.max_duration))
+    }
+
+    /// Who calls; nobody on a path that is open to all.
+    fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Caller>, AuthError> {
+        if transport == Transport::Grpc && transport::is_open(parts.uri.path()) {
+            return Ok(None);
+        }
+        self.authentication.authenticate(parts).map(Some)
+    }
+}
+
+/// The answer to a call that neither transport takes.
+fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Response<Body> {
+    let observed = Observed::begin(Transport::Legacy, None, begun);
+    let _entered = tracing::info_span!("call", %correlation, method = observed.method()).entered();
+    let mut response = mimcm::refusal_with(mismatch.status(), mismatch.message(), correlation);
+    if mismatch == Mismatch::NotPost {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    mimcm::complete(&mut response);
+    name_call(&mut response, correlation);
+    observed.answered(&Outcome::of(Transport::Legacy, &response));
+    response
+}
+
+fn name_call(response: &mut Response<Body>, correlation: CorrelationId) {
+    // A UUID is always a valid header value.
+    if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
+        response.headers_mut().insert(CORRELATION_HEADER, value);
+    }
+}
+
+/// Refuses gRPC calls of methods that do not exist, and those with messages in another format than protobuf.
+fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refused> {
+    let (reason, message) = if method.is_none() {
+        ("UNIMPLEMENTED", "there is no gRPC method at this path; the REST API takes the content type application/json")
+    } else if !transport::has_known_codec(&parts.headers) {
+        ("UNSUPPORTED_CODEC", "gRPC messages must be protobuf: use the content type application/grpc")
+    } else {
+        return Ok(());
+    };
+    Err(Refused { kind: ErrorKind::Unimplemented, reason, message: message.to_owned() })
+}
+
+/// The method that is called, if there is one.
+fn method(transport: Transport, parts: &Parts) -> Option<&'static str> {
+    match transport {
+        Transport::Grpc => transport::grpc_method(parts.uri.path()),
+        Transport::Legacy => mimcm::route(&parts.method, parts.uri.path()),
+    }
+}
+
+/// The answer of a handler, unless the deadline comes first. What the handler has begun by then goes on without it.
+async fn in_time<F>(answer: F, deadline: Instant) -> Result<Response<Body>, Refused>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    match tokio::time::timeout_at(deadline.into(), answer).await {
+        Ok(Ok(response)) => Ok(response),
+        Err(_elapsed) => Err(Refused {
+            kind: ErrorKind::DeadlineExceeded,
+            reason: "DEADLINE_EXCEEDED",
+            message: "the deadline passed before the answer was there; the outcome of a write is not known, \
+                      repeat it with the same idempotency key to learn it"
+                .to_owned(),
+        }),
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { kind: error.kind(), reason: error.reason(), message: error.to_string() }
+    }
+}
+
+impl From<AuthError> for Refused {
+    fn from(error: AuthError) -> Self {
+        Self { kind: error.kind(), reason: error.reason(), message: error.to_string() }
+    }
+}

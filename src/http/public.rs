@@ -1,0 +1,116 @@
+//! The public port: gRPC with health and reflection, and everything else for the legacy REST facade.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::future::RouteFuture;
+use bytes::Bytes;
+use http::Request;
+use tonic::service::Routes;
+use tonic_reflection::server::{Builder, Error as ReflectionError};
+
+use super::call::{CallSettings, Calls, Transport};
+use crate::contract::DESCRIPTORS;
+use crate::grpc::{Known, Requests, Serving, health};
+use crate::http::auth::Authentication;
+use crate::mimcm::{self, Settings};
+use crate::service::{Budget, Service};
+
+/// Limits of the public port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Longest message of a gRPC call.
+    pub max_message_bytes: usize,
+    /// Longest time that a call may take, however long its caller would wait.
+    pub max_duration: Duration,
+    /// Bytes that all calls under way may hold in memory.
+    pub max_memory_bytes: usize,
+    /// How the REST facade behaves.
+    pub rest: Settings,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 1 << 20,
+            max_duration: Duration::from_secs(30),
+            max_memory_bytes: 48 << 20,
+            rest: Settings::default(),
+        }
+    }
+}
+
+/// What the public port serves, and the switch of its health service.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// The calls, to be given to [`super::server::serve`].
+    pub calls: Calls<Transports>,
+    /// What the health service says.
+    pub serving: Serving,
+}
+
+/// Sends each request to its transport: the facade takes everything that is not gRPC, whatever its path.
+#[derive(Clone, Debug)]
+pub struct Transports {
+    grpc: Router,
+    legacy: Router,
+}
+
+/// Puts the public port together. Its health service reports SERVING from the start.
+///
+/// # Errors
+/// Descriptors that cannot be read; those are compiled in.
+pub fn assemble(
+    service: Service,
+    authentication: Authentication,
+    settings: ApiSettings,
+) -> Result<Api, ReflectionError> {
+    let (serving, health) = health();
+    let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
+        .add_service(Known::server(service.clone(), settings.max_message_bytes))
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .into_axum_router();
+    // Calls of unknown methods end in the layer, so the fallback of `Routes` is not reached.
+    let transports = Transports { grpc: grpc.with_state(()), legacy: mimcm::router(service, settings.rest) };
+    let settings = CallSettings {
+        authentication,
+        max_duration: settings.max_duration,
+        memory: Budget::new(settings.max_memory_bytes),
+    };
+    Ok(Api { calls: Calls::new(transports, settings), serving })
+}
+
+fn reflection() -> Builder<'static> {
+    Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        // So that tools can show the details of errors.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+}
+
+impl<B> tower::Service<Request<B>> for Transports
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Routers are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match Transport::of(request.headers()) {
+            Transport::Grpc => self.grpc.call(request),
+            Transport::Legacy => self.legacy.call(request),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The listener over real sockets: both versions of HTTP, an orderly end, and clients that do nothing.
+
+mod blocking;
+mod early;
+mod early_http2;
+mod frames;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::{Server, ServerSettings, serve};
+use crate::http::tests::support::api;
+
+const ANYWHERE: &str = "127.0.0.1:0";
+
+async fn served(router: Router, settings: ServerSettings, stop: &CancellationToken) -> Server {
+    serve(ANYWHERE.parse().unwrap(), router, settings, stop.clone()).await.unwrap()
+}
+
+/// Asks for a path and gives the whole answer, until the server closes the connection.
+async fn fetch(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: cmgate\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn one_port_speaks_both_versions_of_http() {
+    let stop = CancellationToken::new();
+    let calls = api().calls;
+    let server = serve(ANYWHERE.parse().unwrap(), calls, ServerSettings::default(), stop.clone()).await.unwrap();
+    let address = server.address();
+    let answer = fetch(address, "/unknown").await;
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("x-correlation-id: "), "{answer}");
+
+    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let mut client = HealthClient::new(channel);
+    let answer = client.check(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(answer.status(), ServingStatus::Serving);
+
+    // The idle connection of the client does not hold the server up.
+    stop.cancel();
+    server.ended().await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_preface_in_pieces_is_understood() {
+    let stop = CancellationToken::new();
+    let server = served(Router::new(), ServerSettings::default(), &stop).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for piece in super::PREFACE.chunks(7) {
+        stream.write_all(piece).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    // An empty SETTINGS frame; the server begins with its own, whose type is 4.
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[3], 4);
+}
+
+#[tokio::test]
+async fn calls_under_way_are_answered_before_the_end() {
+    let stop = CancellationToken::new();
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, goes_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let slow = get(async move || {
+        begins.notify_one();
+        goes_on.notified().await;
+        "done"
+    });
+    let server = served(Router::new().route("/slow", slow), ServerSettings::default(), &stop).await;
+    let call = tokio::spawn(fetch(server.address(), "/slow").into_future());
+    begun.notified().await;
+    stop.cancel();
+    go_on.notify_one();
+    assert!(call.await.unwrap().ends_with("done"));
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn a_call_without_an_end_is_cut_off() {
+    let stop = CancellationToken::new();
+    let begun = Arc::new(Notify::new());
+    let begins = Arc::clone(&begun);
+    let endless = get(async move || {
+        begins.notify_one();
+        std::future::pending::<()>().await;
+    });
+    let settings = ServerSettings { drain_timeout: Duration::ZERO, ..ServerSettings::default() };
+    let server = served(Router::new().route("/endless", endless), settings, &stop).await;
+    let call = tokio::spawn(fetch(server.address(), "/endless"));
+    begun.notified().await;
+    stop.cancel();
+    server.ended().await;
+    assert_eq!(call.await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_let_go() {
+    let stop = CancellationToken::new();
+    let settings = ServerSettings { head_timeout: Duration::ZERO, max_connections: 1, ..ServerSettings::default() };
+    let server = served(Router::new(), settings, &stop).await;
+    for _ in 0..2 {
+        let mut silent = TcpStream::connect(server.address()).await.unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_waits_until_there_is_room() {
+    let stop = CancellationToken::new();
+    let settings = ServerSettings { max_connections: 1, ..ServerSettings::default() };
+    let server = served(Router::new().route("/", get(async || "here")), settings, &stop).await;
+    let first = TcpStream::connect(server.address()).await.unwrap();
+    let second = tokio::spawn(fetch(server.address(), "/"));
+    drop(first);
+    assert!(second.await.unwrap().ends_with("here"));
+}

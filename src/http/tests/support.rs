@@ -1,0 +1,124 @@
+//! What the tests of the transports stand on: a service that has everything but a database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::domain::{
+    CardId, Catalog, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard,
+    ShardCount, Sid, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
+};
+use crate::feed::Feed;
+use crate::http::auth::{Authentication, Development};
+use crate::http::{Api, ApiSettings, assemble};
+use crate::service::{Authority, Service, Writer, WriterSettings};
+use crate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
+
+/// What the database of the tests says to everything.
+pub(crate) const AWAY: &str = "nobody listens on the port of the database";
+
+/// A database that is away, or says no more than that it is there.
+pub(crate) struct NoStore {
+    pub(crate) answers_pings: bool,
+}
+
+fn away<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable(sqlx::Error::Protocol(AWAY.to_owned())))
+}
+
+#[async_trait]
+impl Store for NoStore {
+    fn topology(&self) -> Topology {
+        Topology { shards: ShardCount::new(8).unwrap(), lanes: 1 }
+    }
+    async fn commit(&self, _batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+        away()
+    }
+    async fn get(&self, _ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
+        away()
+    }
+    async fn find(&self, _query: &Query, _page: Page) -> Result<Listing<Request>, StoreError> {
+        away()
+    }
+    async fn subjects(&self, _ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+        away()
+    }
+
+    async fn card(&self, _card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+        away()
+    }
+
+    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
+        away()
+    }
+
+    async fn import(&self, _subjects: &[Subject], _now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
+        away()
+    }
+    async fn put_template(&self, _template: &ProfileTemplate, _now: Timestamp) -> Result<u32, StoreError> {
+        away()
+    }
+    async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
+        away()
+    }
+    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
+        away()
+    }
+    async fn read_log(&self, _shard: Shard, _after: Position, _limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
+        away()
+    }
+    async fn logged_at(&self, _shard: Shard, _after: Position) -> Result<Option<Timestamp>, StoreError> {
+        away()
+    }
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        away()
+    }
+    async fn claim_checkpoints(&self, _shards: &[Shard], _owner: Uuid) -> Result<(), StoreError> {
+        away()
+    }
+    async fn put_checkpoints(&self, _checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+        away()
+    }
+    async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
+        away()
+    }
+    async fn bind_topic(&self, _topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+        away()
+    }
+    async fn rebind_topic(&self, _topic: &TopicIdentity, _checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
+        away()
+    }
+    async fn lock_lane(&self, _lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+        away()
+    }
+    async fn maintain(&self, _now: Timestamp, _keys_before: Timestamp) -> Result<(), StoreError> {
+        away()
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        if self.answers_pings { Ok(()) } else { away() }
+    }
+    async fn close(&self) {}
+}
+
+/// Use cases without a database and without a template.
+pub(crate) fn service() -> Service {
+    let store: Arc<dyn Store> = Arc::new(NoStore { answers_pings: false });
+    let feed = Arc::new(Feed::new(store.topology().shards));
+    let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+    let authority = Authority { account: Sid::parse("S-1-5-21-1-2-3-500").unwrap(), administrators: Vec::new() };
+    Service::new(store, writer, Arc::new(Catalog::default()), Clock::System, authority)
+}
+
+/// Everybody is user 1, unless a header says otherwise.
+pub(crate) fn authentication() -> Authentication {
+    let user = UserId::new(Uuid::from_u128(1));
+    Authentication::Development(Development { user, name: "dev".to_owned(), sid: None, groups: Vec::new() })
+}
+
+/// The public port.
+pub(crate) fn api() -> Api {
+    assemble(service(), authentication(), ApiSettings::default()).unwrap()
+}

@@ -1,0 +1,84 @@
+//! No answer may be stored, and 304 replaces an answer that the caller has already.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use tower::ServiceExt;
+
+use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, REQUESTS};
+use crate::http::auth::{Authentication, Development};
+use crate::http::call::{CallSettings, Calls};
+use crate::service::Budget;
+
+const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "no-cache"), ("expires", "-1")];
+
+/// Sends a request through the call layer, and checks the caching headers of the answer.
+async fn answers_unstored(router: Router, max_duration: Duration, request: Request<Body>, status: u16) {
+    let shown = format!("{} {}: {status}", request.method(), request.uri());
+    let development = Development { user: super::user(), name: String::new(), sid: None, groups: Vec::new() };
+    let memory = Budget::new(1 << 20);
+    let settings = CallSettings { authentication: Authentication::Development(development), max_duration, memory };
+    let response = Calls::new(router, settings).oneshot(request).await.unwrap();
+    assert_eq!(response.status().as_u16(), status, "{shown}");
+    for (name, value) in HEADERS {
+        assert_eq!(response.headers().get(name).unwrap(), value, "{shown}, {name}");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_of_any_status_may_be_stored() {
+    let facade = Facade::start().await;
+    let id = facade.created(include_str!("golden/create-1.json")).await;
+    let one = format!("{REQUESTS}/{id}");
+    let unknown = format!("{REQUESTS}/{CARD_TEMPLATE}");
+    let draft = include_str!("golden/create-1.json");
+    let long = " ".repeat((1 << 20) + 1);
+    let closed = draft.replace(CARD_TEMPLATE, CLOSED_TEMPLATE);
+    let json = ("content-type", "application/json");
+    let table = [
+        (200, "GET", REQUESTS, json, ""),
+        (200, "GET", &one, json, ""),
+        (201, "POST", REQUESTS, json, draft),
+        (204, "GET", &unknown, json, ""),
+        (204, "GET", "/CertificateManagement/api/v1.0/requests?status=None", json, ""),
+        (304, "GET", &one, ("if-none-match", "\"v1\""), ""),
+        (400, "POST", REQUESTS, json, "{"),
+        (401, "GET", &one, ("x-dev-user", "nobody"), ""),
+        (404, "GET", "/", json, ""),
+        (405, "DELETE", &one, json, ""),
+        (412, "PUT", &one, ("if-match", "\"v7\""), "{\"status\":\"Canceled\"}"),
+        (200, "PUT", &one, json, "{\"status\":\"Completed\"}"),
+        (409, "PUT", &one, json, "{\"status\":\"Canceled\"}"),
+        (413, "POST", REQUESTS, json, &long),
+        (415, "POST", REQUESTS, ("content-encoding", "gzip"), draft),
+        (403, "POST", REQUESTS, json, &closed),
+        (415, "POST", "/", ("content-type", "application/grpc-web"), ""),
+        (505, "POST", "/", ("content-type", "application/grpc"), ""),
+        (501, "GET", "/CertificateManagement/api/v1.0/certificates", json, ""),
+    ];
+    for (status, method, path, (name, value), body) in table {
+        let request = Request::builder().method(method).uri(path).header(name, value);
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        answers_unstored(facade.router.clone(), Duration::from_secs(30), request, status).await;
+    }
+    let endless = Router::new().fallback(std::future::pending::<()>);
+    answers_unstored(endless, Duration::ZERO, Request::get(one).body(Body::empty()).unwrap(), 504).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_caller_has_is_its_tag_alone() {
+    let facade = Facade::start().await;
+    let id = facade.created(include_str!("golden/create-1.json")).await;
+    let request = |tag: &str| {
+        let request = Request::get(format!("{REQUESTS}/{id}")).header("if-none-match", tag);
+        facade.send(request.body(Body::empty()).unwrap())
+    };
+    let answer = request("W/\"v1\"").await;
+    assert_eq!((answer.status, answer.body()), (StatusCode::NOT_MODIFIED, ""));
+    assert_eq!((answer.header("etag"), answer.header("content-type")), (Some("\"v1\""), None));
+    facade.put(&id, &[], "{\"status\":\"Canceled\"}").await;
+    let answer = request("W/\"v1\"").await;
+    assert_eq!((answer.status, answer.header("etag")), (StatusCode::OK, Some("\"v2\"")));
+}
