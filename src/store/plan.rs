@@ -50,7 +50,20 @@ pub(super) struct Plan {
     pub changes: Vec<Change>,
     /// Profiles and cards to be written, by id.
     pub subjects: SubjectRows,
+    /// Keys of members that change nothing, with the replies to keep under them.
+    pub kept: Vec<KeptReply>,
     replies: Vec<Member>,
+}
+
+/// The reply of a member that changes nothing, to be kept under its key.
+#[derive(Debug)]
+pub(super) struct KeptReply {
+    /// The key.
+    pub idempotent: Idempotent,
+    /// The request as it is answered.
+    pub request: Arc<Request>,
+    /// When the key was used.
+    pub at: Timestamp,
 }
 
 /// Profiles and cards to be written. One that is new must not replace a row that has come in between.
@@ -120,6 +133,7 @@ impl Plan {
     pub(super) fn of(batch: &[Command], mut found: Found, topology: Topology) -> Self {
         let mut changes = Vec::with_capacity(batch.len());
         let mut subjects = SubjectRows::default();
+        let mut kept = Vec::new();
         let mut replies = Vec::with_capacity(batch.len());
         for command in batch {
             if let Some(reply) = earlier_reply(command, &mut found) {
@@ -134,7 +148,11 @@ impl Plan {
             });
             match decided {
                 Err(refusal) => replies.push(Member::Known(Err(refusal))),
-                Ok(None) => replies.push(Member::Known(as_it_stands(command, current))),
+                Ok(None) => {
+                    let reply = as_it_stands(command, current);
+                    kept.extend(kept_reply(command, &reply));
+                    replies.push(Member::Known(reply));
+                }
                 Ok(Some((payload, event))) => {
                     // The next member of the batch may be about the same card.
                     for subject in &event.subjects {
@@ -154,7 +172,12 @@ impl Plan {
             }
         }
         changes.sort_by_key(|change| change.request.id);
-        Self { changes, subjects, replies }
+        Self { changes, subjects, kept, replies }
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.kept.is_empty()
     }
 
     /// Positions that the batch needs, by shard in ascending order, the order in which heads are locked.
@@ -232,6 +255,13 @@ fn earlier_reply(command: &Command, found: &mut Found) -> Option<Reply> {
 fn as_it_stands(command: &Command, current: Option<&Request>) -> Reply {
     let request = current.cloned().ok_or(Refusal::RequestNotFound(command.request))?;
     Ok(Applied { request: Arc::new(request), logged: None })
+}
+
+/// What is kept of a reply without a change. A retry with the same key then hears it again, whatever happened since.
+fn kept_reply(command: &Command, reply: &Reply) -> Option<KeptReply> {
+    let idempotent = command.idempotent.clone()?;
+    let request = Arc::clone(&reply.as_ref().ok()?.request);
+    Some(KeptReply { idempotent, request, at: command.now })
 }
 
 /// The rows of an import.

@@ -62,6 +62,8 @@ suite! {
         keys_of_different_callers_never_meet
         a_refused_command_does_not_use_up_its_key
         a_repeated_call_leaves_its_neighbours_alone
+        a_key_of_a_step_that_changed_nothing_is_kept
+        a_step_that_changed_nothing_is_answered_as_it_was
         one_key_in_many_batches_at_once_creates_one_request
         one_key_in_many_batches_at_once_takes_one_step
     }

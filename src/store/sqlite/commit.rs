@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, subject};
-use crate::domain::{Action, Command, IdempotencyKey, Position, Request, RequestId, Shard};
+use crate::domain::{Action, Command, IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Timestamp};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, Plan, StoredReply, touched_by_batch};
+use crate::store::plan::{Change, Found, KeptReply, Plan, StoredReply, touched_by_batch};
 use crate::store::{FOUND_BYTES, LoggedEvent, Reply, StoreError};
 
 /// Carries out a batch; see [`crate::store::Store::commit`].
@@ -28,7 +28,7 @@ async fn read_and_write(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>,
     let subjects = subject::read(&mut tx, &touched_by_batch(batch, &requests)).await?;
     let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
     let plan = Plan::of(batch, found, store.topology);
-    if plan.changes.is_empty() {
+    if plan.is_empty() {
         tx.rollback().await?;
         writer.release();
         return Ok(plan.replies(Vec::new()));
@@ -37,8 +37,13 @@ async fn read_and_write(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>,
     let events = plan.events(&first);
     for (change, event) in plan.changes.iter().zip(&events) {
         write_request(&mut tx, change).await?;
-        write_key(&mut tx, change).await?;
+        if let Some(key) = &change.key {
+            write_key(&mut tx, key, &change.request, change.event.at).await?;
+        }
         append(&mut tx, event).await?;
+    }
+    for KeptReply { idempotent, request, at } in &plan.kept {
+        write_key(&mut tx, idempotent, request, *at).await?;
     }
     subject::write(&mut tx, &plan.subjects).await?;
     let committed = tx.commit().await;
@@ -132,14 +137,18 @@ async fn write_request(tx: &mut SqliteConnection, change: &Change) -> Result<(),
     Ok(())
 }
 
-async fn write_key(tx: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
-    let Some(idempotent) = &change.key else { return Ok(()) };
+async fn write_key(
+    tx: &mut SqliteConnection,
+    idempotent: &Idempotent,
+    reply: &Request,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at) VALUES (?, ?, ?, ?, ?)")
         .bind(idempotent.key.user.uuid())
         .bind(idempotent.key.as_str())
         .bind(idempotent.fingerprint.as_slice())
-        .bind(document::write("idempotency_key", &idempotent.key, &*change.request)?)
-        .bind(change.event.at.micros())
+        .bind(document::write("idempotency_key", &idempotent.key, reply)?)
+        .bind(at.micros())
         .execute(tx)
         .await?;
     Ok(())

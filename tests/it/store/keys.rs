@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cmgate::domain::{Command, Refusal, RequestId, Status};
+use cmgate::domain::{Command, Credential, Refusal, RequestId, Status};
 use cmgate::store::{Reply, Store};
 use tokio::task::JoinSet;
 
 use super::place::{Place, carry_out, commit_one, whole_log};
-use crate::commands::{TARGET, approve, approver, creation, request, start, under_key, wish};
+use crate::commands::{
+    ORIGINATOR, TARGET, approve, approver, bind, cancel, complete, creation, request, start, under_key, wish,
+};
 
 pub(super) async fn a_repeated_call_hears_the_first_reply_and_changes_nothing(place: &Place) {
     let store = place.open().await;
@@ -90,6 +92,46 @@ pub(super) async fn a_repeated_call_leaves_its_neighbours_alone(place: &Place) {
     assert_eq!(requests, [new[0].id, created.id, new[1].id]);
     assert_eq!(are_new, [true, false, true]);
     assert_eq!(whole_log(&*store).await.len(), 3);
+}
+
+pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(0))).await;
+    let (canceled, _) = carry_out(&*store, wish(ORIGINATOR, created.id, cancel())).await;
+    let repeated = || under_key("again", 1, wish(ORIGINATOR, created.id, cancel()));
+
+    // Beside a member that changes something, which must not lose its own key.
+    let new = request(0);
+    let batch = [repeated(), under_key("other", 1, creation(new.clone()))];
+    let replies = store.commit(&batch).await.unwrap();
+    let unchanged = replies[0].as_ref().unwrap();
+    assert_eq!((&unchanged.request, &unchanged.logged), (&canceled, &None));
+    assert!(replies[1].as_ref().unwrap().logged.is_some());
+
+    for (key, id) in [("again", created.id), ("other", new.id)] {
+        let reused = commit_one(&*store, under_key(key, 2, wish(ORIGINATOR, id, cancel()))).await;
+        assert!(matches!(reused, Err(Refusal::KeyReused(_))), "{key}: {reused:?}");
+    }
+    let heard = commit_one(&*store, repeated()).await.unwrap();
+    assert_eq!((heard.request, heard.logged), (canceled, None));
+    assert_eq!(whole_log(&*store).await.len(), 3);
+}
+
+/// Nothing else is written in this batch.
+pub(super) async fn a_step_that_changed_nothing_is_answered_as_it_was(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(0))).await;
+    let (bound, _) = carry_out(&*store, wish(TARGET, created.id, bind("card"))).await;
+    let repeated = || under_key("again", 1, wish(TARGET, created.id, bind("card")));
+    let unchanged = commit_one(&*store, repeated()).await.unwrap();
+    assert_eq!((&unchanged.request, &unchanged.logged), (&bound, &None));
+
+    // The same step would be refused now.
+    carry_out(&*store, wish(TARGET, created.id, complete(Credential::NONE))).await;
+    let heard = commit_one(&*store, repeated()).await.unwrap();
+    assert_eq!((heard.request, heard.logged), (bound, None));
+    let other = commit_one(&*store, under_key("again", 2, wish(TARGET, created.id, cancel()))).await;
+    assert!(matches!(other, Err(Refusal::KeyReused(_))), "{other:?}");
 }
 
 pub(super) async fn one_key_in_many_batches_at_once_creates_one_request(place: &Place) {
