@@ -12,7 +12,7 @@ use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
 use super::violations::Violations;
 use super::{list, numbers};
-use crate::domain::{Action, CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Subject};
+use crate::domain::{CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Subject};
 use crate::service::Call;
 
 impl Facade {
@@ -81,9 +81,9 @@ impl Facade {
         let mut received = self.receive(call, request).await?;
         let expected = received.expected();
         let standing = binding::standing(&received.body, received.violations)?;
-        let action = Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() };
-        match self.service.act(call, id, action, expected.version()?, received.key).await {
-            Ok(_) => self.smartcard(call, smartcard).await,
+        let version = expected.version()?;
+        match self.service.change_smartcard(call, (id, smartcard), standing, version, received.key).await {
+            Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
             Err(error) => nothing_if_not_found(error),
         }
     }

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Action, Atr, Caller, Card, CardId, Catalog, Command, Comment, CorrelationId, Creation, Draft, IdempotencyKey,
     Idempotent, Listing, Page, Principal, ProfileTemplate, Query, Refusal, Request, RequestId, Sid, SmartcardId,
-    TemplateId, Timestamp, Version,
+    Standing, Subject, TemplateId, Timestamp, Version,
 };
 use crate::store::Store;
 
@@ -30,7 +30,7 @@ pub use catalog::load_catalog;
 pub use error::Error;
 use reader::Reader;
 pub use status::{Told, told};
-pub use writer::{Writer, WriterSettings};
+pub use writer::{Writer, WriterSettings, Written};
 
 /// Most lists that are read at a time. Each can have a page in memory several times over, as it is received and as it is read.
 const LISTS_AT_ONCE: usize = 6;
@@ -105,13 +105,13 @@ impl Service {
             idempotent,
             traceparent: call.traceparent.clone(),
         };
-        self.write(call, command).await
+        Ok(self.write(call, command).await?.request)
     }
 
-    async fn write(&self, call: &Call, command: Command) -> Result<Arc<Request>, Error> {
+    async fn write(&self, call: &Call, command: Command) -> Result<Written, Error> {
         let written = self.writer.submit(command, call.deadline, call.memory.clone()).await?;
         // The answer has a copy.
-        call.memory.hold_anyway(size::of_request(&written));
+        call.memory.hold_anyway(size::of_request(&written.request));
         Ok(written)
     }
 
@@ -134,6 +134,34 @@ impl Service {
         expected: Option<Version>,
         key: Option<IdempotencyKey>,
     ) -> Result<Arc<Request>, Error> {
+        Ok(self.step(call, id, action, expected, key).await?.request)
+    }
+
+    /// Changes the status of a smart card of a request, and gives the card as it is then; a retry under the same key hears the same.
+    ///
+    /// # Errors
+    /// The refusal of the life cycle, or what [`Error`] says of the service.
+    pub async fn change_smartcard(
+        &self,
+        call: &Call,
+        (id, smartcard): (RequestId, SmartcardId),
+        standing: Standing,
+        expected: Option<Version>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Subject, Error> {
+        let action = Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() };
+        let written = self.step(call, id, action, expected, key).await?;
+        written.smartcard.ok_or_else(|| Refusal::SubjectNotFound(smartcard.uuid()).into())
+    }
+
+    async fn step(
+        &self,
+        call: &Call,
+        id: RequestId,
+        action: Action,
+        expected: Option<Version>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Written, Error> {
         let idempotent = key.map(|key| Idempotent { key, fingerprint: fingerprint::of_step(id, &action, expected) });
         let command = Command {
             request: id,

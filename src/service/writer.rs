@@ -15,9 +15,9 @@ use tokio_util::task::TaskTracker;
 use super::budget::Reservation;
 use super::spread::{Crowd, Spread};
 use super::{Error, size};
-use crate::domain::{Action, Command, Request, ShardCount};
+use crate::domain::{Action, Command, Request, ShardCount, Subject};
 use crate::feed::Feed;
-use crate::store::{LoggedEvent, Reply, Store, StoreError};
+use crate::store::{Applied, LoggedEvent, Reply, Store, StoreError};
 use crate::telemetry::{error_chain, names};
 
 /// Longest wait for a commit. A database that vanished without a word would otherwise hold its lane for a quarter of an hour.
@@ -57,7 +57,16 @@ pub struct Writer {
     broken: CancellationToken,
 }
 
-type Answer = Result<Arc<Request>, Error>;
+type Answer = Result<Written, Error>;
+
+/// What a command leaves, as it is answered: now, or when its key was first used.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The request after the change.
+    pub request: Arc<Request>,
+    /// The smart card that the command names, after the change.
+    pub smartcard: Option<Subject>,
+}
 
 #[derive(Debug)]
 struct Submission {
@@ -120,7 +129,7 @@ impl Writer {
         command: Command,
         deadline: Option<Instant>,
         memory: Reservation,
-    ) -> Result<Arc<Request>, Error> {
+    ) -> Result<Written, Error> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { deadline, answer, bytes: size::of_command(&command), memory };
         let shard = self.shards.shard_of(command.request);
@@ -287,7 +296,7 @@ impl Submission {
 
 fn split(reply: Reply) -> (Answer, Option<LoggedEvent>) {
     match reply {
-        Ok(applied) => (Ok(applied.request), applied.logged),
+        Ok(Applied { request, smartcard, logged }) => (Ok(Written { request, smartcard }), logged),
         Err(refusal) => (Err(refusal.into()), None),
     }
 }

@@ -71,6 +71,8 @@ pub type Reply = Result<Applied, Refusal>;
 pub struct Applied {
     /// The request after the change.
     pub request: Arc<Request>,
+    /// The smart card that the command names, after the change.
+    pub smartcard: Option<Subject>,
     /// The event that was logged; `None` if the effect is an earlier one.
     pub logged: Option<LoggedEvent>,
 }

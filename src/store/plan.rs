@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Applied, LoggedEvent, Reply, Topology};
 use crate::contract;
 use crate::domain::{
-    Command, Event, IdempotencyKey, Idempotent, Position, Refusal, Request, RequestId, Shard, Subject, Subjects,
-    Timestamp, Touched, decide, import, touched,
+    Action, Command, Event, IdempotencyKey, Idempotent, Position, Refusal, Request, RequestId, Shard, Subject,
+    Subjects, Timestamp, Touched, decide, import, touched,
 };
 
 /// What a batch found: the rows of its requests, locked, what is known of the profiles and cards that it touches, locked,
@@ -41,6 +41,8 @@ pub(super) struct StoredReply {
     pub fingerprint: Vec<u8>,
     /// The request as it was answered.
     pub request: Request,
+    /// The smart card as it was answered.
+    pub smartcard: Option<Subject>,
 }
 
 /// What a batch will write, and what each of its members will hear.
@@ -62,6 +64,8 @@ pub(super) struct KeptReply {
     pub idempotent: Idempotent,
     /// The request as it is answered.
     pub request: Arc<Request>,
+    /// The smart card as it is answered.
+    pub smartcard: Option<Subject>,
     /// When the key was used.
     pub at: Timestamp,
 }
@@ -110,6 +114,8 @@ impl SubjectRows {
 pub(super) struct Change {
     /// The request after it.
     pub request: Arc<Request>,
+    /// The smart card that the command names, after the change.
+    pub smartcard: Option<Subject>,
     /// Whether its row is new.
     pub is_new: bool,
     /// Shard of its event.
@@ -149,7 +155,7 @@ impl Plan {
             match decided {
                 Err(refusal) => replies.push(Member::Known(Err(refusal))),
                 Ok(None) => {
-                    let reply = as_it_stands(command, current);
+                    let reply = as_it_stands(command, current, &known);
                     kept.extend(kept_reply(command, &reply));
                     replies.push(Member::Known(reply));
                 }
@@ -162,6 +168,7 @@ impl Plan {
                     replies.push(Member::Change(command.request));
                     changes.push(Change {
                         request: Arc::clone(&event.request),
+                        smartcard: named_smartcard(command, &event.subjects),
                         is_new: current.is_none(),
                         shard: topology.shards.shard_of(command.request),
                         payload,
@@ -212,7 +219,10 @@ impl Plan {
             .changes
             .into_iter()
             .zip(events)
-            .map(|(change, event)| (change.request.id, Applied { request: change.request, logged: Some(event) }))
+            .map(|(change, event)| {
+                let Change { request, smartcard, .. } = change;
+                (request.id, Applied { request, smartcard, logged: Some(event) })
+            })
             .collect();
         let reply = |member| match member {
             Member::Known(reply) => reply,
@@ -245,23 +255,29 @@ fn earlier_reply(command: &Command, found: &mut Found) -> Option<Reply> {
     let idempotent = command.idempotent.as_ref()?;
     let earlier = found.keys.remove(&idempotent.key)?;
     if earlier.fingerprint == idempotent.fingerprint {
-        Some(Ok(Applied { request: Arc::new(earlier.request), logged: None }))
+        Some(Ok(Applied { request: Arc::new(earlier.request), smartcard: earlier.smartcard, logged: None }))
     } else {
         Some(Err(Refusal::KeyReused(idempotent.key.clone())))
     }
 }
 
 /// The reply to a command that changes nothing, since all is as it wants it.
-fn as_it_stands(command: &Command, current: Option<&Request>) -> Reply {
+fn as_it_stands(command: &Command, current: Option<&Request>, known: &Subjects) -> Reply {
     let request = current.cloned().ok_or(Refusal::RequestNotFound(command.request))?;
-    Ok(Applied { request: Arc::new(request), logged: None })
+    Ok(Applied { request: Arc::new(request), smartcard: named_smartcard(command, known.all()), logged: None })
+}
+
+/// The smart card that a command names, among those that it found or changed.
+fn named_smartcard<'s>(command: &Command, subjects: impl IntoIterator<Item = &'s Subject>) -> Option<Subject> {
+    let Action::ChangeSmartcard { smartcard, .. } = &command.action else { return None };
+    subjects.into_iter().find(|subject| subject.id() == smartcard.uuid()).cloned()
 }
 
 /// What is kept of a reply without a change. A retry with the same key then hears it again, whatever happened since.
 fn kept_reply(command: &Command, reply: &Reply) -> Option<KeptReply> {
     let idempotent = command.idempotent.clone()?;
-    let request = Arc::clone(&reply.as_ref().ok()?.request);
-    Some(KeptReply { idempotent, request, at: command.now })
+    let Applied { request, smartcard, .. } = reply.as_ref().ok()?.clone();
+    Some(KeptReply { idempotent, request, smartcard, at: command.now })
 }
 
 /// The rows of an import.

@@ -64,6 +64,7 @@ suite! {
         a_repeated_call_leaves_its_neighbours_alone
         a_key_of_a_step_that_changed_nothing_is_kept
         a_step_that_changed_nothing_is_answered_as_it_was
+        a_repeated_change_of_a_card_shows_the_card_as_it_was
         one_key_in_many_batches_at_once_creates_one_request
         one_key_in_many_batches_at_once_takes_one_step
     }
@@ -97,6 +98,7 @@ suite! {
         one_card_in_many_batches_at_once_is_bound_once
         the_profiles_and_cards_of_a_user_are_listed_in_pages
         what_was_issued_elsewhere_can_be_made_known
+        the_card_retired_last_is_the_one_that_is_found
         a_template_gets_a_new_version_only_when_it_differs
     }
     batches {

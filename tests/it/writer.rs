@@ -101,7 +101,8 @@ async fn steps_on_large_requests_are_all_carried_out() {
     let writer = Writer::start(&store, &feed, settings, &TaskTracker::new());
     let mut ids = Vec::new();
     for text in ['a', '\u{1}', 'a', 'a', 'a', 'a', 'a', 'a'] {
-        let created = writer.submit(creation(large_request(text)), None, Reservation::default()).await.unwrap();
+        let written = writer.submit(creation(large_request(text)), None, Reservation::default()).await.unwrap();
+        let created = written.request;
         ids.push(created.id);
     }
     let mut answers = JoinSet::new();
@@ -117,8 +118,9 @@ async fn steps_on_large_requests_are_all_carried_out() {
 
 /// Creates a request and approves it.
 async fn live(writer: Writer) {
-    let created = writer.submit(creation(request(1)), None, Reservation::default()).await.unwrap();
-    let approved = writer.submit(wish(approver(1), created.id, approve()), None, Reservation::default()).await.unwrap();
+    let created = writer.submit(creation(request(1)), None, Reservation::default()).await.unwrap().request;
+    let approve = wish(approver(1), created.id, approve());
+    let approved = writer.submit(approve, None, Reservation::default()).await.unwrap().request;
     assert_eq!((approved.id, approved.status()), (created.id, Status::Approved));
 }
 
@@ -157,6 +159,6 @@ fn submit(answers: &mut JoinSet<(RequestId, Result<RequestId, Error>)>, writer: 
     let writer = writer.clone();
     answers.spawn(async move {
         let id = command.request;
-        (id, writer.submit(command, None, Reservation::default()).await.map(|request| request.id))
+        (id, writer.submit(command, None, Reservation::default()).await.map(|written| written.request.id))
     });
 }

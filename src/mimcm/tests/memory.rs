@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    CardId, Command, Comment, DataItem, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query, Refusal,
-    Request, RequestId, Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId,
+    Action, CardId, Command, Comment, DataItem, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query,
+    Refusal, Request, RequestId, Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId,
     TemplateRef, Timestamp, decide,
 };
 use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
@@ -83,8 +83,12 @@ impl Store for Memory {
             let place = requests.iter().position(|request| request.id == command.request);
             let known: Subjects = subjects.iter().cloned().collect();
             let current = place.map(|place| requests[place].clone());
+            let named = |known: &Subjects| {
+                let Action::ChangeSmartcard { smartcard, .. } = &command.action else { return None };
+                known.get(smartcard.uuid()).cloned()
+            };
             let Some(event) = decide(command, current.as_ref(), &known)? else {
-                return Ok(Applied { request: Arc::new(current.unwrap()), logged: None });
+                return Ok(Applied { request: Arc::new(current.unwrap()), smartcard: named(&known), logged: None });
             };
             subjects.retain(|known| event.subjects.iter().all(|changed| changed.id() != known.id()));
             subjects.extend(event.subjects.clone());
@@ -93,7 +97,8 @@ impl Store for Memory {
                 Some(place) => requests[place] = request,
                 None => requests.push(request),
             }
-            Ok(Applied { request: event.request, logged: None })
+            let smartcard = named(&subjects.iter().cloned().collect());
+            Ok(Applied { request: event.request, smartcard, logged: None })
         };
         Ok(batch.iter().map(&mut carry_out).collect())
     }

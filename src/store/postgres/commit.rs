@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::lines::{after_commit, roll_back};
 use super::{Postgres, subject};
-use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard};
+use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard, Subject};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::plan::{Change, Found, KeptReply, Plan, StoredReply, touched_by_batch};
 use crate::store::{FOUND_BYTES, Reply, StoreError, Topology};
@@ -31,7 +31,7 @@ const LOCK_REQUESTS: &str = "
     SELECT id, document::text FROM request WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
 const FIND_KEYS: &str = "
-    SELECT k.caller, k.key, k.fingerprint, k.reply::text
+    SELECT k.caller, k.key, k.fingerprint, k.reply::text, k.smartcard::text
     FROM idempotency_key k JOIN unnest($1::uuid[], $2::text[]) AS wanted (caller, key) USING (caller, key)";
 
 /// Writes a batch whole: its rows, its keys, its places in the log and its events. The steps lock in the order of the store:
@@ -43,9 +43,9 @@ macro_rules! write_statement {
     WITH change AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::smallint[], $5::smallint[], $6::uuid[],
                              $7::uuid[], $8::uuid[], $9::timestamptz[], $10::text[], $11::smallint[], $12::bigint[],
-                             $13::smallint[], $14::text[], $15::bytea[], $16::uuid[], $17::text[], $18::bytea[])
+                             $13::smallint[], $14::text[], $15::bytea[], $16::uuid[], $17::text[], $18::bytea[], $19::text[])
              AS change (id, is_new, version, status, type, target, originator, template, at, document, shard, nth,
-                        event, traceparent, payload, caller, key, fingerprint)
+                        event, traceparent, payload, caller, key, fingerprint, smartcard)
     ), created AS (
         INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
         SELECT id, version, status, type, target, originator, template, at, document::json FROM change WHERE is_new
@@ -53,7 +53,7 @@ macro_rules! write_statement {
             $changed,
             $keyed,
             "taken AS MATERIALIZED (
-        SELECT shard, first FROM take_positions($19, $20) ",
+        SELECT shard, first FROM take_positions($20, $21) ",
             $after_keys,
             "
     ), appended AS (
@@ -73,12 +73,12 @@ const WRITE: &str = write_statement!(
         FROM change WHERE request.id = change.id AND NOT change.is_new
     ), ",
     "keyed AS (
-        INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at)
-        SELECT caller, key, fingerprint, document::json, at FROM change WHERE key IS NOT NULL
+        INSERT INTO idempotency_key (caller, key, fingerprint, reply, smartcard, used_at)
+        SELECT caller, key, fingerprint, document::json, smartcard::json, at FROM change WHERE key IS NOT NULL
         UNION ALL
-        SELECT caller, key, fingerprint, document::json, at
-        FROM unnest($21::uuid[], $22::text[], $23::bytea[], $24::text[], $25::timestamptz[])
-             AS kept (caller, key, fingerprint, document, at)
+        SELECT caller, key, fingerprint, document::json, smartcard::json, at
+        FROM unnest($22::uuid[], $23::text[], $24::bytea[], $25::text[], $26::text[], $27::timestamptz[])
+             AS kept (caller, key, fingerprint, document, smartcard, at)
         ORDER BY caller, key
         RETURNING 1
     ), ",
@@ -243,9 +243,12 @@ async fn find_keys(
             // Their order says nothing about that of the batch.
             return Err(StoreError::TooLargeTogether { fits: batch.len().div_ceil(2) });
         }
+        let smartcard: Option<&str> = row.try_get(4)?;
+        let smartcard = smartcard.map(|text| document::read("idempotency_key", format_args!("{caller}/{key}"), text));
         let reply = StoredReply {
             fingerprint: row.try_get(2)?,
             request: document::read("idempotency_key", format_args!("{caller}/{key}"), row.try_get(3)?)?,
+            smartcard: smartcard.transpose()?,
         };
         let is_it = |idempotent: &&crate::domain::Idempotent| {
             idempotent.key.user.uuid() == caller && idempotent.key.as_str() == key
@@ -263,6 +266,8 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
     let documents: Result<Vec<String>, StoreError> =
         plan.changes.iter().map(|change| document::write("request", change.request.id, &*change.request)).collect();
     let documents = documents?;
+    let smartcard = |change: &Change| smartcard_document(change.smartcard.as_ref());
+    let smartcards: Vec<Option<String>> = plan.changes.iter().map(smartcard).collect::<Result<_, _>>()?;
     let is_large = documents.iter().map(String::len).sum::<usize>() > KEPT_BUFFER_BYTES;
     let is_plain = plan.kept.is_empty() && plan.changes.iter().all(|change| change.is_new && change.key.is_none());
     let statement = sqlx::query(if is_plain { WRITE_NEW } else { WRITE })
@@ -284,6 +289,7 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
         .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.key.user.uuid())))
         .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.key.as_str())))
         .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.fingerprint.as_slice())))
+        .bind(smartcards)
         .bind(demand.keys().map(|shard| shard_number(*shard)).collect::<Vec<_>>())
         .bind(demand.values().map(|events| events.cast_signed()).collect::<Vec<_>>());
     let statement = if is_plain { statement } else { bind_kept(statement, &plan.kept)? };
@@ -306,12 +312,19 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
 fn bind_kept<'q>(statement: Statement<'q>, kept: &'q [KeptReply]) -> Result<Statement<'q>, StoreError> {
     let document = |kept: &KeptReply| document::write("idempotency_key", &kept.idempotent.key, &*kept.request);
     let documents: Vec<String> = kept.iter().map(document).collect::<Result<_, _>>()?;
+    let smartcard = |kept: &KeptReply| smartcard_document(kept.smartcard.as_ref());
+    let smartcards: Vec<Option<String>> = kept.iter().map(smartcard).collect::<Result<_, _>>()?;
     Ok(statement
         .bind(kept.iter().map(|kept| kept.idempotent.key.user.uuid()).collect::<Vec<_>>())
         .bind(kept.iter().map(|kept| kept.idempotent.key.as_str()).collect::<Vec<_>>())
         .bind(kept.iter().map(|kept| kept.idempotent.fingerprint.as_slice()).collect::<Vec<_>>())
         .bind(documents)
+        .bind(smartcards)
         .bind(kept.iter().map(|kept| kept.at.utc()).collect::<Vec<_>>()))
+}
+
+fn smartcard_document(smartcard: Option<&Subject>) -> Result<Option<String>, StoreError> {
+    smartcard.map(|card| document::write("idempotency_key", card.id(), card)).transpose()
 }
 
 fn column<'a, T>(plan: &'a Plan, value: impl Fn(&'a Change) -> T) -> Vec<T> {

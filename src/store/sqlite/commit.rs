@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, subject};
-use crate::domain::{Action, Command, IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Timestamp};
+use crate::domain::{
+    Action, Command, IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Subject, Timestamp,
+};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::plan::{Change, Found, KeptReply, Plan, StoredReply, touched_by_batch};
 use crate::store::{FOUND_BYTES, LoggedEvent, Reply, StoreError};
@@ -38,12 +40,12 @@ async fn read_and_write(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>,
     for (change, event) in plan.changes.iter().zip(&events) {
         write_request(&mut tx, change).await?;
         if let Some(key) = &change.key {
-            write_key(&mut tx, key, &change.request, change.event.at).await?;
+            write_key(&mut tx, key, (&change.request, change.smartcard.as_ref()), change.event.at).await?;
         }
         append(&mut tx, event).await?;
     }
-    for KeptReply { idempotent, request, at } in &plan.kept {
-        write_key(&mut tx, idempotent, request, *at).await?;
+    for KeptReply { idempotent, request, smartcard, at } in &plan.kept {
+        write_key(&mut tx, idempotent, (request, smartcard.as_ref()), *at).await?;
     }
     subject::write(&mut tx, &plan.subjects).await?;
     let committed = tx.commit().await;
@@ -80,7 +82,7 @@ async fn find_keys(
     let (mut found, mut bytes) = (HashMap::new(), 0);
     for (fits, command) in batch.iter().enumerate() {
         let Some(key) = command.idempotent.as_ref().map(|idempotent| &idempotent.key) else { continue };
-        let row = sqlx::query("SELECT fingerprint, reply FROM idempotency_key WHERE caller = ? AND key = ?")
+        let row = sqlx::query("SELECT fingerprint, reply, smartcard FROM idempotency_key WHERE caller = ? AND key = ?")
             .bind(key.user.uuid())
             .bind(key.as_str())
             .fetch_optional(&mut *tx)
@@ -92,7 +94,9 @@ async fn find_keys(
                 return Err(StoreError::TooLargeTogether { fits });
             }
             let request = document::read("idempotency_key", key, reply)?;
-            found.insert(key.clone(), StoredReply { fingerprint: row.try_get(0)?, request });
+            let smartcard: Option<&str> = row.try_get(2)?;
+            let smartcard = smartcard.map(|text| document::read("idempotency_key", key, text)).transpose()?;
+            found.insert(key.clone(), StoredReply { fingerprint: row.try_get(0)?, request, smartcard });
         }
     }
     Ok(found)
@@ -140,17 +144,22 @@ async fn write_request(tx: &mut SqliteConnection, change: &Change) -> Result<(),
 async fn write_key(
     tx: &mut SqliteConnection,
     idempotent: &Idempotent,
-    reply: &Request,
+    (request, smartcard): (&Request, Option<&Subject>),
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO idempotency_key (caller, key, fingerprint, reply, used_at) VALUES (?, ?, ?, ?, ?)")
-        .bind(idempotent.key.user.uuid())
-        .bind(idempotent.key.as_str())
-        .bind(idempotent.fingerprint.as_slice())
-        .bind(document::write("idempotency_key", &idempotent.key, reply)?)
-        .bind(at.micros())
-        .execute(tx)
-        .await?;
+    let key = &idempotent.key;
+    let smartcard = smartcard.map(|card| document::write("idempotency_key", key, card)).transpose()?;
+    sqlx::query(
+        "INSERT INTO idempotency_key (caller, key, fingerprint, reply, smartcard, used_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(key.user.uuid())
+    .bind(key.as_str())
+    .bind(idempotent.fingerprint.as_slice())
+    .bind(document::write("idempotency_key", key, request)?)
+    .bind(smartcard)
+    .bind(at.micros())
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! Templates, and the profiles and cards that requests leave and concern.
 
 use cmgate::domain::{
-    Comment, Credential, Item, Lineage, Policy, Refusal, RequestType, Standing, Subject, TemplateRef, UserId,
+    Atr, Card, CardId, Comment, Credential, Item, Lineage, Policy, Refusal, RequestType, SmartcardId, Standing,
+    Subject, TemplateRef, UserId,
 };
 use cmgate::store::Store;
 use uuid::Uuid;
@@ -187,6 +188,31 @@ pub(super) async fn what_was_issued_elsewhere_can_be_made_known(place: &Place) {
     let refused = Refusal::CredentialTaken { field: "subjects[1].id".to_owned() };
     assert_eq!(store.import(&[subjects[2].clone(), handed_on], at(0)).await.unwrap(), Err(refused));
     assert_eq!(known(&*store, profile).await, suspended);
+}
+
+/// When no card with an id is in use, the one that was retired last counts, whatever its id, and however often it is told.
+pub(super) async fn the_card_retired_last_is_the_one_that_is_found(place: &Place) {
+    let store = place.open().await;
+    let card_id = CardId::parse("card_id", "one").unwrap();
+    let card = |number: u128, standing| Subject {
+        item: Item::Smartcard {
+            id: SmartcardId::new(Uuid::from_u128(number)),
+            profile: None,
+            card: Some(Card { card_id: card_id.clone(), atr: Atr::default() }),
+        },
+        standing,
+        ..held(TARGET, fresh_card()).next().unwrap()
+    };
+    let import = async |number, standing, seconds| {
+        let imported = store.import(&[card(number, standing)], at(seconds)).await.unwrap();
+        assert_eq!(imported, Ok(()), "card {number}");
+        store.card(&card_id).await.unwrap().unwrap().id().as_u128()
+    };
+    assert_eq!(import(9, Standing::Retired, 1).await, 9);
+    assert_eq!(import(5, Standing::Active, 2).await, 5, "the one in use");
+    assert_eq!(import(5, Standing::Retired, 3).await, 5, "retired after 9");
+    assert_eq!(import(7, Standing::Retired, 2).await, 5, "retired before 5");
+    assert_eq!(import(9, Standing::Retired, 4).await, 5, "9 was retired before, and is told once more");
 }
 
 pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: &Place) {

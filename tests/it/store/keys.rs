@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cmgate::domain::{Command, Credential, Refusal, RequestId, Status};
+use cmgate::domain::{Action, Command, Comment, Credential, Refusal, RequestId, Standing, Status};
 use cmgate::store::{Reply, Store};
 use tokio::task::JoinSet;
 
@@ -132,6 +132,30 @@ pub(super) async fn a_step_that_changed_nothing_is_answered_as_it_was(place: &Pl
     assert_eq!((heard.request, heard.logged), (bound, None));
     let other = commit_one(&*store, under_key("again", 2, wish(TARGET, created.id, cancel()))).await;
     assert!(matches!(other, Err(Refusal::KeyReused(_))), "{other:?}");
+}
+
+pub(super) async fn a_repeated_change_of_a_card_shows_the_card_as_it_was(place: &Place) {
+    let store = place.open().await;
+    let (created, _) = carry_out(&*store, creation(request(0))).await;
+    let (bound, _) = carry_out(&*store, wish(TARGET, created.id, bind("card"))).await;
+    let smartcard = bound.new.smartcard.unwrap();
+    let change = |standing| {
+        wish(TARGET, created.id, Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() })
+    };
+    // The second changes nothing and is answered all the same.
+    let active = ["changed", "unchanged"].map(|key| under_key(key, 1, change(Standing::Active)));
+    for command in &active {
+        let applied = commit_one(&*store, command.clone()).await.unwrap();
+        assert_eq!(applied.smartcard.unwrap().standing, Standing::Active);
+    }
+    let (_, suspended) = carry_out(&*store, change(Standing::Suspended)).await;
+    assert_eq!(store.subjects(&[smartcard.uuid()]).await.unwrap()[0].standing, Standing::Suspended);
+
+    for command in active {
+        let repeated = commit_one(&*store, command).await.unwrap();
+        assert_eq!(repeated.smartcard.unwrap().standing, Standing::Active);
+        assert!(repeated.request.version < suspended.version);
+    }
 }
 
 pub(super) async fn one_key_in_many_batches_at_once_creates_one_request(place: &Place) {

@@ -94,7 +94,7 @@ pub(super) async fn commit_one(store: &dyn Store, command: Command) -> Reply {
 
 /// Commits a command that must take effect now, and gives the request after it with its event.
 pub(super) async fn carry_out(store: &dyn Store, command: Command) -> (Arc<Request>, LoggedEvent) {
-    let Applied { request, logged } = commit_one(store, command).await.unwrap();
+    let Applied { request, logged, .. } = commit_one(store, command).await.unwrap();
     (request, logged.expect("the command takes effect now"))
 }
 

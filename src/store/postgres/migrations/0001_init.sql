@@ -127,6 +127,7 @@ CREATE TABLE idempotency_key (
     key         text        NOT NULL,
     fingerprint bytea       NOT NULL,
     reply       json        NOT NULL,
+    smartcard   json,
     used_at     timestamptz NOT NULL,
     PRIMARY KEY (caller, key)
 );
@@ -135,6 +136,7 @@ COMMENT ON COLUMN idempotency_key.caller      IS 'Whose key it is.';
 COMMENT ON COLUMN idempotency_key.key         IS 'The key as the caller chose it.';
 COMMENT ON COLUMN idempotency_key.fingerprint IS 'SHA-256 of what was asked.';
 COMMENT ON COLUMN idempotency_key.reply       IS 'The request as it was answered.';
+COMMENT ON COLUMN idempotency_key.smartcard   IS 'The smart card as it was answered, if the call named one.';
 COMMENT ON COLUMN idempotency_key.used_at     IS 'When; keys are dropped after their time.';
 CREATE INDEX idempotency_key_by_time ON idempotency_key (used_at);
 

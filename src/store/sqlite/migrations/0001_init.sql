@@ -69,6 +69,7 @@ CREATE TABLE idempotency_key (
     key         TEXT    NOT NULL,                      -- the key as the caller chose it
     fingerprint BLOB    NOT NULL,                      -- SHA-256 of what was asked
     reply       TEXT    NOT NULL,                      -- the request as it was answered
+    smartcard   TEXT,                                  -- the smart card as it was answered, if the call named one
     used_at     INTEGER NOT NULL,                      -- when; keys are dropped after their time
     PRIMARY KEY (caller, key)
 ) STRICT, WITHOUT ROWID;
