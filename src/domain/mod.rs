@@ -28,8 +28,8 @@ pub use command::{Action, Command, Idempotent};
 pub use comment::Comment;
 use comment::text_within;
 pub use credential::{
-    Atr, Card, CardId, Credential, Item, Lineage, MAX_CHANGED_SUBJECTS, Standing, Subject, Subjects, Touched, import,
-    touched, touched_by_import,
+    Atr, Card, CardId, Credential, Item, Lineage, LockSet, MAX_CHANGED_SUBJECTS, Standing, Subject, Subjects, import,
+    import_lock_set, lock_set,
 };
 pub use decide::decide;
 pub use idempotency_key::IdempotencyKey;

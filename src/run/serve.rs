@@ -23,7 +23,7 @@ use crate::http::{ApiSettings, admin, assemble};
 use crate::kafka::KafkaSettings;
 use crate::mimcm;
 use crate::relay::{LaneState, LaneStatus, Relay, RelaySettings};
-use crate::service::{Authority, Service, Writer, WriterSettings, load_catalog};
+use crate::service::{Authority, Service, Writer, WriterSettings, import_subjects, load_catalog};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
@@ -112,7 +112,7 @@ async fn make_known(store: &dyn Store, clock: &Clock, listed: Vec<Subject>) -> R
     let known = store.subjects(&ids).await?;
     let is_new = |subject: &Subject| known.iter().all(|known| known.id() != subject.id());
     let new: Vec<Subject> = listed.into_iter().filter(is_new).collect();
-    if let Err(refusal) = store.import(&new, clock.now()).await? {
+    if let Err(refusal) = import_subjects(store, &new, clock.now()).await? {
         tracing::warn!(%refusal, "the subjects of the template files cannot be made known");
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The use cases. Every transport calls these, and only these; each takes the call with its proven caller.
 
+mod batch;
 mod budget;
 mod catalog;
 mod error;
@@ -25,6 +26,7 @@ use crate::domain::{
 };
 use crate::store::Store;
 
+pub use batch::{Applied, Reply, commit, import_subjects};
 pub use budget::{Budget, OverBudget, Reservation};
 pub use catalog::load_catalog;
 pub use error::Error;

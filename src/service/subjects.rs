@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Call, Error, Service};
+use super::{Call, Error, Service, import_subjects};
 use crate::domain::{
     CardId, Credential, Listing, ProfileId, Refusal, RequestType, SmartcardId, Subject, SubjectPage, SubjectQuery,
     offered,
@@ -82,6 +82,6 @@ impl Service {
         if !self.authority.administrators.iter().any(|principal| call.caller.is(principal)) {
             return Err(Refusal::NotAdministrator.into());
         }
-        Ok(self.store.import(subjects, self.clock.now()).await??)
+        Ok(import_subjects(&*self.store, subjects, self.clock.now()).await??)
     }
 }

@@ -12,12 +12,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::batch::{Applied, Reply, commit};
 use super::budget::Reservation;
 use super::spread::{Crowd, Spread};
 use super::{Error, size};
 use crate::domain::{Action, Command, Request, ShardCount, Subject};
 use crate::feed::Feed;
-use crate::store::{Applied, LoggedEvent, Reply, Store, StoreError};
+use crate::store::{LoggedEvent, Store, StoreError};
 use crate::telemetry::{error_chain, names};
 
 /// Longest wait for a commit. A database that vanished without a word would otherwise hold its lane for a quarter of an hour.
@@ -235,7 +236,7 @@ impl Lane {
 
     async fn commit(&self, commands: &[Command]) -> Result<Vec<Answer>, StoreError> {
         let begun = Instant::now();
-        let committed = tokio::time::timeout(COMMIT_TIMEOUT, self.store.commit(commands)).await;
+        let committed = tokio::time::timeout(COMMIT_TIMEOUT, commit(&*self.store, commands)).await;
         let replies = committed.unwrap_or(Err(StoreError::NoAnswer(COMMIT_TIMEOUT)))?;
         metrics::histogram!(names::COMMIT_SECONDS).record(begun.elapsed());
         metrics::histogram!(names::BATCH_SIZE).record(commands.len() as f64);

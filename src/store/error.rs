@@ -40,7 +40,7 @@ pub enum StoreError {
     /// The database refused a statement. Nothing has changed.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
-    /// What a batch reads is too large together; as many of its first members can be carried out. Stays within the store.
+    /// The rows of a batch are too large together. Nothing has changed; a batch of as many of its first members is read whole.
     #[error("only {fits} commands of a batch fit one transaction")]
     TooLargeTogether {
         /// How many, at least one.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Reply, StoreError};
+use super::{Committed, StoreError};
 
 /// How long a failed write counts without another look: a probe is small, and can succeed where a real write finds no room.
 const HOLD: Duration = Duration::from_secs(2);
@@ -99,13 +99,10 @@ impl WriteHealth {
 
 impl Attempt<'_> {
     /// Ends the attempt with what came of it. A batch that wrote nothing says nothing.
-    pub(super) fn end(mut self, outcome: Result<Vec<Reply>, StoreError>) -> Result<Vec<Reply>, StoreError> {
+    pub(super) fn end(mut self, outcome: Result<Committed, StoreError>) -> Result<Committed, StoreError> {
         self.is_open = false;
-        if let Ok(replies) = &outcome {
-            let has_written = |reply: &Reply| reply.as_ref().is_ok_and(|applied| applied.logged.is_some());
-            if replies.iter().any(has_written) {
-                self.health.succeeded();
-            }
+        if outcome.as_ref().is_ok_and(|committed| !committed.writes.is_empty()) {
+            self.health.succeeded();
         }
         self.health.note(outcome)
     }
@@ -122,6 +119,7 @@ impl Drop for Attempt<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Writes;
 
     fn full() -> StoreError {
         StoreError::Unavailable(sqlx::Error::Protocol("disk full".to_owned()))
@@ -132,9 +130,10 @@ mod tests {
         let health = WriteHealth::with_row_locks();
         assert_eq!(health.verdict(), Verdict::Healthy);
         assert!(health.attempt().end(Err(full())).is_err());
+        let nothing = Committed { writes: Writes::default(), events: Vec::new() };
         let Verdict::Failed(why) = health.verdict() else { panic!("{health:?}") };
         assert!(why.ends_with("disk full"), "{why}");
-        assert!(health.attempt().end(Ok(Vec::new())).is_ok());
+        assert!(health.attempt().end(Ok(nothing)).is_ok());
         assert_ne!(health.verdict(), Verdict::Healthy, "a batch that wrote nothing says nothing");
         health.succeeded();
         assert_eq!(health.verdict(), Verdict::Healthy);

@@ -1,28 +1,31 @@
-//! The store boundary: what the service and the relay ask of a database, and nothing of how it is done.
+//! The store boundary: what the service and the relay ask of a database, and nothing of how it is done. The store runs one
+//! transaction over locked rows and is told what to write; it decides nothing.
 //!
 //! Two stores stand behind it, Postgres and SQLite; `tests/it/store.rs` holds one suite of behaviour over both.
 
+mod batch;
 mod document;
 mod error;
 mod health;
-mod plan;
+mod positions;
 mod postgres;
 mod sqlite;
-
-use std::sync::Arc;
+mod subject_rows;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::{
-    CardId, Command, EventType, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard,
-    ShardCount, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
+    CardId, EventType, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Subject,
+    SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
 };
 
+pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Outcome, StoredReply, Workload, Writes};
 pub use error::{OpenFault, StoreError};
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
+pub use subject_rows::SubjectRows;
 
 /// How many shards and relay lanes the log has. Fixed when the database is made; a process that is configured otherwise
 /// is refused, since two processes that disagree would give one shard to two lanes.
@@ -62,20 +65,6 @@ const GET_BYTES: usize = 2 << 20;
 
 /// Most bytes of what one batch finds, of its requests and as much again of its replies under keys; one of each always fits.
 const FOUND_BYTES: usize = 2 << 20;
-
-/// What became of one command of a batch.
-pub type Reply = Result<Applied, Refusal>;
-
-/// A command that took effect, now or when its idempotency key was first used.
-#[derive(Clone, Debug)]
-pub struct Applied {
-    /// The request after the change.
-    pub request: Arc<Request>,
-    /// The smart card that the command names, after the change.
-    pub smartcard: Option<Subject>,
-    /// The event that was logged; `None` if the effect is an earlier one.
-    pub logged: Option<LoggedEvent>,
-}
 
 /// An event at its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,13 +128,13 @@ pub trait Store: Send + Sync + 'static {
     /// How the log is divided.
     fn topology(&self) -> Topology;
 
-    /// Carries out commands in one transaction: all of those that are not refused take effect, each with one event, or none
-    /// does. A batch holds at most one command per request and one per idempotency key. If what they read is too large together,
-    /// only the first of them are carried out, at least one, and there are as many replies.
+    /// Locks the rows that a batch needs, has it decided, and writes what it says: all of it in one transaction, each change with
+    /// one event, or nothing.
     ///
     /// # Errors
-    /// See [`StoreError`]; unless the outcome is unknown, nothing has changed.
-    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError>;
+    /// [`StoreError::TooLargeTogether`] if the rows are too large together to be read; otherwise see [`StoreError`]. Unless the
+    /// outcome is unknown, nothing has changed.
+    async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError>;
 
     /// Reads requests by id; what does not exist is left out, the order is not defined. If they are too large together only
     /// some are read, at least one, and there are more.
@@ -162,10 +151,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Reads a page of the profiles and smart cards of a user.
     async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError>;
-
-    /// Adds subjects that were issued elsewhere, or replaces what is known of them; all of them or, if one is refused, none.
-    /// The paths in a refusal begin with the place in `subjects`.
-    async fn import(&self, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError>;
 
     /// Keeps a template and gives its version: a new one if it differs from the newest that is kept.
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;

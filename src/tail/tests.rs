@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::*;
 use crate::contract::v1;
 use crate::domain::{
-    CardId, Command, EventType, Listing, Page, ProfileTemplate, Query, Refusal, Request, RequestId, Subject,
-    SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
+    CardId, EventType, Listing, Page, ProfileTemplate, Query, Request, RequestId, Subject, SubjectPage, SubjectQuery,
+    TemplateId, Timestamp, Version,
 };
-use crate::store::{Checkpoint, LaneLock, Reply, TopicIdentity, Topology};
+use crate::store::{Checkpoint, Committed, Decide, LaneLock, TopicIdentity, Topology};
 
 /// A log in memory that can do nothing but be read; it grows by one event of shard 0 with every look at its heads.
 struct Log {
@@ -82,7 +82,7 @@ impl Store for Log {
         Ok(found.take(limit as usize).cloned().collect())
     }
 
-    async fn commit(&self, _batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    async fn commit(&self, _batch: &dyn Decide) -> Result<Committed, StoreError> {
         not_asked()
     }
 
@@ -103,10 +103,6 @@ impl Store for Log {
     }
 
     async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
-        not_asked()
-    }
-
-    async fn import(&self, _subjects: &[Subject], _now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
         not_asked()
     }
 

@@ -30,15 +30,30 @@ const FLOORS: [&[&str]; 9] = [
 
 /// What must not use what, although the floors would allow it. The longest row that begins a module's name counts, and a row
 /// without a right side forbids nothing.
-const FORBIDDEN: [(&str, &[&str]); 9] = [
+///
+/// The store is told what to write, so it uses neither what decides nor the encoding of events.
+const FORBIDDEN: [(&str, &[&str]); 10] = [
     ("http", &["store", "feed", "kafka", "relay", "config"]),
     ("http::admin", &[]),
     ("mimcm", &["contract", "store", "feed", "kafka", "relay", "config"]),
     ("grpc", &["store", "feed", "kafka", "relay", "config"]),
     ("service", &["kafka", "config", "contract", "templates", "cli"]),
+    ("service::batch", &["kafka", "config", "templates", "cli"]),
     ("relay", &["config", "templates", "cli"]),
     ("kafka", &["config", "templates", "cli"]),
-    ("store", &["config", "templates", "cli", "clock"]),
+    (
+        "store",
+        &[
+            "config",
+            "contract",
+            "domain::credential::effect::import",
+            "domain::decide",
+            "domain::request::creation",
+            "templates",
+            "cli",
+            "clock",
+        ],
+    ),
     ("feed", &["config", "templates", "cli", "contract"]),
 ];
 
@@ -50,7 +65,7 @@ const MAX_FLOORS: usize = 9;
 const MAX_SHARE: usize = 30;
 
 /// Circles that are still to be untied: no other may be added, and one that is untied has to go from here.
-const KNOWN_CIRCLES: [&[&str]; 4] = [
+const KNOWN_CIRCLES: [&[&str]; 2] = [
     &["src/contract/encode.rs", "src/contract/subject.rs"],
     &[
         "src/relay/backlog.rs",
@@ -59,8 +74,6 @@ const KNOWN_CIRCLES: [&[&str]; 4] = [
         "src/relay/session.rs",
         "src/relay/topic_watch.rs",
     ],
-    &["src/store/postgres/commit.rs", "src/store/postgres/subject.rs"],
-    &["src/store/postgres/connect.rs", "src/store/postgres/room.rs"],
 ];
 
 /// Paths that a pure function has no use for.

@@ -59,6 +59,9 @@ fn what_the_floors_allow_can_be_forbidden() {
     let store = ("mimcm", "use crate::store::Store;");
     assert_eq!(wrong(&[STORE, store]), ["mimcm.rs:1 uses store.rs"]);
     assert_eq!(wrong(&[STORE, ("http::admin", "use crate::store::Store;")]), [""; 0]);
+    let decide = ("domain::decide", "pub fn decide() {}");
+    let decides = ("store::batch", "fn f() { crate::domain::decide::decide() }");
+    assert_eq!(wrong(&[("domain", "pub mod decide;"), decide, decides]), ["store::batch.rs:1 uses domain::decide.rs"]);
     let sibling = ("mimcm", "use super::grpc::Server;");
     assert_eq!(wrong(&[("grpc", "pub struct Server;"), sibling]), ["mimcm.rs:1 uses grpc.rs"]);
 }

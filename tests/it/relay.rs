@@ -9,6 +9,7 @@ use cmgate::domain::{Command, Position, Refusal, RequestId, Shard};
 use cmgate::feed::Feed;
 use cmgate::kafka::KafkaSettings;
 use cmgate::relay::{LaneState, Relay, RelaySettings};
+use cmgate::service::commit;
 use cmgate::store::{Store, Topology};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -74,12 +75,12 @@ async fn whatever_is_logged_can_be_published_and_what_cannot_is_refused() {
         new.data_items = (0..items).map(|number| item(&number.to_string(), Some(&text))).collect();
         creation(new)
     };
-    let replies = stage.store.commit(&[sized(56), sized(58), creation(request(0))]).await.unwrap();
+    let replies = commit(&*stage.store, &[sized(56), sized(58), creation(request(0))]).await.unwrap();
     let [largest, too_large, neighbour] = replies.try_into().unwrap();
     assert_eq!((largest.is_ok(), neighbour.is_ok()), (true, true));
     assert!(matches!(too_large, Err(Refusal::TooLarge { .. })), "{too_large:?}");
     // More than go together of any shard.
-    for reply in stage.store.commit(&[(); 16].map(|()| sized(56))).await.unwrap() {
+    for reply in commit(&*stage.store, &[(); 16].map(|()| sized(56))).await.unwrap() {
         assert!(reply.is_ok(), "{reply:?}");
     }
 
@@ -209,7 +210,7 @@ impl Stage {
         };
         let steps = [all(approver(1), &approve), all(TARGET, &start), all(TARGET, &|| complete(fresh_card()))];
         for batch in [creations].into_iter().chain(steps) {
-            for reply in self.store.commit(&batch).await.unwrap() {
+            for reply in commit(&*self.store, &batch).await.unwrap() {
                 let request = reply.unwrap().request;
                 self.acknowledged.push(Acknowledged { request: request.id.uuid(), version: request.version.get() });
             }

@@ -4,10 +4,10 @@
 //! never holds a valid profile, and a card holds at most one valid profile.
 
 mod import;
+mod lock_set;
 mod smartcard;
 #[cfg(test)]
 mod tests;
-mod touched;
 
 use crate::domain::{
     Credential, CredentialEffect, Item, Lineage, ProfileId, Refusal, Request, RequestType, SmartcardId, Standing,
@@ -15,8 +15,8 @@ use crate::domain::{
 };
 
 pub use import::import;
+pub use lock_set::{LockSet, import_lock_set, lock_set};
 pub(in crate::domain) use smartcard::{Bound, bind, change};
-pub use touched::{Touched, touched, touched_by_import};
 
 /// Maximum number of profiles and cards that one step changes: the card and profile of a completed request, the previous
 /// profile on that card, the card and profile that the request concerns, and the profile now on the latter card.

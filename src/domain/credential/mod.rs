@@ -15,7 +15,7 @@ mod subjects;
 pub use atr::Atr;
 pub use credential_ids::Credential;
 pub use credential_status::Standing;
-pub use effect::{MAX_CHANGED_SUBJECTS, Touched, import, touched, touched_by_import};
+pub use effect::{LockSet, MAX_CHANGED_SUBJECTS, import, import_lock_set, lock_set};
 pub use physical_card::Card;
 pub use serial_number::CardId;
 pub use subjects::Subjects;

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::{
-    CardId, Catalog, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard,
-    ShardCount, Sid, Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
+    CardId, Catalog, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Sid,
+    Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
 };
 use crate::feed::Feed;
 use crate::http::auth::{Authentication, Development};
 use crate::http::{Api, ApiSettings, assemble};
 use crate::service::{Authority, Service, Writer, WriterSettings};
-use crate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
+use crate::store::{Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology};
 
 /// What the database of the tests says to everything.
 pub(crate) const AWAY: &str = "nobody listens on the port of the database";
@@ -34,7 +34,7 @@ impl Store for NoStore {
     fn topology(&self) -> Topology {
         Topology { shards: ShardCount::new(8).unwrap(), lanes: 1 }
     }
-    async fn commit(&self, _batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    async fn commit(&self, _batch: &dyn Decide) -> Result<Committed, StoreError> {
         away()
     }
     async fn get(&self, _ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
@@ -55,9 +55,6 @@ impl Store for NoStore {
         away()
     }
 
-    async fn import(&self, _subjects: &[Subject], _now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
-        away()
-    }
     async fn put_template(&self, _template: &ProfileTemplate, _now: Timestamp) -> Result<u32, StoreError> {
         away()
     }

@@ -1,7 +1,8 @@
 //! A store in memory that keeps requests, profiles and cards, and nothing else: no log, no idempotency keys.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -9,11 +10,13 @@ use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    Action, CardId, Command, Comment, DataItem, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query,
-    Refusal, Request, RequestId, Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId,
-    TemplateRef, Timestamp, decide,
+    CardId, Comment, DataItem, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
+    Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef, Timestamp,
 };
-use crate::store::{Applied, Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
+use crate::store::{
+    Change, Checkpoint, Committed, Decide, LaneLock, LockedRows, LoggedEvent, Store, StoreError, TopicIdentity,
+    Topology,
+};
 
 /// The smart card of the documented examples, with its profile.
 pub(super) const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
@@ -76,31 +79,33 @@ impl Store for Memory {
         Topology { shards: ShardCount::new(1).unwrap(), lanes: 1 }
     }
 
-    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {
         let mut requests = self.requests.lock().unwrap();
         let mut subjects = self.subjects.lock().unwrap();
-        let mut carry_out = |command: &Command| {
-            let place = requests.iter().position(|request| request.id == command.request);
-            let known: Subjects = subjects.iter().cloned().collect();
-            let current = place.map(|place| requests[place].clone());
-            let named = |known: &Subjects| {
-                let Action::ChangeSmartcard { smartcard, .. } = &command.action else { return None };
-                known.get(smartcard.uuid()).cloned()
-            };
-            let Some(event) = decide(command, current.as_ref(), &known)? else {
-                return Ok(Applied { request: Arc::new(current.unwrap()), smartcard: named(&known), logged: None });
-            };
-            subjects.retain(|known| event.subjects.iter().all(|changed| changed.id() != known.id()));
-            subjects.extend(event.subjects.clone());
-            let request = (*event.request).clone();
-            match place {
-                Some(place) => requests[place] = request,
-                None => requests.push(request),
-            }
-            let smartcard = named(&subjects.iter().cloned().collect());
-            Ok(Applied { request: event.request, smartcard, logged: None })
+        let rows = LockedRows {
+            requests: requests.iter().map(|request| (request.id, request.clone())).collect(),
+            subjects: subjects.iter().cloned().collect(),
+            keys: HashMap::new(),
         };
-        Ok(batch.iter().map(&mut carry_out).collect())
+        // Each request has one event for each of its versions.
+        let log_end: u64 = requests.iter().map(|request| u64::from(request.version.get())).sum();
+        let writes = batch.decide(rows);
+        subjects.retain(|known| writes.subjects.all().all(|changed| changed.id() != known.id()));
+        subjects.extend(writes.subjects.all().cloned());
+        requests.retain(|known| writes.changes.iter().all(|change| change.request.id != known.id));
+        requests.extend(writes.changes.iter().map(|change| (*change.request).clone()));
+        let event = |(change, position): (&Change, u64)| LoggedEvent {
+            shard: Shard::new(0),
+            position: Position::new(position),
+            request: change.request.id,
+            version: change.request.version,
+            event_type: change.event_type,
+            at: change.at,
+            traceparent: change.traceparent.clone(),
+            payload: change.payload.clone(),
+        };
+        let events = writes.changes.iter().zip(log_end + 1..).map(event).collect();
+        Ok(Committed { writes, events })
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
@@ -150,10 +155,6 @@ impl Store for Memory {
         let mut found: Vec<Subject> = self.subjects.lock().unwrap().iter().filter(is_meant).cloned().collect();
         found.sort_by_key(Subject::id);
         Ok(first_of(found, page.limit))
-    }
-
-    async fn import(&self, _: &[Subject], _: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
-        Ok(Ok(()))
     }
 
     async fn put_template(&self, _: &ProfileTemplate, _: Timestamp) -> Result<u32, StoreError> {

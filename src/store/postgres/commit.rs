@@ -7,25 +7,22 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
+use super::conflict::{is_conflict, retry_on_conflict};
 use super::lines::{after_commit, roll_back};
-use super::{Postgres, subject};
-use crate::domain::{Action, Command, IdempotencyKey, Position, RequestId, Shard, Subject};
+use super::{Postgres, shard_number, subject};
+use crate::domain::{IdempotencyKey, Position, Request, RequestId, Shard, ShardCount, Subject};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, KeptReply, Plan, StoredReply, touched_by_batch};
-use crate::store::{FOUND_BYTES, Reply, StoreError, Topology};
+use crate::store::positions::Positions;
+use crate::store::{
+    Change, Committed, Decide, FOUND_BYTES, KeptReply, LockedRows, LoggedEvent, MemberRows, StoreError, StoredReply,
+    Workload, Writes,
+};
 
 /// A statement whose values are being bound.
 type Statement<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
 
-/// Attempts at a batch that met another batch: on an idempotency key or a card, or in a deadlock with a stranger's
-/// transaction.
-const ATTEMPTS: u32 = 4;
-
 /// What a batch writes, in bytes, from which on a connection gives up the buffer that it made for it.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
-
-/// What two batches can both believe to be new.
-const CONTESTED: [&str; 4] = ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use", "subject_valid_on_card"];
 
 const LOCK_REQUESTS: &str = "
     SELECT id, document::text FROM request WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -88,61 +85,27 @@ const WRITE: &str = write_statement!(
 /// Writes a batch of new requests without keys. Empty CTEs still cost: the full statement makes a lone create 25-50 % slower.
 const WRITE_NEW: &str = write_statement!("", "", "");
 
-/// Carries out a batch; see [`crate::store::Store::commit`].
-pub(super) async fn commit(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    let is_new = |command: &Command| matches!(command.action, Action::Create(_));
-    if batch.iter().all(is_new) && touched_by_batch(batch, &HashMap::new()).is_empty() {
-        let plan = Plan::of(batch, Found::default(), store.topology);
-        // A creation that is refused here may have been answered under its key, when something else was in force.
-        if !plan.refuses_under_key(batch) {
-            // A key that was used before is met as a duplicate, and the batch is then carried out with a look at the keys.
-            match create(store, plan).await {
-                Err(StoreError::Refused(error)) if met_another(&error) => {}
-                result => return result,
-            }
-        }
-    }
-    let mut batch = batch;
-    loop {
-        match until_alone(|| read_and_write(store, batch)).await {
-            Err(StoreError::TooLargeTogether { fits }) => batch = &batch[..fits],
+/// Commits a batch; see [`crate::store::Store::commit`].
+pub(super) async fn commit(store: &Postgres, batch: &dyn Decide) -> Result<Committed, StoreError> {
+    if let Some(writes) = batch.decide_unread().filter(|writes| writes.subjects.is_empty()) {
+        // A key that was used before is a conflict, and the batch is then decided over what is stored.
+        match write_alone(store, writes.in_lock_order()).await {
+            Err(error) if is_conflict(&error) => {}
             result => return result,
         }
     }
+    retry_on_conflict(|| lock_and_write(store, batch)).await
 }
 
-/// Tries a transaction again that met another one; what came first can be seen then.
-pub(super) async fn until_alone<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut attempt = 1;
-    loop {
-        match transaction().await {
-            Err(StoreError::Refused(error)) if attempt < ATTEMPTS && met_another(&error) => attempt += 1,
-            result => return result,
-        }
-    }
-}
-
-/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
-fn met_another(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| {
-        let on_new = error.constraint().is_some_and(|name| CONTESTED.contains(&name));
-        on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
-    })
-}
-
-/// Requests that come to be and are about nothing known have nothing to look at, so one statement is the whole transaction.
-async fn create(store: &Postgres, plan: Plan) -> Result<Vec<Reply>, StoreError> {
-    if plan.changes.is_empty() {
-        return Ok(plan.replies(Vec::new()));
+/// Writes what depends on no stored row: one statement is the whole transaction.
+async fn write_alone(store: &Postgres, writes: Writes) -> Result<Committed, StoreError> {
+    if writes.is_empty() {
+        return Ok(Committed { writes, events: Vec::new() });
     }
     let mut line = store.write_lines.take().await?;
-    let written = write(&mut line, &plan).await;
-    let first = line.finish(written.map_err(unless_undone))?;
-    let events = plan.events(&first);
-    Ok(plan.replies(events))
+    let written = write(&mut line, &writes, store.topology.shards).await;
+    let events = line.finish(written.map_err(unless_undone))?;
+    Ok(Committed { writes, events })
 }
 
 /// See [`after_commit`]: the statement commits by itself.
@@ -156,20 +119,23 @@ fn unless_undone(error: StoreError) -> StoreError {
     }
 }
 
-async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    let mut line = store.write_lines.take().await?;
+async fn lock_and_write(store: &Postgres, batch: &dyn Decide) -> Result<Committed, StoreError> {
+    let lines = match batch.workload() {
+        Workload::Commands => &store.write_lines,
+        Workload::Import => &store.import_lines,
+    };
+    let mut line = lines.take().await?;
     let mut tx = line.begin().await?;
-    match plan_and_write(&mut tx, batch, store.topology).await {
-        Ok((plan, Some(first))) => {
-            tx.commit().await.map_err(after_commit)?;
-            line.give_back();
-            let events = plan.events(&first);
-            Ok(plan.replies(events))
-        }
-        Ok((plan, None)) => {
+    match decide_and_write(&mut tx, batch, store.topology.shards).await {
+        Ok(committed) if committed.writes.is_empty() => {
             tx.rollback().await?;
             line.give_back();
-            Ok(plan.replies(Vec::new()))
+            Ok(committed)
+        }
+        Ok(committed) => {
+            tx.commit().await.map_err(after_commit)?;
+            line.give_back();
+            Ok(committed)
         }
         Err(error) => {
             if roll_back(tx, &error).await {
@@ -180,30 +146,31 @@ async fn read_and_write(store: &Postgres, batch: &[Command]) -> Result<Vec<Reply
     }
 }
 
-/// Writes what a batch needs; gives the first positions in each shard, if anything was written.
-async fn plan_and_write(
+/// Locks what a batch needs, has it decided and writes the outcome, which the caller commits.
+async fn decide_and_write(
     tx: &mut PgConnection,
-    batch: &[Command],
-    topology: Topology,
-) -> Result<(Plan, Option<HashMap<Shard, Position>>), StoreError> {
-    let requests = lock_requests(tx, batch).await?;
-    let subjects = subject::lock(tx, &touched_by_batch(batch, &requests)).await?;
-    let found = Found { requests, subjects, keys: find_keys(tx, batch).await? };
-    let plan = Plan::of(batch, found, topology);
-    if plan.is_empty() {
-        return Ok((plan, None));
-    }
-    subject::write(tx, &plan.subjects).await?;
-    let first = write(tx, &plan).await?;
-    Ok((plan, Some(first)))
+    batch: &dyn Decide,
+    shards: ShardCount,
+) -> Result<Committed, StoreError> {
+    let members = batch.members();
+    let requests = lock_requests(tx, &members).await?;
+    let subjects = subject::lock(tx, &batch.lock_set(&requests)).await?;
+    let keys = find_keys(tx, &members).await?;
+    let writes = batch.decide(LockedRows { requests, subjects, keys }).in_lock_order();
+    subject::write(tx, &writes.subjects).await?;
+    let events = if writes.changes.is_empty() && writes.kept.is_empty() {
+        Vec::new()
+    } else {
+        write(tx, &writes, shards).await?
+    };
+    Ok(Committed { writes, events })
 }
 
 async fn lock_requests(
     tx: &mut PgConnection,
-    batch: &[Command],
-) -> Result<HashMap<RequestId, crate::domain::Request>, StoreError> {
-    let existing = batch.iter().filter(|command| !matches!(command.action, Action::Create(_)));
-    let ids: Vec<Uuid> = existing.map(|command| command.request.uuid()).collect();
+    members: &[MemberRows<'_>],
+) -> Result<HashMap<RequestId, Request>, StoreError> {
+    let ids: Vec<Uuid> = members.iter().filter_map(|member| member.request).map(RequestId::uuid).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -214,10 +181,8 @@ async fn lock_requests(
         let document: &str = row.try_get(1)?;
         bytes += document.len();
         if bytes > FOUND_BYTES && !found.is_empty() {
-            let is_found = |command: &&Command| {
-                matches!(command.action, Action::Create(_)) || found.contains_key(&command.request)
-            };
-            return Err(StoreError::TooLargeTogether { fits: batch.iter().take_while(is_found).count().max(1) });
+            let is_found = |member: &&MemberRows<'_>| member.request.is_none_or(|id| found.contains_key(&id));
+            return Err(StoreError::TooLargeTogether { fits: members.iter().take_while(is_found).count().max(1) });
         }
         found.insert(RequestId::new(id), document::read("request", id, document)?);
     }
@@ -226,11 +191,10 @@ async fn lock_requests(
 
 async fn find_keys(
     tx: &mut PgConnection,
-    batch: &[Command],
+    members: &[MemberRows<'_>],
 ) -> Result<HashMap<IdempotencyKey, StoredReply>, StoreError> {
-    let wanted = batch.iter().filter_map(|command| command.idempotent.as_ref());
-    let (callers, keys): (Vec<Uuid>, Vec<&str>) =
-        wanted.clone().map(|idempotent| (idempotent.key.user.uuid(), idempotent.key.as_str())).unzip();
+    let wanted = members.iter().filter_map(|member| member.key);
+    let (callers, keys): (Vec<Uuid>, Vec<&str>) = wanted.clone().map(|key| (key.user.uuid(), key.as_str())).unzip();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
@@ -241,7 +205,7 @@ async fn find_keys(
         bytes += row.try_get::<&str, _>(3)?.len();
         if bytes > FOUND_BYTES && !found.is_empty() {
             // Their order says nothing about that of the batch.
-            return Err(StoreError::TooLargeTogether { fits: batch.len().div_ceil(2) });
+            return Err(StoreError::TooLargeTogether { fits: members.len().div_ceil(2) });
         }
         let smartcard: Option<&str> = row.try_get(4)?;
         let smartcard = smartcard.map(|text| document::read("idempotency_key", format_args!("{caller}/{key}"), text));
@@ -250,54 +214,57 @@ async fn find_keys(
             request: document::read("idempotency_key", format_args!("{caller}/{key}"), row.try_get(3)?)?,
             smartcard: smartcard.transpose()?,
         };
-        let is_it = |idempotent: &&crate::domain::Idempotent| {
-            idempotent.key.user.uuid() == caller && idempotent.key.as_str() == key
-        };
-        if let Some(idempotent) = wanted.clone().find(is_it) {
-            found.insert(idempotent.key.clone(), reply);
+        let is_it = |wanted: &&IdempotencyKey| wanted.user.uuid() == caller && wanted.as_str() == key;
+        if let Some(key) = wanted.clone().find(is_it) {
+            found.insert(key.clone(), reply);
         }
     }
     Ok(found)
 }
 
-/// Writes what a plan says, and tells the first position that it took in each shard.
-async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Shard, Position>, StoreError> {
-    let demand = plan.demand();
+/// Writes changes and kept replies, and gives the events at the positions that they took.
+async fn write(
+    connection: &mut PgConnection,
+    writes: &Writes,
+    shards: ShardCount,
+) -> Result<Vec<LoggedEvent>, StoreError> {
+    let positions = Positions::of(&writes.changes, shards);
+    let needed = positions.positions_needed();
     let documents: Result<Vec<String>, StoreError> =
-        plan.changes.iter().map(|change| document::write("request", change.request.id, &*change.request)).collect();
+        writes.changes.iter().map(|change| document::write("request", change.request.id, &*change.request)).collect();
     let documents = documents?;
     let smartcard = |change: &Change| smartcard_document(change.smartcard.as_ref());
-    let smartcards: Vec<Option<String>> = plan.changes.iter().map(smartcard).collect::<Result<_, _>>()?;
+    let smartcards: Vec<Option<String>> = writes.changes.iter().map(smartcard).collect::<Result<_, _>>()?;
     let is_large = documents.iter().map(String::len).sum::<usize>() > KEPT_BUFFER_BYTES;
-    let is_plain = plan.kept.is_empty() && plan.changes.iter().all(|change| change.is_new && change.key.is_none());
+    let is_plain = writes.kept.is_empty() && writes.changes.iter().all(|change| change.is_new && change.key.is_none());
     let statement = sqlx::query(if is_plain { WRITE_NEW } else { WRITE })
-        .bind(column(plan, |change| change.request.id.uuid()))
-        .bind(column(plan, |change| change.is_new))
-        .bind(column(plan, |change| change.request.version.get().cast_signed()))
-        .bind(column(plan, |change| status_number(change.request.status())))
-        .bind(column(plan, |change| kind_number(change.request.kind)))
-        .bind(column(plan, |change| change.request.target.uuid()))
-        .bind(column(plan, |change| change.request.originator.uuid()))
-        .bind(column(plan, |change| change.request.template.id.uuid()))
-        .bind(column(plan, |change| change.event.at.utc()))
+        .bind(column(writes, |change| change.request.id.uuid()))
+        .bind(column(writes, |change| change.is_new))
+        .bind(column(writes, |change| change.request.version.get().cast_signed()))
+        .bind(column(writes, |change| status_number(change.request.status())))
+        .bind(column(writes, |change| kind_number(change.request.kind)))
+        .bind(column(writes, |change| change.request.target.uuid()))
+        .bind(column(writes, |change| change.request.originator.uuid()))
+        .bind(column(writes, |change| change.request.template.id.uuid()))
+        .bind(column(writes, |change| change.at.utc()))
         .bind(documents)
-        .bind(column(plan, |change| shard_number(change.shard)))
-        .bind(plan.ranks().into_iter().map(u64::cast_signed).collect::<Vec<_>>())
-        .bind(column(plan, |change| event_number(change.event.event_type)))
-        .bind(column(plan, |change| change.event.traceparent.as_deref()))
-        .bind(column(plan, |change| &change.payload[..]))
-        .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.key.user.uuid())))
-        .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.key.as_str())))
-        .bind(column(plan, |change| change.key.as_ref().map(|idempotent| idempotent.fingerprint.as_slice())))
+        .bind(positions.shards().map(shard_number).collect::<Vec<_>>())
+        .bind(positions.offset_in_shard().map(u64::cast_signed).collect::<Vec<_>>())
+        .bind(column(writes, |change| event_number(change.event_type)))
+        .bind(column(writes, |change| change.traceparent.as_deref()))
+        .bind(column(writes, |change| &change.payload[..]))
+        .bind(column(writes, |change| change.key.as_ref().map(|idempotent| idempotent.key.user.uuid())))
+        .bind(column(writes, |change| change.key.as_ref().map(|idempotent| idempotent.key.as_str())))
+        .bind(column(writes, |change| change.key.as_ref().map(|idempotent| idempotent.fingerprint.as_slice())))
         .bind(smartcards)
-        .bind(demand.keys().map(|shard| shard_number(*shard)).collect::<Vec<_>>())
-        .bind(demand.values().map(|events| events.cast_signed()).collect::<Vec<_>>());
-    let statement = if is_plain { statement } else { bind_kept(statement, &plan.kept)? };
+        .bind(needed.keys().map(|shard| shard_number(*shard)).collect::<Vec<_>>())
+        .bind(needed.values().map(|events| events.cast_signed()).collect::<Vec<_>>());
+    let statement = if is_plain { statement } else { bind_kept(statement, &writes.kept)? };
     let rows = statement.fetch_all(&mut *connection).await?;
     if is_large {
         connection.shrink_buffers();
     }
-    if rows.len() < demand.len() {
+    if rows.len() < needed.len() {
         // The function has a row for each shard or fails; whatever this is, the statement may have committed by itself.
         return Err(StoreError::OutcomeUnknown(sqlx::Error::RowNotFound));
     }
@@ -305,7 +272,8 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<HashMap<Sha
         let (shard, first): (i16, i64) = (row.try_get(0)?, row.try_get(1)?);
         Ok((Shard::new(shard.cast_unsigned()), Position::new(first.cast_unsigned())))
     };
-    rows.iter().map(read).collect()
+    let first: Result<HashMap<Shard, Position>, StoreError> = rows.iter().map(read).collect();
+    Ok(positions.events(&writes.changes, &first?))
 }
 
 /// Binds the replies that are kept without a change.
@@ -327,11 +295,6 @@ fn smartcard_document(smartcard: Option<&Subject>) -> Result<Option<String>, Sto
     smartcard.map(|card| document::write("idempotency_key", card.id(), card)).transpose()
 }
 
-fn column<'a, T>(plan: &'a Plan, value: impl Fn(&'a Change) -> T) -> Vec<T> {
-    plan.changes.iter().map(value).collect()
-}
-
-/// Shards are at most 1,024, so their numbers fit a smallint.
-pub(super) const fn shard_number(shard: Shard) -> i16 {
-    shard.number().cast_signed()
+fn column<'a, T>(writes: &'a Writes, value: impl Fn(&'a Change) -> T) -> Vec<T> {
+    writes.changes.iter().map(value).collect()
 }

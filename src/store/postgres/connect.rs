@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::lines::{Lines, connect};
 use super::room::warn_if_scarce;
-use super::{Postgres, StoreError, Topology, WriteHealth};
+use super::{Postgres, PostgresSettings, StoreError, Topology, WriteHealth};
 
 /// The schema of this version of the program.
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
@@ -58,20 +58,6 @@ const UPKEEP_CONNECTIONS: u32 = 2;
 /// How long a start waits for a server that cannot be reached, and between two attempts.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(100);
-
-/// How to reach a Postgres database.
-#[derive(Clone, Debug)]
-pub struct PostgresSettings {
-    /// `postgres://user:password@host:port/database`.
-    pub url: String,
-    /// Most connections that read for callers.
-    pub max_connections: u32,
-    /// Most connections that serve the relay, and nothing else, so that nothing else can hold it up. Each relay lane takes one
-    /// more for its lock, each batch that is under way has one of its own, and imports and upkeep have two each.
-    pub relay_connections: u32,
-    /// How the log is divided, or to be divided if the database is new.
-    pub topology: Topology,
-}
 
 impl Postgres {
     /// Connects, brings the schema up to date and checks that the database keeps what it acknowledges.

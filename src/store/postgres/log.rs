@@ -9,9 +9,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
-use super::Postgres;
-use super::commit::shard_number;
 use super::lines::Lines;
+use super::{Postgres, shard_number};
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 

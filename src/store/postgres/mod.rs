@@ -4,6 +4,7 @@
 //! heads by shard. So two batches can wait for each other's locks but never in a circle.
 
 mod commit;
+mod conflict;
 mod connect;
 mod lane_lock;
 mod lines;
@@ -22,13 +23,27 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
-use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
+use super::{
+    Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology, Workload,
+};
 use crate::domain::{
-    CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
-    SubjectPage, SubjectQuery, TemplateId, Timestamp,
+    CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
+    SubjectQuery, TemplateId, Timestamp,
 };
 
-pub use connect::PostgresSettings;
+/// How to reach a Postgres database.
+#[derive(Clone, Debug)]
+pub struct PostgresSettings {
+    /// `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// Most connections that read for callers.
+    pub max_connections: u32,
+    /// Most connections that serve the relay, and nothing else, so that nothing else can hold it up. Each relay lane takes one
+    /// more for its lock, each batch that is under way has one of its own, and imports and upkeep have two each.
+    pub relay_connections: u32,
+    /// How the log is divided, or to be divided if the database is new.
+    pub topology: Topology,
+}
 
 /// A Postgres database.
 #[derive(Clone, Debug)]
@@ -58,9 +73,15 @@ impl Store for Postgres {
         self.topology
     }
 
-    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-        let attempt = self.health.attempt();
-        attempt.end(commit::commit(self, batch).await)
+    async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {
+        match batch.workload() {
+            Workload::Commands => {
+                let attempt = self.health.attempt();
+                attempt.end(commit::commit(self, batch).await)
+            }
+            // Its caller may go away in the middle, which says nothing about the database.
+            Workload::Import => self.health.note(commit::commit(self, batch).await),
+        }
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
@@ -81,10 +102,6 @@ impl Store for Postgres {
 
     async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         subject::find(&self.list_lines, query, page).await
-    }
-
-    async fn import(&self, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
-        self.health.note(subject::import(self, subjects, now).await)
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
@@ -161,4 +178,9 @@ impl Store for Postgres {
         self.upkeep_lines.close().await;
         self.relay_lines.close().await;
     }
+}
+
+/// Shards are at most 1,024, so their numbers fit a smallint.
+const fn shard_number(shard: Shard) -> i16 {
+    shard.number().cast_signed()
 }

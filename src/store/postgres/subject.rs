@@ -1,22 +1,17 @@
-//! Profiles and smart cards: locked while a batch decides about them, written with it, read and imported.
+//! Profiles and smart cards: locked while a batch is decided, written with it, and read.
 
 use std::collections::BTreeMap;
 
 use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, QueryBuilder};
+use sqlx::{PgConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::Postgres;
-use super::commit::until_alone;
-use super::lines::{Lines, after_commit, roll_back};
+use super::lines::Lines;
 use super::read::{any_of, read_document, read_page};
-use crate::domain::{
-    CardId, Listing, ProfileId, Refusal, SmartcardId, Subject, SubjectPage, SubjectQuery, Subjects, Timestamp, Touched,
-    touched_by_import,
-};
-use crate::store::StoreError;
+use crate::domain::{CardId, Listing, LockSet, ProfileId, SmartcardId, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::document::{self, SMARTCARD_NUMBER, item_number, standing_number};
-use crate::store::plan::{SubjectRow, SubjectRows, import_rows};
+use crate::store::subject_rows::SubjectRow;
+use crate::store::{StoreError, SubjectRows};
 
 /// Cards come first, then profiles, both in the order of their ids: every batch and import takes its locks in this order,
 /// so that none waits in a circle.
@@ -55,22 +50,22 @@ const CARD: &str = "
     SELECT id, document::text FROM subject WHERE card_id = $1
     ORDER BY standing = 6, retired_at DESC, id DESC LIMIT 1";
 
-/// Reads and locks what is known of the profiles and cards that a batch touches.
-pub(super) async fn lock(tx: &mut PgConnection, touched: &Touched) -> Result<Subjects, StoreError> {
+/// Reads and locks the profiles and cards that a batch needs.
+pub(super) async fn lock(tx: &mut PgConnection, wanted: &LockSet) -> Result<Subjects, StoreError> {
     let mut known = Subjects::default();
-    if touched.is_empty() {
+    if wanted.is_empty() {
         return Ok(known);
     }
-    let ids: Vec<Uuid> = touched.ids.iter().copied().collect();
-    let card_ids: Vec<&str> = touched.card_ids.iter().map(CardId::as_str).collect();
+    let ids: Vec<Uuid> = wanted.ids.iter().copied().collect();
+    let card_ids: Vec<&str> = wanted.card_ids.iter().map(CardId::as_str).collect();
     let cards = sqlx::query(LOCK_CARDS).bind(&ids).bind(card_ids).bind(SMARTCARD_NUMBER).fetch_all(&mut *tx).await?;
     for card in cards.iter().map(read) {
         known.put(card?);
     }
     let named = |card: &SmartcardId| known.get(card.uuid())?.credential().profile.map(ProfileId::uuid);
     let others = ids.into_iter().filter(|id| known.get(*id).is_none());
-    let others: Vec<Uuid> = others.chain(touched.cards.iter().filter_map(named)).collect();
-    let cards: Vec<Uuid> = touched.cards.iter().map(|card| card.uuid()).collect();
+    let others: Vec<Uuid> = others.chain(wanted.cards.iter().filter_map(named)).collect();
+    let cards: Vec<Uuid> = wanted.cards.iter().map(|card| card.uuid()).collect();
     if !others.is_empty() || !cards.is_empty() {
         let profiles = sqlx::query(LOCK_PROFILES).bind(others).bind(cards).fetch_all(tx).await?;
         for profile in profiles.iter().map(read) {
@@ -109,50 +104,6 @@ async fn put(tx: &mut PgConnection, sql: &'static str, rows: &BTreeMap<Uuid, Sub
         .execute(tx)
         .await?;
     Ok(())
-}
-
-/// See [`crate::store::Store::import`].
-pub(super) async fn import(
-    store: &Postgres,
-    subjects: &[Subject],
-    now: Timestamp,
-) -> Result<Result<(), Refusal>, StoreError> {
-    until_alone(|| try_import(store, subjects, now)).await
-}
-
-async fn try_import(store: &Postgres, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
-    let mut line = store.import_lines.take().await?;
-    let mut tx = line.begin().await?;
-    match check_and_write(&mut tx, subjects, now).await {
-        Ok(Ok(())) => {
-            tx.commit().await.map_err(after_commit)?;
-            line.give_back();
-            Ok(Ok(()))
-        }
-        Ok(Err(refusal)) => {
-            tx.rollback().await?;
-            line.give_back();
-            Ok(Err(refusal))
-        }
-        Err(error) => {
-            if roll_back(tx, &error).await {
-                line.give_back();
-            }
-            Err(error)
-        }
-    }
-}
-
-async fn check_and_write(
-    tx: &mut PgConnection,
-    subjects: &[Subject],
-    now: Timestamp,
-) -> Result<Result<(), Refusal>, StoreError> {
-    let known = lock(tx, &touched_by_import(subjects)).await?;
-    match import_rows(subjects, &known, now) {
-        Ok(rows) => Ok(Ok(write(tx, &rows).await?)),
-        Err(refusal) => Ok(Err(refusal)),
-    }
 }
 
 /// See [`crate::store::Store::subjects`].

@@ -5,62 +5,54 @@ use std::collections::HashMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, subject};
-use crate::domain::{
-    Action, Command, IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Subject, Timestamp,
-};
+use crate::domain::{IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Subject, Timestamp};
 use crate::store::document::{self, event_number, kind_number, status_number};
-use crate::store::plan::{Change, Found, KeptReply, Plan, StoredReply, touched_by_batch};
-use crate::store::{FOUND_BYTES, LoggedEvent, Reply, StoreError};
+use crate::store::positions::Positions;
+use crate::store::{
+    Change, Committed, Decide, FOUND_BYTES, KeptReply, LockedRows, LoggedEvent, MemberRows, StoreError, StoredReply,
+};
 
-/// Carries out a batch; see [`crate::store::Store::commit`].
-pub(super) async fn commit(store: &Sqlite, mut batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-    loop {
-        match read_and_write(store, batch).await {
-            Err(StoreError::TooLargeTogether { fits }) => batch = &batch[..fits],
-            result => return result,
-        }
-    }
-}
-
-async fn read_and_write(store: &Sqlite, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+/// Commits a batch; see [`crate::store::Store::commit`].
+pub(super) async fn commit(store: &Sqlite, batch: &dyn Decide) -> Result<Committed, StoreError> {
     // The lock of the whole file is taken here, so no other batch can come between reading and writing.
-    let mut writer = store.writer.acquire().await?;
-    let mut tx = writer.begin_immediate().await?;
-    let requests = read_requests(&mut tx, batch).await?;
-    let subjects = subject::read(&mut tx, &touched_by_batch(batch, &requests)).await?;
-    let found = Found { requests, subjects, keys: find_keys(&mut tx, batch).await? };
-    let plan = Plan::of(batch, found, store.topology);
-    if plan.is_empty() {
+    let mut connection = store.writer.acquire().await?;
+    let mut tx = connection.begin_immediate().await?;
+    let members = batch.members();
+    let requests = read_requests(&mut tx, &members).await?;
+    let subjects = subject::read(&mut tx, &batch.lock_set(&requests)).await?;
+    let keys = find_keys(&mut tx, &members).await?;
+    let writes = batch.decide(LockedRows { requests, subjects, keys }).in_lock_order();
+    if writes.is_empty() {
         tx.rollback().await?;
-        writer.release();
-        return Ok(plan.replies(Vec::new()));
+        connection.release();
+        return Ok(Committed { writes, events: Vec::new() });
     }
-    let first = take_positions(&mut tx, &plan).await?;
-    let events = plan.events(&first);
-    for (change, event) in plan.changes.iter().zip(&events) {
+    let positions = Positions::of(&writes.changes, store.topology.shards);
+    let first = take_positions(&mut tx, &positions).await?;
+    let events = positions.events(&writes.changes, &first);
+    for (change, event) in writes.changes.iter().zip(&events) {
         write_request(&mut tx, change).await?;
         if let Some(key) = &change.key {
-            write_key(&mut tx, key, (&change.request, change.smartcard.as_ref()), change.event.at).await?;
+            write_key(&mut tx, key, (&change.request, change.smartcard.as_ref()), change.at).await?;
         }
         append(&mut tx, event).await?;
     }
-    for KeptReply { idempotent, request, smartcard, at } in &plan.kept {
+    for KeptReply { idempotent, request, smartcard, at } in &writes.kept {
         write_key(&mut tx, idempotent, (request, smartcard.as_ref()), *at).await?;
     }
-    subject::write(&mut tx, &plan.subjects).await?;
+    subject::write(&mut tx, &writes.subjects).await?;
     let committed = tx.commit().await;
-    writer.end(committed).await?;
-    Ok(plan.replies(events))
+    connection.end(committed).await?;
+    Ok(Committed { writes, events })
 }
 
 async fn read_requests(
     tx: &mut SqliteConnection,
-    batch: &[Command],
+    members: &[MemberRows<'_>],
 ) -> Result<HashMap<RequestId, Request>, StoreError> {
     let (mut found, mut bytes) = (HashMap::new(), 0);
-    let existing = |(_, command): &(usize, &Command)| !matches!(command.action, Action::Create(_));
-    for (fits, command) in batch.iter().enumerate().filter(existing) {
-        let id = command.request;
+    for (fits, member) in members.iter().enumerate() {
+        let Some(id) = member.request else { continue };
         let row =
             sqlx::query("SELECT document FROM request WHERE id = ?").bind(id.uuid()).fetch_optional(&mut *tx).await?;
         if let Some(row) = row {
@@ -77,11 +69,11 @@ async fn read_requests(
 
 async fn find_keys(
     tx: &mut SqliteConnection,
-    batch: &[Command],
+    members: &[MemberRows<'_>],
 ) -> Result<HashMap<IdempotencyKey, StoredReply>, StoreError> {
     let (mut found, mut bytes) = (HashMap::new(), 0);
-    for (fits, command) in batch.iter().enumerate() {
-        let Some(key) = command.idempotent.as_ref().map(|idempotent| &idempotent.key) else { continue };
+    for (fits, member) in members.iter().enumerate() {
+        let Some(key) = member.key else { continue };
         let row = sqlx::query("SELECT fingerprint, reply, smartcard FROM idempotency_key WHERE caller = ? AND key = ?")
             .bind(key.user.uuid())
             .bind(key.as_str())
@@ -102,16 +94,19 @@ async fn find_keys(
     Ok(found)
 }
 
-async fn take_positions(tx: &mut SqliteConnection, plan: &Plan) -> Result<HashMap<Shard, Position>, StoreError> {
+async fn take_positions(
+    tx: &mut SqliteConnection,
+    positions: &Positions,
+) -> Result<HashMap<Shard, Position>, StoreError> {
     let mut first = HashMap::new();
-    for (shard, events) in plan.demand() {
+    for (shard, events) in positions.positions_needed() {
         let taken: i64 =
             sqlx::query_scalar("UPDATE event_head SET next = next + ?1 WHERE shard = ?2 RETURNING next - ?1")
                 .bind(events.cast_signed())
                 .bind(shard.number())
                 .fetch_one(&mut *tx)
                 .await?;
-        first.insert(shard, Position::new(taken.cast_unsigned()));
+        first.insert(*shard, Position::new(taken.cast_unsigned()));
     }
     Ok(first)
 }

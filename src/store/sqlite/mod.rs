@@ -21,10 +21,12 @@ use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
-use super::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
+use super::{
+    Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology, Workload,
+};
 use crate::domain::{
-    CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
-    SubjectPage, SubjectQuery, TemplateId, Timestamp,
+    CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
+    SubjectQuery, TemplateId, Timestamp,
 };
 
 pub use connect::SqliteSettings;
@@ -45,9 +47,15 @@ impl Store for Sqlite {
         self.topology
     }
 
-    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
-        let attempt = self.health.attempt();
-        attempt.end(commit::commit(self, batch).await)
+    async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {
+        match batch.workload() {
+            Workload::Commands => {
+                let attempt = self.health.attempt();
+                attempt.end(commit::commit(self, batch).await)
+            }
+            // Its caller may go away in the middle, which says nothing about the database.
+            Workload::Import => self.health.note(commit::commit(self, batch).await),
+        }
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
@@ -68,10 +76,6 @@ impl Store for Sqlite {
 
     async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         subject::find(&self.readers, query, page).await
-    }
-
-    async fn import(&self, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
-        self.health.note(subject::import(self, subjects, now).await)
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

@@ -1,18 +1,14 @@
-//! Profiles and smart cards: read while a batch decides about them, written with it, and imported.
+//! Profiles and smart cards: read while a batch is decided, written with it, and read.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
-use super::Sqlite;
 use super::read::{any_of, read_document, read_page};
-use crate::domain::{
-    CardId, Listing, Refusal, SmartcardId, Subject, SubjectPage, SubjectQuery, Subjects, Timestamp, Touched,
-    touched_by_import,
-};
-use crate::store::StoreError;
+use crate::domain::{CardId, Listing, LockSet, SmartcardId, Subject, SubjectPage, SubjectQuery, Subjects};
 use crate::store::document::{self, item_number, standing_number};
-use crate::store::plan::{SubjectRow, SubjectRows, import_rows};
+use crate::store::subject_rows::SubjectRow;
+use crate::store::{StoreError, SubjectRows};
 
 const VACATE: &str = "UPDATE subject SET card_id = NULL, smartcard = NULL WHERE id = ?";
 
@@ -28,16 +24,16 @@ const BY_ID: &str = "SELECT id, document FROM subject WHERE id = ?";
 const BY_CARD_ID: &str = "SELECT id, document FROM subject WHERE card_id = ? AND standing <> 6";
 const VALID_ON_CARD: &str = "SELECT id, document FROM subject WHERE smartcard = ? AND standing NOT IN (4, 6)";
 
-/// Reads what is known of the profiles and cards that a batch touches; the file is locked.
-pub(super) async fn read(tx: &mut SqliteConnection, touched: &Touched) -> Result<Subjects, StoreError> {
+/// Reads the profiles and cards that a batch needs; the file is locked.
+pub(super) async fn read(tx: &mut SqliteConnection, wanted: &LockSet) -> Result<Subjects, StoreError> {
     let mut known = Subjects::default();
-    for id in &touched.ids {
+    for id in &wanted.ids {
         put_found(&mut known, sqlx::query(BY_ID).bind(id).fetch_optional(&mut *tx).await?)?;
     }
-    for card_id in &touched.card_ids {
+    for card_id in &wanted.card_ids {
         put_found(&mut known, sqlx::query(BY_CARD_ID).bind(card_id.as_str()).fetch_optional(&mut *tx).await?)?;
     }
-    for card in &touched.cards {
+    for card in &wanted.cards {
         if let Some(profile) = known.get(card.uuid()).and_then(|card| card.credential().profile) {
             put_found(&mut known, sqlx::query(BY_ID).bind(profile.uuid()).fetch_optional(&mut *tx).await?)?;
         }
@@ -72,29 +68,6 @@ pub(super) async fn write(tx: &mut SqliteConnection, rows: &SubjectRows) -> Resu
             .await?;
     }
     Ok(())
-}
-
-/// See [`crate::store::Store::import`].
-pub(super) async fn import(
-    store: &Sqlite,
-    subjects: &[Subject],
-    now: Timestamp,
-) -> Result<Result<(), Refusal>, StoreError> {
-    let mut writer = store.writer.acquire().await?;
-    let mut tx = writer.begin_immediate().await?;
-    let known = read(&mut tx, &touched_by_import(subjects)).await?;
-    let rows = match import_rows(subjects, &known, now) {
-        Ok(rows) => rows,
-        Err(refusal) => {
-            tx.rollback().await?;
-            writer.release();
-            return Ok(Err(refusal));
-        }
-    };
-    write(&mut tx, &rows).await?;
-    let committed = tx.commit().await;
-    writer.end(committed).await?;
-    Ok(Ok(()))
 }
 
 /// See [`crate::store::Store::subjects`].

@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use cmgate::service::commit;
+
 use super::figures::Figures;
 use crate::commands::{creation, item, request};
 use crate::dice::Dice;
@@ -36,7 +38,7 @@ async fn a_topic_with_a_small_limit_gets_small_batches() {
     let text = "x".repeat(10_000);
     let mut large = request(0);
     large.data_items = (0..3).map(|number| item(&number.to_string(), Some(&text))).collect();
-    stage.store.commit(&[creation(large)]).await.unwrap().remove(0).unwrap();
+    commit(&*stage.store, &[creation(large)]).await.unwrap().remove(0).unwrap();
     let problem = relay.wait_until_one_halted().await;
     let command = format!(
         "`kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics --entity-name {topic} --add-config \

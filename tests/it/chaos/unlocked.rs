@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cmgate::domain::{
-    CardId, Command, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, Shard, Subject,
-    SubjectPage, SubjectQuery, TemplateId, Timestamp,
+    CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
+    SubjectQuery, TemplateId, Timestamp,
 };
-use cmgate::store::{Checkpoint, LaneLock, LoggedEvent, Reply, Store, StoreError, TopicIdentity, Topology};
+use cmgate::store::{Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology};
 use uuid::Uuid;
 
 /// The real store without what keeps relays apart.
@@ -53,7 +53,7 @@ impl Store for Unlocked {
         self.0.topology()
     }
 
-    async fn commit(&self, batch: &[Command]) -> Result<Vec<Reply>, StoreError> {
+    async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {
         self.0.commit(batch).await
     }
 
@@ -75,10 +75,6 @@ impl Store for Unlocked {
 
     async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
         self.0.find_subjects(query, page).await
-    }
-
-    async fn import(&self, subjects: &[Subject], now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
-        self.0.import(subjects, now).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

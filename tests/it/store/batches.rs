@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use cmgate::domain::{
     Action, Atr, Card, CardId, Command, Comment, Credential, Item, Lineage, ProfileId, Refusal, Request, RequestId,
-    RequestType, SmartcardId, Standing, Subject, Subjects, TemplateRef, import, touched_by_import,
+    RequestType, SmartcardId, Standing, Subject, Subjects, TemplateRef, import, import_lock_set,
 };
-use cmgate::store::{LoggedEvent, Reply, Store};
+use cmgate::service::{Reply, commit, import_subjects};
+use cmgate::store::{LoggedEvent, Store};
 use uuid::Uuid;
 
 use super::place::{Place, whole_log};
@@ -36,14 +37,14 @@ pub(super) async fn any_batch_does_what_its_members_do_one_by_one(place: &Place)
         let base = u128::from(round as u64 + 1) << 64;
         let (batch_store, single_store) = (place.open().await, singly.open().await);
         let told: Vec<Subject> = (0..6).map(|_| subject(&mut dice, base)).collect();
-        let imported = batch_store.import(&told, at(0)).await.unwrap();
-        assert_eq!(single_store.import(&told, at(0)).await.unwrap(), imported, "seed {seed}");
+        let imported = import_subjects(&*batch_store, &told, at(0)).await.unwrap();
+        assert_eq!(import_subjects(&*single_store, &told, at(0)).await.unwrap(), imported, "seed {seed}");
         let (mut together, mut apart) = (Vec::new(), Vec::new());
         for number in 0..10 {
             let batch = batch(&mut dice, base, number);
-            together.extend(batch_store.commit(&batch).await.unwrap());
+            together.extend(commit(&*batch_store, &batch).await.unwrap());
             for command in batch {
-                apart.extend(single_store.commit(&[command]).await.unwrap());
+                apart.extend(commit(&*single_store, &[command]).await.unwrap());
             }
         }
         let together = sight(&*batch_store, together, base).await;
@@ -68,12 +69,16 @@ pub(super) async fn any_import_leads_where_the_domain_says(place: &Place) {
             let count = 1 + dice.below(6);
             let told: Vec<Subject> = (0..count).map(|_| subject(&mut dice, base)).collect();
             let known: Subjects = model.values().cloned().collect();
-            let expected = import(&told, &touched_by_import(&told).within(&known)).map(|_| ());
+            let expected = import(&told, &import_lock_set(&told).within(&known)).map(|_| ());
             if expected.is_ok() {
                 model.extend(told.iter().map(|subject| (subject.id(), subject.clone())));
             }
             *if expected.is_ok() { &mut taken } else { &mut refused } += 1;
-            assert_eq!(store.import(&told, at(0)).await.unwrap(), expected, "seed {seed}, {round}.{step}: {told:?}");
+            assert_eq!(
+                import_subjects(&*store, &told, at(0)).await.unwrap(),
+                expected,
+                "seed {seed}, {round}.{step}: {told:?}"
+            );
         }
         let mut expected: Vec<Subject> = model.into_values().collect();
         expected.sort_by_key(Subject::id);
@@ -91,23 +96,23 @@ pub(super) async fn cards_exchange_their_ids_in_one_import(place: &Place) {
         ..blank(Standing::Active)
     };
     let told = |names: [&str; 3]| [0, 1, 2].map(|place| card(ids[place], names[place]));
-    assert_eq!(store.import(&told(["X", "Y", "Z"]), at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_subjects(&*store, &told(["X", "Y", "Z"]), at(0)).await.unwrap(), Ok(()));
     for names in [["Y", "X", "Z"], ["Z", "Y", "X"], ["Y", "Z", "X"], ["X", "new", "Z"], ["new", "X", "Z"]] {
         let [first, second, third] = told(names);
         for order in [[&first, &second, &third], [&third, &first, &second], [&third, &second, &first]] {
             let told = order.map(Clone::clone);
-            assert_eq!(store.import(&told, at(0)).await.unwrap(), Ok(()), "{names:?}");
+            assert_eq!(import_subjects(&*store, &told, at(0)).await.unwrap(), Ok(()), "{names:?}");
         }
         let mut known = store.subjects(&ids).await.unwrap();
         known.sort_by_key(Subject::id);
         assert_eq!(known, told(names));
     }
-    let refused = store.import(&[card(ids[0], "Z")], at(0)).await.unwrap();
+    let refused = import_subjects(&*store, &[card(ids[0], "Z")], at(0)).await.unwrap();
     assert_eq!(refused, Err(Refusal::CardInUse(named("Z").card_id)));
 
     // A card that is retired makes way within the same import, wherever it stands there.
     let retired = Subject { standing: Standing::Retired, ..card(ids[2], "Z") };
-    assert_eq!(store.import(&[card(ids[0], "Z"), retired], at(1)).await.unwrap(), Ok(()));
+    assert_eq!(import_subjects(&*store, &[card(ids[0], "Z"), retired], at(1)).await.unwrap(), Ok(()));
     let in_use = store.card(&named("Z").card_id).await.unwrap().unwrap();
     assert_eq!(in_use.id(), ids[0]);
 }

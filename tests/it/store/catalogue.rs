@@ -4,6 +4,7 @@ use cmgate::domain::{
     Atr, Card, CardId, Comment, Credential, Item, Lineage, Policy, Refusal, RequestType, SmartcardId, Standing,
     Subject, TemplateRef, UserId,
 };
+use cmgate::service::{commit, import_subjects};
 use cmgate::store::Store;
 use uuid::Uuid;
 
@@ -100,13 +101,13 @@ pub(super) async fn of_two_requests_that_leave_the_same_card_one_is_refused(plac
     for round in 0..10 {
         let card = fresh_card();
         let (one, other) = (request(0), request(0));
-        store.commit(&[creation(one.clone()), creation(other.clone())]).await.unwrap();
+        commit(&*store, &[creation(one.clone()), creation(other.clone())]).await.unwrap();
         let wishes = [one.id, other.id].map(|id| wish(TARGET, id, complete(card)));
         let replies = if round % 2 == 0 {
-            store.commit(&wishes).await.unwrap()
+            commit(&*store, &wishes).await.unwrap()
         } else {
             let [first, second] = wishes.each_ref().map(std::slice::from_ref);
-            let (first, second) = tokio::join!(store.commit(first), store.commit(second));
+            let (first, second) = tokio::join!(commit(&*store, first), commit(&*store, second));
             [first.unwrap(), second.unwrap()].concat()
         };
         let refused: Vec<Refusal> = replies.into_iter().filter_map(Result::err).collect();
@@ -119,7 +120,7 @@ pub(super) async fn of_two_requests_that_leave_the_same_card_one_is_refused(plac
 pub(super) async fn a_card_is_bound_to_one_request_and_given_back_by_its_end(place: &Place) {
     let store = place.open().await;
     let (one, other) = (request(0), request(0));
-    store.commit(&[creation(one.clone()), creation(other.clone())]).await.unwrap();
+    commit(&*store, &[creation(one.clone()), creation(other.clone())]).await.unwrap();
     let (bound, event) = carry_out(&*store, wish(TARGET, one.id, bind("card-1"))).await;
     let card = bound.new.smartcard.unwrap();
     assert_eq!(event.version.get(), 2);
@@ -136,7 +137,7 @@ pub(super) async fn a_card_is_bound_to_one_request_and_given_back_by_its_end(pla
 
     // In one batch: the card that the one gives back is bound to the other.
     let batch = [wish(TARGET, one.id, cancel()), wish(TARGET, other.id, bind("card-1"))];
-    let replies = store.commit(&batch).await.unwrap();
+    let replies = commit(&*store, &batch).await.unwrap();
     let next = replies[1].as_ref().unwrap().request.new.smartcard.unwrap();
     assert_ne!(next, card);
     assert_eq!(standing().await, Standing::Retired);
@@ -153,7 +154,7 @@ pub(super) async fn one_card_in_many_batches_at_once_is_bound_once(place: &Place
     let store = place.open().await;
     for round in 0..5 {
         let requests: Vec<_> = (0..6).map(|_| request(0)).collect();
-        store.commit(&requests.iter().cloned().map(creation).collect::<Vec<_>>()).await.unwrap();
+        commit(&*store, &requests.iter().cloned().map(creation).collect::<Vec<_>>()).await.unwrap();
         let name = format!("card-{round}");
         let attempts = requests.iter().map(|request| {
             let (store, command) = (store.clone(), wish(TARGET, request.id, bind(&name)));
@@ -172,21 +173,21 @@ pub(super) async fn what_was_issued_elsewhere_can_be_made_known(place: &Place) {
     let store = place.open().await;
     let (card, profile) = (fresh_card(), Credential { smartcard: None, ..fresh_card() });
     let subjects: Vec<Subject> = held(TARGET, card).chain(held(TARGET, profile)).collect();
-    assert_eq!(store.import(&[], at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_subjects(&*store, &[], at(0)).await.unwrap(), Ok(()));
     for _ in 0..2 {
-        assert_eq!(store.import(&subjects, at(0)).await.unwrap(), Ok(()));
+        assert_eq!(import_subjects(&*store, &subjects, at(0)).await.unwrap(), Ok(()));
         assert_eq!(known(&*store, card).await, subjects[..2]);
         assert_eq!(known(&*store, profile).await, subjects[2..]);
     }
     let suspended = Subject { standing: Standing::Suspended, ..subjects[2].clone() };
     let suspended = [suspended];
-    assert_eq!(store.import(&suspended, at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_subjects(&*store, &suspended, at(0)).await.unwrap(), Ok(()));
     assert_eq!(known(&*store, profile).await, suspended);
 
     // One that is refused keeps out the others.
     let handed_on = Subject { owner: ORIGINATOR, ..subjects[0].clone() };
     let refused = Refusal::CredentialTaken { field: "subjects[1].id".to_owned() };
-    assert_eq!(store.import(&[subjects[2].clone(), handed_on], at(0)).await.unwrap(), Err(refused));
+    assert_eq!(import_subjects(&*store, &[subjects[2].clone(), handed_on], at(0)).await.unwrap(), Err(refused));
     assert_eq!(known(&*store, profile).await, suspended);
 }
 
@@ -204,7 +205,7 @@ pub(super) async fn the_card_retired_last_is_the_one_that_is_found(place: &Place
         ..held(TARGET, fresh_card()).next().unwrap()
     };
     let import = async |number, standing, seconds| {
-        let imported = store.import(&[card(number, standing)], at(seconds)).await.unwrap();
+        let imported = import_subjects(&*store, &[card(number, standing)], at(seconds)).await.unwrap();
         assert_eq!(imported, Ok(()), "card {number}");
         store.card(&card_id).await.unwrap().unwrap().id().as_u128()
     };
@@ -221,7 +222,7 @@ pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: 
     let mut theirs: Vec<Subject> = (0..5).flat_map(|_| held(TARGET, fresh_card())).collect();
     theirs[3].standing = Standing::Disabled;
     let others: Vec<Subject> = held(ORIGINATOR, fresh_card()).collect();
-    assert_eq!(store.import(&[theirs.clone(), others].concat(), at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_subjects(&*store, &[theirs.clone(), others].concat(), at(0)).await.unwrap(), Ok(()));
     theirs.sort_by_key(Subject::id);
     for standings in [vec![], vec![Standing::Disabled], vec![Standing::Active, Standing::Disabled]] {
         let is_meant = |subject: &&Subject| standings.is_empty() || standings.contains(&subject.standing);

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use cmgate::store::{Postgres, PostgresSettings, Reply, Store, StoreError};
+use cmgate::service::{Reply, commit};
+use cmgate::store::{Postgres, PostgresSettings, StoreError};
 use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,7 +46,7 @@ async fn an_error_that_ends_the_session_leaves_the_outcome_open() {
         ] {
             sqlx::query(sql).execute(&mut connection).await.unwrap();
         }
-        let failed: Result<Vec<Reply>, StoreError> = store.commit(&[creation(request(0))]).await;
+        let failed: Result<Vec<Reply>, StoreError> = commit(&store, &[creation(request(0))]).await;
         let failed = failed.unwrap_err();
         let is_right = match &failed {
             StoreError::Unavailable(_) => is_known,

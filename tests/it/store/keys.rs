@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cmgate::domain::{Action, Command, Comment, Credential, Refusal, RequestId, Standing, Status};
-use cmgate::store::{Reply, Store};
+use cmgate::service::{Reply, commit};
+use cmgate::store::Store;
 use tokio::task::JoinSet;
 
 use super::place::{Place, carry_out, commit_one, whole_log};
@@ -86,7 +87,7 @@ pub(super) async fn a_repeated_call_leaves_its_neighbours_alone(place: &Place) {
 
     let new = [request(0), request(0)];
     let batch = [creation(new[0].clone()), repeated, under_key("other", 1, creation(new[1].clone()))];
-    let replies = store.commit(&batch).await.unwrap();
+    let replies = commit(&*store, &batch).await.unwrap();
     let requests: Vec<RequestId> = replies.iter().map(|reply| reply.as_ref().unwrap().request.id).collect();
     let are_new: Vec<bool> = replies.iter().map(|reply| reply.as_ref().unwrap().logged.is_some()).collect();
     assert_eq!(requests, [new[0].id, created.id, new[1].id]);
@@ -103,7 +104,7 @@ pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(place: &Place) 
     // Beside a member that changes something, which must not lose its own key.
     let new = request(0);
     let batch = [repeated(), under_key("other", 1, creation(new.clone()))];
-    let replies = store.commit(&batch).await.unwrap();
+    let replies = commit(&*store, &batch).await.unwrap();
     let unchanged = replies[0].as_ref().unwrap();
     assert_eq!((&unchanged.request, &unchanged.logged), (&canceled, &None));
     assert!(replies[1].as_ref().unwrap().logged.is_some());
@@ -187,7 +188,7 @@ async fn commit_at_once(store: &Arc<dyn Store>, batches: Vec<Vec<Command>>) -> V
     let mut tasks = JoinSet::new();
     for batch in batches {
         let store = Arc::clone(store);
-        tasks.spawn(async move { store.commit(&batch).await.unwrap() });
+        tasks.spawn(async move { commit(&*store, &batch).await.unwrap() });
     }
     tasks.join_all().await
 }

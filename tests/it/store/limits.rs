@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cmgate::domain::{Comment, Item, Lineage, SmartcardId, Standing, Subject, TemplateRef};
+use cmgate::service::{commit, import_subjects};
 use cmgate::store::{Postgres, PostgresSettings, StoreError};
 use futures::future::join_all;
 use sqlx::postgres::PgConnectOptions;
@@ -33,7 +34,7 @@ fn card(number: u128) -> Subject {
 async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     let place = Place::postgres().await;
     let store = place.open().await;
-    assert_eq!(store.import(&[card(1)], at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_subjects(&*store, &[card(1)], at(0)).await.unwrap(), Ok(()));
     let (created, event) = carry_out(&*store, creation(request(0))).await;
     let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
@@ -42,7 +43,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     let imports: Vec<_> = (0..12)
         .map(|_| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.import(&[card(1)], at(0)).await })
+            tokio::spawn(async move { import_subjects(&*store, &[card(1)], at(0)).await })
         })
         .collect();
     wait_until("imports wait for the row", async || waiting(&place).await > 0).await;
@@ -62,7 +63,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
         assert!(matches!(outcome, Err(StoreError::Busy(_))), "{outcome:?}");
     }
     tx.rollback().await.unwrap();
-    assert_eq!(store.import(&[card(1)], at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_subjects(&*store, &[card(1)], at(0)).await.unwrap(), Ok(()));
     assert_eq!(read(&*store, created.id).await, *created);
 }
 
@@ -125,7 +126,7 @@ async fn a_server_that_takes_no_writes_is_told_apart() {
         matches!(store.ping().await, Err(StoreError::ReadOnly(_)))
     })
     .await;
-    let refused = store.commit(&[creation(request(0))]).await.unwrap_err();
+    let refused = commit(&*store, &[creation(request(0))]).await.unwrap_err();
     assert!(refused.is_transient(), "{refused:?}");
     alter(&place, "default_transaction_read_only = off").await;
     wait_until("the store is ready", async || store.ping().await.is_ok()).await;

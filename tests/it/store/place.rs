@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cmgate::domain::{Command, Position, Request, RequestId, ShardCount, Version};
-use cmgate::store::{
-    Applied, LoggedEvent, Postgres, PostgresSettings, Reply, Sqlite, SqliteSettings, Store, StoreError, Topology,
-};
+use cmgate::service::{Applied, Reply, commit};
+use cmgate::store::{LoggedEvent, Postgres, PostgresSettings, Sqlite, SqliteSettings, Store, StoreError, Topology};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::services::{Database, DatabaseFile};
@@ -87,7 +86,7 @@ pub(super) fn topology(shards: u16, lanes: u16) -> Topology {
 
 /// Commits a batch of one command.
 pub(super) async fn commit_one(store: &dyn Store, command: Command) -> Reply {
-    let mut replies = store.commit(&[command]).await.unwrap();
+    let mut replies = commit(store, &[command]).await.unwrap();
     assert_eq!(replies.len(), 1, "one reply for one command");
     replies.remove(0)
 }

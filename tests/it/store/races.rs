@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use cmgate::domain::{Command, Refusal, RequestId, Status, Version};
-use cmgate::store::{Reply, Store};
+use cmgate::service::{Reply, commit};
+use cmgate::store::Store;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -50,7 +51,7 @@ pub(super) async fn batches_over_the_same_requests_all_come_through(place: &Plac
     let store = place.open().await;
     let creations: Vec<Command> = (0..12).map(|_| creation(request(TASKS))).collect();
     let ids: Vec<RequestId> = creations.iter().map(|command| command.request).collect();
-    store.commit(&creations).await.unwrap();
+    commit(&*store, &creations).await.unwrap();
 
     let batches = (0..TASKS).map(|number| {
         let mut batch: Vec<Command> = ids.iter().map(|id| wish(approver(number), *id, approve())).collect();
@@ -79,7 +80,7 @@ pub(super) async fn creations_from_everywhere_leave_no_gap(place: &Place) {
             let mut created = 0;
             for size in 1..=8 {
                 let batch: Vec<Command> = (0..size).map(|_| creation(request(0))).collect();
-                created += store.commit(&batch).await.unwrap().into_iter().flatten().count();
+                created += commit(&*store, &batch).await.unwrap().into_iter().flatten().count();
             }
             created
         });
@@ -97,7 +98,7 @@ async fn race(store: &Arc<dyn Store>, batches: Vec<Vec<Command>>) -> Vec<Vec<Rep
         let (store, start) = (Arc::clone(store), Arc::clone(&start));
         runners.push(tokio::spawn(async move {
             start.wait().await;
-            store.commit(&batch).await.unwrap()
+            commit(&*store, &batch).await.unwrap()
         }));
     }
     let mut replies = Vec::new();

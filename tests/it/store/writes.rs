@@ -1,6 +1,7 @@
 //! What a batch does.
 
 use cmgate::domain::{Action, Command, Comment, Position, Priority, Refusal, RequestId, RequestType, Status, Version};
+use cmgate::service::commit;
 use uuid::Uuid;
 
 use super::place::{Place, carry_out, commit_one, read, whole_log};
@@ -86,7 +87,7 @@ pub(super) async fn positions_are_dense_from_one_in_every_shard(place: &Place) {
     let mut told = Vec::new();
     for _ in 0..3 {
         let batch: Vec<Command> = (0..40).map(|_| creation(request(0))).collect();
-        for (command, reply) in batch.iter().zip(store.commit(&batch).await.unwrap()) {
+        for (command, reply) in batch.iter().zip(commit(&*store, &batch).await.unwrap()) {
             let event = reply.unwrap().logged.unwrap();
             assert_eq!(event.request, command.request);
             told.push(event);
@@ -108,7 +109,7 @@ pub(super) async fn a_refused_member_leaves_its_neighbours_alone(place: &Place) 
         wish(TARGET, missing, start()),
         creation(new.clone()),
     ];
-    let replies = store.commit(&batch).await.unwrap();
+    let replies = commit(&*store, &batch).await.unwrap();
     let [first, second, third, fourth] = replies.try_into().unwrap();
 
     let illegal = Refusal::IllegalTransition { action: "start", status: Status::Pending };
@@ -134,7 +135,7 @@ pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(place: &
         let mut left = &batch[..];
         let mut parts = 0;
         while !left.is_empty() {
-            let replies = store.commit(left).await.unwrap();
+            let replies = commit(&*store, left).await.unwrap();
             assert!(!replies.is_empty() && replies.len() <= left.len(), "{} replies", replies.len());
             for (command, reply) in left.iter().zip(&replies) {
                 let request = &reply.as_ref().unwrap().request;
@@ -157,14 +158,14 @@ pub(super) async fn a_batch_of_refused_commands_changes_nothing(place: &Place) {
     let (pending, _) = carry_out(&*store, creation(request(1))).await;
     let before = whole_log(&*store).await;
     let missing = RequestId::new(Uuid::new_v4());
-    let replies = store.commit(&[wish(TARGET, pending.id, start()), wish(TARGET, missing, start())]).await.unwrap();
+    let replies = commit(&*store, &[wish(TARGET, pending.id, start()), wish(TARGET, missing, start())]).await.unwrap();
     assert!(replies.iter().all(Result::is_err), "{replies:?}");
     assert_eq!(whole_log(&*store).await, before);
 }
 
 pub(super) async fn an_empty_batch_changes_nothing(place: &Place) {
     let store = place.open().await;
-    assert!(store.commit(&[]).await.unwrap().is_empty());
+    assert!(commit(&*store, &[]).await.unwrap().is_empty());
     assert_eq!(whole_log(&*store).await, []);
 }
 

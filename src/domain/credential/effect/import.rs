@@ -10,7 +10,7 @@ use super::taken;
 use crate::domain::{Refusal, Standing, Subject, Subjects};
 
 /// What is known after an import. The order in which profiles and cards are told does not matter, except that of two that
-/// have the same id the last counts; `known` holds what [`super::touched_by_import`] names.
+/// have the same id the last counts; `known` holds what [`super::import_lock_set`] names.
 ///
 /// # Errors
 /// [`Refusal::CredentialTaken`] if something is another user's or of the other variety, [`Refusal::CardInUse`] if two cards in

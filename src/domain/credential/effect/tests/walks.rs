@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::domain::fixtures::{ORIGINATOR, TARGET, TEMPLATE, card, command, creation, needing};
 use crate::domain::{
     Action, Command, Comment, Credential, EventType, Item, Lineage, MAX_CHANGED_SUBJECTS, ProfileId, Request,
-    RequestId, RequestType, SmartcardId, Standing, Subject, Subjects, TemplateRef, decide, import, touched,
-    touched_by_import,
+    RequestId, RequestType, SmartcardId, Standing, Subject, Subjects, TemplateRef, decide, import, import_lock_set,
+    lock_set,
 };
 
 /// Few of each, so that the steps of a walk meet.
@@ -44,7 +44,7 @@ impl World {
         match step {
             Step::Take(command) => {
                 let current = self.requests.get(&command.request);
-                let known = touched(command, current).within(&self.known);
+                let known = lock_set(command, current).within(&self.known);
                 if let Ok(Some(event)) = decide(command, current, &known) {
                     self.most_changed = self.most_changed.max(event.subjects.len());
                     event.subjects.into_iter().for_each(|subject| self.known.put(subject));
@@ -53,7 +53,7 @@ impl World {
                 }
             }
             Step::Import(told) => {
-                if import(told, &touched_by_import(told).within(&self.known)).is_ok() {
+                if import(told, &import_lock_set(told).within(&self.known)).is_ok() {
                     // Another order than that of the check: only the outcome counts.
                     let after: HashMap<Uuid, &Subject> = told.iter().map(|subject| (subject.id(), subject)).collect();
                     for subject in after.into_values() {

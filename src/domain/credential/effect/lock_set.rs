@@ -9,7 +9,7 @@ use crate::domain::{Action, CardId, Command, Credential, Request, SmartcardId, S
 
 /// The profiles and cards that decisions need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
+pub struct LockSet {
     /// Profiles and cards by their ids.
     pub ids: BTreeSet<Uuid>,
     /// Cards in use by card id.
@@ -20,33 +20,33 @@ pub struct Touched {
 
 /// The profiles and cards that the decision of a command needs.
 #[must_use]
-pub fn touched(command: &Command, current: Option<&Request>) -> Touched {
+pub fn lock_set(command: &Command, current: Option<&Request>) -> LockSet {
     let of_request = || current.map_or([Credential::NONE; 2], |request| [request.old, request.new]);
     match &command.action {
-        Action::Create(creation) => Touched::by_ids([creation.draft.old]),
-        Action::Approve { .. } | Action::Deny { .. } | Action::Start { .. } => Touched::default(),
+        Action::Create(creation) => LockSet::by_ids([creation.draft.old]),
+        Action::Approve { .. } | Action::Deny { .. } | Action::Start { .. } => LockSet::default(),
         Action::BindSmartcard { card, .. } => {
-            Touched { card_ids: BTreeSet::from([card.card_id.clone()]), ..Touched::by_ids(of_request()) }
+            LockSet { card_ids: BTreeSet::from([card.card_id.clone()]), ..LockSet::by_ids(of_request()) }
         }
         Action::Complete { new, .. } => {
             let [old, made] = of_request();
-            Touched::with_profiles([old, made, *new])
+            LockSet::with_profiles([old, made, *new])
         }
         Action::ChangeSmartcard { .. } | Action::Fail { .. } | Action::Cancel { .. } | Action::Abandon { .. } => {
-            Touched::with_profiles(of_request())
+            LockSet::with_profiles(of_request())
         }
     }
 }
 
 /// The profiles and cards that an import needs.
 #[must_use]
-pub fn touched_by_import(told: &[Subject]) -> Touched {
-    let mut touched = Touched::with_profiles(told.iter().map(Subject::credential));
-    touched.card_ids = told.iter().filter_map(Subject::card).map(|card| card.card_id.clone()).collect();
-    touched
+pub fn import_lock_set(told: &[Subject]) -> LockSet {
+    let mut wanted = LockSet::with_profiles(told.iter().map(Subject::credential));
+    wanted.card_ids = told.iter().filter_map(Subject::card).map(|card| card.card_id.clone()).collect();
+    wanted
 }
 
-impl Touched {
+impl LockSet {
     fn by_ids(credentials: impl IntoIterator<Item = Credential>) -> Self {
         let ids = credentials.into_iter().flat_map(|credential| credential.ids()).collect();
         Self { ids, ..Self::default() }

@@ -1,0 +1,34 @@
+//! Conflicts with other transactions: which errors are one, and how the transaction is retried.
+
+use crate::store::StoreError;
+
+/// Attempts at a transaction that conflicts with another batch, on an idempotency key or a card, or that is chosen to end a
+/// deadlock.
+const ATTEMPTS: u32 = 4;
+
+/// Constraints that a batch breaks if it adds a row which another one has added meanwhile.
+const CONFLICT_CONSTRAINTS: [&str; 4] =
+    ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use", "subject_valid_on_card"];
+
+/// Retries a transaction that conflicts with another one, and then finds what that one wrote.
+pub(super) async fn retry_on_conflict<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut attempt = 1;
+    loop {
+        match transaction().await {
+            Err(error) if attempt < ATTEMPTS && is_conflict(&error) => attempt += 1,
+            result => return result,
+        }
+    }
+}
+
+/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
+pub(super) fn is_conflict(error: &StoreError) -> bool {
+    let StoreError::Refused(error) = error else { return false };
+    error.as_database_error().is_some_and(|error| {
+        let on_new = error.constraint().is_some_and(|name| CONFLICT_CONSTRAINTS.contains(&name));
+        on_new || error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    })
+}
