@@ -14,6 +14,7 @@ mod figures;
 mod foreign;
 mod full;
 mod garbage;
+mod huge;
 mod keys;
 mod locked;
 mod proxy;

@@ -146,6 +146,11 @@ impl Stage {
         report.to_string()
     }
 
+    /// Adds writes that were acknowledged to others than the clients of the load.
+    pub(super) fn remember(&mut self, answered: Vec<Answered>) {
+        self.answered.extend(answered);
+    }
+
     /// The clients of this round.
     pub(super) fn load(&self) -> &Load {
         self.load.as_ref().expect("the load began with the round")
