@@ -1,4 +1,4 @@
-//! The service without transports and relay, within this process.
+//! The service without transports and relay, in this process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use cmgate::templates;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::env::BenchEnv;
 use crate::grpc::TEMPLATE;
-use crate::place::Place;
 
 /// As configured by default.
 pub(crate) const TOPOLOGY: (u16, u16) = (8, 2);
 
-/// The use cases over the store of a place.
+/// The use cases over a store.
 #[derive(Clone)]
 pub(crate) struct Core {
     service: Service,
@@ -28,8 +28,8 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) async fn open(place: &Place) -> Self {
-        let store = open_store(place).await;
+    pub(crate) async fn open(env: &BenchEnv) -> Self {
+        let store = open_store(env).await;
         let directory = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"));
         let templates = templates::load(directory).unwrap().templates;
         let catalog = load_catalog(&*store, &Clock::System, templates).await.unwrap();
@@ -67,11 +67,11 @@ impl Core {
     }
 }
 
-/// The store of a place.
-pub(crate) async fn open_store(place: &Place) -> Arc<dyn Store> {
+/// The store of an environment.
+pub(crate) async fn open_store(env: &BenchEnv) -> Arc<dyn Store> {
     let (shards, lanes) = TOPOLOGY;
     let topology = Topology { shards: ShardCount::new(shards).unwrap(), lanes };
-    let url = place.database.clone();
+    let url = env.database.clone();
     let settings = PostgresSettings { url, max_connections: 8, relay_connections: 8, topology };
     Arc::new(Postgres::connect(&settings).await.unwrap())
 }

@@ -1,4 +1,4 @@
-//! The yardstick of the transport: the same server with a handler that does nothing, in a process of its own.
+//! The yardstick of the transport: the same server with an empty handler, in a process of its own.
 
 use std::convert::Infallible;
 use std::env;

@@ -8,8 +8,8 @@ use cmgate::contract::v1::{
 };
 use tonic::transport::{Channel, Endpoint};
 
-/// A client.
-pub(crate) type Client = RequestServiceClient<Channel>;
+/// A client over gRPC.
+pub(crate) type GrpcClient = RequestServiceClient<Channel>;
 
 /// Template of which requests are approved at once.
 pub(crate) const TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
@@ -18,7 +18,7 @@ pub(crate) const TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
 const CONNECTIONS: usize = 8;
 
 /// Connections to a server, each to be cloned by its callers.
-pub(crate) async fn clients(address: SocketAddr) -> Vec<Client> {
+pub(crate) async fn clients(address: SocketAddr) -> Vec<GrpcClient> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
@@ -37,14 +37,14 @@ fn draft() -> RequestDraft {
 }
 
 /// Creates a request and gives its id; empty where the handler is.
-pub(crate) async fn create(client: &mut Client) -> String {
+pub(crate) async fn create(client: &mut GrpcClient) -> String {
     let message = CreateRequestRequest { draft: Some(draft()), ..CreateRequestRequest::default() };
     let answer = client.create_request(message).await.unwrap().into_inner();
     answer.request.map(|request| request.id).unwrap_or_default()
 }
 
 /// Creates requests in one call.
-pub(crate) async fn create_batch(client: &mut Client, members: usize) {
+pub(crate) async fn create_batch(client: &mut GrpcClient, members: usize) {
     let member = CreateRequestRequest { draft: Some(draft()), ..CreateRequestRequest::default() };
     let message = BatchCreateRequestsRequest { requests: vec![member; members] };
     let answer = client.batch_create_requests(message).await.unwrap().into_inner();
@@ -52,13 +52,13 @@ pub(crate) async fn create_batch(client: &mut Client, members: usize) {
 }
 
 /// Reads a request.
-pub(crate) async fn get(client: &mut Client, id: &str) {
+pub(crate) async fn get(client: &mut GrpcClient, id: &str) {
     let answer = client.get_request(GetRequestRequest { id: id.to_owned() }).await.unwrap().into_inner();
     assert_eq!(answer.request.unwrap().id, id);
 }
 
 /// Reads a page of a list.
-pub(crate) async fn page(client: &mut Client, message: GetRequestsRequest) -> String {
+pub(crate) async fn page(client: &mut GrpcClient, message: GetRequestsRequest) -> String {
     let answer = client.get_requests(message.clone()).await.unwrap().into_inner();
     assert_eq!(answer.requests.len().cast_signed(), message.page_size as isize);
     answer.next_page_token

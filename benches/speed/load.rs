@@ -1,4 +1,4 @@
-//! Load: callers that call again as soon as they are answered, or calls at a fixed rate.
+//! Load: callers in a closed loop, or calls at a fixed rate.
 
 use std::future::Future;
 use std::sync::Arc;

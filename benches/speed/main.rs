@@ -1,7 +1,7 @@
-//! How fast cmgate is, as ratios against what the machine under it can do: `tests/with-services cargo bench --bench speed`.
+//! The speed of cmgate as ratios to what the machine can do: `tests/with-services cargo bench --bench speed`.
 //!
-//! Every figure sets the service beside a yardstick that runs on the same cores and against the same servers, in turns,
-//! and tells the median of the rounds. README.md says how to run it and what came out.
+//! Every figure compares the service with a yardstick that runs on the same cores and against the same servers, in alternation, and
+//! is the median of the rounds. README.md explains how to run it and shows results.
 
 #![expect(
     clippy::expect_used,
@@ -13,25 +13,23 @@
 
 mod core;
 mod echo;
+mod env;
 mod figures;
 mod grpc;
 mod load;
 mod pgbench;
-mod place;
 mod rest;
 mod service;
 mod settings;
 mod table;
 mod topic;
 
-use std::env;
-
 use crate::settings::Settings;
 use crate::table::Table;
 
 #[tokio::main]
 async fn main() {
-    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if arguments.first().is_some_and(|role| role == echo::ROLE) {
         return echo::serve().await;
     }

@@ -1,4 +1,4 @@
-//! The yardstick of the database: pgbench, the load generator that comes with Postgres, against the same server.
+//! The yardstick of the database: pgbench, the load generator that ships with Postgres, against the same server.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::place::Place;
+use crate::env::BenchEnv;
 
 /// What pgbench needs beside the schema: positions for its events, in shards that no relay reads.
 const PREPARE: &str = "CREATE SEQUENCE IF NOT EXISTS bench_position";
@@ -24,9 +24,9 @@ INSERT INTO event_log (shard, pos, request_id, version, type, at, day, payload)
 END;
 ";
 
-/// What pgbench told.
+/// The result of a pgbench run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
+pub(crate) struct PgbenchResult {
     /// Transactions per second.
     pub(crate) rate: f64,
     /// Mean latency in milliseconds.
@@ -51,10 +51,10 @@ struct Sample {
 }
 
 impl Pgbench {
-    /// Creates like those of the service, which must have made one in this place.
-    pub(crate) async fn creates(place: &Place) -> Self {
-        place.execute(PREPARE).await;
-        let pool = sqlx::PgPool::connect(&place.database).await.unwrap();
+    /// Creates like those of the service, which must have created a request in this environment.
+    pub(crate) async fn creates(env: &BenchEnv) -> Self {
+        env.execute(PREPARE).await;
+        let pool = sqlx::PgPool::connect(&env.database).await.unwrap();
         let sample: Sample = sqlx::query_as(
             "SELECT r.id::text, r.target::text, r.template::text, r.document::jsonb::text AS document, encode(l.payload, 'hex') AS payload
              FROM request r JOIN event_log l ON l.request_id = r.id AND l.version = 1 LIMIT 1",
@@ -69,15 +69,15 @@ impl Pgbench {
             .replace("TEMPLATE", &sample.template)
             .replace("TARGET", &sample.target)
             .replace("ID", &sample.id);
-        Self::new(place, [script])
+        Self::new(env, [script])
     }
 
     /// Reads of requests by id, as the service reads them.
-    pub(crate) fn reads(place: &Place, ids: &BTreeSet<String>) -> Self {
-        Self::new(place, ids.iter().map(|id| format!("SELECT id, document FROM request WHERE id = '{id}';\n")))
+    pub(crate) fn reads(env: &BenchEnv, ids: &BTreeSet<String>) -> Self {
+        Self::new(env, ids.iter().map(|id| format!("SELECT id, document FROM request WHERE id = '{id}';\n")))
     }
 
-    fn new(place: &Place, scripts: impl IntoIterator<Item = String>) -> Self {
+    fn new(env: &BenchEnv, scripts: impl IntoIterator<Item = String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let write = |(nth, script): (usize, String)| {
             let path = directory.path().join(format!("{nth}.sql"));
@@ -85,11 +85,11 @@ impl Pgbench {
             path
         };
         let scripts = scripts.into_iter().enumerate().map(write).collect();
-        Self { url: place.database.clone(), directory, scripts }
+        Self { url: env.database.clone(), directory, scripts }
     }
 
     /// Runs the scripts with prepared statements, and threads for as many cores as there are.
-    pub(crate) async fn run(&self, clients: usize, duration: Duration) -> Told {
+    pub(crate) async fn run(&self, clients: usize, duration: Duration) -> PgbenchResult {
         let threads = std::thread::available_parallelism().unwrap().get().min(clients);
         let mut command = Command::new(program());
         command
@@ -102,13 +102,13 @@ impl Pgbench {
             .arg(&self.url)
             .stderr(Stdio::inherit());
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        let told = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "pgbench failed: {told}");
+        let output_text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "pgbench failed: {output_text}");
         let number = |label: &str| -> f64 {
-            let line = told.lines().find_map(|line| line.strip_prefix(label)).unwrap();
+            let line = output_text.lines().find_map(|line| line.strip_prefix(label)).unwrap();
             line.split_whitespace().next().unwrap().parse().unwrap()
         };
-        Told { rate: number("tps = "), latency: number("latency average = ") }
+        PgbenchResult { rate: number("tps = "), latency: number("latency average = ") }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Calls over REST, by a client of HTTP/1.1 that does no more than it must: what is measured is the server.
+//! Calls over REST by a minimal HTTP/1.1 client, so that the server dominates the measurement.
 
 use std::net::SocketAddr;
 
@@ -8,13 +8,13 @@ use tokio::net::TcpStream;
 use crate::grpc::TEMPLATE;
 
 /// A connection that is kept open.
-pub(crate) struct Client {
+pub(crate) struct RestClient {
     stream: TcpStream,
     request: Vec<u8>,
     buffer: Vec<u8>,
 }
 
-impl Client {
+impl RestClient {
     /// Connects, to POST requests as the first example of the MIM CM documentation does.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let body = format!(
@@ -49,7 +49,7 @@ fn is_whole(answer: &[u8]) -> bool {
 }
 
 /// The list of all requests, as it comes.
-pub(crate) struct List {
+pub(crate) struct RestList {
     stream: TcpStream,
     /// What was read last, after the end of what was read before.
     buffer: Vec<u8>,
@@ -62,7 +62,7 @@ const BEGINNING: &[u8] = b"{\"Uuid\":";
 /// Bytes of a list that are read before they are looked through.
 const LIST_BUFFER: usize = 1 << 20;
 
-impl List {
+impl RestList {
     /// Asks for the list.
     pub(crate) async fn ask(address: SocketAddr) -> Self {
         let request = format!(

@@ -1,4 +1,4 @@
-//! Processes that are measured: the service as its users run it, and the empty server beside it.
+//! The measured processes: the service as its users run it, and the empty server.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::place::{self, Place};
+use crate::env::{self, BenchEnv};
 
 /// Ticks of the clock that `/proc/PID/stat` counts in, per second: 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
@@ -21,13 +21,13 @@ pub(crate) struct Process {
     _directory: TempDir,
 }
 
-/// A service in its place; nothing is logged of single calls, as in production under load.
-pub(crate) fn cmgate(place: &Place) -> Process {
+/// The service; it does not log single calls, as in production under load.
+pub(crate) fn cmgate(env: &BenchEnv) -> Process {
     let mut program = program();
     program
-        .env("CMGATE__DATABASE__URL", &place.database)
-        .env("CMGATE__KAFKA__BROKERS", place::kafka())
-        .env("CMGATE__KAFKA__TOPIC", &place.topic);
+        .env("CMGATE__DATABASE__URL", &env.database)
+        .env("CMGATE__KAFKA__BROKERS", env::kafka())
+        .env("CMGATE__KAFKA__TOPIC", &env.topic);
     Process::start(program)
 }
 
@@ -83,7 +83,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It is measured no more; its place goes with it.
+        // Its measurement has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

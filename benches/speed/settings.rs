@@ -1,4 +1,4 @@
-//! How long and how often things are measured; from the environment, since `cargo bench` has arguments of its own.
+//! Length and number of measurements, from the environment, because `cargo bench` has arguments of its own.
 
 use std::env;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// What may be set.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// `CMGATE_BENCH_ROUNDS`: turns of each figure; the median is told.
+    /// `CMGATE_BENCH_ROUNDS`: turns of each figure; the median is printed.
     pub(crate) rounds: usize,
     /// `CMGATE_BENCH_SECONDS`: how long a load is measured in each turn.
     pub(crate) duration: Duration,

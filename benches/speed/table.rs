@@ -1,15 +1,15 @@
-//! What was measured, as a table in Markdown.
+//! The results as a Markdown table.
 
 use std::fmt;
 
-/// The lines of the report.
+/// The rows of the report.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    lines: Vec<Line>,
+    rows: Vec<Row>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct Row {
     figure: String,
     ours: String,
     yardstick: String,
@@ -39,7 +39,7 @@ impl Table {
     /// Adds a figure with its yardstick. Both have the unit; the ratio is that of each turn.
     pub(crate) fn compare(&mut self, figure: &str, unit: &str, turns: &Turns, yardstick: &str, goal: &'static str) {
         let (lowest, median, highest) = spread(&turns.ratios());
-        self.add(Line {
+        self.add(Row {
             figure: figure.to_owned(),
             ours: format!("{} {unit}", rounded(spread(&turns.ours).1)),
             yardstick: format!("{} {unit}, {yardstick}", rounded(spread(&turns.yardstick).1)),
@@ -52,18 +52,12 @@ impl Table {
     pub(crate) fn tell(&mut self, figure: &str, unit: &str, values: &[f64], goal: &'static str) {
         let (lowest, median, highest) = spread(values);
         let told = format!("{} {unit} ({} to {})", rounded(median), rounded(lowest), rounded(highest));
-        self.add(Line {
-            figure: figure.to_owned(),
-            ours: told,
-            yardstick: "-".to_owned(),
-            ratio: "-".to_owned(),
-            goal,
-        });
+        self.add(Row { figure: figure.to_owned(), ours: told, yardstick: "-".to_owned(), ratio: "-".to_owned(), goal });
     }
 
-    fn add(&mut self, line: Line) {
-        println!("{line}");
-        self.lines.push(line);
+    fn add(&mut self, row: Row) {
+        println!("{row}");
+        self.rows.push(row);
     }
 }
 
@@ -90,11 +84,11 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| figure | cmgate | yardstick | ratio, median (range) | goal |")?;
         writeln!(f, "| --- | --- | --- | --- | --- |")?;
-        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+        self.rows.iter().try_for_each(|row| writeln!(f, "{row}"))
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { figure, ours, yardstick, ratio, goal } = self;
         write!(f, "| {figure} | {ours} | {yardstick} | {ratio} | {goal} |")

@@ -1,4 +1,4 @@
-//! The topic of a place, as a consumer sees it and as the relay leaves it.
+//! A topic as a consumer sees it and as the relay leaves it.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::core::TOPOLOGY;
-use crate::place::{self, Place};
+use crate::env::{self, BenchEnv};
 
 /// Transactions after which the broker has compiled what they take.
 const WARM_UP: usize = 2_000;
@@ -38,7 +38,7 @@ pub(crate) async fn warm_up() {
 /// How to reach a topic.
 pub(crate) fn settings(topic: &str) -> KafkaSettings {
     KafkaSettings {
-        brokers: place::kafka(),
+        brokers: env::kafka(),
         topic: topic.to_owned(),
         partitions: ShardCount::new(TOPOLOGY.0).unwrap(),
         replication_factor: 1,
@@ -57,12 +57,12 @@ pub(crate) fn published(settings: &KafkaSettings) -> u64 {
 }
 
 /// Waits until the relay has published everything.
-pub(crate) async fn settle(place: &Place) {
-    let pool = sqlx::PgPool::connect(&place.database).await.unwrap();
+pub(crate) async fn settle(env: &BenchEnv) {
+    let pool = sqlx::PgPool::connect(&env.database).await.unwrap();
     let logged: i64 =
         sqlx::query_scalar("SELECT sum(next - 1)::bigint FROM event_head").fetch_one(&pool).await.unwrap();
     pool.close().await;
-    let kafka = settings(&place.topic);
+    let kafka = settings(&env.topic);
     let published = tokio::task::spawn_blocking(move || {
         while published(&kafka) < logged.unsigned_abs() {
             thread::sleep(Duration::from_millis(100));
@@ -81,7 +81,7 @@ impl Receipts {
     /// Starts at the end of a topic.
     pub(crate) fn of(topic: &str) -> Self {
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", place::kafka())
+            .set("bootstrap.servers", env::kafka())
             .set("group.id", "measure")
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")

@@ -1,5 +1,5 @@
-//! A running service as its callers meet it: errors, keys, lists, limits, callers, equal meaning over both
-//! transports, and the private port.
+//! A running service as its callers see it: errors, keys, lists, limits, permissions, equal meaning over both transports, and the
+//! private port.
 
 mod errors;
 mod keys;
@@ -12,9 +12,9 @@ mod subjects;
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
 use tonic::transport::Channel;
 
-use crate::client::Http;
-use crate::instance::{Instance, Place};
-use crate::services::{DatabaseFile, fresh_topic};
+use crate::support::client::Http;
+use crate::support::env::TestEnv;
+use crate::support::instance::Instance;
 
 /// No brokers, so that the service starts its own; spares the real one the topics of these tests.
 const EMBEDDED: (&str, &str) = ("CMGATE__KAFKA__BROKERS", "");
@@ -24,8 +24,7 @@ struct Api {
     instance: Instance,
     client: RequestServiceClient<Channel>,
     http: Http,
-    place: Place,
-    _file: DatabaseFile,
+    env: TestEnv,
 }
 
 impl Api {
@@ -35,9 +34,8 @@ impl Api {
     }
 
     fn start_with(settings: &[(&str, &str)]) -> Self {
-        let file = DatabaseFile::create();
-        let place = Place { database: file.url(), topic: fresh_topic() };
-        let instance = Instance::start_with(&place, settings);
-        Self { client: instance.client(), http: Http::public(&instance), instance, place, _file: file }
+        let env = TestEnv::sqlite();
+        let instance = env.start_with(settings);
+        Self { client: instance.client(), http: Http::public(&instance), instance, env }
     }
 }

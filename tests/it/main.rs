@@ -1,4 +1,4 @@
-//! Integration tests: one binary over a real Postgres and a real Kafka, which `tests/with-services` starts.
+//! Integration tests: one binary over a real Postgres and a real Kafka, both started by `tests/with-services`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that fails shows what it saw")]
@@ -6,17 +6,13 @@
 mod api;
 mod audit;
 mod chaos;
-mod client;
-mod commands;
-mod dice;
-mod halts;
-mod instance;
+mod documented_example;
 mod load;
 mod memory;
 mod process;
 mod relay;
+mod relay_halts;
 mod script;
-mod services;
 mod store;
-mod story;
+mod support;
 mod writer;

@@ -1,21 +1,21 @@
-//! What the service takes of memory, whatever its callers send and ask for: the built program is flooded with the largest requests
-//! that it takes, which are then listed by many callers at once.
+//! Memory of the service under any load: callers flood the program with the largest requests that it accepts, and many callers list
+//! them at once.
 
 use std::time::Duration;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
 use cmgate::contract::v1::{DataItem, GetRequestRequest, GetRequestsRequest, RequestDraft};
 use futures::future::join_all;
-use sqlx::{Connection, PgConnection, SqliteConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::client::{CARDS, PATIENCE, REQUESTS, creation, enrollment, info};
-use crate::instance::{Instance, Place};
-use crate::services::{Database, DatabaseFile, fresh_topic};
+use crate::support::client::{CARDS, REQUESTS, creation, enrollment, info};
+use crate::support::env::TestEnv;
+use crate::support::instance::Instance;
+use crate::support::wait::PATIENCE;
 
 /// Callers at once, and the connections that they share.
 const CALLERS: usize = 400;
@@ -43,31 +43,29 @@ const SETTINGS: [(&str, &str); 1] = [("CMGATE__LIMITS__CALL_TIME", "5m")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_requests_are_taken_and_listed_within_bounds_on_postgres() {
-    let database = Database::create().await;
-    flood_and_list(&Place { database: database.url().to_owned(), topic: fresh_topic() }).await;
+    flood_and_list(&TestEnv::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_requests_are_taken_and_listed_within_bounds_on_sqlite() {
-    let file = DatabaseFile::create();
-    flood_and_list(&Place { database: file.url(), topic: fresh_topic() }).await;
+    flood_and_list(&TestEnv::sqlite()).await;
 }
 
-async fn flood_and_list(place: &Place) {
-    let requests = flood_twice(place).await;
-    let instance = Instance::start_with(place, &SETTINGS);
+async fn flood_and_list(env: &TestEnv) {
+    let requests = flood_twice(env).await;
+    let instance = env.start_with(&SETTINGS);
     read_everything(&instance, requests).await;
     println!("memory: lists, peak {} MiB", instance.peak_memory() >> 20);
     assert!(instance.peak_memory() < MEMORY_BYTES, "{} bytes of memory", instance.peak_memory());
 }
 
 /// Floods the service with requests of either kind of text; tells how many were created.
-async fn flood_twice(place: &Place) -> usize {
+async fn flood_twice(env: &TestEnv) -> usize {
     let mut large = 0;
     let mut small = 0;
     // As JSON a control character has six bytes, as in a message one.
     for text in ["\u{1}", "a"] {
-        let instance = Instance::start_with(place, &SETTINGS);
+        let instance = env.start_with(&SETTINGS);
         let (created, lesser) = flood(&instance, text).await;
         println!("memory: {} of {CALLERS} with {text:?}, peak {} MiB", created, instance.peak_memory() >> 20);
         assert!(created > 0 && lesser > 0, "{created} large and {lesser} small requests were created");
@@ -75,7 +73,7 @@ async fn flood_twice(place: &Place) -> usize {
         large += created;
         small += lesser;
     }
-    assert_eq!(count(place).await, large + small, "every caller was answered rightly");
+    assert_eq!(env.database.count("request").await, large + small, "every caller was answered rightly");
     large + small
 }
 
@@ -193,17 +191,6 @@ async fn begin_list(instance: &Instance) -> TcpStream {
     stream.read_exact(&mut begin).await.unwrap();
     assert_eq!(&begin, b"HTTP/1.1");
     stream
-}
-
-/// How many requests the database has.
-async fn count(place: &Place) -> usize {
-    let sql = "SELECT count(*) FROM request";
-    let count: i64 = if place.database.starts_with("postgres") {
-        sqlx::query_scalar(sql).fetch_one(&mut PgConnection::connect(&place.database).await.unwrap()).await.unwrap()
-    } else {
-        sqlx::query_scalar(sql).fetch_one(&mut SqliteConnection::connect(&place.database).await.unwrap()).await.unwrap()
-    };
-    usize::try_from(count).unwrap()
 }
 
 /// A connection whose calls may take long.

@@ -1,4 +1,4 @@
-//! The program as a process: what it refuses to start with, what its commands print, and how it ends.
+//! The program as a process: configurations that it refuses, the output of its commands, and its exit.
 
 mod drain;
 
@@ -9,21 +9,20 @@ use std::str::FromStr;
 use futures::future::join_all;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use crate::client::{create_many, printed_events};
-use crate::instance::{Instance, Place, run};
-use crate::services::{Database, DatabaseFile, fresh_topic, postgres};
+use crate::support::client::{create_many, printed_events};
+use crate::support::database::TestDatabase;
+use crate::support::env::TestEnv;
+use crate::support::servers::{CLOSED_PORT, postgres};
 
 /// A password that must not be seen anywhere.
 const CANARY: &str = "canary-7f3a";
 
 #[test]
 fn a_wrong_configuration_stops_the_process_with_a_sentence() {
-    let file = DatabaseFile::create();
-    let place = Place { database: file.url(), topic: fresh_topic() };
+    let env = TestEnv::sqlite();
     for (name, value, sentence) in [
         ("CMGATE__KAFKA__BROKER", "127.0.0.1:9092", "kafka.broker is not a known key; known are brokers,"),
         ("CMGATE__LISTENING", "127.0.0.1:80", "listening is not a known key; known are mode, listen,"),
@@ -43,40 +42,40 @@ fn a_wrong_configuration_stops_the_process_with_a_sentence() {
         ("CMGATE__TEMPLATES", "nowhere", "cannot read the templates in nowhere"),
     ] {
         for command in ["serve", "check-config"] {
-            let told = refusal(&run(&place, &[(name, value)], &[command]));
+            let told = refusal(&env.run(&[(name, value)], &[command]));
             assert!(told.starts_with(sentence), "{command} with {name}={value}: {told}");
         }
     }
-    assert!(!file.path().exists(), "nothing was begun");
+    assert!(!env.database.path().exists(), "nothing was begun");
 }
 
 #[test]
 fn a_wrong_command_line_stops_the_process() {
-    let place = Place { database: "sqlite://nowhere/cmgate.db".to_owned(), topic: fresh_topic() };
+    let env = TestEnv::new(TestDatabase::at("sqlite://nowhere/cmgate.db"));
     for arguments in [&["server"][..], &["relay", "allow-empty-topic"], &["tail", "--shard", "x"]] {
-        let output = run(&place, &[], arguments);
+        let output = env.run(&[], arguments);
         assert_eq!(output.status.code(), Some(64), "{arguments:?}: {output:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{output:?}");
     }
 }
 
 #[test]
-fn a_database_that_is_away_is_told_apart_from_a_wrong_configuration() {
-    let place = Place { database: format!("postgres://u:{CANARY}@127.0.0.1:1/x"), topic: fresh_topic() };
-    let output = run(&place, &[], &["serve"]);
+fn an_unreachable_database_has_its_own_exit_code() {
+    let env = TestEnv::new(TestDatabase::at(format!("postgres://u:{CANARY}@{CLOSED_PORT}/x")));
+    let output = env.run(&[], &["serve"]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
     assert_silent_about_secrets(&output);
 }
 
-/// Whoever reads the sentence knows which database is meant, as whom, and who can help.
+/// The message names the database, the user and the cause.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_cannot_be_opened_is_named() {
-    let database = Database::create().await;
+async fn an_error_about_a_database_that_cannot_be_opened_names_it() {
+    let database = TestDatabase::postgres().await;
     let options = PgConnectOptions::from_str(database.url()).unwrap();
     let (host, port, name) = (options.get_host(), options.get_port(), options.get_database().unwrap());
     let stranger = format!("stranger_{}", Uuid::new_v4().simple());
-    execute(database.url(), &format!("CREATE ROLE {stranger} LOGIN")).await;
-    let file = DatabaseFile::create();
+    database.execute(&format!("CREATE ROLE {stranger} LOGIN")).await;
+    let file = TestDatabase::sqlite();
     fs::write(file.path(), "no database, only a text that is long enough to be taken for the header of one".repeat(9))
         .unwrap();
     let directory = file.path().parent().unwrap().display();
@@ -106,25 +105,23 @@ async fn a_database_that_cannot_be_opened_is_named() {
         (format!("sqlite://{directory}"), 64, format!("cannot use {directory}: ")),
         (format!("sqlite://{text}"), 64, format!("cannot open the SQLite file {text}: ")),
     ] {
-        let output = run(&Place { database: url.clone(), topic: fresh_topic() }, &[QUIET], &["migrate"]);
+        let output = TestEnv::new(TestDatabase::at(&*url)).run(&[QUIET], &["migrate"]);
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{url}: {told}");
         assert!(told.starts_with(&format!("cmgate: {sentence}")) && told.lines().count() == 1, "{url}: {told}");
     }
-    execute(database.url(), &format!("DROP ROLE {stranger}")).await;
+    database.execute(&format!("DROP ROLE {stranger}")).await;
 }
 
 /// Processes that start together on nothing all come up, on both stores.
 #[tokio::test(flavor = "multi_thread")]
-async fn processes_that_start_together_agree() {
+async fn processes_that_start_together_all_come_up() {
     for _ in 0..8 {
-        let (database, file) = (Database::create().await, DatabaseFile::create());
-        for url in [database.url().to_owned(), file.url()] {
-            let place = Place { database: url, topic: fresh_topic() };
+        for env in [TestEnv::postgres().await, TestEnv::sqlite()] {
             let starts: Vec<_> = (0..3)
                 .map(|_| {
-                    let place = place.clone();
-                    spawn_blocking(move || run(&place, &[QUIET], &["migrate"]))
+                    let env = env.clone();
+                    spawn_blocking(move || env.run(&[QUIET], &["migrate"]))
                 })
                 .collect();
             for output in join_all(starts).await {
@@ -136,90 +133,82 @@ async fn processes_that_start_together_agree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_does_not_fit_is_refused() {
-    let database = Database::create().await;
-    a_database_that_does_not_fit(&Place { database: database.url().to_owned(), topic: fresh_topic() }).await;
-    let file = DatabaseFile::create();
-    a_database_that_does_not_fit(&Place { database: file.url(), topic: fresh_topic() }).await;
+async fn a_database_with_another_topology_or_a_newer_schema_is_refused() {
+    a_database_that_does_not_fit(&TestEnv::postgres().await).await;
+    a_database_that_does_not_fit(&TestEnv::sqlite()).await;
 }
 
-async fn a_database_that_does_not_fit(place: &Place) {
-    assert!(run(place, &[], &["migrate"]).status.success());
+async fn a_database_that_does_not_fit(env: &TestEnv) {
+    assert!(env.run(&[], &["migrate"]).status.success());
     for (name, value, other) in [("CMGATE__KAFKA__PARTITIONS", "4", "4 in 2"), ("CMGATE__KAFKA__LANES", "1", "8 in 1")]
     {
-        let told = refusal(&run(place, &[(name, value), QUIET], &["serve"]));
+        let told = refusal(&env.run(&[(name, value), QUIET], &["serve"]));
         let sentence =
             format!("8 shards in 2 relay lanes, the configuration says {other}; both are fixed for the life");
         assert!(told.contains(&sentence), "{told}");
     }
     let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  SELECT 9999, 'later', success, checksum, execution_time FROM _sqlx_migrations LIMIT 1";
-    execute(&place.database, later).await;
+    env.database.execute(later).await;
     for command in ["serve", "migrate", "tail"] {
-        let told = refusal(&run(place, &[QUIET], &[command]));
+        let told = refusal(&env.run(&[QUIET], &[command]));
         assert_eq!(told, "the schema of the database is newer than this program: it has migration 9999", "{command}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_postgres_that_may_lose_commits_is_refused() {
-    let database = Database::create().await;
-    let place = Place { database: database.url().to_owned(), topic: fresh_topic() };
+    let env = TestEnv::postgres().await;
     let set =
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$";
-    execute(database.url(), set).await;
-    let told = refusal(&run(&place, &[QUIET], &["serve"]));
+    env.database.execute(set).await;
+    let told = refusal(&env.run(&[QUIET], &["serve"]));
     assert_eq!(told, "synchronous_commit must be on or remote_apply for this role and database; it is off");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_not_printed() {
-    let database = Database::create().await;
+    let database = TestDatabase::postgres().await;
     // The server asks for no password, and so takes this one.
     let url = database.url().replacen("postgres@", &format!("postgres:{CANARY}@"), 1);
     assert!(url.contains(CANARY), "{}", postgres());
-    let place = Place { database: url, topic: fresh_topic() };
+    let env = TestEnv::new(TestDatabase::at(url));
     let secret = [("CMGATE__KAFKA__PROPERTIES__SASL_PASSWORD", CANARY), ("CMGATE__LOG__FILTER", "debug")];
 
-    let shown = run(&place, &secret, &["check-config"]);
+    let shown = env.run(&secret, &["check-config"]);
     assert!(shown.status.success(), "{shown:?}");
     assert_silent_about_secrets(&shown);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("postgres:***@") && shown.contains("\"sasl.password\" = \"***\""), "{shown}");
 
-    let mut instance = Instance::start_with(&place, &secret);
+    let mut instance = env.start_with(&secret);
     create_many(&mut instance.client(), 1).await;
     assert!(instance.terminate().success());
     let log = instance.log();
     assert!(log.contains("stopped") && !log.contains(CANARY), "{log}");
-    let refused = run(&place, &[("CMGATE__KAFKA__PARTITIONS", "4"), secret[0], secret[1]], &["serve"]);
+    let refused = env.run(&[("CMGATE__KAFKA__PARTITIONS", "4"), secret[0], secret[1]], &["serve"]);
     assert_eq!(refused.status.code(), Some(64));
     assert_silent_about_secrets(&refused);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn migrate_makes_the_schema_and_can_be_repeated() {
-    let database = Database::create().await;
-    let place = Place { database: database.url().to_owned(), topic: fresh_topic() };
+    let env = TestEnv::postgres().await;
     for _ in 0..2 {
-        let output = run(&place, &[QUIET], &["migrate"]);
+        let output = env.run(&[QUIET], &["migrate"]);
         assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
-        let mut connection = PgConnection::connect(database.url()).await.unwrap();
-        let heads: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM event_head").fetch_one(&mut connection).await.unwrap();
-        assert_eq!(heads, 8);
+        assert_eq!(env.database.count("event_head").await, 8);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tail_prints_each_event_once_with_its_place() {
-    let file = DatabaseFile::create();
-    let place = Place { database: file.url(), topic: fresh_topic() };
-    let mut instance = Instance::start(&place);
+    let env = TestEnv::sqlite();
+    let mut instance = env.start();
     let created = create_many(&mut instance.client(), 30).await;
     assert!(instance.terminate().success());
 
-    let printed = printed_events(&place, &[]);
+    let printed = printed_events(&env, &[]);
     assert_eq!(printed.len(), created.len());
     let mut by_shard = vec![Vec::new(); 8];
     for event in &printed {
@@ -233,9 +222,9 @@ async fn tail_prints_each_event_once_with_its_place() {
     }
 
     let (shard, events) = by_shard.iter().enumerate().max_by_key(|(_, events)| events.len()).unwrap();
-    let some = printed_events(&place, &["--shard", &shard.to_string(), "--from", "2"]);
+    let some = printed_events(&env, &["--shard", &shard.to_string(), "--from", "2"]);
     assert_eq!(some.iter().collect::<Vec<&Value>>(), events[1..]);
-    let told = refusal(&run(&place, &[QUIET], &["tail", "--no-follow", "--shard", "8"]));
+    let told = refusal(&env.run(&[QUIET], &["tail", "--no-follow", "--shard", "8"]));
     assert_eq!(told, "there is no shard 8; the log has shards 0 to 7");
 }
 
@@ -264,15 +253,4 @@ fn placed(event: &Value) -> (usize, u64) {
     let shard = event["shard"].as_u64().unwrap().try_into().unwrap();
     // 64-bit numbers are texts in the JSON form of protobuf.
     (shard, event["position"].as_str().unwrap().parse().unwrap())
-}
-
-async fn execute(database: &str, sql: &str) {
-    let sql = AssertSqlSafe(sql.to_owned());
-    if database.starts_with("postgres") {
-        let mut connection = PgConnection::connect(database).await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
-    } else {
-        let mut connection = SqliteConnection::connect(database).await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
-    }
 }

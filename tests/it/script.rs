@@ -1,43 +1,42 @@
-//! One script of creates, reads and transitions, played through gRPC and through REST on both stores: it ends in equal state
-//! everywhere, and on the topic.
+//! One script of creates, reads and transitions, run over gRPC and REST on both stores: the final state is the same everywhere and
+//! on the topic.
 
-mod lives;
 mod play;
+mod scenarios;
 mod topic;
 
 use cmgate::contract::v1::RequestStatus;
 
-pub(crate) use self::lives::{Action, CARD, CARD_PROFILE, credential, items};
-use self::lives::{LIVES, Life};
 use self::play::{End, Player, Via};
 pub(crate) use self::play::{read, status_number, take, without_ids_and_times};
-use crate::audit::{Acknowledged, audit, read_topic};
-use crate::client::{CARDS, DEV, Http};
-use crate::instance::{Instance, Place};
-use crate::services::{Database, DatabaseFile, fresh_topic, kafka};
+pub(crate) use self::scenarios::{Action, CARD, CARD_PROFILE, credential, items};
+use self::scenarios::{SCENARIOS, Scenario};
+use crate::audit::{Acknowledged, read_topic};
+use crate::support::client::{CARDS, DEV, Http};
+use crate::support::database::TestDatabase;
+use crate::support::env::TestEnv;
+use crate::support::servers::kafka;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_script_ends_in_equal_state_over_both_transports_on_both_stores() {
-    let (one, other) = (Database::create().await, Database::create().await);
-    let (file, other_file) = (DatabaseFile::create(), DatabaseFile::create());
     let ends = [
-        ("gRPC on Postgres", play_to_the_end(one.url().to_owned(), Via::Grpc).await),
-        ("REST on Postgres", play_to_the_end(other.url().to_owned(), Via::Rest).await),
-        ("gRPC on SQLite", play_to_the_end(file.url(), Via::Grpc).await),
-        ("REST on SQLite", play_to_the_end(other_file.url(), Via::Rest).await),
+        ("gRPC on Postgres", play_to_the_end(TestDatabase::postgres().await, Via::Grpc).await),
+        ("REST on Postgres", play_to_the_end(TestDatabase::postgres().await, Via::Rest).await),
+        ("gRPC on SQLite", play_to_the_end(TestDatabase::sqlite(), Via::Grpc).await),
+        ("REST on SQLite", play_to_the_end(TestDatabase::sqlite(), Via::Rest).await),
     ];
     let [(_, first), others @ ..] = &ends;
-    for (index, life) in LIVES.iter().enumerate() {
-        for (place, end) in others {
-            assert_eq!(end[index], first[index], "{}: {place} against gRPC on Postgres", life.name);
+    for (index, scenario) in SCENARIOS.iter().enumerate() {
+        for (variant, end) in others {
+            assert_eq!(end[index], first[index], "{}: {variant} against gRPC on Postgres", scenario.name);
         }
     }
 }
 
 /// Plays the script over a fresh database and topic, lets the service drain, and has the database and the topic judged.
-async fn play_to_the_end(database: String, via: Via) -> Vec<End> {
-    let place = Place { database, topic: fresh_topic() };
-    let mut instance = Instance::start(&place);
+async fn play_to_the_end(database: TestDatabase, via: Via) -> Vec<End> {
+    let env = TestEnv::new(database);
+    let mut instance = env.start();
     let mut player = Player::new(&instance, via);
     let ids = player.play().await;
     let requests = player.requests(&ids).await;
@@ -49,13 +48,13 @@ async fn play_to_the_end(database: String, via: Via) -> Vec<End> {
         .flat_map(|request| (1..=request.version).map(|version| (request.id.parse().unwrap(), version)))
         .map(|(request, version)| Acknowledged { request, version })
         .collect();
-    let events = LIVES.iter().map(Life::events).sum::<usize>();
+    let events = SCENARIOS.iter().map(Scenario::events).sum::<usize>();
     assert_eq!(acknowledged.len(), events, "every step has its version");
-    let report = audit(&place.database, &kafka(), &place.topic, acknowledged).await.unwrap();
+    let report = env.audit(acknowledged).await;
     report.assert_clean_and_published();
-    assert_eq!((report.requests, report.records), (LIVES.len(), events), "{report}");
+    assert_eq!((report.requests, report.records), (SCENARIOS.len(), events), "{report}");
 
-    let topic = place.topic.clone();
+    let topic = env.topic.clone();
     let records = tokio::task::spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap();
     let told = topic::last_told(&records);
     for request in &requests {
@@ -67,9 +66,8 @@ async fn play_to_the_end(database: String, via: Via) -> Vec<End> {
 /// The second example names neither template nor target; both are those of the card that the service knows.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_unblock_finds_template_and_target_by_its_card() {
-    let file = DatabaseFile::create();
-    let place = Place { database: file.url(), topic: fresh_topic() };
-    let instance = Instance::start(&place);
+    let env = TestEnv::sqlite();
+    let instance = env.start();
     let documented = include_str!("../../src/mimcm/tests/golden/create-2.json");
     let id = Http::public(&instance).post(&[], documented).await.created();
     let read = play::read(&mut instance.client(), &id).await;

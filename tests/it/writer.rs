@@ -1,5 +1,5 @@
-//! The coalescing writer over a real database: who shares a batch with a command that the database refuses comes to no harm,
-//! and work moves between its lanes without a trace.
+//! The coalescing writer over a real database: a command that the database refuses does not harm its batch, and work moves between
+//! lanes without loss.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::client::wait_until;
-use crate::commands::{TARGET, approve, approver, cancel, comment, creation, large_request, request, wish};
-use crate::store::{Place, whole_log};
+use crate::store::whole_log;
+use crate::support::commands::{TARGET, approve, approver, cancel, command, comment, creation, large_request, request};
+use crate::support::database::TestDatabase;
+use crate::support::wait::wait_until;
 
 /// The comment that the database of this test does not take.
 const POISON: &str = "poison";
@@ -29,17 +30,17 @@ const LONE: usize = 200;
 const PROBES: usize = 64;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_the_database_refuses_harms_no_neighbour() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
+async fn a_command_that_the_database_refuses_leaves_its_batch_intact() {
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
     let refuse = format!("ALTER TABLE request ADD CHECK (document ->> 'comment' <> '{POISON}')");
-    place.tamper(&refuse).await;
+    database.execute(&refuse).await;
     let feed = Arc::new(Feed::new(store.topology().shards));
     let settings = WriterSettings { lanes: 1, ..WriterSettings::default() };
     let writer = Writer::start(&store, &feed, settings, &TaskTracker::new());
 
     // While the first command waits for the table, the others gather behind it.
-    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+    let mut stranger = PgConnection::connect(database.url()).await.unwrap();
     let mut held = hold_requests(&mut stranger).await;
     let mut answers = JoinSet::new();
     submit(&mut answers, &writer, creation(request(0)));
@@ -73,29 +74,29 @@ async fn a_member_that_the_database_refuses_harms_no_neighbour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_is_spread_over_lanes_and_gathered_again() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
+async fn the_writer_uses_more_lanes_under_load_and_fewer_afterwards() {
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
     let feed = Arc::new(Feed::new(store.topology().shards));
     let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
-    assert_eq!(transactions_at_once(&place, &writer).await, 1);
+    assert_eq!(transactions_at_once(&database, &writer).await, 1);
 
     // Lives go on while their lanes change.
     let crowd: JoinSet<()> = (0..CROWD).map(|_| live(writer.clone())).collect();
     crowd.join_all().await;
-    assert!(transactions_at_once(&place, &writer).await > 1, "a crowd has one lane");
+    assert!(transactions_at_once(&database, &writer).await > 1, "a crowd has one lane");
     for _ in 0..LONE {
         live(writer.clone()).await;
     }
-    assert_eq!(transactions_at_once(&place, &writer).await, 1);
+    assert_eq!(transactions_at_once(&database, &writer).await, 1);
 
     assert_eq!(whole_log(&*store).await.len(), 2 * (CROWD + LONE) + 3 * PROBES);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_on_large_requests_are_all_carried_out() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
     let feed = Arc::new(Feed::new(store.topology().shards));
     let settings = WriterSettings { lanes: 1, ..WriterSettings::default() };
     let writer = Writer::start(&store, &feed, settings, &TaskTracker::new());
@@ -107,7 +108,7 @@ async fn steps_on_large_requests_are_all_carried_out() {
     }
     let mut answers = JoinSet::new();
     for id in &ids {
-        submit(&mut answers, &writer, wish(TARGET, *id, cancel()));
+        submit(&mut answers, &writer, command(TARGET, *id, cancel()));
     }
     for (id, answered) in answers.join_all().await {
         assert_eq!(answered.unwrap(), id);
@@ -119,14 +120,14 @@ async fn steps_on_large_requests_are_all_carried_out() {
 /// Creates a request and approves it.
 async fn live(writer: Writer) {
     let created = writer.submit(creation(request(1)), None, Reservation::default()).await.unwrap().request;
-    let approve = wish(approver(1), created.id, approve());
+    let approve = command(approver(1), created.id, approve());
     let approved = writer.submit(approve, None, Reservation::default()).await.unwrap().request;
     assert_eq!((approved.id, approved.status()), (created.id, Status::Approved));
 }
 
 /// How many transactions a writer begins for a few commands at once.
-async fn transactions_at_once(place: &Place, writer: &Writer) -> i64 {
-    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+async fn transactions_at_once(database: &TestDatabase, writer: &Writer) -> i64 {
+    let mut stranger = PgConnection::connect(database.url()).await.unwrap();
     let mut held = hold_requests(&mut stranger).await;
     let mut answers = JoinSet::new();
     for _ in 0..PROBES {

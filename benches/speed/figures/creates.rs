@@ -1,16 +1,18 @@
-//! Creates: over gRPC, over REST and in batches, against pgbench and against a handler that does nothing.
+//! Creates over gRPC, over REST and in batches, against pgbench and against an empty handler.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 
+use crate::env::BenchEnv;
+use crate::grpc::GrpcClient;
 use crate::load::{Measured, callers};
 use crate::pgbench::Pgbench;
-use crate::place::Place;
+use crate::rest::RestClient;
 use crate::service::{self, Process};
 use crate::settings::Settings;
 use crate::table::{Table, Turns};
-use crate::{echo, grpc, rest, topic};
+use crate::{echo, grpc, topic};
 
 /// Callers of unary calls.
 const CALLERS: usize = 256;
@@ -23,14 +25,14 @@ pub(super) const PGBENCH_CLIENTS: usize = 64;
 
 /// Unary creates over gRPC and REST.
 pub(super) async fn unary(settings: &Settings, table: &mut Table) {
-    let place = prepared().await;
-    let pgbench = Pgbench::creates(&place).await;
+    let env = prepared().await;
+    let pgbench = Pgbench::creates(&env).await;
     let [mut to_pgbench, mut to_nothing, mut rest_to_grpc, mut cpu] = <[Turns; 4]>::default();
     let mut memory = Vec::new();
     for _ in 0..settings.rounds {
-        let service = service::cmgate(&place);
+        let service = service::cmgate(&env);
         let grpc = creates(&service, settings.duration).await;
-        topic::settle(&place).await;
+        topic::settle(&env).await;
         let rest = posts(&service, settings.duration).await;
         memory.push(service.resident());
         drop(service);
@@ -41,7 +43,7 @@ pub(super) async fn unary(settings: &Settings, table: &mut Table) {
         rest_to_grpc.add(rest.rate, grpc.rate);
         cpu.add(micros_per_call(&grpc), micros_per_call(&nothing));
     }
-    place.leave().await;
+    env.leave().await;
     table.compare("CreateRequest, 256 callers", "/s", &to_pgbench, "pgbench, 64 clients", ">= 2.5");
     table.compare("CreateRequest, 256 callers", "/s", &to_nothing, "an empty handler", ">= 0.6");
     table.compare("REST POST, 256 callers", "/s", &rest_to_grpc, "CreateRequest", ">= 1.0");
@@ -51,13 +53,13 @@ pub(super) async fn unary(settings: &Settings, table: &mut Table) {
 
 /// Creates in batches.
 pub(super) async fn batch(settings: &Settings, table: &mut Table) {
-    let place = prepared().await;
-    let pgbench = Pgbench::creates(&place).await;
+    let env = prepared().await;
+    let pgbench = Pgbench::creates(&env).await;
     let mut turns = Turns::default();
     for _ in 0..settings.rounds {
-        let service = service::cmgate(&place);
+        let service = service::cmgate(&env);
         let clients = grpc::clients(service.address).await;
-        let call = |mut client: grpc::Client| async {
+        let call = |mut client: GrpcClient| async {
             grpc::create_batch(&mut client, BATCHES.1).await;
             client
         };
@@ -67,22 +69,22 @@ pub(super) async fn batch(settings: &Settings, table: &mut Table) {
         let told = pgbench.run(PGBENCH_CLIENTS, settings.duration).await;
         turns.add(measured.rate * BATCHES.1 as f64, told.rate);
     }
-    place.leave().await;
+    env.leave().await;
     table.compare("BatchCreateRequests of 100, creates", "/s", &turns, "pgbench, 64 clients", ">= 6");
 }
 
-/// A place with the schema and one request.
-pub(super) async fn prepared() -> Place {
-    let place = Place::new().await;
-    let service = service::cmgate(&place);
+/// An environment with the schema and one request.
+pub(super) async fn prepared() -> BenchEnv {
+    let env = BenchEnv::new().await;
+    let service = service::cmgate(&env);
     grpc::create(&mut grpc::clients(service.address).await[0]).await;
-    place
+    env
 }
 
 /// Creates over gRPC, with the processor time of the server.
 pub(super) async fn creates(process: &Process, duration: Duration) -> Measured<f64> {
     let clients = grpc::clients(process.address).await;
-    let call = |mut client: grpc::Client| async {
+    let call = |mut client: GrpcClient| async {
         grpc::create(&mut client).await;
         client
     };
@@ -90,9 +92,9 @@ pub(super) async fn creates(process: &Process, duration: Duration) -> Measured<f
 }
 
 async fn posts(process: &Process, duration: Duration) -> Measured<()> {
-    let mut clients: Vec<_> = join_all((0..CALLERS).map(|_| rest::Client::connect(process.address))).await;
+    let mut clients: Vec<_> = join_all((0..CALLERS).map(|_| RestClient::connect(process.address))).await;
     let clients = std::cell::RefCell::new(clients.drain(..));
-    let call = |mut client: rest::Client| async {
+    let call = |mut client: RestClient| async {
         client.create().await;
         client
     };

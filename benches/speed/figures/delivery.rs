@@ -1,7 +1,7 @@
-//! From the answer to a create to the receipt of its event by a consumer of committed records.
+//! Time from the answer to a create until a consumer of committed records receives its event.
 //!
-//! The answer reaches this process a little after the COMMIT returned to the service, by as much as the event is
-//! told too fast; the time from the call to the receipt, which is told as well, is a bound from above.
+//! The answer reaches this process slightly after COMMIT returned in the service, so the figure is too small by that much; the time
+//! from the call to the receipt is printed too, as an upper bound.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ const RATES: [f64; 2] = [100.0, 1_000.0];
 /// How long the last events may take.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Parts that are told, with what is to be reached from the answer on.
+/// The quantiles that are printed, each with the goal for the time from the answer.
 const QUANTILES: [(f64, &str, &str); 3] = [(0.5, "p50", "<= 4 ms"), (0.99, "p99", "<= 20 ms"), (0.999, "p99.9", "-")];
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
-    let place = prepared().await;
-    let service = service::cmgate(&place);
+    let env = prepared().await;
+    let service = service::cmgate(&env);
     let clients = grpc::clients(service.address).await;
     for rate in RATES {
         let mut from_answer = [const { Vec::new() }; QUANTILES.len()];
@@ -31,7 +31,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         for _ in 0..settings.rounds {
             grpc::create(&mut clients[0].clone()).await;
             tokio::time::sleep(LINGER).await;
-            let receipts = Receipts::of(&place.topic);
+            let receipts = Receipts::of(&env.topic);
             tokio::time::sleep(LINGER).await;
             let clients = clients.clone();
             let answered = steady(rate, settings.duration, move |nth| {
@@ -55,5 +55,5 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         }
     }
     drop(service);
-    place.leave().await;
+    env.leave().await;
 }

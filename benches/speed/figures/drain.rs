@@ -1,4 +1,4 @@
-//! The drain of events that wait for Kafka, against a plain idempotent producer of the same records.
+//! Draining events that wait for Kafka, against a plain idempotent producer of the same records.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::creates::prepared;
 use crate::core::{Core, open_store};
-use crate::place::Place;
+use crate::env::BenchEnv;
 use crate::settings::Settings;
 use crate::table::{Table, Turns};
 use crate::{service, topic};
@@ -23,33 +23,33 @@ const TASKS: usize = 1_024;
 const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
-    let place = prepared().await;
-    let total = fill(&place, settings.events).await;
-    let records = records(&place).await;
+    let env = prepared().await;
+    let total = fill(&env, settings.events).await;
+    let records = records(&env).await;
     assert_eq!(records.len() as u64, total);
     let mut turns = Turns::default();
     for round in 0..settings.rounds {
-        // The topic of every turn is new, and the relay is told that it has published nothing.
-        let place = place.with_topic(format!("{}.{round}", place.topic));
-        place.execute("UPDATE relay_checkpoint SET pos = 0, exact = false").await;
-        place.execute("DELETE FROM relay_topic").await;
-        let kafka = topic::settings(&place.topic);
-        let service = service::cmgate(&place);
+        // Every turn has a new topic, and a checkpoint that says that nothing was published.
+        let env = env.with_topic(format!("{}.{round}", env.topic));
+        env.execute("UPDATE relay_checkpoint SET pos = 0, exact = false").await;
+        env.execute("DELETE FROM relay_topic").await;
+        let kafka = topic::settings(&env.topic);
+        let service = service::cmgate(&env);
         let ours = spawn_blocking(move || time_to_publish(&kafka, total)).await.unwrap();
         drop(service);
-        let kafka = topic::settings(&format!("{}.plain", place.topic));
+        let kafka = topic::settings(&format!("{}.plain", env.topic));
         describe_or_create_topic(&kafka).await.unwrap();
         let yardstick = thread::scope(|scope| scope.spawn(|| time_to_produce(&kafka, &records)).join()).unwrap();
         turns.add(total as f64 / ours, total as f64 / yardstick);
     }
-    place.leave().await;
+    env.leave().await;
     let figure = format!("drain of {total} waiting events");
     table.compare(&figure, "/s", &turns, "a plain idempotent producer", ">= 0.7");
 }
 
 /// Makes events without a relay.
-async fn fill(place: &Place, events: usize) -> u64 {
-    let core = Core::open(place).await;
+async fn fill(env: &BenchEnv, events: usize) -> u64 {
+    let core = Core::open(env).await;
     let tasks = (0..TASKS).map(|_| {
         let core = core.clone();
         tokio::spawn(async move {
@@ -61,12 +61,12 @@ async fn fill(place: &Place, events: usize) -> u64 {
     for task in tasks.collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    open_store(place).await.heads().await.unwrap().iter().map(|head| Position::get(*head)).sum()
+    open_store(env).await.heads().await.unwrap().iter().map(|head| Position::get(*head)).sum()
 }
 
 /// What the relay will publish.
-async fn records(place: &Place) -> Vec<Record> {
-    let store = open_store(place).await;
+async fn records(env: &BenchEnv) -> Vec<Record> {
+    let store = open_store(env).await;
     let mut records = Vec::new();
     for shard in store.topology().shards.shards() {
         let mut after = Position::START;

@@ -1,4 +1,4 @@
-//! Latency of creates at half of the rate that the service can take, against one transaction at a time.
+//! Latency of creates at half the maximum rate of the service, against one transaction at a time.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::table::{Table, Turns};
 use crate::{grpc, service, topic};
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
-    let place = prepared().await;
-    let pgbench = Pgbench::creates(&place).await;
+    let env = prepared().await;
+    let pgbench = Pgbench::creates(&env).await;
     let [mut middle, mut high] = <[Turns; 2]>::default();
     for _ in 0..settings.rounds {
-        let service = service::cmgate(&place);
+        let service = service::cmgate(&env);
         let peak = creates(&service, settings.duration).await.rate;
-        topic::settle(&place).await;
+        topic::settle(&env).await;
         let clients = grpc::clients(service.address).await;
         let call = move |nth: usize| {
             let mut client = clients[nth % clients.len()].clone();
@@ -36,7 +36,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         middle.add(quantile(&mut latencies, 0.5), alone);
         high.add(quantile(&mut latencies, 0.99), alone);
     }
-    place.leave().await;
+    env.leave().await;
     table.compare("create at half of the peak rate, p50", "ms", &middle, "one pgbench client, mean", "-");
     table.compare("create at half of the peak rate, p99", "ms", &high, "one pgbench client, mean", "<= 3");
 }

@@ -1,14 +1,14 @@
-//! Pages of a list out of very many requests, against the same page out of few.
+//! Pages of a list over very many requests, against the same page over few.
 
 use std::time::Instant;
 
 use cmgate::contract::v1::{GetRequestsRequest, RequestStatus};
 
 use super::creates::prepared;
-use crate::grpc::{self, Client};
+use crate::env::BenchEnv;
+use crate::grpc::{self, GrpcClient};
 use crate::load::quantile;
-use crate::place::Place;
-use crate::rest;
+use crate::rest::RestList;
 use crate::service::{self, Process};
 use crate::settings::Settings;
 use crate::table::{Table, Turns};
@@ -80,18 +80,18 @@ fn lists() -> [(&'static str, GetRequestsRequest); 3] {
     [("all", all), ("by status", pending), ("by target", of_one)]
 }
 
-async fn filled(rows: u64) -> Place {
-    let place = prepared().await;
+async fn filled(rows: u64) -> BenchEnv {
+    let env = prepared().await;
     let begun = Instant::now();
-    place.execute(FILL.replace("ROWS", &rows.to_string())).await;
-    place.execute("VACUUM ANALYZE request").await;
+    env.execute(FILL.replace("ROWS", &rows.to_string())).await;
+    env.execute("VACUUM ANALYZE request").await;
     println!("{rows} requests made in {:?}", begun.elapsed());
-    place
+    env
 }
 
 /// How long a page takes that follows another one, so that the place in the list has to be found.
 async fn latency(service: &Process, message: &GetRequestsRequest) -> f64 {
-    let mut client: Client = grpc::clients(service.address).await.remove(0);
+    let mut client: GrpcClient = grpc::clients(service.address).await.remove(0);
     let mut message = message.clone();
     let mut latencies = Vec::with_capacity(PAGES);
     for _ in 0..PAGES {
@@ -107,7 +107,7 @@ async fn latency(service: &Process, message: &GetRequestsRequest) -> f64 {
 
 /// The most memory that a service holds while it answers with the whole list, in MiB.
 async fn memory_of_list(service: &Process, rows: u64) -> f64 {
-    let mut list = rest::List::ask(service.address).await;
+    let mut list = RestList::ask(service.address).await;
     let mut most = service.resident();
     while list.read().await {
         most = most.max(service.resident());

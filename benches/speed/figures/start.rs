@@ -1,10 +1,11 @@
-//! From the start of the process to the first answer, and the memory that it takes then; everything in one process.
+//! Time from process start to the first answer, and memory at that point, with everything in one process.
 
 use std::time::{Duration, Instant};
 
+use crate::rest::RestClient;
+use crate::service;
 use crate::settings::Settings;
 use crate::table::Table;
-use crate::{rest, service};
 
 /// How long the service is left alone before its memory is looked at.
 const REST: Duration = Duration::from_secs(2);
@@ -14,7 +15,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
     for _ in 0..settings.rounds {
         let begun = Instant::now();
         let service = service::embedded();
-        rest::Client::connect(service.address).await.create().await;
+        RestClient::connect(service.address).await.create().await;
         times.push(begun.elapsed().as_secs_f64() * 1e3);
         tokio::time::sleep(REST).await;
         memory.push(service.resident());

@@ -1,4 +1,4 @@
-//! The store alone: creates by tasks of one process, without transports and relay.
+//! The store alone: creates by tasks of one process, without transports or relay.
 
 use super::creates::{PGBENCH_CLIENTS, prepared};
 use crate::core::Core;
@@ -11,13 +11,13 @@ use crate::table::{Table, Turns};
 const TASKS: [(usize, &str); 2] = [(256, ">= 5"), (1_024, ">= 6")];
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
-    let place = prepared().await;
-    let pgbench = Pgbench::creates(&place).await;
+    let env = prepared().await;
+    let pgbench = Pgbench::creates(&env).await;
     let mut turns = TASKS.map(|_| Turns::default());
     for _ in 0..settings.rounds {
         let told = pgbench.run(PGBENCH_CLIENTS, settings.duration).await;
         for ((tasks, _), turns) in TASKS.iter().zip(&mut turns) {
-            let core = Core::open(&place).await;
+            let core = Core::open(&env).await;
             let call = |core: Core| async {
                 core.create().await;
                 core
@@ -26,7 +26,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
             turns.add(measured.rate, told.rate);
         }
     }
-    place.leave().await;
+    env.leave().await;
     for ((tasks, goal), turns) in TASKS.into_iter().zip(&turns) {
         table.compare(&format!("store alone, {tasks} tasks"), "/s", turns, "pgbench, 64 clients", goal);
     }

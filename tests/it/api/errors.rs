@@ -1,4 +1,4 @@
-//! Errors: rich ones in gRPC, the words of the framework in REST, and the limits of both.
+//! Errors: details in gRPC, messages in REST, and the limits of both.
 
 use std::net::SocketAddr;
 
@@ -21,8 +21,8 @@ use tonic_types::StatusExt;
 use uuid::Uuid;
 
 use super::{Api, EMBEDDED};
-use crate::client::{CARDS, PROFILES, REQUESTS, create, creation, enrollment, info, printed_events};
-use crate::instance::channel;
+use crate::support::client::{CARDS, PROFILES, REQUESTS, create, creation, enrollment, info, printed_events};
+use crate::support::instance::channel;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_wrong_field_is_named_by_its_path() {
@@ -62,7 +62,7 @@ async fn every_wrong_field_is_named_by_its_path() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_done_is_told_by_its_reason() {
+async fn a_refusal_names_its_reason() {
     let api = Api::start();
     let mut client = api.client.clone();
     let id = Uuid::new_v4().to_string();
@@ -132,18 +132,18 @@ async fn a_bad_member_of_a_batch_leaves_the_others_alone() {
         assert_eq!((error.code, error.reason.as_str()), (Code::InvalidArgument.into(), reason), "{error:?}");
         assert_eq!(error.field_violations[0].field, field);
     }
-    assert_eq!(printed_events(&api.place, &[]).len(), 2, "an event for each that was created");
+    assert_eq!(printed_events(&api.env, &[]).len(), 2, "an event for each that was created");
 
     for count in [0, 101] {
         let requests = vec![creation(enrollment(CARDS)); count];
         let error = client.batch_create_requests(BatchCreateRequestsRequest { requests }).await.unwrap_err();
         assert_eq!(fields(&error), ["requests"]);
     }
-    assert_eq!(printed_events(&api.place, &[]).len(), 2);
+    assert_eq!(printed_events(&api.env, &[]).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_offered_is_told_in_the_shape_of_its_transport() {
+async fn unsupported_calls_are_answered_in_the_form_of_their_transport() {
     let api = Api::start();
     let mut grpc = tonic::client::Grpc::new(channel(api.instance.public));
     grpc.ready().await.unwrap();
@@ -171,7 +171,7 @@ async fn what_is_not_offered_is_told_in_the_shape_of_its_transport() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_call_over_rest_is_told_what_is_wrong() {
+async fn a_bad_rest_call_gets_a_message_that_names_the_problem() {
     let api = Api::start();
     let http = &api.http;
     for (body, problem) in [
@@ -194,7 +194,7 @@ async fn a_bad_call_over_rest_is_told_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_large_is_refused() {
+async fn too_large_messages_are_refused() {
     let api = Api::start_with(&[EMBEDDED, ("CMGATE__LIMITS__MESSAGE_BYTES", "4096")]);
     let mut client = api.client.clone();
     let with_comment = |length| RequestDraft { comment: "x".repeat(length), ..enrollment(CARDS) };
@@ -254,7 +254,7 @@ async fn a_grpc_call_over_http_1_or_by_another_method_than_post_does_nothing() {
     }
     let answer = send_http2(api.instance.public, "GET", path, &[("Content-Type", "application/grpc")], &frame).await;
     assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"POST".parse().unwrap()));
-    assert_eq!(printed_events(&api.place, &[]).len(), 0);
+    assert_eq!(printed_events(&api.env, &[]).len(), 0);
 }
 
 /// Sent without a client of gRPC, which would watch the deadline itself.
@@ -271,7 +271,7 @@ async fn a_call_whose_deadline_has_passed_changes_nothing() {
     let answer = send_http2(api.instance.public, "POST", path, &headers[..2], &frame).await;
     assert!(Status::from_header_map(answer.headers()).is_none(), "{answer:?}");
     answer.into_body().collect().await.unwrap();
-    assert_eq!(printed_events(&api.place, &[]).len(), 1);
+    assert_eq!(printed_events(&api.env, &[]).len(), 1);
 }
 
 /// A message as it travels; every byte of it is ASCII.
@@ -301,7 +301,7 @@ async fn send_http2(
 
 /// Calls for which there is no room are refused with the time to come back, and nothing of them is kept.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_with_too_much_to_do_says_when_to_come_back() {
+async fn an_overloaded_service_says_when_to_retry() {
     let api = Api::start_with(&[EMBEDDED, ("CMGATE__WRITER__MAX_WAITING", "1"), ("CMGATE__WRITER__MAX_BATCH", "1")]);
     let body = include_str!("../../../src/mimcm/tests/golden/create-1.json");
     let (mut created, mut refused) = (0, 0);

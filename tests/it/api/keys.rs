@@ -1,10 +1,10 @@
-//! Idempotency keys: over both transports, with replays that change nothing.
+//! Idempotency keys over both transports: a replay changes nothing.
 
 use cmgate::contract::v1::{CompleteRequestRequest, CreateRequestRequest, Request, RequestDraft, StartRequestRequest};
 use tonic::{Code, Status};
 
 use super::Api;
-use crate::client::{CARDS, DEV, JUDGE, REQUESTS, enrollment, info, printed_events, sent_by};
+use crate::support::client::{CARDS, DEV, JUDGE, REQUESTS, enrollment, info, printed_events, sent_by};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_create_over_grpc_is_answered_as_the_first_one() {
@@ -80,7 +80,7 @@ impl Api {
     }
 
     fn events(&self) -> usize {
-        printed_events(&self.place, &[]).len()
+        printed_events(&self.env, &[]).len()
     }
 }
 

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::Api;
-use crate::client::{CARDS, DEV, JUDGE, PAVLE, PROFILES, create, creation, enrollment, sent_by};
+use crate::support::client::{CARDS, DEV, JUDGE, PAVLE, PROFILES, create, creation, enrollment, sent_by};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_filters_that_are_given_must_hold() {

@@ -1,5 +1,5 @@
-//! Whatever one transport takes, both show with equal meaning: drafts and walks through the life cycle that nobody thought
-//! of, sent over gRPC and over REST alike.
+//! Both transports show every request with the same meaning: generated drafts and steps of the life cycle are sent over gRPC and
+//! over REST alike.
 
 mod draft;
 mod view;
@@ -19,14 +19,14 @@ use self::draft::{Draft, drafts};
 use self::view::shown;
 use self::walk::{Step, steps};
 use super::Api;
-use crate::client::{Http, REQUESTS, creation};
 use crate::script::{read, without_ids_and_times};
+use crate::support::client::{Http, REQUESTS, creation};
 
 /// Drafts that are tried, unless `PROPTEST_CASES` says how many.
 const CASES: u32 = 150;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_transport_takes_both_show_with_equal_meaning() {
+async fn a_request_accepted_by_one_transport_has_the_same_meaning_in_both() {
     let api = Api::start();
     let both = Both { client: api.client.clone(), http: api.http.clone() };
     let runtime = Handle::current();

@@ -1,4 +1,4 @@
-//! Callers: who they are taken for, how their calls are named, and what they may decide.
+//! Callers: their identity, their correlation ids, and their permissions.
 
 use cmgate::contract::v1::{
     ApproveRequestRequest, Credential, DenyRequestRequest, GetRequestRequest, Request, RequestDraft, RequestStatus,
@@ -7,7 +7,7 @@ use cmgate::contract::v1::{
 use tonic::{Code, Status};
 
 use super::Api;
-use crate::client::{
+use crate::support::client::{
     CARDS, DEV, JUDGE, PAVLE, PROFILES, REQUESTS, SECOND_JUDGE, create, creation, enrollment, info, sent_by,
 };
 
@@ -39,7 +39,7 @@ async fn a_header_selects_the_caller_over_both_transports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_keeps_the_name_that_its_caller_gave_it() {
+async fn a_call_keeps_the_correlation_id_of_its_caller() {
     let api = Api::start();
     let named = [("X-Correlation-ID", NAME)];
     let answer = api.http.send("GET", "/nowhere", &named, "").await;

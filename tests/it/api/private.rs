@@ -1,4 +1,4 @@
-//! What is not about requests: health, reflection, and the private port.
+//! Health, reflection and the private port.
 
 use cmgate::telemetry::names;
 use futures::stream;
@@ -12,8 +12,9 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use super::Api;
-use crate::client::{Http, REQUESTS, create_many, lanes, wait_until};
-use crate::instance::channel;
+use crate::support::client::{REQUESTS, create_many};
+use crate::support::instance::channel;
+use crate::support::wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_reflection_are_served_beside_the_requests() {
@@ -44,9 +45,9 @@ async fn health_and_reflection_are_served_beside_the_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_private_port_tells_how_the_service_is() {
+async fn the_private_port_reports_health_and_metrics() {
     let api = Api::start_with(&[]);
-    let private = Http::private(&api.instance);
+    let private = api.instance.private.clone();
     create_many(&mut api.client.clone(), 20).await;
     api.http.get(REQUESTS).await;
     api.http.get("/nowhere").await;
@@ -54,7 +55,7 @@ async fn the_private_port_tells_how_the_service_is() {
     let alive = private.get("/livez").await;
     assert_eq!((alive.status, alive.body.as_str()), (200, "alive\n"));
     wait_until("both lanes stream", async || {
-        let lanes = lanes(&private).await;
+        let lanes = api.instance.lanes().await;
         lanes.len() == 2 && lanes.iter().all(|(state, detail)| state == "streaming" && detail.is_empty())
     })
     .await;

@@ -1,4 +1,4 @@
-//! Profiles and smart cards over both transports: imported, bound, changed, read, and never another user's.
+//! Profiles and smart cards over both transports: imported, bound, changed and read, but only by those who may.
 
 use cmgate::contract::v1::get_subject_request::Name;
 use cmgate::contract::v1::subject::Item;
@@ -14,8 +14,8 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::Api;
-use crate::client::{CARDS, DEV, JUDGE, PAVLE, create, creation, enrollment, info, printed_events, sent_by};
 use crate::script::read;
+use crate::support::client::{CARDS, DEV, JUDGE, PAVLE, create, creation, enrollment, info, printed_events, sent_by};
 
 const API: &str = "/CertificateManagement/api/v1.0";
 const CARD_ID: &str = "bc88f13f-83ba-4037-8262-46eba1291c6e";
@@ -64,7 +64,7 @@ fn fields(error: &Status) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_administrator_imports_is_known_over_both_transports() {
+async fn imported_credentials_are_shown_over_both_transports() {
     let api = Api::start();
     let mut subjects = Subjects::of(&api);
     let refused = subjects.import(PAVLE, cards(1)).await.unwrap_err();
@@ -103,7 +103,7 @@ async fn what_an_administrator_imports_is_known_over_both_transports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_wrong_with_an_import_is_named() {
+async fn every_problem_of_an_import_is_named() {
     let api = Api::start();
     let mut subjects = Subjects::of(&api);
     let wrong = Subject {
@@ -133,7 +133,7 @@ async fn everything_wrong_with_an_import_is_named() {
 
 /// One transport binds, the other reads; and the events tell it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_card_is_bound_changed_and_told_over_both_transports() {
+async fn a_card_is_bound_changed_and_shown_over_both_transports() {
     let api = Api::start();
     let (mut client, mut subjects) = (api.client.clone(), Subjects::of(&api));
     let request = create(&mut client, enrollment(CARDS)).await;
@@ -176,7 +176,7 @@ async fn a_card_is_bound_changed_and_told_over_both_transports() {
     let shown = api.http.get(&format!("{API}/requests/{}/smartcards/{card}", request.id)).await.json();
     assert_eq!(shown["Status"], 6);
 
-    let events = printed_events(&api.place, &[]);
+    let events = printed_events(&api.env, &[]);
     let told: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
     let names = ["CREATED", "SMARTCARD_BOUND", "SMARTCARD_CHANGED", "SMARTCARD_CHANGED", "SMARTCARD_CHANGED"];
     let names = names.map(|name| format!("REQUEST_EVENT_TYPE_{name}"));
@@ -188,7 +188,7 @@ async fn a_card_is_bound_changed_and_told_over_both_transports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_hold_of_the_card_of_somebody_else() {
+async fn nobody_obtains_the_card_of_another_user() {
     let api = Api::start();
     let (mut client, mut subjects) = (api.client.clone(), Subjects::of(&api));
     subjects.import(DEV, cards(1)).await.unwrap();
@@ -221,7 +221,7 @@ async fn nobody_gets_hold_of_the_card_of_somebody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_retired_takes_no_request() {
+async fn a_retired_credential_accepts_no_request() {
     let api = Api::start();
     let (mut client, mut subjects) = (api.client.clone(), Subjects::of(&api));
     let mut retired = cards(1);

@@ -1,4 +1,4 @@
-//! The judgement: pure, over what was found. One fault is told once, by the invariant that it breaks first.
+//! The verdict: a pure function of the evidence. Each fault is reported once, by the first invariant that it breaks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -190,7 +190,7 @@ fn check_records(
                     what,
                 }));
             }
-            // Beyond the head, the whole shard is told to be ahead.
+            // Beyond the head, the whole shard is reported as ahead.
             None if next.get(&shard).is_some_and(|next| position >= *next) => {}
             None => violations.push(Violation::RecordWithoutRow { shard, position }),
         }

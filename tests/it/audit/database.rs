@@ -1,4 +1,4 @@
-//! Reads the tables by SQL of its own, in one transaction.
+//! Reads the tables in one transaction, with SQL of the auditor's own.
 
 use anyhow::{Context, bail};
 use sqlx::{
@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::evidence::{LogRow, RequestRow, Tables};
 
 /// Shard and position.
-type Place = (i64, i64);
+type ShardPosition = (i64, i64);
 /// Id, version, status.
-type Request = (Uuid, i64, i64);
+type RequestColumns = (Uuid, i64, i64);
 /// Shard, position, request, version, type, microseconds since 1970, traceparent, payload.
-type Event = (i64, i64, Uuid, i64, i64, i64, Option<String>, Vec<u8>);
+type LogColumns = (i64, i64, Uuid, i64, i64, i64, Option<String>, Vec<u8>);
 
 /// Reads a Postgres or SQLite database.
 pub(super) async fn read(url: &str) -> anyhow::Result<Tables> {
@@ -37,9 +37,9 @@ where
     D: Database,
     D::Arguments: IntoArguments<D>,
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
-    for<'r> Place: FromRow<'r, D::Row>,
-    for<'r> Request: FromRow<'r, D::Row>,
-    for<'r> Event: FromRow<'r, D::Row>,
+    for<'r> ShardPosition: FromRow<'r, D::Row>,
+    for<'r> RequestColumns: FromRow<'r, D::Row>,
+    for<'r> LogColumns: FromRow<'r, D::Row>,
 {
     let heads = "SELECT CAST(shard AS bigint), CAST(next AS bigint) FROM event_head";
     let checkpoints = "SELECT CAST(shard AS bigint), CAST(pos AS bigint) FROM relay_checkpoint";
@@ -48,28 +48,28 @@ where
         "SELECT CAST(shard AS bigint), CAST(pos AS bigint), request_id, CAST(version AS bigint), CAST(type AS bigint),
                 {micros}, traceparent, payload FROM event_log ORDER BY shard, pos"
     );
-    let heads: Vec<Place> = sqlx::query_as(heads).fetch_all(&mut *connection).await?;
-    let checkpoints: Vec<Place> = sqlx::query_as(checkpoints).fetch_all(&mut *connection).await?;
-    let requests: Vec<Request> = sqlx::query_as(requests).fetch_all(&mut *connection).await?;
-    let log: Vec<Event> = sqlx::query_as(AssertSqlSafe(log)).fetch_all(&mut *connection).await?;
+    let heads: Vec<ShardPosition> = sqlx::query_as(heads).fetch_all(&mut *connection).await?;
+    let checkpoints: Vec<ShardPosition> = sqlx::query_as(checkpoints).fetch_all(&mut *connection).await?;
+    let requests: Vec<RequestColumns> = sqlx::query_as(requests).fetch_all(&mut *connection).await?;
+    let log: Vec<LogColumns> = sqlx::query_as(AssertSqlSafe(log)).fetch_all(&mut *connection).await?;
     Ok(Tables {
         requests: requests.into_iter().map(request).collect::<anyhow::Result<_>>()?,
         log: log.into_iter().map(event).collect::<anyhow::Result<_>>()?,
-        next: heads.into_iter().map(place).collect::<anyhow::Result<_>>()?,
-        checkpoints: checkpoints.into_iter().map(place).collect::<anyhow::Result<_>>()?,
+        next: heads.into_iter().map(shard_position).collect::<anyhow::Result<_>>()?,
+        checkpoints: checkpoints.into_iter().map(shard_position).collect::<anyhow::Result<_>>()?,
     })
 }
 
-fn place((shard, position): Place) -> anyhow::Result<(u16, u64)> {
+fn shard_position((shard, position): ShardPosition) -> anyhow::Result<(u16, u64)> {
     Ok((shard.try_into().context("shard")?, position.try_into().context("position")?))
 }
 
-fn request((id, version, status): Request) -> anyhow::Result<RequestRow> {
+fn request((id, version, status): RequestColumns) -> anyhow::Result<RequestRow> {
     Ok(RequestRow { id, version: version.try_into().context("version")?, status: status.try_into().context("status")? })
 }
 
-fn event((shard, position, request, version, kind, at, traceparent, payload): Event) -> anyhow::Result<LogRow> {
-    let (shard, position) = place((shard, position))?;
+fn event((shard, position, request, version, kind, at, traceparent, payload): LogColumns) -> anyhow::Result<LogRow> {
+    let (shard, position) = shard_position((shard, position))?;
     let (version, event_type) = (version.try_into().context("version")?, kind.try_into().context("type")?);
     Ok(LogRow { shard, position, request, version, event_type, at, traceparent, payload })
 }

@@ -1,4 +1,4 @@
-//! What the auditor found, in memory and not yet judged.
+//! The evidence that the auditor judges, in memory.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The legal lives of a request, written down again rather than taken from the code under test.
+//! The legal life cycles of a request, written independently of the code under test.
 
 use super::event::Event;
 

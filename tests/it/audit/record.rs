@@ -1,4 +1,4 @@
-//! The record that an event of the log must have become: CloudEvents in binary mode, as the contract says.
+//! The record that an event of the log must become: CloudEvents in binary mode, as the contract specifies.
 
 use chrono::DateTime;
 

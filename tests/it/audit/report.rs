@@ -1,4 +1,4 @@
-//! What an audit says.
+//! The result of an audit.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Shows that the auditor sees: whatever is done to a sound log and topic, it tells that, and nothing else.
+//! The auditor detects faults: each alteration of a sound log or topic is reported, and nothing else is.
 
 mod fixtures;
 
@@ -14,7 +14,7 @@ use super::report::Violation;
 use fixtures::{CANCELED, SHARDS, event, index, lived, rewrite, row, sound, undo, written};
 
 #[test]
-fn what_is_sound_has_no_violation() {
+fn a_sound_log_and_topic_have_no_violation() {
     let report = check(&sound());
     assert_eq!(report.violations, []);
     assert_eq!((report.requests, report.events, report.records), (8, 28, 28));
@@ -22,7 +22,7 @@ fn what_is_sound_has_no_violation() {
 }
 
 #[test]
-fn what_is_empty_has_no_violation() {
+fn an_empty_log_and_topic_have_no_violation() {
     assert_eq!(check(&Evidence::default()).violations, []);
 }
 
@@ -34,7 +34,7 @@ fn a_removed_record_is_missing() {
 }
 
 #[test]
-fn a_record_that_is_still_to_come_is_told_apart_from_a_missing_one() {
+fn an_unpublished_record_is_not_reported_as_missing() {
     let mut evidence = sound();
     let last = evidence.database.next[&0] - 1;
     evidence.records.remove(index(&evidence, 0, last));
@@ -47,7 +47,7 @@ fn a_record_that_is_still_to_come_is_told_apart_from_a_missing_one() {
 }
 
 #[test]
-fn a_repeated_record_is_told_once() {
+fn a_repeated_record_is_reported_once() {
     let mut evidence = sound();
     let again = TopicRecord { offset: 1_000, ..evidence.records[index(&evidence, 1, 3)].clone() };
     evidence.records.push(again);
@@ -111,7 +111,7 @@ fn a_header_altered_removed_repeated_or_added_differs_from_the_log() {
 }
 
 #[test]
-fn a_record_without_a_place_is_foreign() {
+fn a_record_without_a_position_is_foreign() {
     for name in ["x-shard", "x-pos"] {
         let mut evidence = sound();
         let mut foreign = evidence.records[index(&evidence, 1, 3)].clone();
@@ -158,7 +158,7 @@ fn an_acknowledged_write_that_is_not_in_the_log_is_missing() {
 }
 
 #[test]
-fn a_row_that_vanished_from_the_log_is_missing_wherever_it_was_needed() {
+fn a_row_deleted_from_the_log_is_reported_wherever_it_is_missing() {
     let mut evidence = sound();
     let vanished = row(&evidence, 1, 3).clone();
     evidence.database.log.retain(|row| (row.shard, row.position) != (1, 3));
@@ -182,7 +182,7 @@ fn a_head_that_disagrees_with_the_log_is_wrong() {
 }
 
 #[test]
-fn a_position_that_the_log_has_twice_is_told() {
+fn a_repeated_position_is_reported() {
     let mut evidence = sound();
     let again = row(&evidence, 1, 3).clone();
     evidence.database.log.push(again);
@@ -207,7 +207,7 @@ fn a_request_has_an_event_for_each_version_and_no_more() {
 }
 
 #[test]
-fn an_event_in_the_shard_of_another_request_is_told() {
+fn an_event_in_the_wrong_shard_is_reported() {
     // The whole life lies in the wrong shard, the same on the topic, so that nothing else is wrong.
     let stray = Uuid::from_u128(1);
     let right = ShardCount::new(SHARDS).unwrap().shard_of(RequestId::new(stray)).number();
@@ -218,7 +218,7 @@ fn an_event_in_the_shard_of_another_request_is_told() {
 }
 
 #[test]
-fn a_life_that_goes_on_after_its_end_is_illegal() {
+fn a_step_after_a_final_status_is_illegal() {
     let life = [CANCELED.as_slice(), &[(Type::Started, Status::Executing)]].concat();
     let expected = Violation::StepIllegal {
         request: Uuid::from_u128(1),
@@ -267,7 +267,7 @@ fn every_step_that_the_life_cycle_does_not_have_is_illegal() {
 }
 
 #[test]
-fn an_event_that_misremembers_the_status_before_it_is_illegal() {
+fn an_event_with_a_wrong_previous_status_is_illegal() {
     let mut evidence = lived(&CANCELED);
     rewrite(&mut evidence, 2, |event| event.previous_status = Status::Pending.into());
     let violations = check(&evidence).violations;
@@ -275,7 +275,7 @@ fn an_event_that_misremembers_the_status_before_it_is_illegal() {
 }
 
 #[test]
-fn versions_out_of_order_are_told() {
+fn versions_out_of_order_are_reported() {
     let mut evidence = lived(&CANCELED);
     evidence.database.log[0].version = 2;
     evidence.database.log[1].version = 1;
@@ -287,7 +287,7 @@ fn versions_out_of_order_are_told() {
 }
 
 #[test]
-fn time_that_goes_back_is_told() {
+fn time_that_goes_back_is_reported() {
     let mut evidence = lived(&CANCELED);
     evidence.database.log[1].at -= 10_000_000;
     rewrite(&mut evidence, 2, |event| event.time.as_mut().unwrap().seconds -= 10);
@@ -296,7 +296,7 @@ fn time_that_goes_back_is_told() {
 }
 
 #[test]
-fn a_request_with_another_status_than_its_last_event_is_told() {
+fn a_request_whose_status_differs_from_its_last_event_is_reported() {
     let mut evidence = sound();
     evidence.database.requests[0].status = Status::Executing.into();
     let request = evidence.database.requests[0].id;
@@ -304,7 +304,7 @@ fn a_request_with_another_status_than_its_last_event_is_told() {
 }
 
 #[test]
-fn a_payload_that_contradicts_its_row_is_told() {
+fn a_payload_that_contradicts_its_row_is_reported() {
     type Alteration = fn(&mut RequestEvent);
     let contradictions: [(&str, Alteration); 6] = [
         ("request", |event| event.request.as_mut().unwrap().id = Uuid::from_u128(99).to_string()),

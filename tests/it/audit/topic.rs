@@ -1,4 +1,4 @@
-//! Reads the topic with a consumer of its own: everything that is committed, up to where the topic ended at the beginning.
+//! Reads the topic with a consumer of the auditor's own: every committed record up to the end that the topic had at the start.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -49,7 +49,7 @@ pub(crate) fn read(brokers: &str, topic: &str) -> anyhow::Result<Vec<TopicRecord
 }
 
 /// The first offset of each partition, and its end, once no transaction is open before it; then all that is committed is
-/// delivered before the end of the partition is told.
+/// delivered before the end of the partition is reported.
 fn settled_bounds(brokers: &str, topic: &str) -> anyhow::Result<(BTreeMap<i32, i64>, BTreeMap<i32, i64>)> {
     let all = consumer(brokers, "read_uncommitted")?;
     let committed = consumer(brokers, "read_committed")?;
@@ -156,7 +156,7 @@ fn consumer(brokers: &str, isolation_level: &str) -> anyhow::Result<BaseConsumer
     Ok(config.create()?)
 }
 
-/// Closing a consumer takes a tenth of a second that nobody needs to wait for.
+/// Closing a consumer takes a tenth of a second, so a thread does it.
 fn drop_elsewhere<T: Send + 'static>(value: T) {
     thread::spawn(move || drop(value));
 }

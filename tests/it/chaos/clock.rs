@@ -1,4 +1,4 @@
-//! The clock steps back by an hour while requests are under way: their order, their versions and their keys stay what they are.
+//! The clock steps back by an hour while requests are open: the order of events, versions and idempotency keys are unaffected.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,11 +20,10 @@ use uuid::Uuid;
 use super::figures::Figures;
 use super::rounds;
 use crate::audit::Acknowledged;
-use crate::client::CARDS;
-use crate::commands::{at, complete, fresh_card, start};
-use crate::dice::Dice;
-use crate::relay::{Running, Stage};
-use crate::store::Place;
+use crate::support::client::CARDS;
+use crate::support::commands::{at, complete, fresh_card, start};
+use crate::support::random;
+use crate::support::relay::{TestLog, TestRelay};
 
 /// Requests that are under way when the clock steps.
 const LIVES: usize = 10;
@@ -37,27 +36,26 @@ const KEYS_ARE_KEPT: i64 = 24 * HOUR;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_steps_back_disturbs_no_order_and_no_key() {
-    let seed = Dice::seed();
+    let seed = random::seed();
     let figures = Figures::new("clock_back", seed);
-    let place = Place::postgres().await;
-    let mut stage = Stage::new(&place).await;
+    let mut log = TestLog::postgres().await;
     let time = Arc::new(AtomicI64::new(at(0).micros()));
-    let users = Users::new(&stage, &time).await;
-    let relay = Running::start(&stage).await;
+    let users = KeyedCaller::new(&log, &time).await;
+    let relay = TestRelay::start(&log).await;
     let mut events = 0;
     for round in 0..rounds(2) {
-        let mut dice = Dice::new(seed).fork(u64::from(round));
+        let mut rng = random::rng(seed, u64::from(round));
         let mut answers = Vec::new();
         for _ in 0..LIVES {
             answers.push(users.create().await);
-            if dice.coin() {
+            if rng.bool() {
                 answers.push(users.step(answers[answers.len() - 1].1.id, start()).await);
             }
         }
         time.fetch_sub(HOUR, Ordering::Relaxed);
         let stepped = Instant::now();
         let now = Timestamp::from_micros(time.load(Ordering::Relaxed)).unwrap();
-        stage.store.maintain(now, Timestamp::from_micros(now.micros() - KEYS_ARE_KEPT).unwrap()).await.unwrap();
+        log.store.maintain(now, Timestamp::from_micros(now.micros() - KEYS_ARE_KEPT).unwrap()).await.unwrap();
         let open: Vec<RequestId> = answers.iter().map(|(_, request, _)| request.id).collect();
         for id in open.into_iter().collect::<std::collections::BTreeSet<_>>() {
             answers.push(users.step(id, complete(fresh_card())).await);
@@ -70,11 +68,9 @@ async fn a_clock_that_steps_back_disturbs_no_order_and_no_key() {
         time.fetch_add(HOUR + SECOND, Ordering::Relaxed);
         relay.wait_until_published().await;
         let told = answers.iter().map(|(_, request, _)| request);
-        stage
-            .acknowledged
-            .extend(told.map(|told| Acknowledged { request: told.id.uuid(), version: told.version.get() }));
+        log.acknowledged.extend(told.map(|told| Acknowledged { request: told.id.uuid(), version: told.version.get() }));
         figures.add_round(answers.len(), 0, stepped.elapsed());
-        let report = stage.audit(&place).await;
+        let report = log.audit().await;
         figures.add_audit(report.events - events, &report);
         assert_eq!(report.events - events, answers.len(), "a repeated call has no effect");
         events = report.events;
@@ -84,17 +80,17 @@ async fn a_clock_that_steps_back_disturbs_no_order_and_no_key() {
 }
 
 /// A call under its key: what was answered, and the step if it was no creation.
-type Answered = (String, Request, Option<Action>);
+type KeyedReply = (String, Request, Option<Action>);
 
 /// Callers of a service whose clock is set by hand.
-struct Users {
+struct KeyedCaller {
     service: Service,
     caller: Caller,
 }
 
-impl Users {
-    async fn new(stage: &Stage, time: &Arc<AtomicI64>) -> Self {
-        let store = Arc::clone(&stage.store);
+impl KeyedCaller {
+    async fn new(log: &TestLog, time: &Arc<AtomicI64>) -> Self {
+        let store = Arc::clone(&log.store);
         let clock = Clock::Manual(Arc::clone(time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
         let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await.unwrap());
@@ -107,13 +103,13 @@ impl Users {
         Self { service: Service::new(store, writer, catalog, clock, authority), caller }
     }
 
-    async fn create(&self) -> Answered {
+    async fn create(&self) -> KeyedReply {
         let key = Uuid::new_v4().to_string();
         let request = self.ask(&key, None).await;
         (key, request, None)
     }
 
-    async fn step(&self, id: RequestId, action: Action) -> Answered {
+    async fn step(&self, id: RequestId, action: Action) -> KeyedReply {
         let key = Uuid::new_v4().to_string();
         let request = self.ask(&key, Some((id, action.clone()))).await;
         (key, request, Some(action))

@@ -1,18 +1,18 @@
-//! Postgres is killed or stopped, its connections are ended or fall silent, or one is cut around a commit, so that a caller
-//! cannot know what became of its call: it hears so, and its repetition under the same key hears the truth.
+//! Postgres is killed or stopped, its connections end or hang, or one is cut around a commit. In the last case the caller gets
+//! "outcome unknown", and a retry with the same key gets the true outcome.
 
 use std::time::Instant;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::proxy::{Deed, Sight};
-use super::stage::{Stage, Wiring};
+use super::fleet::{Fleet, Wiring};
+use super::proxy::{FaultAction, ProxyEvent};
 use super::{Kind, ROUNDS, play};
-use crate::client::wait_until;
-use crate::services::{control, signal};
+use crate::support::servers::{control, signal};
+use crate::support::wait::wait_until;
 
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+enum DatabaseFault {
     /// Kill -9 of the postmaster and all backends.
     Killed,
     /// Postgres's own immediate shutdown.
@@ -29,7 +29,7 @@ enum Fault {
     Silent,
     /// A connection is cut before its commit reaches the server, which takes everything back.
     CutBeforeCommit,
-    /// A connection is cut after the server has committed and before its client hears of it.
+    /// A connection is cut after the server has committed and before its client receives the answer.
     CutAfterCommit,
     /// The same for a batch that is one statement and commits by itself: before it reaches the server.
     CutBeforeWrite,
@@ -37,18 +37,18 @@ enum Fault {
     CutAfterWrite,
 }
 
-const FAULTS: [Fault; 11] = [
-    Fault::CutAfterCommit,
-    Fault::CutBeforeWrite,
-    Fault::Killed,
-    Fault::LanesTerminated,
-    Fault::CutBeforeCommit,
-    Fault::StoppedAtOnce,
-    Fault::CutAfterWrite,
-    Fault::WritersTerminated,
-    Fault::BackendKilled,
-    Fault::Disconnected,
-    Fault::Silent,
+const FAULTS: [DatabaseFault; 11] = [
+    DatabaseFault::CutAfterCommit,
+    DatabaseFault::CutBeforeWrite,
+    DatabaseFault::Killed,
+    DatabaseFault::LanesTerminated,
+    DatabaseFault::CutBeforeCommit,
+    DatabaseFault::StoppedAtOnce,
+    DatabaseFault::CutAfterWrite,
+    DatabaseFault::WritersTerminated,
+    DatabaseFault::BackendKilled,
+    DatabaseFault::Disconnected,
+    DatabaseFault::Silent,
 ];
 
 /// Sessions of the service in this database that hold the lock of a lane, and those that don't.
@@ -62,62 +62,62 @@ async fn nothing_is_lost_when_the_database_or_its_connections_die() {
     let kind = Kind {
         name: "database",
         wiring: Wiring::ProxiedPostgres,
-        stages: None,
+        fleets: None,
         variants: &FAULTS,
-        rare: Fault::Killed,
+        rare: DatabaseFault::Killed,
         rounds: ROUNDS,
     };
-    play(kind, async |stage, fault| {
+    play(kind, async |fleet, fault| {
         match fault {
-            Fault::Killed => restart(stage, "kill").await,
-            Fault::StoppedAtOnce => restart(stage, "stop-immediate").await,
-            Fault::BackendKilled => kill_backend(stage).await,
-            Fault::LanesTerminated => terminate(stage, LANES).await,
-            Fault::WritersTerminated => terminate(stage, WRITERS).await,
-            Fault::Disconnected => stage.proxy().cut_all(),
-            Fault::Silent => stage.proxy().fall_silent(),
-            Fault::CutBeforeCommit => cut(stage, Sight::CommitAsked).await,
-            Fault::CutAfterCommit => cut(stage, Sight::CommitAnswered).await,
-            Fault::CutBeforeWrite => cut(stage, Sight::WriteAsked).await,
-            Fault::CutAfterWrite => cut(stage, Sight::WriteAnswered).await,
+            DatabaseFault::Killed => restart(fleet, "kill").await,
+            DatabaseFault::StoppedAtOnce => restart(fleet, "stop-immediate").await,
+            DatabaseFault::BackendKilled => kill_backend(fleet).await,
+            DatabaseFault::LanesTerminated => terminate(fleet, LANES).await,
+            DatabaseFault::WritersTerminated => terminate(fleet, WRITERS).await,
+            DatabaseFault::Disconnected => fleet.proxy().cut_all(),
+            DatabaseFault::Silent => fleet.proxy().fall_silent(),
+            DatabaseFault::CutBeforeCommit => cut(fleet, ProxyEvent::CommitAsked).await,
+            DatabaseFault::CutAfterCommit => cut(fleet, ProxyEvent::CommitAnswered).await,
+            DatabaseFault::CutBeforeWrite => cut(fleet, ProxyEvent::WriteAsked).await,
+            DatabaseFault::CutAfterWrite => cut(fleet, ProxyEvent::WriteAnswered).await,
         }
         Instant::now()
     })
     .await;
 }
 
-async fn restart(stage: &mut Stage, verb: &str) {
+async fn restart(fleet: &mut Fleet, verb: &str) {
     control("postgres", verb);
-    stage.any_moment().await;
+    fleet.any_moment().await;
     control("postgres", "start");
 }
 
-async fn cut(stage: &Stage, sight: Sight) {
-    let before = stage.load().unknown();
-    stage.proxy().set(sight, Deed::Cut).sprung().await;
-    stage.load().wait_for_unknown(before).await;
+async fn cut(fleet: &Fleet, event: ProxyEvent) {
+    let before = fleet.load().unknown();
+    fleet.proxy().set(event, FaultAction::Cut).sprung().await;
+    fleet.load().wait_for_unknown(before).await;
 }
 
-async fn terminate(stage: &Stage, which: &str) {
+async fn terminate(fleet: &Fleet, which: &str) {
     let sql = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {which}");
-    let ended: i64 = ask(stage, &sql).await;
+    let ended: i64 = ask(fleet, &sql).await;
     assert!(ended > 0, "the service has sessions where {which}");
 }
 
 /// The server ends all sessions when one of them dies so; it is back when it takes new ones.
-async fn kill_backend(stage: &Stage) {
-    let mut witness = PgConnection::connect(&stage.place.database).await.unwrap();
+async fn kill_backend(fleet: &Fleet) {
+    let mut witness = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     let sql = format!("SELECT pid FROM pg_stat_activity WHERE {WRITERS} ORDER BY state = 'idle' LIMIT 1");
-    let backend: i32 = ask(stage, &sql).await;
+    let backend: i32 = ask(fleet, &sql).await;
     signal(backend, "KILL");
     wait_until("the server has noticed", async || witness.ping().await.is_err()).await;
-    wait_until("the server is back", async || PgConnection::connect(&stage.place.database).await.is_ok()).await;
+    wait_until("the server is back", async || PgConnection::connect(fleet.env.database.url()).await.is_ok()).await;
 }
 
-async fn ask<T>(stage: &Stage, sql: &str) -> T
+async fn ask<T>(fleet: &Fleet, sql: &str) -> T
 where
     T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
-    let mut connection = PgConnection::connect(&stage.place.database).await.unwrap();
+    let mut connection = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap()
 }

@@ -1,34 +1,34 @@
-//! Two relays with the same transactional ids that no lock keeps apart: Kafka's fencing alone has to hold.
+//! Two relays share their transactional ids without a lock: Kafka's fencing alone must keep them apart.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
+
 use super::figures::Figures;
 use super::unlocked::Unlocked;
-use super::{STAGE_ROUNDS, rounds};
-use crate::client::wait_until;
-use crate::dice::Dice;
-use crate::relay::{Running, Stage};
-use crate::store::Place;
+use super::{FLEET_ROUNDS, rounds};
+use crate::support::random;
+use crate::support::relay::{TestLog, TestRelay};
+use crate::support::wait::wait_until;
 
 /// Batches of events that are written at least while the two fight.
 const BATCHES: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_relays_without_locks_publish_every_position_once_and_in_order() {
-    let seed = Dice::seed();
+    let seed = random::seed();
     let figures = Figures::new("fencing_alone", seed);
     let rounds: Vec<u32> = (0..rounds(4)).collect();
-    for some in rounds.chunks(STAGE_ROUNDS) {
-        let place = Place::postgres().await;
-        let mut stage = Stage::new(&place).await;
+    for some in rounds.chunks(FLEET_ROUNDS) {
+        let mut log = TestLog::postgres().await;
         let mut events = 0;
         for round in some {
-            let mut dice = Dice::new(seed).fork(u64::from(*round));
-            let acknowledged = stage.acknowledged.len();
-            let mended = fight(&place, &mut stage, &mut dice).await;
-            figures.add_round(stage.acknowledged.len() - acknowledged, 0, mended.elapsed());
-            let report = stage.audit(&place).await;
+            let mut rng = random::rng(seed, u64::from(*round));
+            let acknowledged = log.acknowledged.len();
+            let mended = fight(&mut log, &mut rng).await;
+            figures.add_round(log.acknowledged.len() - acknowledged, 0, mended.elapsed());
+            let report = log.audit().await;
             figures.add_audit(report.events - events, &report);
             events = report.events;
             report.assert_clean_and_published();
@@ -37,14 +37,14 @@ async fn two_relays_without_locks_publish_every_position_once_and_in_order() {
 }
 
 /// Gives the moment when one of them was left alone, after which it has published everything.
-async fn fight(place: &Place, stage: &mut Stage, dice: &mut Dice) -> Instant {
-    let one = Running::start_on(Arc::new(Unlocked(place.open().await)), stage).await;
-    let other = Running::start_on(Arc::new(Unlocked(place.open().await)), stage).await;
+async fn fight(log: &mut TestLog, rng: &mut Rng) -> Instant {
+    let one = TestRelay::start_on(Arc::new(Unlocked(log.env.database.open().await)), log).await;
+    let other = TestRelay::start_on(Arc::new(Unlocked(log.env.database.open().await)), log).await;
     let (mut one_was_fenced, mut other_was_fenced, mut batches) = (false, false, 0);
     wait_until("each relay was fenced by the other one", async || {
-        stage.write().await;
+        log.write().await;
         batches += 1;
-        let until = Instant::now() + dice.up_to(Duration::from_millis(300));
+        let until = Instant::now() + random::up_to(rng, Duration::from_millis(300));
         while Instant::now() < until {
             // On a sound cluster it has no other problem than the other relay.
             one_was_fenced |= one.has_problem();
@@ -54,7 +54,7 @@ async fn fight(place: &Place, stage: &mut Stage, dice: &mut Dice) -> Instant {
         one_was_fenced && other_was_fenced && batches >= BATCHES
     })
     .await;
-    let (leaves, stays) = if dice.coin() { (one, other) } else { (other, one) };
+    let (leaves, stays) = if rng.bool() { (one, other) } else { (other, one) };
     leaves.stop().await;
     let mended = Instant::now();
     stays.wait_until_published().await;

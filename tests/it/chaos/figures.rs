@@ -1,5 +1,5 @@
-//! The line of figures at the end of each kind of fault. After a failure the reason stands beside it, since the logs of the
-//! services come in between.
+//! The summary line of each kind of fault. After a failure it includes the panic message, which would otherwise be lost among the
+//! logs of the instances.
 
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Somebody else's transaction stays open, in the same database and in another one of the server: nothing waits for it. How
-//! long it takes is no matter, since it is open for as long as anything is waited for.
+//! Another client keeps a transaction open, in the same database and in another one of the server: nothing waits for it. The
+//! transaction outlasts every wait of the test, so its exact length does not matter.
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -7,9 +7,9 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use super::stage::{Stage, Wiring};
+use super::fleet::{Fleet, Wiring};
 use super::{Kind, play};
-use crate::services::postgres;
+use crate::support::servers::postgres;
 
 #[derive(Clone, Copy, Debug)]
 enum Stranger {
@@ -20,29 +20,29 @@ enum Stranger {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_transaction_of_somebody_else_holds_nothing_up() {
+async fn a_long_transaction_of_another_client_delays_nothing() {
     let kind = Kind {
         name: "foreign_transaction",
         wiring: Wiring::Direct,
-        stages: Some(1),
+        fleets: Some(1),
         variants: &[Stranger::Writes, Stranger::Reads],
         rare: Stranger::Writes,
         rounds: 2,
     };
     // Those of a round stay open until the next one begins.
     let open = RefCell::new(Vec::new());
-    play(kind, async |stage, stranger| {
+    play(kind, async |fleet, stranger| {
         open.take();
-        forget_last_partition(stage).await;
-        let here = begin(&stage.place.database, stranger).await;
+        forget_last_partition(fleet).await;
+        let here = begin(fleet.env.database.url(), stranger).await;
         let elsewhere = begin(&postgres(), Stranger::Writes).await;
         open.replace(vec![here, elsewhere]);
         let begun = Instant::now();
         // Another lane has to be taken over, and an instance starts, which would make the partition of a day to come.
-        let owner = stage.owner().await;
-        stage.instances[owner].kill();
-        stage.instances[owner] = stage.start_instance();
-        stage.tell_addresses();
+        let owner = fleet.owner().await;
+        fleet.instances[owner].kill();
+        fleet.instances[owner] = fleet.start_instance();
+        fleet.tell_addresses();
         begun
     })
     .await;
@@ -68,8 +68,8 @@ async fn begin(database: &str, stranger: Stranger) -> PgConnection {
 }
 
 /// Has the log without a partition for the last of the coming days, as it is when a new day begins.
-async fn forget_last_partition(stage: &Stage) {
-    let mut connection = PgConnection::connect(&stage.place.database).await.unwrap();
+async fn forget_last_partition(fleet: &Fleet) {
+    let mut connection = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     let sql = "SELECT max(relname::text) FROM pg_class WHERE relname ~ '^event_log_[0-9]{8}$'";
     let last: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
     sqlx::query(AssertSqlSafe(format!("DROP TABLE {last}"))).execute(&mut connection).await.unwrap();

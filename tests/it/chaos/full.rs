@@ -1,5 +1,4 @@
-//! A disk is full, that of Postgres or that of the broker. It takes servers with small disks of their own, so that this test
-//! runs itself once more on such servers.
+//! The disk of Postgres or of the broker is full. The test reruns itself on servers with small disks of their own.
 
 use std::env;
 use std::fs;
@@ -9,15 +8,15 @@ use std::time::Instant;
 
 use sqlx::{Connection, PgConnection};
 
-use super::stage::{Stage, Wiring};
+use super::fleet::{Fleet, Wiring};
 use super::{Kind, play};
-use crate::client::wait_until;
-use crate::services::{control, try_control};
+use crate::support::servers::{control, try_control};
+use crate::support::wait::wait_until;
 
 /// Names the size of the servers' disks, for `tests/with-services`.
 const DISK: &str = "CMGATE_TEST_DISK";
 
-/// What the servers are told by, which is not to be inherited.
+/// Variables that name the servers; the child process must not inherit them.
 const SERVERS: [&str; 4] =
     ["CMGATE_TEST_POSTGRES", "CMGATE_TEST_KAFKA", "CMGATE_TEST_KAFKA_PROXY", "CMGATE_TEST_SERVICES"];
 
@@ -38,15 +37,15 @@ async fn nothing_is_lost_when_a_disk_is_full() {
     let kind = Kind {
         name: "disk_full",
         wiring: Wiring::Direct,
-        stages: None,
+        fleets: None,
         variants: &[Disk::OfPostgres, Disk::OfKafka],
         rare: Disk::OfPostgres,
         rounds: 2,
     };
-    play(kind, async |stage, disk| {
+    play(kind, async |fleet, disk| {
         match disk {
-            Disk::OfPostgres => fill_postgres(stage).await,
-            Disk::OfKafka => fill_kafka(stage).await,
+            Disk::OfPostgres => fill_postgres(fleet).await,
+            Disk::OfKafka => fill_kafka(fleet).await,
         }
         Instant::now()
     })
@@ -54,22 +53,23 @@ async fn nothing_is_lost_when_a_disk_is_full() {
 }
 
 /// Postgres refuses writes, or ends if there is no room for its journal.
-async fn fill_postgres(stage: &mut Stage) {
+async fn fill_postgres(fleet: &mut Fleet) {
     control("postgres", "fill");
-    stage.load().wait_for_failure().await;
-    stage.any_moment().await;
+    fleet.load().wait_for_failure().await;
+    fleet.any_moment().await;
     control("postgres", "free");
     wait_until("Postgres is there", async || {
-        try_control("postgres", "start").status.success() && PgConnection::connect(&stage.place.database).await.is_ok()
+        try_control("postgres", "start").status.success()
+            && PgConnection::connect(fleet.env.database.url()).await.is_ok()
     })
     .await;
 }
 
 /// A broker whose only disk is full ends. Writes go on without it.
-async fn fill_kafka(stage: &mut Stage) {
+async fn fill_kafka(fleet: &mut Fleet) {
     control("kafka", "fill");
     wait_until("the broker has given up", async || {
-        stage.progress().await;
+        fleet.progress().await;
         !try_control("kafka", "pid").status.success()
     })
     .await;

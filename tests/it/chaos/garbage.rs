@@ -1,5 +1,5 @@
-//! A topic that ends in what failed transactions left, behind a path that takes long to pass it: the relay finds the last
-//! record of each partition all the same.
+//! The topic ends in thousands of aborted records, and the connection to the broker is slow: the relay still finds the last
+//! committed record of each partition.
 
 use std::time::Duration;
 
@@ -14,11 +14,10 @@ use uuid::Uuid;
 
 use super::proxy::Proxy;
 use super::throttled::PROXY;
-use crate::client::PATIENCE;
-use crate::halts::cluster::{end_offsets, make_topic_taking};
-use crate::relay::Stage;
-use crate::services::kafka;
-use crate::store::Place;
+use crate::support::kafka::{end_offsets, make_topic_taking};
+use crate::support::relay::TestLog;
+use crate::support::servers::kafka;
+use crate::support::wait::PATIENCE;
 
 /// What the path takes: far less than the garbage in the time of one call.
 const BYTES_PER_SECOND: u64 = 800_000;
@@ -33,12 +32,11 @@ const LARGE_BYTES: usize = 900_000;
 const HISTORY: u64 = 3_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_record_is_found_before_any_amount_of_garbage() {
-    let place = Place::postgres().await;
-    let stage = Stage::new(&place).await;
-    let topic = stage.kafka.topic.clone();
+async fn the_last_record_is_found_behind_many_aborted_ones() {
+    let log = TestLog::postgres().await;
+    let topic = log.kafka.topic.clone();
     make_topic_taking(&topic, 4, 1_048_588).await;
-    let (settings, made) = (stage.kafka.clone(), topic.clone());
+    let (settings, made) = (log.kafka.clone(), topic.clone());
     spawn_blocking(move || {
         let mut publisher = Publisher::fence(&settings, 0).unwrap();
         publisher.publish([0, 1].map(|shard| record(shard, 1))).unwrap();
@@ -56,7 +54,7 @@ async fn the_last_record_is_found_before_any_amount_of_garbage() {
     let _alone = PROXY.lock().await;
     let proxy = Proxy::before_kafka().await;
     proxy.throttle(Some(BYTES_PER_SECOND));
-    let mut settings = stage.kafka.clone();
+    let mut settings = log.kafka.clone();
     settings.brokers = proxy.address.to_string();
     let shards: Vec<Shard> = (0..4).map(Shard::new).collect();
     let tails = spawn_blocking(move || read_tails(&settings, &shards)).await.unwrap().unwrap();

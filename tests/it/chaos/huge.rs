@@ -12,12 +12,13 @@ use tonic::Code;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::stage::Wiring;
+use super::fleet::Wiring;
 use super::{Kind, play};
-use crate::client::{CARDS, enrollment, wait_until};
-use crate::instance::Instance;
 use crate::load::Answered;
-use crate::services::control;
+use crate::support::client::{CARDS, enrollment};
+use crate::support::instance::Instance;
+use crate::support::servers::control;
+use crate::support::wait::wait_until;
 
 /// Callers at once; their requests fill several batches.
 const CALLERS: usize = 24;
@@ -43,13 +44,13 @@ async fn no_huge_request_is_lost_when_the_database_dies() {
     let kind = Kind {
         name: "huge",
         wiring: Wiring::Direct,
-        stages: None,
+        fleets: None,
         variants: &[Fault::Killed, Fault::StoppedAtOnce],
         rare: Fault::Killed,
         rounds: 2,
     };
-    play(kind, async |stage, fault| {
-        let clients: Vec<_> = stage.instances.iter().map(Instance::client).collect();
+    play(kind, async |fleet, fault| {
+        let clients: Vec<_> = fleet.instances.iter().map(Instance::client).collect();
         let created = Arc::new(AtomicUsize::new(0));
         let mut callers = JoinSet::new();
         for caller in 0..CALLERS {
@@ -58,10 +59,10 @@ async fn no_huge_request_is_lost_when_the_database_dies() {
         wait_until("the first of them is created", async || created.load(Ordering::Acquire) > 0).await;
         control("postgres", if matches!(fault, Fault::Killed) { "kill" } else { "stop-immediate" });
         assert!(created.load(Ordering::Acquire) < CALLERS, "some were under way");
-        stage.any_moment().await;
+        fleet.any_moment().await;
         control("postgres", "start");
         let mended = Instant::now();
-        stage.remember(callers.join_all().await);
+        fleet.remember(callers.join_all().await);
         mended
     })
     .await;

@@ -1,4 +1,4 @@
-//! What callers were told against what is kept under their keys: a key had one effect, and its answer is the stored one.
+//! Compares the answers that callers got with the stored idempotency keys: a key had one effect, and its answer is stored.
 
 use std::collections::{BTreeSet, HashMap};
 

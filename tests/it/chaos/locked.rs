@@ -1,5 +1,5 @@
-//! Somebody holds rows locked, such as an operator with an open transaction. What does not need them goes on and is published all
-//! the while; what does is given up, and can be repeated when they are free.
+//! Another client holds row locks, like an operator with an open transaction. Calls that need the rows fail and can be retried
+//! later; everything else continues and is published.
 
 use std::time::Instant;
 
@@ -9,9 +9,9 @@ use futures::future::join_all;
 use sqlx::{Connection, PgConnection};
 use tonic::{Code, Status};
 
-use super::stage::{INSTANCES, Stage, Wiring};
+use super::fleet::{Fleet, INSTANCES, Wiring};
 use super::{Kind, ROUNDS, play};
-use crate::client::{CARDS, DEV, PAVLE, info, sent_by};
+use crate::support::client::{CARDS, DEV, PAVLE, info, sent_by};
 
 #[derive(Clone, Copy, Debug)]
 enum Rows {
@@ -25,34 +25,34 @@ enum Rows {
 const IMPORTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_waits_for_rows_that_are_locked_but_what_needs_them() {
+async fn locked_rows_delay_only_the_calls_that_need_them() {
     let kind = Kind {
         name: "locked_rows",
         wiring: Wiring::Direct,
-        stages: Some(1),
+        fleets: Some(1),
         variants: &[Rows::Cards, Rows::Requests],
         rare: Rows::Requests,
         rounds: ROUNDS,
     };
-    play(kind, async |stage, rows| {
+    play(kind, async |fleet, rows| {
         match rows {
-            Rows::Cards => lock_cards(stage).await,
-            Rows::Requests => lock_requests(stage).await,
+            Rows::Cards => lock_cards(fleet).await,
+            Rows::Requests => lock_requests(fleet).await,
         }
         Instant::now()
     })
     .await;
 }
 
-async fn lock_cards(stage: &mut Stage) {
-    import(stage, 0).await.unwrap();
-    let mut stranger = PgConnection::connect(&stage.place.database).await.unwrap();
+async fn lock_cards(fleet: &mut Fleet) {
+    import(fleet, 0).await.unwrap();
+    let mut stranger = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
     sqlx::query("SELECT FROM subject FOR UPDATE").execute(&mut *tx).await.unwrap();
-    let imports = join_all((0..INSTANCES * IMPORTS).map(|number| import(stage, number % INSTANCES)));
+    let imports = join_all((0..INSTANCES * IMPORTS).map(|number| import(fleet, number % INSTANCES)));
     let goes_on = async {
-        stage.progress().await;
-        stage.wait_until_published().await;
+        fleet.progress().await;
+        fleet.wait_until_published().await;
     };
     let (outcomes, ()) = tokio::join!(imports, goes_on);
     let refused: Vec<Status> = outcomes.into_iter().map(Result::unwrap_err).collect();
@@ -61,23 +61,23 @@ async fn lock_cards(stage: &mut Stage) {
     assert!(refused.iter().all(is_expected), "{refused:?}");
     let is_busy = |status: &Status| status.code() == Code::Unavailable && info(status).reason == "DATABASE_BUSY";
     assert!(refused.iter().any(is_busy), "no import gave up by itself: {refused:?}");
-    stage.progress().await;
-    stage.wait_until_published().await;
+    fleet.progress().await;
+    fleet.wait_until_published().await;
     tx.rollback().await.unwrap();
-    import(stage, 0).await.unwrap();
+    import(fleet, 0).await.unwrap();
 }
 
-async fn lock_requests(stage: &mut Stage) {
-    let mut stranger = PgConnection::connect(&stage.place.database).await.unwrap();
+async fn lock_requests(fleet: &mut Fleet) {
+    let mut stranger = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
     let sql = "SELECT FROM request ORDER BY submitted_at DESC LIMIT 6 FOR UPDATE";
     sqlx::query(sql).execute(&mut *tx).await.unwrap();
-    stage.load().wait_for_failure().await;
-    stage.wait_until_published().await;
+    fleet.load().wait_for_failure().await;
+    fleet.wait_until_published().await;
     tx.rollback().await.unwrap();
 }
 
-async fn import(stage: &Stage, instance: usize) -> Result<(), Status> {
+async fn import(fleet: &Fleet, instance: usize) -> Result<(), Status> {
     let card = Smartcard { id: "00000000-0000-0000-0000-0000000ca001".to_owned(), ..Smartcard::default() };
     let card = Subject {
         item: Some(subject::Item::Smartcard(card)),
@@ -88,7 +88,7 @@ async fn import(stage: &Stage, instance: usize) -> Result<(), Status> {
         lineage: SubjectLineage::First.into(),
         ..Subject::default()
     };
-    let mut client = SubjectServiceClient::new(stage.instances[instance].channel());
+    let mut client = SubjectServiceClient::new(fleet.instances[instance].channel());
     let call = sent_by(DEV, ImportSubjectsRequest { subjects: vec![card] });
     client.import_subjects(call).await.map(|_| ())
 }

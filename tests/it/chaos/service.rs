@@ -1,8 +1,8 @@
-//! The service is killed, at any moment, one instance or several.
+//! One or several instances are killed at random moments.
 
 use std::time::Instant;
 
-use super::stage::{INSTANCES, Stage, Wiring};
+use super::fleet::{Fleet, INSTANCES, Wiring};
 use super::{Kind, ROUNDS, play};
 
 /// Who is killed.
@@ -26,15 +26,15 @@ async fn nothing_is_lost_when_services_are_killed() {
     let kind = Kind {
         name: "service_killed",
         wiring: Wiring::Direct,
-        stages: Some(1),
+        fleets: Some(1),
         variants,
         rare: Victims::All,
         rounds: ROUNDS,
     };
-    play(kind, async |stage, victims| {
+    play(kind, async |fleet, victims| {
         let first = match victims {
-            Victims::Owner | Victims::Twice => stage.owner().await,
-            Victims::Any | Victims::AllButOne | Victims::All => stage.dice.below(INSTANCES),
+            Victims::Owner | Victims::Twice => fleet.owner().await,
+            Victims::Any | Victims::AllButOne | Victims::All => fleet.rng.usize(..INSTANCES),
         };
         let count = match victims {
             Victims::Any | Victims::Owner | Victims::Twice => 1,
@@ -43,26 +43,26 @@ async fn nothing_is_lost_when_services_are_killed() {
         };
         let victims_now: Vec<usize> = (first..).take(count).map(|victim| victim % INSTANCES).collect();
         for victim in &victims_now {
-            stage.instances[*victim].kill();
+            fleet.instances[*victim].kill();
         }
         let killed = Instant::now();
         if count < INSTANCES {
-            stage.progress().await;
+            fleet.progress().await;
         }
-        replace(stage, &victims_now);
+        replace(fleet, &victims_now);
         if matches!(victims, Victims::Twice) {
-            stage.any_moment().await;
-            stage.instances[first].kill();
-            replace(stage, &[first]);
+            fleet.any_moment().await;
+            fleet.instances[first].kill();
+            replace(fleet, &[first]);
         }
         killed
     })
     .await;
 }
 
-fn replace(stage: &mut Stage, victims: &[usize]) {
+fn replace(fleet: &mut Fleet, victims: &[usize]) {
     for victim in victims {
-        stage.instances[*victim] = stage.start_instance();
+        fleet.instances[*victim] = fleet.start_instance();
     }
-    stage.tell_addresses();
+    fleet.tell_addresses();
 }

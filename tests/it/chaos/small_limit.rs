@@ -1,16 +1,15 @@
-//! The topic takes less in one batch than Kafka does by default: batches become small enough, and only an event that does not
-//! fit alone halts its lane, until an operator has raised the limit.
+//! The topic accepts smaller batches than Kafka's default: the relay splits its batches, and only an event that does not fit alone
+//! halts its lane, until an operator raises the limit.
 
 use std::time::Instant;
 
 use cmgate::service::commit;
 
 use super::figures::Figures;
-use crate::commands::{creation, item, request};
-use crate::dice::Dice;
-use crate::halts::cluster::{make_topic_taking, set_max_message_bytes};
-use crate::relay::{Running, Stage};
-use crate::store::Place;
+use crate::support::commands::{creation, item, request};
+use crate::support::kafka::{make_topic_taking, set_max_message_bytes};
+use crate::support::random;
+use crate::support::relay::{TestLog, TestRelay};
 
 /// What the topic takes at first: some twenty events.
 const SMALL_LIMIT: usize = 20_000;
@@ -19,18 +18,17 @@ const DEFAULT_LIMIT: usize = 1_048_588;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_with_a_small_limit_gets_small_batches() {
-    let place = Place::postgres().await;
-    let mut stage = Stage::new(&place).await;
-    let (topic, brokers) = (stage.kafka.topic.clone(), stage.kafka.brokers.clone());
-    make_topic_taking(&topic, stage.kafka.partitions.get().into(), SMALL_LIMIT).await;
+    let mut log = TestLog::postgres().await;
+    let (topic, brokers) = (log.kafka.topic.clone(), log.kafka.brokers.clone());
+    make_topic_taking(&topic, log.kafka.partitions.get().into(), SMALL_LIMIT).await;
     for _ in 0..5 {
-        stage.write().await;
+        log.write().await;
     }
-    let figures = Figures::new("small_topic_limit", Dice::seed());
-    let relay = Running::start(&stage).await;
+    let figures = Figures::new("small_topic_limit", random::seed());
+    let relay = TestRelay::start(&log).await;
     let begun = Instant::now();
     relay.wait_until_published().await;
-    let report = stage.audit(&place).await;
+    let report = log.audit().await;
     figures.add_round(report.events, 0, begun.elapsed());
     figures.add_audit(report.events, &report);
     report.assert_clean_and_published();
@@ -38,7 +36,7 @@ async fn a_topic_with_a_small_limit_gets_small_batches() {
     let text = "x".repeat(10_000);
     let mut large = request(0);
     large.data_items = (0..3).map(|number| item(&number.to_string(), Some(&text))).collect();
-    commit(&*stage.store, &[creation(large)]).await.unwrap().remove(0).unwrap();
+    commit(&*log.store, &[creation(large)]).await.unwrap().remove(0).unwrap();
     let problem = relay.wait_until_one_halted().await;
     let command = format!(
         "`kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics --entity-name {topic} --add-config \
@@ -47,10 +45,10 @@ async fn a_topic_with_a_small_limit_gets_small_batches() {
     assert!(problem.contains(&command), "{problem}");
     set_max_message_bytes(&topic, DEFAULT_LIMIT).await;
     relay.wait_until_published().await;
-    stage.write().await;
+    log.write().await;
     relay.wait_until_published().await;
     relay.stop().await;
-    let report = stage.audit(&place).await;
+    let report = log.audit().await;
     report.assert_clean_and_published();
     assert_eq!(report.records, 601);
 }

@@ -1,5 +1,4 @@
-//! The disk of a SQLite database is full for a while. It takes a small disk of its own, so that this test runs itself once more in a
-//! private mount namespace that has one.
+//! The disk of a SQLite database fills up for a while. The test reruns itself in a private mount namespace with a small disk.
 
 use std::env;
 use std::fs::{self, File};
@@ -11,12 +10,11 @@ use std::time::Instant;
 
 use super::figures::Figures;
 use super::rounds;
-use crate::audit::audit;
-use crate::client::{Http, wait_until};
-use crate::dice::Dice;
-use crate::instance::{Instance, Place};
 use crate::load::{Addresses, Answered, Load};
-use crate::services::{DatabaseFile, fresh_topic, kafka};
+use crate::support::database::TestDatabase;
+use crate::support::env::TestEnv;
+use crate::support::random;
+use crate::support::wait::wait_until;
 
 /// Names the directory on the small disk.
 const DISK: &str = "CMGATE_TEST_SQLITE_DISK";
@@ -34,19 +32,19 @@ const ROUNDS: u32 = 3;
 const PROGRESS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writes_go_on_when_a_full_disk_of_sqlite_has_room_again() {
+async fn writes_resume_when_a_full_sqlite_disk_has_room_again() {
     let Some(disk) = env::var_os(DISK) else { return on_a_small_disk() };
     let disk = Path::new(&disk);
-    let seed = Dice::seed();
+    let seed = random::seed();
     let figures = Figures::new("sqlite_disk_full", seed);
-    let place = Place { database: format!("sqlite://{}", disk.join("cmgate.db").display()), topic: fresh_topic() };
-    let instance = Instance::start(&place);
-    let private = Http::private(&instance);
+    let env = TestEnv::new(TestDatabase::at(format!("sqlite://{}", disk.join("cmgate.db").display())));
+    let instance = env.start();
+    let private = instance.private.clone();
     let addresses = Addresses::default();
     addresses.set(vec![instance.public]);
     let (mut answered, mut events) = (Vec::new(), 0);
     for round in 0..rounds(ROUNDS) {
-        let load = Load::start(CLIENTS, &addresses, &Dice::new(seed).fork(u64::from(round)));
+        let load = Load::start(CLIENTS, &addresses, random::rng(seed, u64::from(round)));
         load.progress(PROGRESS).await;
         fill(disk);
         load.wait_for_failure().await;
@@ -69,7 +67,7 @@ async fn writes_go_on_when_a_full_disk_of_sqlite_has_room_again() {
 
         let report = loop {
             let acknowledged = answered.iter().map(Answered::acknowledged).collect();
-            let report = audit(&place.database, &kafka(), &place.topic, acknowledged).await.unwrap();
+            let report = env.audit(acknowledged).await;
             if report.unpublished == 0 || !report.violations.is_empty() {
                 break report;
             }
@@ -94,8 +92,8 @@ fn on_a_small_disk() {
         println!("chaos: kind=sqlite_disk_full NOT RUN: only root can mount a small disk");
         return;
     }
-    // While this value is there, nobody kills the servers.
-    let file = DatabaseFile::create();
+    // While this value exists, no test kills the servers.
+    let file = TestDatabase::sqlite();
     let directory = file.path().parent().unwrap();
     let mut program = Command::new("unshare");
     program.args(["--mount", "--", "sh", "-c", ON_DISK]).arg(directory);

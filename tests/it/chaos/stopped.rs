@@ -1,8 +1,8 @@
-//! The instance that publishes is stopped for longer than its locks last, and wakes up in the belief that it still owns them.
+//! The publishing instance is suspended for longer than its locks last. When it resumes, it still believes that it owns them.
 
 use std::time::{Duration, Instant};
 
-use super::stage::{INSTANCES, Wiring};
+use super::fleet::{INSTANCES, Wiring};
 use super::{Kind, ROUNDS, play};
 
 /// How long an owner is stopped.
@@ -18,27 +18,27 @@ enum Stop {
 const BEYOND_EVERY_LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_owner_publishes_nothing_once_it_was_replaced() {
+async fn a_suspended_owner_publishes_nothing_after_it_was_replaced() {
     let kind = Kind {
         name: "owner_stopped",
         wiring: Wiring::Direct,
-        stages: Some(3),
+        fleets: Some(3),
         variants: &[Stop::UntilReplaced],
         rare: Stop::BeyondEveryLimit,
         rounds: ROUNDS,
     };
-    play(kind, async |stage, stop| {
-        let owner = stage.owner().await;
+    play(kind, async |fleet, stop| {
+        let owner = fleet.owner().await;
         let others: Vec<usize> = (0..INSTANCES).filter(|instance| *instance != owner).collect();
-        stage.instances[owner].signal("STOP");
+        fleet.instances[owner].signal("STOP");
         let stopped = Instant::now();
-        stage.wait_for_owner(&others).await;
-        stage.note_takeover(stopped.elapsed());
-        stage.progress().await;
+        fleet.wait_for_owner(&others).await;
+        fleet.note_takeover(stopped.elapsed());
+        fleet.progress().await;
         if let Stop::BeyondEveryLimit = stop {
             tokio::time::sleep_until((stopped + BEYOND_EVERY_LIMIT).into()).await;
         }
-        stage.instances[owner].signal("CONT");
+        fleet.instances[owner].signal("CONT");
         Instant::now()
     })
     .await;

@@ -1,5 +1,5 @@
-//! A store that keeps no relay from another: it grants each lane to whoever asks, and forgets checkpoints, by whose owner a
-//! relay would notice another one. The rest it leaves to a real store.
+//! A store without the locks that keep relays apart: it grants a lane to every caller and drops checkpoints, whose owner would
+//! reveal another relay. Everything else is delegated to a real store.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// The real store without what keeps relays apart.
 pub(super) struct Unlocked(pub(super) Arc<dyn Store>);
 
-/// A lock that keeps nobody out and is never lost.
+/// A lock that excludes no one and is never lost.
 struct NoLock;
 
 impl LaneLock for NoLock {

@@ -1,5 +1,5 @@
-//! A consumer that reads the topic all the while, as a user's would, and checks each record by itself: position follows
-//! position. It also tells how far the topic is.
+//! A consumer that follows the topic as a user's would and checks that each record has the next position. It also knows how far
+//! the topic is.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
-use crate::services::kafka;
+use crate::support::servers::kafka;
 
 /// A consumer that was given nothing for so long is replaced: after a restart of its broker one can stand still.
 const STALL: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! One call over gRPC or REST, and what its answer means. An answer that does not fit what was asked is a defect.
+//! One call over gRPC or REST and the meaning of its answer. An answer that does not fit the call is a defect.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use crate::client::{CARDS, REQUESTS, enrollment};
-use crate::instance::channel;
+use crate::support::client::{CARDS, REQUESTS, enrollment};
+use crate::support::instance::channel;
 
 /// Longest wait for one answer over REST.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

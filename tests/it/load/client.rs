@@ -1,17 +1,18 @@
-//! One client: it carries request after request through its life, and repeats each call until it is answered.
+//! One client: it takes request after request through the life cycle and retries each call until it succeeds.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fastrand::Rng;
 use uuid::Uuid;
 
 use super::call::{Ask, Connection, Outcome, Step};
-use super::{Addresses, Answered, RETRY_PAUSE, Told};
-use crate::dice::Dice;
+use super::{Addresses, Answered, RETRY_PAUSE, Tally};
+use crate::support::random;
 
-/// Lives that requests have under load.
-const LIVES: [&[Step]; 6] = [
+/// Steps that requests take under load.
+const SEQUENCES: [&[Step]; 6] = [
     &[Step::Create, Step::Start, Step::Complete],
     &[Step::Create, Step::Complete],
     &[Step::Create, Step::Start, Step::Fail],
@@ -23,25 +24,25 @@ const LIVES: [&[Step]; 6] = [
 /// Longest pause of a client between two calls: enough load to meet every fault, and not so much that audits take long.
 const THINKING: Duration = Duration::from_millis(20);
 
-pub(super) struct Client {
+pub(super) struct LoadClient {
     addresses: Addresses,
-    told: Arc<Told>,
-    dice: Dice,
+    tally: Arc<Tally>,
+    rng: Rng,
     connection: Option<Connection>,
 }
 
-impl Client {
-    pub(super) fn new(addresses: Addresses, told: Arc<Told>, dice: Dice) -> Self {
-        Self { addresses, told, dice, connection: None }
+impl LoadClient {
+    pub(super) fn new(addresses: Addresses, tally: Arc<Tally>, rng: Rng) -> Self {
+        Self { addresses, tally, rng, connection: None }
     }
 
     pub(super) async fn work(mut self) {
         loop {
             let mut request = None;
-            for (step, version) in self.dice.pick(&LIVES).iter().zip(1..) {
+            for (step, version) in self.rng.choice(&SEQUENCES).unwrap().iter().zip(1..) {
                 let ask = Ask { step: *step, request, version, key: Uuid::new_v4().to_string() };
                 request = Some(self.repeat(&ask).await);
-                tokio::time::sleep(self.dice.up_to(THINKING)).await;
+                tokio::time::sleep(random::up_to(&mut self.rng, THINKING)).await;
             }
         }
     }
@@ -53,14 +54,14 @@ impl Client {
                 Some(Outcome::Done(request)) => {
                     assert!(ask.request.is_none_or(|asked| asked == request), "another request was answered");
                     let answered = Answered { key: ask.key.clone(), request, version: ask.version };
-                    self.told.answered.lock().unwrap().push(answered);
+                    self.tally.answered.lock().unwrap().push(answered);
                     return request;
                 }
                 Some(Outcome::Unknown) => {
-                    self.told.unknown.fetch_add(1, Ordering::AcqRel);
+                    self.tally.unknown.fetch_add(1, Ordering::AcqRel);
                 }
                 Some(Outcome::Away) => {
-                    self.told.failed.fetch_add(1, Ordering::AcqRel);
+                    self.tally.failed.fetch_add(1, Ordering::AcqRel);
                 }
                 None => {}
             }
@@ -69,13 +70,13 @@ impl Client {
         }
     }
 
-    /// Makes the call once; `None` if there is nobody to call.
+    /// Makes the call once; `None` if there is no instance.
     async fn call(&mut self, ask: &Ask) -> Option<Outcome> {
         if self.connection.is_none() {
-            self.connection = self.addresses.pick(&mut self.dice).map(Connection::to);
+            self.connection = self.addresses.choose(&mut self.rng).map(Connection::to);
         }
         let connection = self.connection.as_mut()?;
-        Some(if ask.step.is_rest() && self.dice.coin() {
+        Some(if ask.step.is_rest() && self.rng.bool() {
             connection.over_rest(ask).await
         } else {
             connection.over_grpc(ask).await

@@ -1,5 +1,5 @@
-//! Load: clients that carry requests through their lives over gRPC and REST, repeat what failed under the same key, and
-//! remember what was acknowledged.
+//! Load: clients take requests through the life cycle over gRPC and REST, retry failed calls with the same key, and record what was
+//! acknowledged.
 
 mod call;
 mod client;
@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::audit::Acknowledged;
-use crate::client::PATIENCE;
-use crate::dice::Dice;
-use client::Client;
+use crate::support::wait::PATIENCE;
+use client::LoadClient;
 
 /// Pause before a call that failed is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -30,9 +30,9 @@ impl Addresses {
         *self.0.lock().unwrap() = addresses;
     }
 
-    fn pick(&self, dice: &mut Dice) -> Option<SocketAddr> {
+    fn choose(&self, rng: &mut Rng) -> Option<SocketAddr> {
         let addresses = self.0.lock().unwrap();
-        (!addresses.is_empty()).then(|| *dice.pick(&addresses))
+        (!addresses.is_empty()).then(|| addresses[rng.usize(..addresses.len())])
     }
 }
 
@@ -51,9 +51,9 @@ impl Answered {
     }
 }
 
-/// What clients have been told, all of them together.
+/// The results of the calls of all clients together.
 #[derive(Debug, Default)]
-struct Told {
+struct Tally {
     answered: Mutex<Vec<Answered>>,
     /// Calls whose outcome the service said it did not know.
     unknown: AtomicUsize,
@@ -63,7 +63,7 @@ struct Told {
 
 /// Clients at work.
 pub(crate) struct Load {
-    told: Arc<Told>,
+    tally: Arc<Tally>,
     stop: CancellationToken,
     /// Cancelled by a client that has seen a defect.
     broken: CancellationToken,
@@ -72,15 +72,15 @@ pub(crate) struct Load {
 
 impl Load {
     /// Starts so many clients.
-    pub(crate) fn start(clients: usize, addresses: &Addresses, dice: &Dice) -> Self {
+    pub(crate) fn start(clients: usize, addresses: &Addresses, mut rng: Rng) -> Self {
         let (stop, broken) = (CancellationToken::new(), CancellationToken::new());
-        let mut load = Self { told: Arc::default(), stop, broken, clients: JoinSet::new() };
-        for number in 0..clients {
-            let (told, stop) = (Arc::clone(&load.told), load.stop.clone());
-            let client = Client::new(addresses.clone(), told, dice.fork(number as u64));
+        let mut load = Self { tally: Arc::default(), stop, broken, clients: JoinSet::new() };
+        for _ in 0..clients {
+            let (tally, stop) = (Arc::clone(&load.tally), load.stop.clone());
+            let client = LoadClient::new(addresses.clone(), tally, rng.fork());
             let guard = load.broken.clone().drop_guard();
             load.clients.spawn(async move {
-                // A call that is under way when the load ends is left alone: nobody hears its answer.
+                // A call in progress when the load ends is abandoned; its answer is discarded.
                 let _ = stop.run_until_cancelled(client.work()).await;
                 guard.disarm();
             });
@@ -90,12 +90,12 @@ impl Load {
 
     /// How many changes were acknowledged so far.
     pub(crate) fn count(&self) -> usize {
-        self.told.answered.lock().unwrap().len()
+        self.tally.answered.lock().unwrap().len()
     }
 
     /// How many calls ended with an unknown outcome so far.
     pub(crate) fn unknown(&self) -> usize {
-        self.told.unknown.load(Ordering::Acquire)
+        self.tally.unknown.load(Ordering::Acquire)
     }
 
     /// Waits until so many more changes were acknowledged: the load is really going on.
@@ -111,8 +111,8 @@ impl Load {
 
     /// Waits until another call is not carried out.
     pub(crate) async fn wait_for_failure(&self) {
-        let before = self.told.failed.load(Ordering::Acquire);
-        self.wait("a call fails", || self.told.failed.load(Ordering::Acquire) > before).await;
+        let before = self.tally.failed.load(Ordering::Acquire);
+        self.wait("a call fails", || self.tally.failed.load(Ordering::Acquire) > before).await;
     }
 
     async fn wait(&self, what: &str, holds: impl Fn() -> bool) {
@@ -134,6 +134,6 @@ impl Load {
         while let Some(ended) = self.clients.join_next().await {
             ended.unwrap();
         }
-        std::mem::take(&mut *self.told.answered.lock().unwrap())
+        std::mem::take(&mut *self.tally.answered.lock().unwrap())
     }
 }

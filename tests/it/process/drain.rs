@@ -1,28 +1,26 @@
-//! SIGTERM: nothing new is taken, what is under way is answered, and the log is published.
+//! SIGTERM: the service refuses new calls, answers calls in progress, and publishes the log.
 
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::audit::audit;
-use crate::client::{CARDS, Http, REQUESTS, create_many, wait_until};
-use crate::dice::Dice;
-use crate::instance::{Instance, Place};
 use crate::load::{Addresses, Answered, Load};
-use crate::services::{Database, DatabaseFile, fresh_topic, kafka};
+use crate::support::client::{CARDS, REQUESTS, create_many};
+use crate::support::env::TestEnv;
+use crate::support::random;
+use crate::support::wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_stops_under_load_has_published_all_that_it_acknowledged() {
-    let database = Database::create().await;
-    let place = Place { database: database.url().to_owned(), topic: fresh_topic() };
+    let env = TestEnv::postgres().await;
     let mut acknowledged = Vec::new();
-    // The second one goes on where the first one ended.
+    // The second instance continues where the first one ended.
     for _ in 0..2 {
-        let mut instance = Instance::start(&place);
+        let mut instance = env.start();
         let addresses = Addresses::default();
         addresses.set(vec![instance.public]);
-        let load = Load::start(16, &addresses, &Dice::new(Dice::seed()));
+        let load = Load::start(16, &addresses, random::rng(random::seed(), 0));
         load.progress(500).await;
         instance.signal("TERM");
         let (instance, status) = tokio::task::spawn_blocking(move || {
@@ -33,17 +31,16 @@ async fn a_service_that_stops_under_load_has_published_all_that_it_acknowledged(
         .unwrap();
         assert!(status.success(), "{status}\n{}", instance.log());
         acknowledged.extend(load.stop().await.iter().map(Answered::acknowledged));
-        let report = audit(&place.database, &kafka(), &place.topic, acknowledged.clone()).await.unwrap();
+        let report = env.audit(acknowledged.clone()).await;
         report.assert_clean_and_published();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_under_way_is_answered_while_nothing_new_is_taken() {
-    let file = DatabaseFile::create();
-    let place = Place { database: file.url(), topic: fresh_topic() };
-    let mut instance = Instance::start_with(&place, &[("CMGATE__SHUTDOWN__GRACE", "60s")]);
-    let private = Http::private(&instance);
+async fn a_stopping_service_answers_calls_in_progress_and_refuses_new_ones() {
+    let env = TestEnv::sqlite();
+    let mut instance = env.start_with(&[("CMGATE__SHUTDOWN__GRACE", "60s")]);
+    let private = instance.private.clone();
     let ready = private.get("/readyz").await;
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
     create_many(&mut instance.client(), 1).await;
@@ -61,12 +58,12 @@ async fn a_call_under_way_is_answered_while_nothing_new_is_taken() {
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
     let status = tokio::task::spawn_blocking(move || instance.wait()).await.unwrap();
     assert!(status.success(), "{status}");
-    let report = audit(&place.database, &kafka(), &place.topic, Vec::new()).await.unwrap();
+    let report = env.audit(Vec::new()).await;
     report.assert_clean_and_published();
     assert_eq!(report.records, 2, "{report}");
 }
 
-/// A create call whose body comes when the test wants it to.
+/// A create call whose body is sent when the test decides.
 struct SlowCall {
     connection: TcpStream,
     body: String,

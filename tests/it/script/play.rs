@@ -1,4 +1,4 @@
-//! Playing the script: what can be said in REST is said there if it is to be; the rest is gRPC.
+//! Runs the script over REST where REST offers the call and the run is to use it, else over gRPC.
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
 use cmgate::contract::v1::{
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::lives::{Action, LIVES, Life, REFUSED, Step, credential, items};
-use crate::client::{DEV, Http, PAVLE, REQUESTS, creation, sent_by};
-use crate::instance::Instance;
+use super::scenarios::{Action, REFUSED, SCENARIOS, Scenario, Step, credential, items};
+use crate::support::client::{DEV, Http, PAVLE, REQUESTS, creation, sent_by};
+use crate::support::instance::Instance;
 
 /// The documented path.
 const SMARTCARDS: &str = "/CertificateManagement/api/v1.0/smartcards";
@@ -57,24 +57,24 @@ impl Player {
         Self { client: instance.client(), http: Http::public(instance), via }
     }
 
-    /// Plays it all, and gives the id of each life.
+    /// Plays it all, and gives the id of each scenario.
     pub(super) async fn play(&mut self) -> Vec<String> {
         let mut ids = Vec::new();
-        for life in &LIVES {
-            let id = self.create(life).await;
-            self.check(life, &id, life.begins, 1).await;
-            let (mut status, mut version) = (life.begins, 1);
-            for step in life.steps {
+        for scenario in &SCENARIOS {
+            let id = self.create(scenario).await;
+            self.check(scenario, &id, scenario.begins, 1).await;
+            let (mut status, mut version) = (scenario.begins, 1);
+            for step in scenario.steps {
                 let answer = self.take(step, &id).await;
                 match (answer, step.leads_to) {
                     (Ok(request), Ok(next)) => {
                         (status, version) = (next, version + 1);
-                        assert_eq!((request.status(), request.version), (status, version), "{}", life.name);
+                        assert_eq!((request.status(), request.version), (status, version), "{}", scenario.name);
                     }
-                    (Err(error), Err(code)) => assert_eq!(error.code(), code, "{}: {error}", life.name),
-                    (answer, expected) => panic!("{}: {answer:?} instead of {expected:?}", life.name),
+                    (Err(error), Err(code)) => assert_eq!(error.code(), code, "{}: {error}", scenario.name),
+                    (answer, expected) => panic!("{}: {answer:?} instead of {expected:?}", scenario.name),
                 }
-                self.check(life, &id, status, version).await;
+                self.check(scenario, &id, status, version).await;
             }
             ids.push(id);
         }
@@ -109,26 +109,27 @@ impl Player {
         ends
     }
 
-    async fn create(&mut self, life: &Life) -> String {
+    async fn create(&mut self, scenario: &Scenario) -> String {
         match self.via {
-            Via::Rest => self.http.by(life.by).post(&[], &life.draft.body()).await.created(),
+            Via::Rest => self.http.by(scenario.by).post(&[], &scenario.draft.body()).await.created(),
             Via::Grpc => {
-                let created = self.client.create_request(sent_by(life.by, creation(life.draft.message()))).await;
+                let created =
+                    self.client.create_request(sent_by(scenario.by, creation(scenario.draft.message()))).await;
                 created.unwrap().into_inner().request.unwrap().id
             }
         }
     }
 
     /// Reads a request, which must stand where the script says.
-    async fn check(&mut self, life: &Life, id: &str, status: RequestStatus, version: u32) {
+    async fn check(&mut self, scenario: &Scenario, id: &str, status: RequestStatus, version: u32) {
         match self.via {
             Via::Rest => {
                 let answer = self.http.get(&format!("{REQUESTS}/{id}")).await;
-                assert_eq!(answer.json()["Status"], status_number(status), "{}: {answer:?}", life.name);
+                assert_eq!(answer.json()["Status"], status_number(status), "{}: {answer:?}", scenario.name);
             }
             Via::Grpc => {
                 let request = read(&mut self.client, id).await;
-                assert_eq!((request.status(), request.version), (status, version), "{}", life.name);
+                assert_eq!((request.status(), request.version), (status, version), "{}", scenario.name);
             }
         }
     }
@@ -163,21 +164,21 @@ impl Player {
 
     /// Lists show what the script says, in the order of its creates.
     async fn check_lists(&mut self, ids: &[String]) {
-        let lives: Vec<(&Life, &String)> = LIVES.iter().zip(ids).collect();
-        let expected = |is_meant: &dyn Fn(&Life) -> bool| -> Vec<String> {
-            lives.iter().filter(|(life, _)| is_meant(life)).map(|(_, id)| (*id).clone()).collect()
+        let scenarios: Vec<(&Scenario, &String)> = SCENARIOS.iter().zip(ids).collect();
+        let expected = |is_meant: &dyn Fn(&Scenario) -> bool| -> Vec<String> {
+            scenarios.iter().filter(|(scenario, _)| is_meant(scenario)).map(|(_, id)| (*id).clone()).collect()
         };
         assert_eq!(self.list("", DEV, GetRequestsRequest::default()).await, ids);
         for (status, name, _) in STATUSES {
             let filter = GetRequestsRequest { statuses: vec![status.into()], ..Default::default() };
             let listed = self.list(&format!("?status={name}"), DEV, filter).await;
-            assert_eq!(listed, expected(&|life| life.ends() == status), "{name}");
+            assert_eq!(listed, expected(&|scenario| scenario.ends() == status), "{name}");
         }
         for user in [DEV, PAVLE] {
             let (statuses, targets) = (vec![RequestStatus::Pending.into()], vec![user.to_owned()]);
             let filter = GetRequestsRequest { statuses, targets, ..Default::default() };
             let listed = self.list("?targetuser=current&status=Pending", user, filter).await;
-            let is_meant = |life: &Life| life.ends() == RequestStatus::Pending && life.target() == user;
+            let is_meant = |scenario: &Scenario| scenario.ends() == RequestStatus::Pending && scenario.target() == user;
             assert_eq!(listed, expected(&is_meant), "for {user}");
         }
     }

@@ -1,4 +1,4 @@
-//! What a consumer that knows nothing but the contract learns from the topic, and can check by itself.
+//! What a consumer who knows only the contract can learn from the topic and check.
 
 use std::collections::HashMap;
 

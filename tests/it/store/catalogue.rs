@@ -1,4 +1,4 @@
-//! Templates, and the profiles and cards that requests leave and concern.
+//! Templates, and the profiles and cards that requests issue or refer to.
 
 use cmgate::domain::{
     Atr, Card, CardId, Comment, Credential, Item, Lineage, Policy, Refusal, RequestType, SmartcardId, Standing,
@@ -8,14 +8,15 @@ use cmgate::service::{commit, import_subjects};
 use cmgate::store::Store;
 use uuid::Uuid;
 
-use super::place::{Place, carry_out, commit_one, read, whole_log};
-use crate::commands::{
-    ORIGINATOR, TARGET, TEMPLATE, at, bind, cancel, complete, creation, fail, fresh_card, needing, request, template,
-    wish,
+use super::steps::{carry_out, commit_one, read, whole_log};
+use crate::support::commands::{
+    ORIGINATOR, TARGET, TEMPLATE, at, bind, cancel, command, complete, creation, fail, fresh_card, needing, request,
+    template,
 };
+use crate::support::database::TestDatabase;
 
-pub(super) async fn a_completed_request_tells_what_it_made(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_completed_request_registers_its_credentials(database: &TestDatabase) {
+    let store = database.open().await;
     let software = Credential { smartcard: None, ..fresh_card() };
     for (kind, made) in [
         (RequestType::Enroll, fresh_card()),
@@ -28,7 +29,7 @@ pub(super) async fn a_completed_request_tells_what_it_made(place: &Place) {
         new.old = if kind == RequestType::Renew { fresh_card() } else { Credential::NONE };
         carry_out(&*store, creation(new.clone())).await;
         assert_eq!(known(&*store, made).await, [], "{}: not before its end", kind.name());
-        carry_out(&*store, wish(TARGET, new.id, complete(made))).await;
+        carry_out(&*store, command(TARGET, new.id, complete(made))).await;
         let lineage = match kind {
             RequestType::Renew => Lineage::Replaces(new.old),
             RequestType::TemporaryCardEnroll => Lineage::StandsInFor(Credential::NONE),
@@ -39,24 +40,24 @@ pub(super) async fn a_completed_request_tells_what_it_made(place: &Place) {
     }
 }
 
-pub(super) async fn a_request_that_keeps_an_unknown_card_or_fails_tells_nothing(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_request_with_an_unknown_card_or_a_failed_one_registers_nothing(database: &TestDatabase) {
+    let store = database.open().await;
     let kept = fresh_card();
     let mut new = request(0);
     (new.kind, new.old) = (RequestType::Unblock, kept);
     carry_out(&*store, creation(new.clone())).await;
-    carry_out(&*store, wish(TARGET, new.id, complete(Credential::NONE))).await;
+    carry_out(&*store, command(TARGET, new.id, complete(Credential::NONE))).await;
     assert_eq!(known(&*store, kept).await, []);
 
     let (failing, _) = carry_out(&*store, creation(request(0))).await;
-    carry_out(&*store, wish(TARGET, failing.id, fail())).await;
+    carry_out(&*store, command(TARGET, failing.id, fail())).await;
     let (empty, _) = carry_out(&*store, creation(request(0))).await;
-    let (completed, _) = carry_out(&*store, wish(TARGET, empty.id, complete(Credential::NONE))).await;
+    let (completed, _) = carry_out(&*store, command(TARGET, empty.id, complete(Credential::NONE))).await;
     assert!(completed.new.is_none());
 }
 
-pub(super) async fn a_completed_request_changes_where_its_card_stands(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_completed_request_changes_the_status_of_its_card(database: &TestDatabase) {
+    let store = database.open().await;
     for (kind, standing) in [
         (RequestType::Unblock, Standing::Active),
         (RequestType::SuspendOrReinstate, Standing::Suspended),
@@ -67,7 +68,7 @@ pub(super) async fn a_completed_request_changes_where_its_card_stands(place: &Pl
         let mut new = request(0);
         (new.kind, new.old) = (kind, card);
         carry_out(&*store, creation(new.clone())).await;
-        carry_out(&*store, wish(TARGET, new.id, complete(Credential::NONE))).await;
+        carry_out(&*store, command(TARGET, new.id, complete(Credential::NONE))).await;
         for subject in known(&*store, card).await {
             assert_eq!(subject.standing, standing, "{}", kind.name());
         }
@@ -75,8 +76,8 @@ pub(super) async fn a_completed_request_changes_where_its_card_stands(place: &Pl
 }
 
 /// The owner is compared while the rows are locked; nothing is half done.
-pub(super) async fn nobody_completes_a_request_with_what_somebody_else_holds(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_request_is_not_completed_with_the_credential_of_another_user(database: &TestDatabase) {
+    let store = database.open().await;
     let theirs = issued(&*store).await;
     let mut new = request(0);
     new.target = ORIGINATOR;
@@ -88,7 +89,7 @@ pub(super) async fn nobody_completes_a_request_with_what_somebody_else_holds(pla
         (Credential { profile: fresh_card().profile, ..theirs }, "new_credential.smartcard"),
         (Credential { smartcard: fresh_card().smartcard, ..theirs }, "new_credential.profile"),
     ] {
-        let reply = commit_one(&*store, wish(ORIGINATOR, new.id, complete(told))).await;
+        let reply = commit_one(&*store, command(ORIGINATOR, new.id, complete(told))).await;
         assert_eq!(reply.unwrap_err(), Refusal::CredentialTaken { field: field.to_owned() });
     }
     assert_eq!(read(&*store, new.id).await.version.get(), 1);
@@ -96,13 +97,13 @@ pub(super) async fn nobody_completes_a_request_with_what_somebody_else_holds(pla
 }
 
 /// Two requests in one batch, and in two batches at once, that leave the same card: the second is refused.
-pub(super) async fn of_two_requests_that_leave_the_same_card_one_is_refused(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn one_of_two_requests_that_issue_the_same_card_is_refused(database: &TestDatabase) {
+    let store = database.open().await;
     for round in 0..10 {
         let card = fresh_card();
         let (one, other) = (request(0), request(0));
         commit(&*store, &[creation(one.clone()), creation(other.clone())]).await.unwrap();
-        let wishes = [one.id, other.id].map(|id| wish(TARGET, id, complete(card)));
+        let wishes = [one.id, other.id].map(|id| command(TARGET, id, complete(card)));
         let replies = if round % 2 == 0 {
             commit(&*store, &wishes).await.unwrap()
         } else {
@@ -117,26 +118,26 @@ pub(super) async fn of_two_requests_that_leave_the_same_card_one_is_refused(plac
     whole_log(&*store).await;
 }
 
-pub(super) async fn a_card_is_bound_to_one_request_and_given_back_by_its_end(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_card_is_bound_to_one_request_until_that_ends(database: &TestDatabase) {
+    let store = database.open().await;
     let (one, other) = (request(0), request(0));
     commit(&*store, &[creation(one.clone()), creation(other.clone())]).await.unwrap();
-    let (bound, event) = carry_out(&*store, wish(TARGET, one.id, bind("card-1"))).await;
+    let (bound, event) = carry_out(&*store, command(TARGET, one.id, bind("card-1"))).await;
     let card = bound.new.smartcard.unwrap();
     assert_eq!(event.version.get(), 2);
     let standing = async || store.subjects(&[card.uuid()]).await.unwrap().remove(0).standing;
     assert_eq!(standing().await, Standing::Assigned);
 
     // Once more, which changes nothing; with another card, and to another request, which is refused.
-    let again = commit_one(&*store, wish(TARGET, one.id, bind("card-1"))).await.unwrap();
+    let again = commit_one(&*store, command(TARGET, one.id, bind("card-1"))).await.unwrap();
     assert_eq!((again.request.new.smartcard, again.logged), (Some(card), None));
-    let refusal = commit_one(&*store, wish(TARGET, one.id, bind("card-2"))).await.unwrap_err();
+    let refusal = commit_one(&*store, command(TARGET, one.id, bind("card-2"))).await.unwrap_err();
     assert_eq!(refusal, Refusal::OtherCardBound(card));
-    let refusal = commit_one(&*store, wish(TARGET, other.id, bind("card-1"))).await.unwrap_err();
+    let refusal = commit_one(&*store, command(TARGET, other.id, bind("card-1"))).await.unwrap_err();
     assert!(matches!(refusal, Refusal::CardInUse(_)), "{refusal}");
 
     // In one batch: the card that the one gives back is bound to the other.
-    let batch = [wish(TARGET, one.id, cancel()), wish(TARGET, other.id, bind("card-1"))];
+    let batch = [command(TARGET, one.id, cancel()), command(TARGET, other.id, bind("card-1"))];
     let replies = commit(&*store, &batch).await.unwrap();
     let next = replies[1].as_ref().unwrap().request.new.smartcard.unwrap();
     assert_ne!(next, card);
@@ -144,20 +145,20 @@ pub(super) async fn a_card_is_bound_to_one_request_and_given_back_by_its_end(pla
     let in_use = store.card(&"card-1".to_owned().try_into().unwrap()).await.unwrap().unwrap();
     assert_eq!(in_use.id(), next.uuid());
 
-    let (completed, _) = carry_out(&*store, wish(TARGET, other.id, complete(Credential::NONE))).await;
+    let (completed, _) = carry_out(&*store, command(TARGET, other.id, complete(Credential::NONE))).await;
     assert_eq!(completed.new.smartcard, Some(next), "what was bound stays");
     assert_eq!(store.subjects(&[next.uuid()]).await.unwrap()[0].standing, Standing::Active);
     whole_log(&*store).await;
 }
 
-pub(super) async fn one_card_in_many_batches_at_once_is_bound_once(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn one_card_in_many_batches_at_once_is_bound_once(database: &TestDatabase) {
+    let store = database.open().await;
     for round in 0..5 {
         let requests: Vec<_> = (0..6).map(|_| request(0)).collect();
         commit(&*store, &requests.iter().cloned().map(creation).collect::<Vec<_>>()).await.unwrap();
         let name = format!("card-{round}");
         let attempts = requests.iter().map(|request| {
-            let (store, command) = (store.clone(), wish(TARGET, request.id, bind(&name)));
+            let (store, command) = (store.clone(), command(TARGET, request.id, bind(&name)));
             tokio::spawn(async move { commit_one(&*store, command).await.is_ok() })
         });
         let mut bound = 0;
@@ -169,8 +170,8 @@ pub(super) async fn one_card_in_many_batches_at_once_is_bound_once(place: &Place
     whole_log(&*store).await;
 }
 
-pub(super) async fn what_was_issued_elsewhere_can_be_made_known(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn credentials_issued_elsewhere_can_be_imported(database: &TestDatabase) {
+    let store = database.open().await;
     let (card, profile) = (fresh_card(), Credential { smartcard: None, ..fresh_card() });
     let subjects: Vec<Subject> = held(TARGET, card).chain(held(TARGET, profile)).collect();
     assert_eq!(import_subjects(&*store, &[], at(0)).await.unwrap(), Ok(()));
@@ -192,8 +193,8 @@ pub(super) async fn what_was_issued_elsewhere_can_be_made_known(place: &Place) {
 }
 
 /// When no card with an id is in use, the one that was retired last counts, whatever its id, and however often it is told.
-pub(super) async fn the_card_retired_last_is_the_one_that_is_found(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn the_card_retired_last_is_the_one_that_is_found(database: &TestDatabase) {
+    let store = database.open().await;
     let card_id = CardId::parse("card_id", "one").unwrap();
     let card = |number: u128, standing| Subject {
         item: Item::Smartcard {
@@ -216,9 +217,9 @@ pub(super) async fn the_card_retired_last_is_the_one_that_is_found(place: &Place
     assert_eq!(import(9, Standing::Retired, 4).await, 5, "9 was retired before, and is told once more");
 }
 
-pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: &Place) {
+pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(database: &TestDatabase) {
     use cmgate::domain::{PAGE_BYTES_MAX, SubjectPage, SubjectQuery};
-    let store = place.open().await;
+    let store = database.open().await;
     let mut theirs: Vec<Subject> = (0..5).flat_map(|_| held(TARGET, fresh_card())).collect();
     theirs[3].standing = Standing::Disabled;
     let others: Vec<Subject> = held(ORIGINATOR, fresh_card()).collect();
@@ -242,8 +243,8 @@ pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(place: 
     }
 }
 
-pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(database: &TestDatabase) {
+    let store = database.open().await;
     let (first, second) = (template(needing(0)), template(Policy { self_service: false, ..needing(2) }));
     let other = cmgate::domain::ProfileTemplate {
         id: "7d9e6a0c-6c1b-4f0e-9a55-6f8f4c2a5d11".parse().unwrap(),
@@ -253,7 +254,7 @@ pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(place: &P
     for (template, version) in [(&first, 1), (&first, 1), (&second, 2), (&second, 2), (&other, 1), (&first, 3)] {
         assert_eq!(store.put_template(template, at(0)).await.unwrap(), version);
     }
-    let mut kept = place.open().await.templates().await.unwrap();
+    let mut kept = database.open().await.templates().await.unwrap();
     kept.sort_by_key(|(id, ..)| *id);
     assert_eq!(kept, [(TEMPLATE, 3, first), (other.id, 1, other.clone())]);
 }
@@ -262,7 +263,7 @@ pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(place: &P
 async fn issued(store: &dyn Store) -> Credential {
     let (card, new) = (fresh_card(), request(0));
     carry_out(store, creation(new.clone())).await;
-    carry_out(store, wish(TARGET, new.id, complete(card))).await;
+    carry_out(store, command(TARGET, new.id, complete(card))).await;
     card
 }
 

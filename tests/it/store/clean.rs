@@ -1,4 +1,4 @@
-//! Connections to Postgres after an error: kept if the server refused a statement, and never trusted if it went away.
+//! Postgres connections after an error: kept if the server refused a statement, discarded if the session may have ended.
 
 use std::net::SocketAddr;
 
@@ -8,31 +8,32 @@ use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::place::{Place, carry_out, commit_one, topology};
-use crate::commands::{TARGET, creation, request, start, under_key, wish};
-use crate::services::{Database, postgres_address};
+use super::steps::{carry_out, commit_one};
+use crate::support::commands::{TARGET, command, creation, request, start, under_key};
+use crate::support::database::{TestDatabase, topology};
+use crate::support::servers::postgres_address;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_calls_use_the_connections_that_are_there() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
     let create = || under_key("once", 1, creation(request(0)));
     let (created, _) = carry_out(&*store, create()).await;
-    let begin = || under_key("begun", 1, wish(TARGET, created.id, start()));
+    let begin = || under_key("begun", 1, command(TARGET, created.id, start()));
     carry_out(&*store, begin()).await;
-    let before = backends(&place).await;
+    let before = backends(&database).await;
     for _ in 0..10 {
         for repeated in [create(), begin()] {
             assert!(commit_one(&*store, repeated).await.unwrap().logged.is_none());
         }
     }
-    assert_eq!(backends(&place).await, before);
+    assert_eq!(backends(&database).await, before);
 }
 
 /// What the server says with the severity ERROR it has taken back; with FATAL or PANIC its process ends, before or after a commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_that_ends_the_session_leaves_the_outcome_open() {
-    let database = Database::create().await;
+    let database = TestDatabase::postgres().await;
     for (severity, is_known) in [(b"VERROR\0", true), (b"VFATAL\0", false), (b"VPANIC\0", false)] {
         let proxy = rewriting_proxy(*b"VERROR\0", *severity).await;
         let url = database.url_at(proxy);
@@ -58,8 +59,8 @@ async fn an_error_that_ends_the_session_leaves_the_outcome_open() {
 }
 
 /// The processes of the server that serve this database, but for the one that looks.
-async fn backends(place: &Place) -> Vec<i32> {
-    let mut connection = PgConnection::connect(&place.url()).await.unwrap();
+async fn backends(database: &TestDatabase) -> Vec<i32> {
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cmgate' ORDER BY pid";
     sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! The log of Postgres has a partition for each day, and who reads the newest events leaves those of old days alone.
+//! The Postgres log has one partition per day; reading the newest events does not touch the partitions of old days.
 
 use std::sync::Arc;
 
@@ -6,24 +6,25 @@ use cmgate::domain::{Position, Shard};
 use cmgate::store::{LoggedEvent, Store};
 use sqlx::{Connection, PgConnection};
 
-use super::place::{Place, carry_out, topology};
-use crate::client::PATIENCE;
-use crate::commands::{at, creation_at};
+use super::steps::carry_out;
+use crate::support::commands::{at, creation_at};
+use crate::support::database::{TestDatabase, topology};
+use crate::support::wait::PATIENCE;
 
 const SHARD: Shard = Shard::new(0);
 const DAY: i64 = 24 * 3_600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_events_are_read_while_an_old_day_is_locked() {
-    let place = Place::postgres().await;
-    let store = place.open_with(topology(1, 1)).await.unwrap();
+    let database = TestDatabase::postgres().await;
+    let store = database.open_with(topology(1, 1)).await.unwrap();
     for day in [0, 10] {
         store.maintain(at(day * DAY), at(0)).await.unwrap();
     }
     let old = append(&store, &[0, 10]).await;
     assert_eq!(read(&store, 0).await, old);
 
-    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+    let mut stranger = PgConnection::connect(database.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
     let table: String = sqlx::query_scalar("SELECT tableoid::regclass::text FROM event_log WHERE pos = 1")
         .fetch_one(&mut *tx)
@@ -43,10 +44,10 @@ async fn the_newest_events_are_read_while_an_old_day_is_locked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_of_a_clock_gone_astray_are_read_in_their_place() {
-    let place = Place::postgres().await;
+async fn events_with_a_wrong_clock_are_read_in_order_of_position() {
+    let database = TestDatabase::postgres().await;
     for days in [[10, 0, 10], [0, 10, 0], [10, 11, 0], [0, 0, 0]] {
-        let store = place.open_with(topology(1, 1)).await.unwrap();
+        let store = database.open_with(topology(1, 1)).await.unwrap();
         let before = append(&store, &[10]).await[0].position.get();
         assert_eq!(read(&store, before - 1).await.len(), 1);
         let events = append(&store, &days).await;

@@ -1,4 +1,4 @@
-//! Idempotency keys: what is asked under one takes effect once.
+//! Idempotency keys: all calls with one key have one effect.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,14 +8,15 @@ use cmgate::service::{Reply, commit};
 use cmgate::store::Store;
 use tokio::task::JoinSet;
 
-use super::place::{Place, carry_out, commit_one, whole_log};
-use crate::commands::{
-    ORIGINATOR, TARGET, approve, approver, bind, cancel, complete, creation, request, start, under_key, wish,
+use super::steps::{carry_out, commit_one, whole_log};
+use crate::support::commands::{
+    ORIGINATOR, TARGET, approve, approver, bind, cancel, command, complete, creation, request, start, under_key,
 };
+use crate::support::database::TestDatabase;
 
-pub(super) async fn a_repeated_call_hears_the_first_reply_and_changes_nothing(place: &Place) {
-    let store = place.open().await;
-    // Every attempt to create makes an id of its own.
+pub(super) async fn a_repeated_call_gets_the_first_reply_and_changes_nothing(database: &TestDatabase) {
+    let store = database.open().await;
+    // Every create generates a new id.
     let attempt = || under_key("once", 1, creation(request(0)));
     let (created, _) = carry_out(&*store, attempt()).await;
 
@@ -25,8 +26,8 @@ pub(super) async fn a_repeated_call_hears_the_first_reply_and_changes_nothing(pl
 }
 
 /// What is in force when a call is repeated is not asked: it was answered before.
-pub(super) async fn a_repeated_creation_is_answered_after_its_template_was_disabled(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_repeated_creation_is_answered_after_its_template_was_disabled(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
     let disabled = |key, asked| {
         let mut new = request(0);
@@ -39,20 +40,20 @@ pub(super) async fn a_repeated_creation_is_answered_after_its_template_was_disab
     assert!(matches!(refusal, Refusal::WorkflowDisabled { .. }), "{refusal}");
 }
 
-pub(super) async fn the_first_reply_is_repeated_even_if_the_request_has_changed_since(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn the_first_reply_is_repeated_even_if_the_request_has_changed_since(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(2))).await;
-    let first = under_key("first", 1, wish(approver(1), created.id, approve()));
+    let first = under_key("first", 1, command(approver(1), created.id, approve()));
     let (pending, _) = carry_out(&*store, first.clone()).await;
-    let (approved, _) = carry_out(&*store, wish(approver(2), created.id, approve())).await;
+    let (approved, _) = carry_out(&*store, command(approver(2), created.id, approve())).await;
     assert_eq!((pending.status(), approved.status()), (Status::Pending, Status::Approved));
 
     let repeated = commit_one(&*store, first).await.unwrap();
     assert_eq!((repeated.request, repeated.logged), (pending, None));
 }
 
-pub(super) async fn a_key_used_for_something_else_is_refused(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_key_used_for_something_else_is_refused(database: &TestDatabase) {
+    let store = database.open().await;
     let first = under_key("once", 1, creation(request(0)));
     carry_out(&*store, first.clone()).await;
 
@@ -61,27 +62,27 @@ pub(super) async fn a_key_used_for_something_else_is_refused(place: &Place) {
     assert_eq!(whole_log(&*store).await.len(), 1);
 }
 
-pub(super) async fn keys_of_different_callers_never_meet(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn keys_of_different_callers_are_independent(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(2))).await;
     for approver in [approver(1), approver(2)] {
-        carry_out(&*store, under_key("same", 1, wish(approver, created.id, approve()))).await;
+        carry_out(&*store, under_key("same", 1, command(approver, created.id, approve()))).await;
     }
     assert_eq!(whole_log(&*store).await.len(), 3);
 }
 
-pub(super) async fn a_refused_command_does_not_use_up_its_key(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_refused_command_does_not_use_up_its_key(database: &TestDatabase) {
+    let store = database.open().await;
     let (pending, _) = carry_out(&*store, creation(request(1))).await;
-    let started = under_key("start", 1, wish(TARGET, pending.id, start()));
+    let started = under_key("start", 1, command(TARGET, pending.id, start()));
     assert!(commit_one(&*store, started.clone()).await.is_err());
-    carry_out(&*store, wish(approver(1), pending.id, approve())).await;
+    carry_out(&*store, command(approver(1), pending.id, approve())).await;
     let (executing, _) = carry_out(&*store, started).await;
     assert_eq!(executing.status(), Status::Executing);
 }
 
-pub(super) async fn a_repeated_call_leaves_its_neighbours_alone(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_repeated_call_leaves_its_neighbours_alone(database: &TestDatabase) {
+    let store = database.open().await;
     let repeated = under_key("once", 1, creation(request(0)));
     let (created, _) = carry_out(&*store, repeated.clone()).await;
 
@@ -95,11 +96,11 @@ pub(super) async fn a_repeated_call_leaves_its_neighbours_alone(place: &Place) {
     assert_eq!(whole_log(&*store).await.len(), 3);
 }
 
-pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(0))).await;
-    let (canceled, _) = carry_out(&*store, wish(ORIGINATOR, created.id, cancel())).await;
-    let repeated = || under_key("again", 1, wish(ORIGINATOR, created.id, cancel()));
+    let (canceled, _) = carry_out(&*store, command(ORIGINATOR, created.id, cancel())).await;
+    let repeated = || under_key("again", 1, command(ORIGINATOR, created.id, cancel()));
 
     // Beside a member that changes something, which must not lose its own key.
     let new = request(0);
@@ -110,7 +111,7 @@ pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(place: &Place) 
     assert!(replies[1].as_ref().unwrap().logged.is_some());
 
     for (key, id) in [("again", created.id), ("other", new.id)] {
-        let reused = commit_one(&*store, under_key(key, 2, wish(ORIGINATOR, id, cancel()))).await;
+        let reused = commit_one(&*store, under_key(key, 2, command(ORIGINATOR, id, cancel()))).await;
         assert!(matches!(reused, Err(Refusal::KeyReused(_))), "{key}: {reused:?}");
     }
     let heard = commit_one(&*store, repeated()).await.unwrap();
@@ -119,29 +120,29 @@ pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(place: &Place) 
 }
 
 /// Nothing else is written in this batch.
-pub(super) async fn a_step_that_changed_nothing_is_answered_as_it_was(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_step_that_changed_nothing_is_answered_as_it_was(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(0))).await;
-    let (bound, _) = carry_out(&*store, wish(TARGET, created.id, bind("card"))).await;
-    let repeated = || under_key("again", 1, wish(TARGET, created.id, bind("card")));
+    let (bound, _) = carry_out(&*store, command(TARGET, created.id, bind("card"))).await;
+    let repeated = || under_key("again", 1, command(TARGET, created.id, bind("card")));
     let unchanged = commit_one(&*store, repeated()).await.unwrap();
     assert_eq!((&unchanged.request, &unchanged.logged), (&bound, &None));
 
     // The same step would be refused now.
-    carry_out(&*store, wish(TARGET, created.id, complete(Credential::NONE))).await;
+    carry_out(&*store, command(TARGET, created.id, complete(Credential::NONE))).await;
     let heard = commit_one(&*store, repeated()).await.unwrap();
     assert_eq!((heard.request, heard.logged), (bound, None));
-    let other = commit_one(&*store, under_key("again", 2, wish(TARGET, created.id, cancel()))).await;
+    let other = commit_one(&*store, under_key("again", 2, command(TARGET, created.id, cancel()))).await;
     assert!(matches!(other, Err(Refusal::KeyReused(_))), "{other:?}");
 }
 
-pub(super) async fn a_repeated_change_of_a_card_shows_the_card_as_it_was(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_repeated_change_of_a_card_shows_the_card_as_it_was(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(0))).await;
-    let (bound, _) = carry_out(&*store, wish(TARGET, created.id, bind("card"))).await;
+    let (bound, _) = carry_out(&*store, command(TARGET, created.id, bind("card"))).await;
     let smartcard = bound.new.smartcard.unwrap();
     let change = |standing| {
-        wish(TARGET, created.id, Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() })
+        command(TARGET, created.id, Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() })
     };
     // The second changes nothing and is answered all the same.
     let active = ["changed", "unchanged"].map(|key| under_key(key, 1, change(Standing::Active)));
@@ -159,8 +160,8 @@ pub(super) async fn a_repeated_change_of_a_card_shows_the_card_as_it_was(place: 
     }
 }
 
-pub(super) async fn one_key_in_many_batches_at_once_creates_one_request(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn one_key_in_many_batches_at_once_creates_one_request(database: &TestDatabase) {
+    let store = database.open().await;
     for round in 0..5 {
         let key = format!("round {round}").replace(' ', "-");
         // A stranger beside it in each batch must not be lost when the batch has to begin again.
@@ -172,12 +173,12 @@ pub(super) async fn one_key_in_many_batches_at_once_creates_one_request(place: &
     }
 }
 
-pub(super) async fn one_key_in_many_batches_at_once_takes_one_step(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn one_key_in_many_batches_at_once_takes_one_step(database: &TestDatabase) {
+    let store = database.open().await;
     for round in 0..5 {
         let (approved, _) = carry_out(&*store, creation(request(0))).await;
         let key = format!("round-{round}");
-        let batches = (0..8).map(|_| vec![under_key(&key, 1, wish(TARGET, approved.id, start()))]).collect();
+        let batches = (0..8).map(|_| vec![under_key(&key, 1, command(TARGET, approved.id, start()))]).collect();
         let replies = commit_at_once(&store, batches).await;
         assert_one_effect(replies.iter().map(|replies| &replies[0]));
         assert_eq!(whole_log(&*store).await.len(), (round + 1) * 2);

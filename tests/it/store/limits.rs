@@ -1,5 +1,4 @@
-//! What Postgres sets limits to: who waits for a lock holds up nobody else, and what a database is set to otherwise is overruled or
-//! refused.
+//! Limits on Postgres: a lock delays only those who need it, and unsuitable settings of a database are overridden or refused.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,10 +12,11 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use uuid::Uuid;
 
-use super::place::{Place, carry_out, read, topology};
-use crate::client::{PATIENCE, wait_until};
-use crate::commands::{TARGET, TEMPLATE, at, creation, needing, request, template};
-use crate::services::postgres;
+use super::steps::{carry_out, read};
+use crate::support::commands::{TARGET, TEMPLATE, at, creation, needing, request, template};
+use crate::support::database::{TestDatabase, topology};
+use crate::support::servers::postgres;
+use crate::support::wait::{PATIENCE, wait_until};
 
 fn card(number: u128) -> Subject {
     Subject {
@@ -32,11 +32,11 @@ fn card(number: u128) -> Subject {
 /// More imports than there are connections of any kind wait for one row, and the relay reads on.
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
     assert_eq!(import_subjects(&*store, &[card(1)], at(0)).await.unwrap(), Ok(()));
     let (created, event) = carry_out(&*store, creation(request(0))).await;
-    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+    let mut stranger = PgConnection::connect(database.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
     sqlx::query("SELECT FROM subject FOR UPDATE").execute(&mut *tx).await.unwrap();
 
@@ -46,7 +46,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
             tokio::spawn(async move { import_subjects(&*store, &[card(1)], at(0)).await })
         })
         .collect();
-    wait_until("imports wait for the row", async || waiting(&place).await > 0).await;
+    wait_until("imports wait for the row", async || waiting(&database).await > 0).await;
     for _ in 0..20 {
         let read = async {
             store.heads().await.unwrap();
@@ -69,10 +69,10 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
 
 /// A template or a partition that waits for a lock is given up, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn upkeep_that_waits_for_a_lock_is_given_up() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
-    let mut stranger = PgConnection::connect(&place.url()).await.unwrap();
+async fn maintenance_that_waits_for_a_lock_gives_up() {
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
+    let mut stranger = PgConnection::connect(database.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
     sqlx::query("LOCK TABLE profile_template, idempotency_key IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *tx)
@@ -91,11 +91,11 @@ async fn upkeep_that_waits_for_a_lock_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_with_another_isolation_is_used_all_the_same() {
+async fn another_default_isolation_level_does_no_harm() {
     for isolation in ["repeatable read", "serializable"] {
-        let place = Place::postgres().await;
-        alter(&place, &format!("default_transaction_isolation = '{isolation}'")).await;
-        super::races::batches_over_the_same_requests_all_come_through(&place).await;
+        let database = TestDatabase::postgres().await;
+        alter(&database, &format!("default_transaction_isolation = '{isolation}'")).await;
+        super::races::concurrent_batches_over_the_same_requests_all_succeed(&database).await;
     }
 }
 
@@ -117,32 +117,32 @@ async fn a_database_with_another_encoding_is_refused() {
 
 /// A store whose last write failed, or whose server takes none, is not ready.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_takes_no_writes_is_told_apart() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
+async fn a_server_that_refuses_writes_makes_the_store_unready() {
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
     store.ping().await.unwrap();
-    alter(&place, "default_transaction_read_only = on").await;
+    alter(&database, "default_transaction_read_only = on").await;
     wait_until("the store says that it cannot write", async || {
         matches!(store.ping().await, Err(StoreError::ReadOnly(_)))
     })
     .await;
     let refused = commit(&*store, &[creation(request(0))]).await.unwrap_err();
     assert!(refused.is_transient(), "{refused:?}");
-    alter(&place, "default_transaction_read_only = off").await;
+    alter(&database, "default_transaction_read_only = off").await;
     wait_until("the store is ready", async || store.ping().await.is_ok()).await;
     carry_out(&*store, creation(request(0))).await;
 }
 
 /// How many sessions wait for a lock.
-async fn waiting(place: &Place) -> i64 {
-    let mut connection = PgConnection::connect(&place.url()).await.unwrap();
+async fn waiting(database: &TestDatabase) -> i64 {
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
 }
 
 /// Sets what the sessions of a database begin with, and ends those that there are.
-async fn alter(place: &Place, setting: &str) {
-    let options = PgConnectOptions::from_str(&place.url()).unwrap();
+async fn alter(database: &TestDatabase, setting: &str) {
+    let options = PgConnectOptions::from_str(database.url()).unwrap();
     let name = options.get_database().unwrap();
     let mut server = PgConnection::connect(&postgres()).await.unwrap();
     for sql in [

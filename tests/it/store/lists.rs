@@ -7,15 +7,16 @@ use cmgate::domain::{
 use cmgate::store::Store;
 use uuid::Uuid;
 
-use super::place::{Place, carry_out, read};
-use crate::commands::{
-    TARGET, approver, at, cancel, complete, creation, deny, fresh_card, large_request, request, start, wish,
+use super::steps::{carry_out, read};
+use crate::support::commands::{
+    TARGET, approver, at, cancel, command, complete, creation, deny, fresh_card, large_request, request, start,
 };
+use crate::support::database::TestDatabase;
 
 const ALL: Page = Page { after: None, limit: 1_000, max_bytes: PAGE_BYTES_MAX };
 
-pub(super) async fn a_list_shows_what_meets_every_filter(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_list_shows_requests_that_match_every_filter(database: &TestDatabase) {
+    let store = database.open().await;
     let requests = fill(&*store).await;
     for query in queries() {
         let found = store.find(&query, ALL).await.unwrap();
@@ -24,8 +25,8 @@ pub(super) async fn a_list_shows_what_meets_every_filter(place: &Place) {
     }
 }
 
-pub(super) async fn pages_follow_each_other_without_gap_or_repetition(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn pages_follow_each_other_without_gap_or_repetition(database: &TestDatabase) {
+    let store = database.open().await;
     let requests = fill(&*store).await;
     let ties = requests.windows(2).filter(|pair| pair[0].submitted_at == pair[1].submitted_at).count();
     assert!(ties > 3, "several requests have the same submit time");
@@ -37,8 +38,8 @@ pub(super) async fn pages_follow_each_other_without_gap_or_repetition(place: &Pl
     }
 }
 
-pub(super) async fn large_requests_are_read_a_few_at_a_time(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn large_requests_are_read_a_few_at_a_time(database: &TestDatabase) {
+    let store = database.open().await;
     let mut requests: Vec<Request> = ['a', 'a', 'a', '\u{1}', 'a'].map(large_request).into();
     for (number, request) in (0..).zip(&mut requests) {
         request.submitted_at = at(number);
@@ -105,7 +106,7 @@ async fn fill(store: &dyn Store) -> Vec<Request> {
         new.changed_at = new.submitted_at;
         let (mut last, _) = carry_out(store, creation(new.clone())).await;
         for (user, action) in steps {
-            last = carry_out(store, wish(*user, new.id, action.clone())).await.0;
+            last = carry_out(store, command(*user, new.id, action.clone())).await.0;
         }
         requests.push((*last).clone());
     }

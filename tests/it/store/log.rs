@@ -1,16 +1,17 @@
-//! Reading the log, and the relay's checkpoints.
+//! Reading the log, and the checkpoints of the relay.
 
 use cmgate::domain::{Position, Shard};
 use cmgate::store::{Checkpoint, TopicIdentity};
 use uuid::Uuid;
 
-use super::place::{Place, carry_out, topology, whole_log};
-use crate::commands::{at, creation, creation_at, item, request};
+use super::steps::{carry_out, whole_log};
+use crate::support::commands::{at, creation, creation_at, item, request};
+use crate::support::database::{TestDatabase, topology};
 
 const SHARD: Shard = Shard::new(0);
 
-pub(super) async fn the_log_is_read_in_pages(place: &Place) {
-    let store = place.open_with(topology(1, 1)).await.unwrap();
+pub(super) async fn the_log_is_read_in_pages(database: &TestDatabase) {
+    let store = database.open_with(topology(1, 1)).await.unwrap();
     for _ in 0..7 {
         carry_out(&*store, creation(request(0))).await;
     }
@@ -23,9 +24,9 @@ pub(super) async fn the_log_is_read_in_pages(place: &Place) {
     assert_eq!(read(1_000, 3).await, []);
 }
 
-/// A reading of large events ends early, however many are asked for; the next one goes on there.
-pub(super) async fn large_events_of_the_log_are_read_a_few_at_a_time(place: &Place) {
-    let store = place.open_with(topology(1, 1)).await.unwrap();
+/// A read of large events returns fewer than requested; the next read continues there.
+pub(super) async fn large_events_of_the_log_are_read_a_few_at_a_time(database: &TestDatabase) {
+    let store = database.open_with(topology(1, 1)).await.unwrap();
     let text = "x".repeat(15_000);
     for _ in 0..8 {
         let mut new = request(0);
@@ -43,8 +44,8 @@ pub(super) async fn large_events_of_the_log_are_read_a_few_at_a_time(place: &Pla
     assert_eq!(store.read_log(SHARD, Position::START, 2).await.unwrap().len(), 2);
 }
 
-pub(super) async fn the_log_tells_when_the_next_event_was_made(place: &Place) {
-    let store = place.open_with(topology(1, 1)).await.unwrap();
+pub(super) async fn the_time_of_the_next_event_is_read(database: &TestDatabase) {
+    let store = database.open_with(topology(1, 1)).await.unwrap();
     for seconds in [5, 3] {
         carry_out(&*store, creation_at(seconds)).await;
     }
@@ -54,8 +55,8 @@ pub(super) async fn the_log_tells_when_the_next_event_was_made(place: &Place) {
     assert_eq!(logged_at(2).await, None);
 }
 
-pub(super) async fn checkpoints_are_read_back_as_they_were_put(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn checkpoints_are_read_back_as_they_were_put(database: &TestDatabase) {
+    let store = database.open().await;
     let untouched = [0, 1, 2, 3].map(|shard| checkpoint(shard, 0, Uuid::nil()));
     assert_eq!(store.checkpoints().await.unwrap(), untouched);
 
@@ -68,11 +69,11 @@ pub(super) async fn checkpoints_are_read_back_as_they_were_put(place: &Place) {
     ];
     store.claim_checkpoints(&put.map(|checkpoint| checkpoint.shard), owner).await.unwrap();
     store.put_checkpoints(&put).await.unwrap();
-    assert_eq!(place.open().await.checkpoints().await.unwrap(), put);
+    assert_eq!(database.open().await.checkpoints().await.unwrap(), put);
 }
 
-pub(super) async fn checkpoints_that_are_not_put_stay(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn checkpoints_that_are_not_put_stay(database: &TestDatabase) {
+    let store = database.open().await;
     let owner = Uuid::new_v4();
     store.claim_checkpoints(&[Shard::new(1), Shard::new(2)], owner).await.unwrap();
     let exact = Checkpoint { exact: true, ..checkpoint(2, 9, owner) };
@@ -84,8 +85,8 @@ pub(super) async fn checkpoints_that_are_not_put_stay(place: &Place) {
     assert_eq!(store.checkpoints().await.unwrap(), expected);
 }
 
-pub(super) async fn a_run_that_was_overtaken_writes_no_checkpoint(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_fenced_owner_writes_no_checkpoint(database: &TestDatabase) {
+    let store = database.open().await;
     let (overtaken, successor) = (Uuid::new_v4(), Uuid::new_v4());
     let shards = [Shard::new(0), Shard::new(2)];
     store.claim_checkpoints(&shards, overtaken).await.unwrap();
@@ -102,8 +103,8 @@ pub(super) async fn a_run_that_was_overtaken_writes_no_checkpoint(place: &Place)
 }
 
 /// The log has one topic; only an operator gives it another, and only together with the checkpoints that fit.
-pub(super) async fn the_log_keeps_its_topic(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn the_log_keeps_its_topic(database: &TestDatabase) {
+    let store = database.open().await;
     assert_eq!(store.topic().await.unwrap(), None);
     let without_id = TopicIdentity { topic: "a".to_owned(), cluster: Some("c".to_owned()), topic_id: None };
     assert_eq!(store.bind_topic(&without_id).await.unwrap(), without_id);

@@ -1,4 +1,4 @@
-//! Opening a database, alone and beside others, and what is done in it from time to time.
+//! Opening a database, alone and concurrently, and its regular maintenance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +9,26 @@ use cmgate::store::{LaneLock, Store, StoreError};
 use futures::future::join_all;
 use tokio::sync::Barrier;
 
-use super::place::{Place, carry_out, commit_one, read, topology, whole_log};
-use crate::commands::{TARGET, at, complete, creation, creation_at, fresh_card, request, start, under_key, wish};
+use super::steps::{carry_out, commit_one, read, whole_log};
+use crate::support::commands::{
+    TARGET, at, command, complete, creation, creation_at, fresh_card, request, start, under_key,
+};
+use crate::support::database::{Engine, TestDatabase, topology};
 
 /// How long the server may take to notice that a connection has gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) async fn what_was_acknowledged_is_there_after_a_restart(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn acknowledged_writes_survive_a_restart(database: &TestDatabase) {
+    let store = database.open().await;
     let once = under_key("once", 1, creation(request(0)));
     let (created, _) = carry_out(&*store, once.clone()).await;
-    carry_out(&*store, wish(TARGET, created.id, start())).await;
+    carry_out(&*store, command(TARGET, created.id, start())).await;
     let card = fresh_card();
-    let (completed, _) = carry_out(&*store, wish(TARGET, created.id, complete(card))).await;
+    let (completed, _) = carry_out(&*store, command(TARGET, created.id, complete(card))).await;
     let log = whole_log(&*store).await;
     store.close().await;
 
-    let store = place.open().await;
+    let store = database.open().await;
     assert_eq!(read(&*store, created.id).await, *completed);
     assert_eq!(whole_log(&*store).await, log);
     assert_eq!(store.subjects(&[card.smartcard.unwrap().uuid()]).await.unwrap().len(), 1);
@@ -34,39 +37,39 @@ pub(super) async fn what_was_acknowledged_is_there_after_a_restart(place: &Place
     assert_eq!(whole_log(&*store).await.len(), log.len() + 1);
 }
 
-pub(super) async fn two_processes_share_one_database(place: &Place) {
-    let (one, other) = (place.open().await, place.open().await);
+pub(super) async fn two_processes_share_one_database(database: &TestDatabase) {
+    let (one, other) = (database.open().await, database.open().await);
     let (created, _) = carry_out(&*one, creation(request(0))).await;
-    let (started, _) = carry_out(&*other, wish(TARGET, created.id, start())).await;
+    let (started, _) = carry_out(&*other, command(TARGET, created.id, start())).await;
     assert_eq!(read(&*one, created.id).await, *started);
     assert_eq!(whole_log(&*one).await, whole_log(&*other).await);
 }
 
-pub(super) async fn a_database_that_is_divided_otherwise_is_refused(place: &Place) {
-    place.open_with(topology(4, 2)).await.unwrap();
+pub(super) async fn a_database_with_another_topology_is_refused(database: &TestDatabase) {
+    database.open_with(topology(4, 2)).await.unwrap();
     for (shards, lanes) in [(8, 2), (2, 2), (4, 1), (4, 4)] {
-        let refused = place.open_with(topology(shards, lanes)).await.err();
+        let refused = database.open_with(topology(shards, lanes)).await.err();
         assert!(matches!(refused, Some(StoreError::Unfit(_))), "{shards} shards in {lanes} lanes: {refused:?}");
     }
-    let store = place.open_with(topology(4, 2)).await.unwrap();
+    let store = database.open_with(topology(4, 2)).await.unwrap();
     assert_eq!(store.topology(), topology(4, 2));
     assert_eq!((store.heads().await.unwrap().len(), store.checkpoints().await.unwrap().len()), (4, 4));
 }
 
-pub(super) async fn a_newer_schema_is_refused(place: &Place) {
-    place.open().await;
-    let from_the_future = match place {
-        Place::Postgres(_) => "(9999, 'later', true, '\\x00', 0)",
-        Place::Sqlite(_) => "(9999, 'later', 1, x'00', 0)",
+pub(super) async fn a_newer_schema_is_refused(database: &TestDatabase) {
+    database.open().await;
+    let from_the_future = match database.engine() {
+        Engine::Postgres => "(9999, 'later', true, '\\x00', 0)",
+        Engine::Sqlite => "(9999, 'later', 1, x'00', 0)",
     };
     let columns = "version, description, success, checksum, execution_time";
-    place.tamper(&format!("INSERT INTO _sqlx_migrations ({columns}) VALUES {from_the_future}")).await;
-    let refused = place.open_with(topology(4, 2)).await.err();
+    database.execute(&format!("INSERT INTO _sqlx_migrations ({columns}) VALUES {from_the_future}")).await;
+    let refused = database.open_with(topology(4, 2)).await.err();
     assert!(matches!(refused, Some(StoreError::Unfit(_))), "{refused:?}");
 }
 
-pub(super) async fn a_lane_is_run_by_one_process(place: &Place) {
-    let (one, other) = (place.open().await, place.open().await);
+pub(super) async fn a_lane_is_run_by_one_process(database: &TestDatabase) {
+    let (one, other) = (database.open().await, database.open().await);
     let lock = one.lock_lane(0).await.unwrap().expect("nobody has the lane");
     assert!(lock.is_held());
     assert!(other.lock_lane(0).await.unwrap().is_none());
@@ -94,15 +97,15 @@ async fn lock_when_free(store: &dyn Store, lane: u16) -> Box<dyn LaneLock> {
 }
 
 /// Several processes that find nothing make one database, and each has its maintenance done.
-pub(super) async fn processes_can_start_together(place: &Place) {
+pub(super) async fn stores_can_be_opened_at_the_same_time(database: &TestDatabase) {
     for round in 0..8 {
-        let place = place.another().await;
+        let database = database.another().await;
         let barrier = Arc::new(Barrier::new(4));
         let starts = (0..4).map(|_| {
-            let (place, barrier) = (place.clone(), Arc::clone(&barrier));
+            let (database, barrier) = (database.clone(), Arc::clone(&barrier));
             tokio::spawn(async move {
                 barrier.wait().await;
-                let opened = place.open_with(topology(4, 2)).await;
+                let opened = database.open_with(topology(4, 2)).await;
                 barrier.wait().await;
                 let store = opened.map_err(|error| format!("opening: {error:?}"))?;
                 let maintained = store.maintain(at(0), at(-60)).await;
@@ -126,8 +129,8 @@ fn seconds_now() -> i64 {
     (Clock::System.now().micros() - at(0).micros()) / 1_000_000
 }
 
-pub(super) async fn maintenance_forgets_old_keys_only(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn maintenance_deletes_only_old_keys(database: &TestDatabase) {
+    let store = database.open().await;
     // The clock of the server counts as well, so that these times must not be ahead of it.
     let noon = seconds_now() - 3_600;
     store.maintain(at(noon), at(noon)).await.unwrap();
@@ -144,9 +147,9 @@ pub(super) async fn maintenance_forgets_old_keys_only(place: &Place) {
     whole_log(&*store).await;
 }
 
-pub(super) async fn a_clock_that_is_ahead_forgets_no_keys(place: &Place) {
+pub(super) async fn a_clock_that_is_ahead_deletes_no_keys(database: &TestDatabase) {
     const DAY: i64 = 24 * 3_600;
-    let store = place.open().await;
+    let store = database.open().await;
     let now = seconds_now();
     let (created, _) = carry_out(&*store, attempt("once", now - 60)).await;
     for ahead in [DAY + 3_600, 400 * DAY] {
@@ -157,9 +160,9 @@ pub(super) async fn a_clock_that_is_ahead_forgets_no_keys(place: &Place) {
 }
 
 /// Whatever kept the first maintenance from being done, it can be made up for, for this day and the next.
-pub(super) async fn maintenance_can_begin_after_the_first_events(place: &Place) {
+pub(super) async fn maintenance_can_begin_after_the_first_events(database: &TestDatabase) {
     const DAY: i64 = 24 * 3_600;
-    let store = place.open().await;
+    let store = database.open().await;
     let noon = seconds_now() - 3 * DAY;
     let (before, _) = carry_out(&*store, attempt("once", noon)).await;
     for days in [0, 1] {
@@ -172,8 +175,8 @@ pub(super) async fn maintenance_can_begin_after_the_first_events(place: &Place) 
     assert_ne!(again.id, before.id, "old keys were forgotten");
 }
 
-pub(super) async fn a_store_that_answers_says_so(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_reachable_store_answers_a_ping(database: &TestDatabase) {
+    let store = database.open().await;
     store.ping().await.unwrap();
     store.close().await;
     assert!(store.ping().await.is_err());

@@ -1,4 +1,4 @@
-//! Many tasks on the same requests: whatever wins, the end is legal and the log has no gap.
+//! Many tasks on the same requests: whichever wins, the outcome is legal and the log has no gap.
 
 use std::sync::Arc;
 
@@ -8,14 +8,15 @@ use cmgate::store::Store;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::place::{Place, carry_out, read, whole_log};
-use crate::commands::{ORIGINATOR, approve, approver, cancel, creation, request, wish};
+use super::steps::{carry_out, read, whole_log};
+use crate::support::commands::{ORIGINATOR, approve, approver, cancel, command, creation, request};
+use crate::support::database::TestDatabase;
 
-pub(super) async fn exactly_as_many_approvals_count_as_are_needed(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn exactly_as_many_approvals_count_as_are_needed(database: &TestDatabase) {
+    let store = database.open().await;
     for _ in 0..5 {
         let (created, _) = carry_out(&*store, creation(request(3))).await;
-        let wishes = (0..8).map(|number| vec![wish(approver(number), created.id, approve())]).collect();
+        let wishes = (0..8).map(|number| vec![command(approver(number), created.id, approve())]).collect();
         let replies = race(&store, wishes).await;
 
         let refused: Vec<Refusal> = replies.into_iter().flatten().filter_map(Result::err).collect();
@@ -28,12 +29,12 @@ pub(super) async fn exactly_as_many_approvals_count_as_are_needed(place: &Place)
     whole_log(&*store).await;
 }
 
-pub(super) async fn approving_and_canceling_at_once_ends_canceled(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn approving_and_canceling_at_once_ends_canceled(database: &TestDatabase) {
+    let store = database.open().await;
     for _ in 0..20 {
         let (created, _) = carry_out(&*store, creation(request(1))).await;
         let id = created.id;
-        let wishes = vec![vec![wish(approver(1), id, approve())], vec![wish(ORIGINATOR, id, cancel())]];
+        let wishes = vec![vec![command(approver(1), id, approve())], vec![command(ORIGINATOR, id, cancel())]];
         let took_effect = race(&store, wishes).await.into_iter().flatten().flatten().count();
 
         // Both can win, if the approval comes first; never neither, and never the approval over the cancellation.
@@ -46,15 +47,15 @@ pub(super) async fn approving_and_canceling_at_once_ends_canceled(place: &Place)
 }
 
 /// Each batch has all the requests, each in another order.
-pub(super) async fn batches_over_the_same_requests_all_come_through(place: &Place) {
+pub(super) async fn concurrent_batches_over_the_same_requests_all_succeed(database: &TestDatabase) {
     const TASKS: u8 = 8;
-    let store = place.open().await;
+    let store = database.open().await;
     let creations: Vec<Command> = (0..12).map(|_| creation(request(TASKS))).collect();
     let ids: Vec<RequestId> = creations.iter().map(|command| command.request).collect();
     commit(&*store, &creations).await.unwrap();
 
     let batches = (0..TASKS).map(|number| {
-        let mut batch: Vec<Command> = ids.iter().map(|id| wish(approver(number), *id, approve())).collect();
+        let mut batch: Vec<Command> = ids.iter().map(|id| command(approver(number), *id, approve())).collect();
         batch.rotate_left(usize::from(number));
         if number % 2 == 1 {
             batch.reverse();
@@ -70,9 +71,9 @@ pub(super) async fn batches_over_the_same_requests_all_come_through(place: &Plac
     assert_eq!(whole_log(&*store).await.len(), ids.len() * (1 + usize::from(TASKS)));
 }
 
-pub(super) async fn creations_from_everywhere_leave_no_gap(place: &Place) {
+pub(super) async fn concurrent_creates_leave_no_gap(database: &TestDatabase) {
     // Two handles stand for two processes.
-    let stores = [place.open().await, place.open().await];
+    let stores = [database.open().await, database.open().await];
     let mut tasks = JoinSet::new();
     for task in 0..12 {
         let store = Arc::clone(&stores[task % 2]);

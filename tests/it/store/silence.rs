@@ -1,22 +1,23 @@
-//! A server that says nothing any more, without an error and without an end of the connection.
+//! A server that stops answering without an error and without closing the connection.
 
 use cmgate::store::StoreError;
 use sqlx::{Connection, PgConnection};
 
-use super::place::{Place, carry_out, read};
-use crate::client::PATIENCE;
-use crate::commands::{creation, request};
-use crate::services::signal;
+use super::steps::{carry_out, read};
+use crate::support::commands::{creation, request};
+use crate::support::database::TestDatabase;
+use crate::support::servers::signal;
+use crate::support::wait::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_is_never_answered_holds_up_no_other() {
-    let place = Place::postgres().await;
-    let store = place.open().await;
+    let database = TestDatabase::postgres().await;
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(0))).await;
     let id = created.id;
     assert_eq!(read(&*store, id).await, *created);
 
-    let silent = Silent::reader_of(&place).await;
+    let silent = Silent::reader_of(&database).await;
     let answer =
         tokio::time::timeout(PATIENCE, store.get(&[id])).await.expect("there is an answer without one of the server");
     let refused = answer.err();
@@ -26,13 +27,13 @@ async fn a_read_that_is_never_answered_holds_up_no_other() {
     drop(silent);
 }
 
-/// A process of the server that was stopped. It goes on when this value is dropped, since it could not be ended before.
+/// A suspended backend of the server. It resumes when this value is dropped, because a suspended process does not end.
 struct Silent(i32);
 
 impl Silent {
     /// The process that reads requests by their ids.
-    async fn reader_of(place: &Place) -> Self {
-        let mut connection = PgConnection::connect(&place.url()).await.unwrap();
+    async fn reader_of(database: &TestDatabase) -> Self {
+        let mut connection = PgConnection::connect(database.url()).await.unwrap();
         let sql = "SELECT pid FROM pg_stat_activity
                    WHERE datname = current_database() AND query LIKE 'SELECT id, document::text FROM request WHERE id =%'";
         let pids: Vec<i32> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();

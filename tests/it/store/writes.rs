@@ -1,17 +1,18 @@
-//! What a batch does.
+//! The effects of a batch.
 
 use cmgate::domain::{Action, Command, Comment, Position, Priority, Refusal, RequestId, RequestType, Status, Version};
 use cmgate::service::commit;
 use uuid::Uuid;
 
-use super::place::{Place, carry_out, commit_one, read, whole_log};
-use crate::commands::{
-    ORIGINATOR, TARGET, approve, approver, at, cancel, comment, complete, creation, creation_at, deny, fail,
-    fresh_card, item, large_request, request, start, under_key, wish,
+use super::steps::{carry_out, commit_one, read, whole_log};
+use crate::support::commands::{
+    ORIGINATOR, TARGET, approve, approver, at, cancel, command, comment, complete, creation, creation_at, deny, fail,
+    fresh_card, item, large_request, request, start, under_key,
 };
+use crate::support::database::TestDatabase;
 
-pub(super) async fn what_was_created_is_read_back(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_created_request_is_read_back(database: &TestDatabase) {
+    let store = database.open().await;
     let mut new = request(1);
     new.comment = comment("with 'quotes', ünïcödé and 🔑");
     new.data_items = vec![item("Room", Some("")), item("Reason", None)];
@@ -25,8 +26,8 @@ pub(super) async fn what_was_created_is_read_back(place: &Place) {
     assert_eq!(read(&*store, new.id).await, new);
 }
 
-pub(super) async fn what_does_not_exist_is_left_out_of_what_is_read(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_read_leaves_out_requests_that_do_not_exist(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(0))).await;
     let unknown = RequestId::new(Uuid::new_v4());
     assert_eq!(store.get(&[unknown, created.id]).await.unwrap().members, [(*created).clone()]);
@@ -34,8 +35,8 @@ pub(super) async fn what_does_not_exist_is_left_out_of_what_is_read(place: &Plac
     assert_eq!(store.get(&[]).await.unwrap().members, []);
 }
 
-pub(super) async fn every_state_is_read_back_as_it_was_written(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn every_state_is_read_back_as_it_was_written(database: &TestDatabase) {
+    let store = database.open().await;
     let lives = [
         (Status::Pending, 2, vec![(approver(1), approve())]),
         (Status::Approved, 1, vec![(approver(1), approve())]),
@@ -52,7 +53,7 @@ pub(super) async fn every_state_is_read_back_as_it_was_written(place: &Place) {
         carry_out(&*store, creation(new)).await;
         let mut last = None;
         for (user, action) in steps {
-            last = Some(carry_out(&*store, wish(user, id, action)).await.0);
+            last = Some(carry_out(&*store, command(user, id, action)).await.0);
         }
         let last = last.unwrap();
         assert_eq!(last.status(), status);
@@ -61,27 +62,29 @@ pub(super) async fn every_state_is_read_back_as_it_was_written(place: &Place) {
     whole_log(&*store).await;
 }
 
-pub(super) async fn every_command_that_took_effect_has_one_event(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn every_command_that_took_effect_has_one_event(database: &TestDatabase) {
+    let store = database.open().await;
     let new = request(1);
     let id = new.id;
     let traced = Command {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        ..wish(TARGET, id, start())
+        ..command(TARGET, id, start())
     };
     let mut acknowledged = Vec::new();
-    for command in [creation(new), wish(approver(1), id, approve()), traced, wish(TARGET, id, complete(fresh_card()))] {
-        let (request, event) = carry_out(&*store, command).await;
+    let steps =
+        [creation(new), command(approver(1), id, approve()), traced, command(TARGET, id, complete(fresh_card()))];
+    for step in steps {
+        let (request, event) = carry_out(&*store, step).await;
         assert_eq!((event.request, event.version), (id, request.version));
         acknowledged.push(event);
         // A command that is refused in between leaves no event.
-        assert!(commit_one(&*store, wish(ORIGINATOR, id, deny())).await.is_err());
+        assert!(commit_one(&*store, command(ORIGINATOR, id, deny())).await.is_err());
     }
     assert_eq!(whole_log(&*store).await, acknowledged);
 }
 
-pub(super) async fn positions_are_dense_from_one_in_every_shard(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn positions_are_dense_from_one_in_every_shard(database: &TestDatabase) {
+    let store = database.open().await;
     assert_eq!(store.heads().await.unwrap(), [Position::START; 4]);
 
     let mut told = Vec::new();
@@ -97,16 +100,16 @@ pub(super) async fn positions_are_dense_from_one_in_every_shard(place: &Place) {
     assert_eq!(whole_log(&*store).await, told);
 }
 
-pub(super) async fn a_refused_member_leaves_its_neighbours_alone(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_refused_member_leaves_its_neighbours_alone(database: &TestDatabase) {
+    let store = database.open().await;
     let (pending, _) = carry_out(&*store, creation(request(1))).await;
     let (approved, _) = carry_out(&*store, creation(request(0))).await;
     let missing = RequestId::new(Uuid::new_v4());
     let new = request(0);
     let batch = [
-        wish(TARGET, pending.id, start()),
-        wish(TARGET, approved.id, start()),
-        wish(TARGET, missing, start()),
+        command(TARGET, pending.id, start()),
+        command(TARGET, approved.id, start()),
+        command(TARGET, missing, start()),
         creation(new.clone()),
     ];
     let replies = commit(&*store, &batch).await.unwrap();
@@ -123,12 +126,12 @@ pub(super) async fn a_refused_member_leaves_its_neighbours_alone(place: &Place) 
     assert_eq!(whole_log(&*store).await.len(), 4);
 }
 
-pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(database: &TestDatabase) {
+    let store = database.open().await;
     let mut batch = Vec::new();
     for text in ['a', 'a', '\u{1}', 'a', 'a', 'a'] {
         let (created, _) = carry_out(&*store, creation(large_request(text))).await;
-        batch.push(under_key(&format!("key-{}", created.id), 1, wish(TARGET, created.id, cancel())));
+        batch.push(under_key(&format!("key-{}", created.id), 1, command(TARGET, created.id, cancel())));
     }
     // The second time each finds its reply under its key.
     for expected in [Version::new(2); 2] {
@@ -153,28 +156,29 @@ pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(place: &
     assert_eq!(positions, 12, "each step was taken once");
 }
 
-pub(super) async fn a_batch_of_refused_commands_changes_nothing(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_batch_of_refused_commands_changes_nothing(database: &TestDatabase) {
+    let store = database.open().await;
     let (pending, _) = carry_out(&*store, creation(request(1))).await;
     let before = whole_log(&*store).await;
     let missing = RequestId::new(Uuid::new_v4());
-    let replies = commit(&*store, &[wish(TARGET, pending.id, start()), wish(TARGET, missing, start())]).await.unwrap();
+    let replies =
+        commit(&*store, &[command(TARGET, pending.id, start()), command(TARGET, missing, start())]).await.unwrap();
     assert!(replies.iter().all(Result::is_err), "{replies:?}");
     assert_eq!(whole_log(&*store).await, before);
 }
 
-pub(super) async fn an_empty_batch_changes_nothing(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn an_empty_batch_changes_nothing(database: &TestDatabase) {
+    let store = database.open().await;
     assert!(commit(&*store, &[]).await.unwrap().is_empty());
     assert_eq!(whole_log(&*store).await, []);
 }
 
-pub(super) async fn a_command_for_another_version_is_refused(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_command_for_another_version_is_refused(database: &TestDatabase) {
+    let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(2))).await;
     let expecting = |version, user, action: Action| Command {
         expected: Some(Version::new(version)),
-        ..wish(user, created.id, action)
+        ..command(user, created.id, action)
     };
     carry_out(&*store, expecting(1, approver(1), approve())).await;
     let reply = commit_one(&*store, expecting(1, approver(2), approve())).await;
@@ -186,8 +190,8 @@ pub(super) async fn a_command_for_another_version_is_refused(place: &Place) {
 }
 
 /// The largest request that is taken can be ended in every way, with the longest comments.
-pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(place: &Place) {
-    let store = place.open().await;
+pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(database: &TestDatabase) {
+    let store = database.open().await;
     let text = "x".repeat(15_000);
     let sized = |values: &[usize], approvals_needed| {
         let mut new = request(approvals_needed);
@@ -217,8 +221,8 @@ pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(place:
     for action in ends {
         let new = sized(&largest, 0);
         carry_out(&*store, creation(new.clone())).await;
-        carry_out(&*store, wish(TARGET, new.id, Action::Start { comment: longest() })).await;
-        let (ended, _) = carry_out(&*store, wish(TARGET, new.id, action)).await;
+        carry_out(&*store, command(TARGET, new.id, Action::Start { comment: longest() })).await;
+        let (ended, _) = carry_out(&*store, command(TARGET, new.id, action)).await;
         assert!(ended.status().is_final());
         assert_eq!(read(&*store, new.id).await, *ended);
     }
@@ -228,16 +232,16 @@ pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(place:
     carry_out(&*store, creation(new.clone())).await;
     let items = |count: usize| (100..100 + count).map(|number| item(&number.to_string(), Some(&text))).collect();
     let approve = |count| Action::Approve { comment: longest(), data_items: items(count) };
-    let refusal = commit_one(&*store, wish(approver(1), new.id, approve(12))).await.unwrap_err();
+    let refusal = commit_one(&*store, command(approver(1), new.id, approve(12))).await.unwrap_err();
     assert!(matches!(refusal, Refusal::TooLarge { field: "data_items", .. }), "{refusal}");
-    carry_out(&*store, wish(approver(1), new.id, approve(0))).await;
-    carry_out(&*store, wish(ORIGINATOR, new.id, Action::Cancel { comment: longest() })).await;
+    carry_out(&*store, command(approver(1), new.id, approve(0))).await;
+    carry_out(&*store, command(ORIGINATOR, new.id, Action::Cancel { comment: longest() })).await;
 }
 
 /// Days for which no room was made are taken too, and do not disturb the order.
-pub(super) async fn a_clock_gone_astray_does_not_stop_the_log(place: &Place) {
+pub(super) async fn a_wrong_clock_does_not_stop_the_log(database: &TestDatabase) {
     const YEAR: i64 = 365 * 24 * 3_600;
-    let store = place.open().await;
+    let store = database.open().await;
     store.maintain(at(0), at(0)).await.unwrap();
     for seconds in [0, YEAR, -YEAR, 20 * YEAR, 1] {
         let (created, event) = carry_out(&*store, creation_at(seconds)).await;

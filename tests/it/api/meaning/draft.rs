@@ -1,4 +1,4 @@
-//! Drafts of requests, and how each transport says them.
+//! Generated drafts of requests, as a gRPC message and as a REST body.
 
 use cmgate::contract::v1::{RequestDraft, RequestType as Type};
 use proptest::collection::vec;
@@ -7,8 +7,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::client::{CARDS, DEV, PAVLE, PROFILES};
 use crate::script::{CARD, CARD_PROFILE, credential, items};
+use crate::support::client::{CARDS, DEV, PAVLE, PROFILES};
 
 /// Types with their names in the REST API: those that make something new, and those about something known.
 const MAKING: [(Type, &str); 2] = [(Type::Enroll, "Enroll"), (Type::TemporaryCardEnroll, "TemporaryCards")];
@@ -44,7 +44,7 @@ struct About {
 }
 
 impl Draft {
-    /// Whether what becomes of one request is no matter for another one of the same draft.
+    /// Whether two requests of this draft are independent of each other.
     pub(super) fn is_about_nothing_shared(&self) -> bool {
         self.about.profile.is_empty() && self.about.smartcard.is_empty()
     }
@@ -101,7 +101,7 @@ fn about() -> impl Strategy<Value = About> {
     ]
 }
 
-/// Texts of all kinds, from the plain to what nobody types.
+/// Texts of all kinds, from plain ones to arbitrary characters.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-zA-Z0-9 .,;]{0,30}", 2 => "\\PC{0,20}", 1 => "(?s).{0,12}", 1 => Just(String::new())]
 }

@@ -1,4 +1,4 @@
-//! What the REST API has to show of a request, told from its message alone.
+//! The REST view of a request, computed from its gRPC message alone.
 
 use chrono::{DateTime, Utc};
 use cmgate::contract::v1::{DataItem, Request, RequestStatus as Status, RequestType as Type};

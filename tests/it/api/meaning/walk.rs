@@ -1,12 +1,12 @@
-//! Steps through the life cycle, over either transport where it has them.
+//! Generated steps through the life cycle, over the transports that offer them.
 
 use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use proptest::sample::select;
 
 use super::Both;
-use crate::client::{DEV, JUDGE, REQUESTS};
 use crate::script::{Action, take};
+use crate::support::client::{DEV, JUDGE, REQUESTS};
 
 /// One call on a request, by a user.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! Sound evidence, and ways to alter it.
+//! Sound evidence and ways to alter it.
 
 use cmgate::contract::v1::{Request, RequestEvent, RequestEventType as Type, RequestStatus as Status};
 use cmgate::domain::{RequestId, ShardCount};

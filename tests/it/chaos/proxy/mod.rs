@@ -1,8 +1,8 @@
-//! A proxy between the service and a server, which cuts a connection at an exact point of the protocol.
+//! A proxy between the service and a server that cuts a connection at an exact message of the protocol.
 //!
-//! It reads both directions message by message. A trap names a message; the first one that fits springs it: that message is
-//! not passed on, and the connection is cut. So a request never reaches the server, or an answer never its client. It can also
-//! fall silent, as a network does that loses everything and says nothing, or be slow.
+//! It reads both directions message by message. A trap names a message; the proxy discards the first one that matches and cuts the
+//! connection, so a request never reaches the server or an answer never reaches the client. The proxy can also stop forwarding
+//! without closing, as a broken network does, or forward slowly.
 
 mod link;
 mod wire;
@@ -17,19 +17,19 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::PATIENCE;
-use crate::services::Proxied;
+use crate::support::servers::ProxiedListener;
+use crate::support::wait::PATIENCE;
 
-pub(super) use wire::{Api, Protocol, Sight};
+pub(super) use wire::{Api, Protocol, ProxyEvent};
 
-/// What happens when the message of a trap comes by.
+/// What happens when the message of a trap arrives.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Deed {
+pub(super) enum FaultAction {
     /// Its connection is cut.
     Cut,
     /// Every connection is cut.
     CutAll,
-    /// Its client is cut off, and the server gets the message so much later, when nobody waits for it any more.
+    /// The client is disconnected, and the server gets the message after a delay.
     DeliverLate(Duration),
 }
 
@@ -62,15 +62,15 @@ struct Throttle {
 }
 
 struct Trap {
-    sight: Sight,
-    deed: Deed,
+    event: ProxyEvent,
+    action: FaultAction,
     sprung: oneshot::Sender<()>,
 }
 
-/// A trap that was set.
-pub(super) struct Set(oneshot::Receiver<()>);
+/// A trap that waits for its message.
+pub(super) struct ArmedTrap(oneshot::Receiver<()>);
 
-impl Set {
+impl ArmedTrap {
     /// Waits until the trap is sprung.
     pub(super) async fn sprung(self) {
         let sprung = tokio::time::timeout(PATIENCE, self.0).await;
@@ -81,7 +81,7 @@ impl Set {
 impl Proxy {
     /// Puts a proxy before Kafka, where the broker tells its clients to come.
     pub(super) async fn before_kafka() -> Self {
-        let Proxied { advertised, listens } = Proxied::kafka();
+        let ProxiedListener { advertised, listens } = ProxiedListener::kafka();
         Self::start(Protocol::Kafka, advertised, listens).await
     }
 
@@ -108,10 +108,10 @@ impl Proxy {
     }
 
     /// Sets a trap for the next message of a kind.
-    pub(super) fn set(&self, sight: Sight, deed: Deed) -> Set {
+    pub(super) fn set(&self, event: ProxyEvent, action: FaultAction) -> ArmedTrap {
         let (sprung, told) = oneshot::channel();
-        *self.shared.trap.lock().unwrap() = Some(Trap { sight, deed, sprung });
-        Set(told)
+        *self.shared.trap.lock().unwrap() = Some(Trap { event, action, sprung });
+        ArmedTrap(told)
     }
 
     /// Cuts every connection.
@@ -129,7 +129,7 @@ impl Proxy {
         *self.shared.throttle.lock().unwrap() = Throttle { bytes_per_second, ..Throttle::default() };
     }
 
-    /// Cuts every connection and takes no other, until it is told to.
+    /// Cuts every connection and refuses new ones, until called with `false`.
     pub(super) fn refuse(&self, refuses: bool) {
         self.shared.is_refusing.store(refuses, Ordering::Release);
         if refuses {
@@ -165,18 +165,18 @@ impl Shared {
     }
 
     /// Takes the trap that a message springs.
-    fn springs(&self, sight: Sight) -> Option<Deed> {
+    fn springs(&self, event: ProxyEvent) -> Option<FaultAction> {
         let mut trap = self.trap.lock().unwrap();
-        let sprung = trap.take_if(|trap| trap.sight == sight)?;
-        // Whoever set it may not wait for it.
+        let sprung = trap.take_if(|trap| trap.event == event)?;
+        // The test may not wait for it.
         let _ = sprung.sprung.send(());
-        Some(sprung.deed)
+        Some(sprung.action)
     }
 }
 
 async fn listen_on(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        // A client that hangs up before it is taken is no matter of the proxy.
+        // The client may have disconnected before it was accepted.
         let Ok((client, _)) = listener.accept().await else { continue };
         if shared.is_refusing.load(Ordering::Acquire) {
             continue;

@@ -1,14 +1,14 @@
-//! The messages of the two protocols: where each ends, and which of them a trap can name.
+//! Messages of both protocols: where each one ends, and which of them a trap can name.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use tokio::io::{self, AsyncRead, AsyncReadExt};
 
-/// Longest message that is believed; a longer one would be a mistake in reading.
+/// Longest plausible message; a longer one indicates a parsing error.
 const LONGEST: usize = 64 << 20;
 
-/// What is spoken.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum Protocol {
     Postgres,
@@ -26,7 +26,7 @@ pub(in crate::chaos) enum Api {
 
 /// A message that a trap can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chaos) enum Sight {
+pub(in crate::chaos) enum ProxyEvent {
     /// A client of Postgres asks for a commit.
     CommitAsked,
     /// Postgres says that it has committed.
@@ -41,9 +41,9 @@ pub(in crate::chaos) enum Sight {
     Answered(Api),
 }
 
-/// Whence a message comes.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Peer {
     Client,
     Server,
 }
@@ -60,7 +60,7 @@ impl Api {
     }
 }
 
-/// What has to be remembered of one connection to read it.
+/// State needed to parse one connection.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     /// Calls of Kafka under way, by the number that their answers carry.
@@ -68,7 +68,7 @@ pub(super) struct Conversation {
     session: Mutex<Session>,
 }
 
-/// What stands in a statement that writes events.
+/// Part of every statement that writes events.
 const WRITES: &[u8] = b"INSERT INTO event_log";
 
 /// A session of Postgres.
@@ -82,34 +82,34 @@ struct Session {
 }
 
 impl Session {
-    fn asked(&mut self, message: &[u8]) -> Option<Sight> {
+    fn asked(&mut self, message: &[u8]) -> Option<ProxyEvent> {
         let body = message.get(5..)?;
         let mut words = body.split(|byte| *byte == 0);
         match message.first()? {
-            b'Q' => body.starts_with(b"COMMIT").then_some(Sight::CommitAsked),
+            b'Q' => body.starts_with(b"COMMIT").then_some(ProxyEvent::CommitAsked),
             // A statement is prepared: its name, its text.
             b'P' => {
                 let (name, text) = (words.next()?, words.next()?);
                 if text.windows(WRITES.len()).any(|part| part == WRITES) {
                     self.writing.insert(name.to_vec());
                 }
-                text.starts_with(b"COMMIT").then_some(Sight::CommitAsked)
+                text.starts_with(b"COMMIT").then_some(ProxyEvent::CommitAsked)
             }
             // A statement is carried out: the name of the result, its own name.
             b'B' => {
                 let name = words.nth(1)?;
                 self.is_under_way = !self.is_in_transaction && self.writing.contains(name);
-                self.is_under_way.then_some(Sight::WriteAsked)
+                self.is_under_way.then_some(ProxyEvent::WriteAsked)
             }
             _ => None,
         }
     }
 
-    fn answered(&mut self, message: &[u8]) -> Option<Sight> {
+    fn answered(&mut self, message: &[u8]) -> Option<ProxyEvent> {
         let body = message.get(5..)?;
         match message.first()? {
-            b'C' if body == b"COMMIT\0" => Some(Sight::CommitAnswered),
-            b'C' => std::mem::take(&mut self.is_under_way).then_some(Sight::WriteAnswered),
+            b'C' if body == b"COMMIT\0" => Some(ProxyEvent::CommitAnswered),
+            b'C' => std::mem::take(&mut self.is_under_way).then_some(ProxyEvent::WriteAnswered),
             b'Z' => {
                 self.is_in_transaction = body != b"I";
                 None
@@ -121,19 +121,19 @@ impl Session {
 
 impl Conversation {
     /// What a message is, if a trap can name it.
-    pub(super) fn sight(&self, protocol: Protocol, from: From, message: &[u8]) -> Option<Sight> {
+    pub(super) fn event(&self, protocol: Protocol, from: Peer, message: &[u8]) -> Option<ProxyEvent> {
         match (protocol, from) {
-            (Protocol::Postgres, From::Client) => self.session.lock().unwrap().asked(message),
-            (Protocol::Postgres, From::Server) => self.session.lock().unwrap().answered(message),
-            (Protocol::Kafka, From::Client) => {
+            (Protocol::Postgres, Peer::Client) => self.session.lock().unwrap().asked(message),
+            (Protocol::Postgres, Peer::Server) => self.session.lock().unwrap().answered(message),
+            (Protocol::Kafka, Peer::Client) => {
                 let api = Api::of(i16::from_be_bytes(message.get(4..6)?.try_into().ok()?))?;
                 let call = i32::from_be_bytes(message.get(8..12)?.try_into().ok()?);
                 self.calls.lock().unwrap().insert(call, api);
-                Some(Sight::Asked(api))
+                Some(ProxyEvent::Asked(api))
             }
-            (Protocol::Kafka, From::Server) => {
+            (Protocol::Kafka, Peer::Server) => {
                 let call = i32::from_be_bytes(message.get(4..8)?.try_into().ok()?);
-                self.calls.lock().unwrap().remove(&call).map(Sight::Answered)
+                self.calls.lock().unwrap().remove(&call).map(ProxyEvent::Answered)
             }
         }
     }
@@ -160,26 +160,26 @@ pub(super) async fn read(
 }
 
 #[test]
-fn messages_are_told_apart() {
+fn the_messages_of_both_protocols_are_recognized() {
     let conversation = Conversation::default();
-    let postgres = |from, message: &[u8]| conversation.sight(Protocol::Postgres, from, message);
-    assert_eq!(postgres(From::Client, b"Q\0\0\0\x0bCOMMIT\0"), Some(Sight::CommitAsked));
-    assert_eq!(postgres(From::Client, b"P\0\0\0\x0e\0COMMIT\0\0\0"), Some(Sight::CommitAsked));
-    assert_eq!(postgres(From::Client, b"Q\0\0\0\x0aBEGIN\0"), None);
-    assert_eq!(postgres(From::Client, b"P\0\0\0\0s1\0WITH x INSERT INTO event_log ...\0"), None);
-    assert_eq!(postgres(From::Client, b"P\0\0\0\0s2\0SELECT 1\0"), None);
-    assert_eq!(postgres(From::Client, b"B\0\0\0\0\0s2\0..."), None);
-    assert_eq!(postgres(From::Server, b"C\0\0\0\x0dSELECT 1\0"), None);
-    assert_eq!(postgres(From::Client, b"B\0\0\0\0\0s1\0..."), Some(Sight::WriteAsked));
-    assert_eq!(postgres(From::Server, b"C\0\0\0\x0dSELECT 1\0"), Some(Sight::WriteAnswered));
-    assert_eq!(postgres(From::Server, b"Z\0\0\0\x05T"), None);
-    assert_eq!(postgres(From::Client, b"B\0\0\0\0\0s1\0..."), None, "the commit comes later");
-    assert_eq!(postgres(From::Server, b"C\0\0\0\x0bCOMMIT\0"), Some(Sight::CommitAnswered));
-    assert_eq!(postgres(From::Server, b"C\0\0\0\x0dUPDATE 1\0"), None);
-    let kafka = |from, message: &[u8]| conversation.sight(Protocol::Kafka, from, message);
+    let postgres = |from, message: &[u8]| conversation.event(Protocol::Postgres, from, message);
+    assert_eq!(postgres(Peer::Client, b"Q\0\0\0\x0bCOMMIT\0"), Some(ProxyEvent::CommitAsked));
+    assert_eq!(postgres(Peer::Client, b"P\0\0\0\x0e\0COMMIT\0\0\0"), Some(ProxyEvent::CommitAsked));
+    assert_eq!(postgres(Peer::Client, b"Q\0\0\0\x0aBEGIN\0"), None);
+    assert_eq!(postgres(Peer::Client, b"P\0\0\0\0s1\0WITH x INSERT INTO event_log ...\0"), None);
+    assert_eq!(postgres(Peer::Client, b"P\0\0\0\0s2\0SELECT 1\0"), None);
+    assert_eq!(postgres(Peer::Client, b"B\0\0\0\0\0s2\0..."), None);
+    assert_eq!(postgres(Peer::Server, b"C\0\0\0\x0dSELECT 1\0"), None);
+    assert_eq!(postgres(Peer::Client, b"B\0\0\0\0\0s1\0..."), Some(ProxyEvent::WriteAsked));
+    assert_eq!(postgres(Peer::Server, b"C\0\0\0\x0dSELECT 1\0"), Some(ProxyEvent::WriteAnswered));
+    assert_eq!(postgres(Peer::Server, b"Z\0\0\0\x05T"), None);
+    assert_eq!(postgres(Peer::Client, b"B\0\0\0\0\0s1\0..."), None, "the commit comes later");
+    assert_eq!(postgres(Peer::Server, b"C\0\0\0\x0bCOMMIT\0"), Some(ProxyEvent::CommitAnswered));
+    assert_eq!(postgres(Peer::Server, b"C\0\0\0\x0dUPDATE 1\0"), None);
+    let kafka = |from, message: &[u8]| conversation.event(Protocol::Kafka, from, message);
     let end = [0, 0, 0, 8, 0, 26, 0, 1, 0, 0, 0, 7];
-    assert_eq!(kafka(From::Server, &[0, 0, 0, 4, 0, 0, 0, 7]), None);
-    assert_eq!(kafka(From::Client, &end), Some(Sight::Asked(Api::EndTxn)));
-    assert_eq!(kafka(From::Server, &[0, 0, 0, 4, 0, 0, 0, 7]), Some(Sight::Answered(Api::EndTxn)));
-    assert_eq!(kafka(From::Server, &[0, 0, 0, 4, 0, 0, 0, 7]), None);
+    assert_eq!(kafka(Peer::Server, &[0, 0, 0, 4, 0, 0, 0, 7]), None);
+    assert_eq!(kafka(Peer::Client, &end), Some(ProxyEvent::Asked(Api::EndTxn)));
+    assert_eq!(kafka(Peer::Server, &[0, 0, 0, 4, 0, 0, 0, 7]), Some(ProxyEvent::Answered(Api::EndTxn)));
+    assert_eq!(kafka(Peer::Server, &[0, 0, 0, 4, 0, 0, 0, 7]), None);
 }

@@ -1,7 +1,6 @@
-//! Callers of a running service, over gRPC, REST and its private port, and what they are answered.
+//! Callers of a running instance over gRPC, REST and its private port, and their answers.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
 use cmgate::contract::v1::{CreateRequestRequest, Request, RequestDraft, RequestType};
@@ -11,21 +10,17 @@ use tonic::Status;
 use tonic::transport::Channel;
 use tonic_types::{ErrorInfo, StatusExt};
 
-use crate::instance::{Instance, Place, run};
+use super::env::TestEnv;
+use super::instance::Instance;
+use super::wait::PATIENCE;
 
-/// Longest wait for what must come; long, since a machine may be busy with more than these tests.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
-
-/// Pause between two looks at what must come.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// The user that callers are taken for when they say nothing.
+/// The user of callers who do not name one.
 pub(crate) const DEV: &str = "8f1590dc-d932-4b66-8e68-2e91c5880780";
 /// The user for whom the third documented example asks.
 pub(crate) const PAVLE: &str = "97cc3493-f556-4c9b-9d8b-982434201527";
-/// Somebody who is no party to any request.
+/// A user who is no party to any request.
 pub(crate) const JUDGE: &str = "00000000-0000-0000-0000-00000000000a";
-/// Another one.
+/// Another such user.
 pub(crate) const SECOND_JUDGE: &str = "00000000-0000-0000-0000-00000000000b";
 
 /// The sample template of smart cards; what users ask for themselves is approved at once.
@@ -35,16 +30,6 @@ pub(crate) const PROFILES: &str = "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1";
 
 /// The documented path.
 pub(crate) const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
-
-/// Waits until something holds; fails with `what` if it never does.
-pub(crate) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "after {PATIENCE:?} it is still not so that {what}");
-}
 
 /// A message as a user sends it.
 pub(crate) fn sent_by<M>(user: &str, message: M) -> tonic::Request<M> {
@@ -62,17 +47,17 @@ pub(crate) fn enrollment(template: &str) -> RequestDraft {
     }
 }
 
-/// The wish for a new request, without a key.
+/// The message that creates a request, without an idempotency key.
 pub(crate) fn creation(draft: RequestDraft) -> CreateRequestRequest {
     CreateRequestRequest { draft: Some(draft), request_id: String::new() }
 }
 
-/// Creates a request that must be taken.
+/// Creates a request that must be accepted.
 pub(crate) async fn create(client: &mut RequestServiceClient<Channel>, draft: RequestDraft) -> Request {
     client.create_request(creation(draft)).await.unwrap().into_inner().request.unwrap()
 }
 
-/// Creates so many requests, each of which is one event.
+/// Creates requests; each is one event.
 pub(crate) async fn create_many(client: &mut RequestServiceClient<Channel>, count: usize) -> Vec<Request> {
     let mut created = Vec::new();
     for _ in 0..count {
@@ -87,14 +72,14 @@ pub(crate) fn info(status: &Status) -> ErrorInfo {
 }
 
 /// The events of the log as `tail --no-follow` prints them.
-pub(crate) fn printed_events(place: &Place, arguments: &[&str]) -> Vec<Value> {
-    let output = run(place, &[], &[&["tail", "--no-follow"], arguments].concat());
+pub(crate) fn printed_events(env: &TestEnv, arguments: &[&str]) -> Vec<Value> {
+    let output = env.run(&[], &[&["tail", "--no-follow"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A caller of a port over HTTP.
+/// A caller of one port over HTTP.
 #[derive(Clone)]
 pub(crate) struct Http {
     address: SocketAddr,
@@ -102,7 +87,7 @@ pub(crate) struct Http {
     client: reqwest::Client,
 }
 
-/// What a caller over HTTP is answered.
+/// An answer over HTTP.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -111,14 +96,14 @@ pub(crate) struct Answer {
 }
 
 impl Http {
-    /// A caller of gRPC's neighbour, the REST facade.
-    pub(crate) fn public(instance: &Instance) -> Self {
-        Self { address: instance.public, user: None, client: reqwest::Client::new() }
+    /// A caller of the port that listens at an address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, user: None, client: reqwest::Client::new() }
     }
 
-    /// A caller of health and metrics.
-    pub(crate) fn private(instance: &Instance) -> Self {
-        Self { address: instance.private, user: None, client: reqwest::Client::new() }
+    /// A caller of the REST facade.
+    pub(crate) fn public(instance: &Instance) -> Self {
+        Self::at(instance.public)
     }
 
     /// The same caller as another user.
@@ -182,12 +167,4 @@ impl Answer {
         let samples = self.body.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         samples.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
     }
-}
-
-/// What `/readyz` says of the relay lanes: of each its state and what keeps it from publishing.
-pub(crate) async fn lanes(private: &Http) -> Vec<(String, String)> {
-    let report = private.get("/readyz").await.json();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let lanes = report["checks"]["relay"].as_array().unwrap();
-    lanes.iter().map(|lane| (text(&lane["state"]), text(&lane["detail"]))).collect()
 }

@@ -1,4 +1,4 @@
-//! Fresh places on the servers that `tests/with-services` started: a database and a topic of one measurement.
+//! A database and a topic of one measurement, on the servers that `tests/with-services` started.
 
 use std::env;
 
@@ -6,9 +6,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 use uuid::Uuid;
 
-/// A database and a topic that nobody else uses.
+/// A database and a topic that nothing else uses.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct BenchEnv {
     /// URL of the database.
     pub(crate) database: String,
     /// The topic.
@@ -17,12 +17,12 @@ pub(crate) struct Place {
     name: String,
 }
 
-impl Place {
+impl BenchEnv {
     pub(crate) async fn new() -> Self {
         let name = format!("bench_{}", Uuid::new_v4().simple());
         execute(&address("CMGATE_TEST_POSTGRES"), format!("CREATE DATABASE {name}")).await;
         let server = address("CMGATE_TEST_POSTGRES");
-        // By hand: sqlx would add parameters of its own, which pgbench does not know.
+        // By hand: sqlx would add parameters that pgbench does not know.
         let (server, _) = server.rsplit_once('/').unwrap();
         Self { database: format!("{server}/{name}"), topic: name.replace('_', "."), name }
     }

@@ -1,20 +1,21 @@
-//! What makes the relay halt, over a real broker and through the program: it publishes nothing more, says why and what to do,
-//! and writes go on; and what it goes on after by itself.
+//! What makes the relay halt, tested through the program over a real broker: it publishes nothing more and names cause and remedy
+//! while writes continue; and conditions from which it recovers by itself.
 
 mod away;
-pub(crate) mod cluster;
 mod figures;
 mod hanging;
-pub(crate) mod stage;
 mod strangers;
 mod topics;
 
 use std::collections::BTreeMap;
 
-use crate::client::{create_many, lanes, wait_until};
-use crate::halts::cluster::{delete_topic, empty_topic, exists, make_topic, publish_foreign, read};
-use crate::halts::stage::{MANY, Stage, closed_port, positions};
-use crate::instance::run;
+use crate::support::client::create_many;
+use crate::support::env::{MANY, TestEnv};
+use crate::support::kafka::{
+    delete_topic, empty_topic, exists, make_topic, positions, publish_foreign, read_committed,
+};
+use crate::support::servers::CLOSED_PORT;
+use crate::support::wait::wait_until;
 
 /// States of a lane.
 const HALTED: &str = "halted";
@@ -24,127 +25,127 @@ const STREAMING: &str = "streaming";
 const NOTHING: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_made_anew_goes_on_after_the_checkpoint_if_an_operator_says_so() {
-    let stage = Stage::postgres().await;
-    let published = stage.publish_some().await;
-    delete_topic(&stage.place.topic).await;
+async fn an_operator_can_have_a_new_topic_continue_after_the_checkpoint() {
+    let env = TestEnv::postgres().await;
+    let published = env.publish_some().await;
+    delete_topic(&env.topic).await;
 
-    let mut instance = stage.start();
+    let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
         assert!(detail.contains("does not exist"), "{detail}");
         assert!(detail.contains("`cmgate relay allow-empty-topic --from-checkpoint`"), "{detail}");
         assert!(detail.contains("`cmgate relay allow-empty-topic --from-start`"), "{detail}");
     }
     assert_eq!(instance.private.get("/readyz").await.status, 200, "writes are welcome, whatever the relay does");
-    create_many(&mut instance.client, MANY).await;
-    assert!(!exists(&stage.place.topic).await, "it is for an operator to have it created");
+    create_many(&mut instance.client(), MANY).await;
+    assert!(!exists(&env.topic).await, "it is for an operator to have it created");
 
-    let allowed = run(&stage.place, &[], &["relay", "allow-empty-topic", "--from-checkpoint"]);
+    let allowed = env.run(&[], &["relay", "allow-empty-topic", "--from-checkpoint"]);
     assert!(allowed.status.success(), "{allowed:?}");
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
-    assert_eq!(positions(&read(&stage.place.topic).await), between(&published, &stage.heads().await));
+    assert_eq!(positions(&read_committed(&env.topic).await), between(&published, &env.heads().await));
 
     // The word was for the topic that was lost then, and not for every one to come.
-    delete_topic(&stage.place.topic).await;
-    stage.start().wait_until_all_are(HALTED).await;
+    delete_topic(&env.topic).await;
+    env.start().wait_until_all_are(HALTED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_made_anew_gets_everything_again_if_an_operator_says_so() {
-    let stage = Stage::sqlite();
-    stage.publish_some().await;
-    delete_topic(&stage.place.topic).await;
-    make_topic(&stage.place.topic, 8).await;
-    let instance = stage.start();
+async fn an_operator_can_have_everything_published_again_to_a_new_topic() {
+    let env = TestEnv::sqlite();
+    env.publish_some().await;
+    delete_topic(&env.topic).await;
+    make_topic(&env.topic, 8).await;
+    let instance = env.start();
     instance.wait_until_all_are(HALTED).await;
     instance.end().await;
-    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+    assert_eq!(positions(&read_committed(&env.topic).await), NOTHING, "nothing is published");
 
-    let allowed = run(&stage.place, &[], &["relay", "allow-empty-topic", "--from-start"]);
+    let allowed = env.run(&[], &["relay", "allow-empty-topic", "--from-start"]);
     assert!(allowed.status.success(), "{allowed:?}");
-    let mut instance = stage.start();
+    let instance = env.start();
     instance.wait_until_all_are(STREAMING).await;
-    create_many(&mut instance.client, MANY).await;
+    create_many(&mut instance.client(), MANY).await;
     instance.end().await;
-    assert_eq!(stage.audit_published().await.records, 2 * MANY);
+    assert_eq!(env.audit_published().await.records, 2 * MANY);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_emptied_by_retention_goes_on_from_the_exact_checkpoint_of_a_clean_stop() {
-    let stage = Stage::postgres().await;
-    let published = stage.publish_some().await;
+async fn a_topic_emptied_by_retention_continues_at_an_exact_checkpoint() {
+    let env = TestEnv::postgres().await;
+    let published = env.publish_some().await;
     // Events that wait, so that not even the end of the log tells how far the topic was.
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
-    create_many(&mut instance.client, MANY).await;
+    let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
+    create_many(&mut instance.client(), MANY).await;
     instance.kill();
-    empty_topic(&stage.place.topic).await;
+    empty_topic(&env.topic).await;
 
-    let instance = stage.start();
+    let instance = env.start();
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
-    assert_eq!(positions(&read(&stage.place.topic).await), between(&published, &stage.heads().await));
+    assert_eq!(positions(&read_committed(&env.topic).await), between(&published, &env.heads().await));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_emptied_by_retention_halts_if_nobody_knows_how_far_it_was() {
-    let stage = Stage::sqlite();
-    let mut instance = stage.start();
-    create_many(&mut instance.client, MANY).await;
+async fn a_topic_emptied_by_retention_halts_without_an_exact_checkpoint() {
+    let env = TestEnv::sqlite();
+    let mut instance = env.start();
+    create_many(&mut instance.client(), MANY).await;
     instance.wait_until_published(MANY).await;
     instance.kill();
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
-    create_many(&mut instance.client, MANY).await;
+    let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
+    create_many(&mut instance.client(), MANY).await;
     instance.kill();
-    empty_topic(&stage.place.topic).await;
+    empty_topic(&env.topic).await;
 
-    let mut instance = stage.start();
+    let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
         assert!(detail.contains("retention has emptied the topic"), "{detail}");
         assert!(detail.contains("`cmgate relay allow-empty-topic --from-checkpoint`"), "{detail}");
     }
-    create_many(&mut instance.client, 1).await;
+    create_many(&mut instance.client(), 1).await;
     instance.end().await;
-    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+    assert_eq!(positions(&read_committed(&env.topic).await), NOTHING, "nothing is published");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_with_another_number_of_partitions_is_not_written() {
-    let stage = Stage::sqlite();
-    make_topic(&stage.place.topic, 4).await;
-    let mut instance = stage.start();
+    let env = TestEnv::sqlite();
+    make_topic(&env.topic, 4).await;
+    let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
-        let topic = &stage.place.topic;
+        let topic = &env.topic;
         let expected = format!("topic {topic} has 4 partitions, the event log has 8 shards. Run `kafka-topics.sh");
         assert!(detail.starts_with(&expected) && detail.contains("--partitions 8`"), "{detail}");
     }
-    create_many(&mut instance.client, MANY).await;
+    create_many(&mut instance.client(), MANY).await;
     instance.end().await;
-    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+    assert_eq!(positions(&read_committed(&env.topic).await), NOTHING, "nothing is published");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_older_than_the_topic_halts_its_lane_alone() {
-    let stage = Stage::postgres().await;
-    let published = stage.publish_some().await;
+    let env = TestEnv::postgres().await;
+    let published = env.publish_some().await;
     let (shard, last) = published.iter().find(|(_, last)| **last > 0).map(|(shard, last)| (*shard, *last)).unwrap();
-    stage.forget_events(shard, last - 1).await;
+    env.forget_events(shard, last - 1).await;
 
-    let mut instance = stage.start();
+    let instance = env.start();
     let (halted, other) = (usize::from(shard % 2), usize::from((shard + 1) % 2));
     wait_until("one lane has halted and the other one streams", async || {
-        let lanes = lanes(&instance.private).await;
+        let lanes = instance.lanes().await;
         lanes[halted].0 == HALTED && lanes[other].0 == STREAMING
     })
     .await;
-    let detail = lanes(&instance.private).await.remove(halted).1;
+    let detail = instance.lanes().await.remove(halted).1;
     let expected = format!("shard {shard}: the topic ends at position {last}, the log at {}", last - 1);
     assert!(detail.starts_with(&expected) && detail.contains("restore a newer one"), "{detail}");
 
-    create_many(&mut instance.client, MANY).await;
+    create_many(&mut instance.client(), MANY).await;
     instance.end().await;
-    let found = positions(&read(&stage.place.topic).await);
-    for (shard, head) in stage.heads().await {
+    let found = positions(&read_committed(&env.topic).await);
+    for (shard, head) in env.heads().await {
         let is_halted = usize::from(shard % 2) == halted;
         let last = if is_halted { published[&shard] } else { head };
         let found = found.get(&shard).map(Vec::as_slice).unwrap_or_default();
@@ -155,72 +156,72 @@ async fn a_database_older_than_the_topic_halts_its_lane_alone() {
 /// While the relay is halted writes go on, and soon the log is as long as the topic again; it is still another log.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
-    let stage = Stage::postgres().await;
-    let published = stage.publish_some().await;
+    let env = TestEnv::postgres().await;
+    let published = env.publish_some().await;
     for (shard, last) in &published {
-        stage.forget_events(*shard, last / 2).await;
+        env.forget_events(*shard, last / 2).await;
     }
-    // Nobody looks at the topic until the log has outgrown it.
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
-    while stage.heads().await.iter().any(|(shard, head)| *head <= published[shard]) {
-        create_many(&mut instance.client, MANY).await;
+    // No relay reads the topic until the log is longer.
+    let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
+    while env.heads().await.iter().any(|(shard, head)| *head <= published[shard]) {
+        create_many(&mut instance.client(), MANY).await;
     }
     instance.kill();
 
-    let instance = stage.start();
+    let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
         assert!(detail.contains("restore"), "{detail}");
     }
     instance.end().await;
     let expected = between(&BTreeMap::new(), &published);
-    assert_eq!(positions(&read(&stage.place.topic).await), expected, "nothing is published");
+    assert_eq!(positions(&read_committed(&env.topic).await), expected, "nothing is published");
 }
 
-/// What follows a gap must not be published: nobody could tell it from a loss.
+/// Events after a gap must not be published: a consumer could not tell the gap from a loss.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_in_the_log_halts_its_lane_before_the_gap() {
-    let stage = Stage::postgres().await;
-    let published = stage.publish_some().await;
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
-    while stage.heads().await.iter().all(|(shard, head)| *head < published[shard] + 3) {
-        create_many(&mut instance.client, MANY).await;
+    let env = TestEnv::postgres().await;
+    let published = env.publish_some().await;
+    let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
+    while env.heads().await.iter().all(|(shard, head)| *head < published[shard] + 3) {
+        create_many(&mut instance.client(), MANY).await;
     }
     instance.kill();
-    let heads = stage.heads().await;
+    let heads = env.heads().await;
     let shard = *heads.iter().find(|(shard, head)| **head >= published[shard] + 3).unwrap().0;
     let missing = published[&shard] + 2;
-    stage.lose_event(shard, missing).await;
+    env.lose_event(shard, missing).await;
 
-    let instance = stage.start();
+    let instance = env.start();
     let lane = usize::from(shard % 2);
-    wait_until("the lane has halted", async || lanes(&instance.private).await[lane].0 == HALTED).await;
-    let detail = lanes(&instance.private).await.remove(lane).1;
+    wait_until("the lane has halted", async || instance.lanes().await[lane].0 == HALTED).await;
+    let detail = instance.lanes().await.remove(lane).1;
     let expected =
         format!("shard {shard}: position {missing} is missing in the log, which goes on with {}", missing + 1);
     assert!(detail.starts_with(&expected), "{detail}");
     instance.end().await;
-    let found = positions(&read(&stage.place.topic).await);
+    let found = positions(&read_committed(&env.topic).await);
     assert!(found[&shard].iter().all(|position| *position < missing), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_of_somebody_else_halts_the_lane_of_its_partition() {
-    let stage = Stage::sqlite();
-    let published = stage.publish_some().await;
-    publish_foreign(&stage.place.topic, 3).await;
+async fn a_foreign_record_halts_the_lane_of_its_partition() {
+    let env = TestEnv::sqlite();
+    let published = env.publish_some().await;
+    publish_foreign(&env.topic, 3).await;
 
-    let mut instance = stage.start();
+    let instance = env.start();
     wait_until("lane 1, which has partition 3, has halted, and lane 0 streams", async || {
-        let lanes = lanes(&instance.private).await;
+        let lanes = instance.lanes().await;
         lanes[1].0 == HALTED && lanes[0].0 == STREAMING
     })
     .await;
-    let detail = lanes(&instance.private).await.remove(1).1;
+    let detail = instance.lanes().await.remove(1).1;
     assert!(detail.starts_with("partition 3 holds a record at offset"), "{detail}");
-    create_many(&mut instance.client, MANY).await;
+    create_many(&mut instance.client(), MANY).await;
     instance.end().await;
-    let found = read(&stage.place.topic).await;
-    for (shard, head) in stage.heads().await {
+    let found = read_committed(&env.topic).await;
+    for (shard, head) in env.heads().await {
         let last = if shard % 2 == 1 { published[&shard] } else { head };
         let ours = positions(&found).remove(&shard).unwrap_or_default();
         assert_eq!(ours, (1..=last).collect::<Vec<u64>>(), "partition {shard}");

@@ -1,4 +1,4 @@
-//! Kafka away: writes go on, the lag is visible, and nothing is lost.
+//! Kafka is unreachable: writes continue, the lag is visible, and nothing is lost.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,21 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::client::{Http, create_many, wait_until};
-use crate::halts::stage::{MANY, Stage, closed_port};
-use crate::services::kafka;
+use crate::support::client::{Http, create_many};
+use crate::support::env::{MANY, TestEnv};
+use crate::support::servers::{CLOSED_PORT, kafka};
+use crate::support::wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_kafka_writes_go_on_and_their_events_are_published_later() {
-    let stage = Stage::sqlite();
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
-    create_many(&mut instance.client, MANY).await;
+    let env = TestEnv::sqlite();
+    let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
+    create_many(&mut instance.client(), MANY).await;
     wait_until_all_wait(&instance.private).await;
     assert_eq!(instance.private.get("/readyz").await.status, 200);
     instance.kill();
 
-    let mut instance = stage.start();
-    create_many(&mut instance.client, 1).await;
+    let instance = env.start();
+    create_many(&mut instance.client(), 1).await;
     instance.wait_until_published(MANY + 1).await;
     wait_until("nothing waits any more", async || {
         let metrics = instance.private.get("/metrics").await;
@@ -29,32 +30,32 @@ async fn without_kafka_writes_go_on_and_their_events_are_published_later() {
     })
     .await;
     instance.end().await;
-    assert_eq!(stage.audit_published().await.records, MANY + 1);
+    assert_eq!(env.audit_published().await.records, MANY + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_finds_kafka_when_it_comes_back() {
-    let stage = Stage::postgres().await;
+    let env = TestEnv::postgres().await;
     let gate = Gate::closed().await;
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &gate.address.to_string())]);
-    create_many(&mut instance.client, MANY).await;
+    let instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", &gate.address.to_string())]);
+    create_many(&mut instance.client(), MANY).await;
     wait_until_all_wait(&instance.private).await;
     gate.open();
     instance.wait_until_published(MANY).await;
     instance.end().await;
-    assert_eq!(stage.audit_published().await.records, MANY);
+    assert_eq!(env.audit_published().await.records, MANY);
 }
 
 /// The drain does not give up while there is time: Kafka may only have been away for a moment.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
-    let stage = Stage::sqlite();
+    let env = TestEnv::sqlite();
     let gate = Gate::closed().await;
     let settings = [("CMGATE__KAFKA__BROKERS", &*gate.address.to_string()), ("CMGATE__SHUTDOWN__GRACE", "60s")];
-    let mut instance = stage.start_with(&settings);
-    create_many(&mut instance.client, MANY).await;
+    let instance = env.start_with(&settings);
+    create_many(&mut instance.client(), MANY).await;
     wait_until_all_wait(&instance.private).await;
-    instance.begin_to_end();
+    instance.signal("TERM");
     // Two lanes, each of which has tried in vain since.
     wait_until("every lane has failed since the service was told to stop", async || {
         let log = instance.log();
@@ -64,7 +65,7 @@ async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
     .await;
     gate.open();
     instance.ended().await;
-    assert_eq!(stage.audit_published().await.records, MANY);
+    assert_eq!(env.audit_published().await.records, MANY);
 }
 
 /// Waits until the metrics tell that all events wait.
@@ -100,7 +101,7 @@ impl Gate {
             let (mut client, _) = listener.accept().await.unwrap();
             if is_open.load(Ordering::Acquire) {
                 let mut broker = TcpStream::connect(kafka()).await.unwrap();
-                // Ends when either side does, which is no matter of the test.
+                // Ends when either side does.
                 tokio::spawn(async move { copy_bidirectional(&mut client, &mut broker).await });
             }
         }

@@ -1,4 +1,4 @@
-//! People, and what they want of requests.
+//! Users, requests, and the commands that tests commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ pub(crate) const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
 pub(crate) const TARGET: UserId = UserId::new(Uuid::from_u128(2));
 pub(crate) const TEMPLATE: TemplateId = TemplateId::new(Uuid::from_u128(0x20));
 
-/// Somebody who is no party to any request.
+/// A user who is no party to any request.
 pub(crate) fn approver(number: u8) -> UserId {
     UserId::new(Uuid::from_u128(0x100 + u128::from(number)))
 }
 
-/// So many seconds after a noon on which every test begins.
+/// So many seconds after the noon at which every test begins.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_788_264_000_000_000 + seconds * 1_000_000).unwrap()
 }
@@ -38,7 +38,7 @@ pub(crate) fn fresh_card() -> Credential {
     Credential { profile: Some(profile), smartcard: Some(smartcard) }
 }
 
-/// A policy that needs so many approvals and leaves the rest open.
+/// A policy that needs so many approvals and is otherwise the default.
 pub(crate) fn needing(approvals_needed: u8) -> Policy {
     Policy { approvals_needed, ..Policy::default() }
 }
@@ -55,7 +55,7 @@ pub(crate) fn template(policy: Policy) -> ProfileTemplate {
     }
 }
 
-/// A new request of somebody for somebody else, under a policy that needs so many approvals.
+/// A new request of [`ORIGINATOR`] for [`TARGET`], under a policy that needs so many approvals.
 pub(crate) fn request(approvals_needed: u8) -> Request {
     let caller = caller(ORIGINATOR);
     let draft = Draft {
@@ -85,14 +85,14 @@ pub(crate) fn large_request(text: char) -> Request {
     Request { data_items: (0..50).map(|number| item(&number.to_string(), Some(&value))).collect(), ..request(0) }
 }
 
-/// The wish that a request come to be so many seconds after the noon on which every test begins.
+/// A command that creates a request so many seconds after the noon at which every test begins.
 pub(crate) fn creation_at(seconds: i64) -> Command {
     let mut new = request(0);
     (new.submitted_at, new.changed_at) = (at(seconds), at(seconds));
     creation(new)
 }
 
-/// The wish that this request come to be, under a template that makes it so.
+/// A command that creates this request, under a template that leads to it.
 pub(crate) fn creation(request: Request) -> Command {
     let draft = Draft {
         kind: request.kind,
@@ -107,15 +107,15 @@ pub(crate) fn creation(request: Request) -> Command {
     let template = ProfileTemplate { id: request.template.id, policies, ..template(Policy::default()) };
     let catalog = Arc::new([(template, request.template.version)].into_iter().collect());
     let creation = Creation { draft, catalog, service: Sid::parse("S-1-5-21-1").unwrap() };
-    command(request.originator, request.id, request.submitted_at, Action::Create(Box::new(creation)))
+    command_at(request.submitted_at, request.originator, request.id, Action::Create(Box::new(creation)))
 }
 
-/// The wish of a user that something happen to a request.
-pub(crate) fn wish(user: UserId, request: RequestId, action: Action) -> Command {
-    command(user, request, at(1), action)
+/// A command of a user about an existing request.
+pub(crate) fn command(user: UserId, request: RequestId, action: Action) -> Command {
+    command_at(at(1), user, request, action)
 }
 
-/// The same wish under an idempotency key; the fingerprint stands for what is asked.
+/// The same command under an idempotency key; `asked` stands for the fingerprint of the call.
 pub(crate) fn under_key(key: &str, asked: u8, command: Command) -> Command {
     let key = IdempotencyKey::parse("key", command.caller.user, key).unwrap();
     Command { idempotent: Some(Idempotent { key, fingerprint: [asked; 32] }), ..command }
@@ -133,7 +133,7 @@ pub(crate) fn start() -> Action {
     Action::Start { comment: Comment::default() }
 }
 
-/// Binding the card with this id on it.
+/// Binds the card with this serial number.
 pub(crate) fn bind(card_id: &str) -> Action {
     let card = Card { card_id: CardId::parse("card_id", card_id).unwrap(), atr: Atr::default() };
     Action::BindSmartcard { card, id: SmartcardId::new(Uuid::new_v4()), comment: Comment::default() }
@@ -151,7 +151,7 @@ pub(crate) fn cancel() -> Action {
     Action::Cancel { comment: Comment::default() }
 }
 
-fn command(user: UserId, request: RequestId, now: Timestamp, action: Action) -> Command {
+fn command_at(now: Timestamp, user: UserId, request: RequestId, action: Action) -> Command {
     Command { request, action, caller: caller(user), now, expected: None, idempotent: None, traceparent: None }
 }
 

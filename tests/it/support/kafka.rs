@@ -1,5 +1,6 @@
-//! What administrators, retention and strangers do to a topic.
+//! A topic of the broker: what administrators, retention and foreign producers do to it, and what is committed on it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
@@ -10,9 +11,9 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 
+use super::servers::kafka;
+use super::wait::{PATIENCE, wait_until};
 use crate::audit::{TopicRecord, read_topic};
-use crate::client::{PATIENCE, wait_until};
-use crate::services::kafka;
 
 /// Partitions of a topic that the service makes.
 const PARTITIONS: i32 = 8;
@@ -54,6 +55,19 @@ pub(crate) async fn end_offsets(topic: &str) -> u64 {
     ends.await.unwrap().cast_unsigned()
 }
 
+/// The positions in each partition in the order of their offsets; records that tell none are left out.
+pub(crate) fn positions(records: &[TopicRecord]) -> BTreeMap<u16, Vec<u64>> {
+    let mut positions: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+    for record in records {
+        let told = record.headers.iter().find(|(name, _)| name == "x-pos");
+        if let Some((_, value)) = told {
+            let position = std::str::from_utf8(value).unwrap().parse().unwrap();
+            positions.entry(record.partition).or_default().push(position);
+        }
+    }
+    positions
+}
+
 async fn make_topic_with(topic: &str, partitions_wanted: i32, settings: &[(&str, &str)]) {
     wait_until("the topic is made", async || {
         let mut new = NewTopic::new(topic, partitions_wanted, TopicReplication::Fixed(1));
@@ -73,7 +87,7 @@ async fn make_topic_with(topic: &str, partitions_wanted: i32, settings: &[(&str,
 }
 
 /// Deletes every record, as retention does.
-pub(super) async fn empty_topic(topic: &str) {
+pub(crate) async fn empty_topic(topic: &str) {
     let mut all = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
         all.add_partition_offset(topic, partition, Offset::End).unwrap();
@@ -84,7 +98,7 @@ pub(super) async fn empty_topic(topic: &str) {
 }
 
 /// Publishes a record that no relay wrote.
-pub(super) async fn publish_foreign(topic: &str, partition: i32) {
+pub(crate) async fn publish_foreign(topic: &str, partition: i32) {
     let topic = topic.to_owned();
     let publish = spawn_blocking(move || {
         let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", kafka()).create().unwrap();
@@ -96,7 +110,7 @@ pub(super) async fn publish_foreign(topic: &str, partition: i32) {
 }
 
 /// Publishes copies of records, as a mirror does.
-pub(super) async fn copy_records(records: &[TopicRecord], topic: &str) {
+pub(crate) async fn copy_records(records: &[TopicRecord], topic: &str) {
     let (records, topic) = (records.to_vec(), topic.to_owned());
     let copy = spawn_blocking(move || {
         let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", kafka()).create().unwrap();
@@ -117,14 +131,14 @@ pub(super) async fn copy_records(records: &[TopicRecord], topic: &str) {
     copy.await.unwrap();
 }
 
-/// Everything that is committed on a topic.
-pub(crate) async fn read(topic: &str) -> Vec<TopicRecord> {
+/// Every committed record of a topic.
+pub(crate) async fn read_committed(topic: &str) -> Vec<TopicRecord> {
     let topic = topic.to_owned();
     spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap()
 }
 
 /// Whether there is such a topic.
-pub(super) async fn exists(topic: &str) -> bool {
+pub(crate) async fn exists(topic: &str) -> bool {
     partitions(topic).await > 0
 }
 

@@ -1,59 +1,49 @@
-//! The service as its users run it: the built program in a process of its own, which can be killed.
+//! The built program running as a process, which can be killed.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use serde_json::Value;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::services;
+use super::client::Http;
+use super::env::TestEnv;
+use super::servers;
+use super::wait::wait_until;
 
-/// Longest wait of a client for one call; a call to a process that was stopped would otherwise never end.
+/// Longest wait of a client for one call; a call to a suspended process would otherwise never end.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest wait until a service listens.
 const START_TIMEOUT: Duration = Duration::from_mins(3);
 
-/// What stands in the log's line on a call that went well; under load there are thousands of them.
+/// Marks a log line about a successful call; under load there are thousands of them.
 const ORDINARY: &str = " INFO call{";
-
-/// Where instances of one test keep and publish.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    /// URL of the database.
-    pub(crate) database: String,
-    /// The topic.
-    pub(crate) topic: String,
-}
 
 /// A running service.
 pub(crate) struct Instance {
     child: Child,
-    /// gRPC and REST.
+    /// The address of gRPC and REST.
     pub(crate) public: SocketAddr,
-    /// Health and metrics.
-    pub(crate) private: SocketAddr,
+    /// A client of health and metrics.
+    pub(crate) private: Http,
     directory: TempDir,
 }
 
 impl Instance {
-    /// Starts a service and waits until it listens.
-    pub(crate) fn start(place: &Place) -> Self {
-        Self::start_with(place, &[])
-    }
-
-    /// Starts a service with more settings, each the name and value of an environment variable.
-    pub(crate) fn start_with(place: &Place, settings: &[(&str, &str)]) -> Self {
+    /// See [`TestEnv::start_with`].
+    pub(super) fn start(env: &TestEnv, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
-        let mut child = program(place, settings, directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = program(env, settings, directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let (told, greeting) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || told.send(addresses(stdout)));
@@ -63,7 +53,7 @@ impl Instance {
             let status = child.wait().unwrap();
             panic!("the service does not listen ({status}):\n{}", read_log(&directory));
         };
-        Self { child, public, private, directory }
+        Self { child, public, private: Http::at(private), directory }
     }
 
     /// A client of this instance.
@@ -74,6 +64,35 @@ impl Instance {
     /// A connection to its public port.
     pub(crate) fn channel(&self) -> Channel {
         channel(self.public)
+    }
+
+    /// The relay lanes according to `/readyz`: the state of each and what keeps it from publishing.
+    pub(crate) async fn lanes(&self) -> Vec<(String, String)> {
+        let report = self.private.get("/readyz").await.json();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let lanes = report["checks"]["relay"].as_array().unwrap();
+        lanes.iter().map(|lane| (text(&lane["state"]), text(&lane["detail"]))).collect()
+    }
+
+    /// Waits until all lanes are in a state, and gives what they say about it.
+    pub(crate) async fn wait_until_all_are(&self, state: &str) -> Vec<String> {
+        let mut details = Vec::new();
+        wait_until(&format!("all relay lanes are {state}"), async || {
+            let lanes = self.lanes().await;
+            let is_so = lanes.iter().all(|(found, _)| found == state);
+            details = lanes.into_iter().map(|(_, detail)| detail).collect();
+            is_so
+        })
+        .await;
+        details
+    }
+
+    /// Waits until the relay has published so many events in all.
+    pub(crate) async fn wait_until_published(&self, events: usize) {
+        wait_until(&format!("{events} events are published"), async || {
+            self.private.get("/metrics").await.metric("cmgate_relay_position") >= events as f64
+        })
+        .await;
     }
 
     /// Kills the process as a power cut would: it gets to do nothing more.
@@ -88,6 +107,19 @@ impl Instance {
         self.wait()
     }
 
+    /// Ends the process cleanly.
+    pub(crate) async fn end(self) {
+        self.signal("TERM");
+        self.ended().await;
+    }
+
+    /// Waits until the process, which was told to end, has ended cleanly.
+    pub(crate) async fn ended(mut self) {
+        let ended = tokio::task::spawn_blocking(move || (self.wait(), self.log()));
+        let (status, log) = ended.await.unwrap();
+        assert!(status.success(), "{status}\n{log}");
+    }
+
     /// Waits for the end of the process, which was asked for before.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
@@ -95,7 +127,7 @@ impl Instance {
 
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
-        services::signal(self.child.id(), name);
+        servers::signal(self.child.id(), name);
     }
 
     /// The most memory that the process has had so far, in bytes.
@@ -125,22 +157,16 @@ impl Drop for Instance {
     }
 }
 
-/// Runs a command of the program to its end, with more settings as above.
-pub(crate) fn run(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let directory = tempfile::tempdir().unwrap();
-    program(place, settings, directory.path()).args(arguments).output().unwrap()
-}
-
-/// The program, told by its environment where to keep and publish.
-fn program(place: &Place, settings: &[(&str, &str)], directory: &Path) -> Command {
+/// The program with the database, the broker and the topic in its environment.
+pub(super) fn program(env: &TestEnv, settings: &[(&str, &str)], directory: &Path) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_cmgate"));
     program
         .current_dir(directory)
         .env("CMGATE__LISTEN", "127.0.0.1:0")
         .env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0")
-        .env("CMGATE__DATABASE__URL", &place.database)
-        .env("CMGATE__KAFKA__BROKERS", services::kafka())
-        .env("CMGATE__KAFKA__TOPIC", &place.topic)
+        .env("CMGATE__DATABASE__URL", env.database.url())
+        .env("CMGATE__KAFKA__BROKERS", servers::kafka())
+        .env("CMGATE__KAFKA__TOPIC", &env.topic)
         .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"))
         .envs(settings.iter().copied());
     program
@@ -152,7 +178,7 @@ pub(crate) fn channel(address: SocketAddr) -> Channel {
     endpoint.timeout(CALL_TIMEOUT).connect_timeout(CALL_TIMEOUT).connect_lazy()
 }
 
-/// The addresses from the greeting of the service; `None` if it ended instead.
+/// The addresses from the banner; `None` if the program ended instead.
 fn addresses(greeting: impl BufRead) -> Option<(SocketAddr, SocketAddr)> {
     let mut public = None;
     for line in greeting.lines().map_while(Result::ok) {
@@ -167,4 +193,11 @@ fn addresses(greeting: impl BufRead) -> Option<(SocketAddr, SocketAddr)> {
 
 fn read_log(directory: &TempDir) -> String {
     std::fs::read_to_string(directory.path().join("log")).unwrap_or_default()
+}
+
+/// The words of a command that a text names between backticks, without the name of this program.
+pub(crate) fn command_in(text: &str, command: &str) -> Vec<String> {
+    let named = text.split('`').skip(1).step_by(2).find(|named| named.starts_with(command));
+    let named = named.unwrap_or_else(|| panic!("{text} names no `{command}`"));
+    named.split(' ').skip_while(|word| *word == "cmgate").map(str::to_owned).collect()
 }

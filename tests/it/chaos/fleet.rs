@@ -1,19 +1,19 @@
-//! The stage of the faults: three instances over one database and one topic, with clients at work.
+//! Several instances over one database and one topic, under load, and the audit after each fault.
 
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection};
+use fastrand::Rng;
 
 use super::figures::Figures;
 use super::keys::check_keys;
 use super::proxy::{Protocol, Proxy};
 use super::watch::Watch;
-use crate::audit::audit;
-use crate::client::{Http, lanes, wait_until};
-use crate::dice::Dice;
-use crate::instance::{Instance, Place};
 use crate::load::{Addresses, Answered, Load};
-use crate::services::{Database, Exclusive, fresh_topic, kafka, postgres_address};
+use crate::support::env::TestEnv;
+use crate::support::instance::Instance;
+use crate::support::random;
+use crate::support::servers::{Exclusive, postgres_address};
+use crate::support::wait::wait_until;
 
 /// Instances of the service.
 pub(super) const INSTANCES: usize = 3;
@@ -21,17 +21,17 @@ pub(super) const INSTANCES: usize = 3;
 /// Clients that call at the same time.
 const CLIENTS: usize = 12;
 
-/// Changes that must be acknowledged before and after a fault, so that it happens under load.
+/// Changes that are acknowledged before and after a fault, so that it happens under load.
 const PROGRESS: usize = 40;
 
-/// Longest pause before a fault, so that it meets any phase of the work.
+/// Longest pause before a fault, so that it hits every phase of the work.
 const ANY_MOMENT: Duration = Duration::from_millis(200);
 
 /// Partitions of a topic that the service makes, and lanes of its relay.
 const PARTITIONS: u16 = 8;
 const LANES: usize = 2;
 
-/// Few connections, since several stages share a server; and transactions that end soon, so that an outage can outlast them.
+/// Few connections, because fleets share a server; and a short transaction timeout, so that an outage can outlast it.
 const SETTINGS: [(&str, &str); 2] =
     [("CMGATE__DATABASE__MAX_CONNECTIONS", "2"), ("CMGATE__KAFKA__TRANSACTION_TIMEOUT", "2s")];
 
@@ -49,11 +49,11 @@ pub(super) enum Wiring {
     ProxiedKafka,
 }
 
-/// The instances, what their clients were told, and who watches.
-pub(super) struct Stage {
+/// Instances under load: the answers that clients got, and a consumer that follows the topic.
+pub(super) struct Fleet {
     pub(super) instances: Vec<Instance>,
-    pub(super) place: Place,
-    pub(super) dice: Dice,
+    pub(super) env: TestEnv,
+    pub(super) rng: Rng,
     addresses: Addresses,
     load: Option<Load>,
     answered: Vec<Answered>,
@@ -62,31 +62,29 @@ pub(super) struct Stage {
     watch: Watch,
     proxy: Option<Proxy>,
     settings: Vec<(&'static str, String)>,
-    database: Database,
 }
 
-impl Stage {
-    /// Sets the stage, on servers that this test has for itself or shares with others.
-    pub(super) async fn set(wiring: Wiring, servers: Option<&Exclusive>) -> Self {
-        let database = match servers {
-            Some(servers) => Database::create_within(servers).await,
-            None => Database::create().await,
+impl Fleet {
+    /// Starts the fleet, on servers that this test has for itself or shares with others.
+    pub(super) async fn start(wiring: Wiring, servers: Option<&Exclusive>) -> Self {
+        let env = match servers {
+            Some(servers) => TestEnv::postgres_within(servers).await,
+            None => TestEnv::postgres().await,
         };
         let mut settings: Vec<_> = SETTINGS.map(|(name, value)| (name, value.to_owned())).into();
         let proxy = proxy(wiring).await;
         match (wiring, &proxy) {
             (Wiring::ProxiedPostgres, Some(proxy)) => {
-                settings.push(("CMGATE__DATABASE__URL", database.url_at(proxy.address)));
+                settings.push(("CMGATE__DATABASE__URL", env.database.url_at(proxy.address)));
             }
             (Wiring::ProxiedKafka, Some(proxy)) => settings.push(("CMGATE__KAFKA__BROKERS", proxy.address.to_string())),
             _ => {}
         }
-        let place = Place { database: database.url().to_owned(), topic: fresh_topic() };
-        let mut stage = Self {
+        let mut fleet = Self {
             instances: Vec::new(),
-            watch: Watch::start(&place.topic, PARTITIONS),
-            place,
-            dice: Dice::new(0),
+            watch: Watch::start(&env.topic, PARTITIONS),
+            env,
+            rng: random::rng(0, 0),
             addresses: Addresses::default(),
             load: None,
             answered: Vec::new(),
@@ -94,28 +92,27 @@ impl Stage {
             takeover: Duration::ZERO,
             proxy,
             settings,
-            database,
         };
-        stage.instances = (0..INSTANCES).map(|_| stage.start_instance()).collect();
-        stage.tell_addresses();
-        stage.wait_for_owner(&[0, 1, 2]).await;
-        stage
+        fleet.instances = (0..INSTANCES).map(|_| fleet.start_instance()).collect();
+        fleet.tell_addresses();
+        fleet.wait_for_owner(&[0, 1, 2]).await;
+        fleet
     }
 
-    /// Begins a round: the load goes on, and a moment comes that nobody chose.
-    pub(super) async fn begin(&mut self, dice: Dice) {
-        self.dice = dice;
-        self.load = Some(Load::start(CLIENTS, &self.addresses, &self.dice.fork(1)));
+    /// Begins a round: waits until the load runs, then for a random time.
+    pub(super) async fn begin(&mut self, rng: Rng) {
+        self.rng = rng;
+        self.load = Some(Load::start(CLIENTS, &self.addresses, self.rng.fork()));
         self.progress().await;
-        let heads = self.heads().await;
+        let heads = self.env.database.log_ends().await;
         wait_until("the topic follows the log", async || self.watch.reaches(&heads)).await;
         self.any_moment().await;
     }
 
-    /// Ends a round whose fault has ended: the system recovers, everything is published, and all of it is audited.
+    /// Ends a round after its fault: waits for recovery, then audits everything.
     pub(super) async fn settle(&mut self, mended: Instant, figures: &Figures) -> String {
         let load = self.load.take().expect("the load began with the round");
-        let heads = self.heads().await;
+        let heads = self.env.database.log_ends().await;
         wait_until("what was written before is published", async || self.watch.reaches(&heads)).await;
         load.progress(1).await;
         let recovery = mended.elapsed().max(std::mem::take(&mut self.takeover));
@@ -127,13 +124,13 @@ impl Stage {
         self.audit(figures).await + &format!(", recovered in {recovery:.3?}")
     }
 
-    /// Audits until everything is published: a call whose caller has gone may still have come to its end meanwhile.
+    /// Audits until everything is published: a call whose caller has disconnected may still complete meanwhile.
     async fn audit(&mut self, figures: &Figures) -> String {
         let report = loop {
-            let heads = self.heads().await;
+            let heads = self.env.database.log_ends().await;
             wait_until("everything is published", async || self.watch.reaches(&heads)).await;
             let acknowledged = self.answered.iter().map(Answered::acknowledged).collect();
-            let report = audit(self.database.url(), &kafka(), &self.place.topic, acknowledged).await.unwrap();
+            let report = self.env.audit(acknowledged).await;
             if report.unpublished == 0 || !report.violations.is_empty() {
                 break report;
             }
@@ -142,7 +139,7 @@ impl Stage {
         self.events = report.events;
         self.watch.assert_in_order();
         report.assert_clean();
-        check_keys(self.database.url(), &self.answered).await;
+        check_keys(self.env.database.url(), &self.answered).await;
         report.to_string()
     }
 
@@ -156,33 +153,33 @@ impl Stage {
         self.load.as_ref().expect("the load began with the round")
     }
 
-    /// Waits until the load has really gone on.
+    /// Waits until the load has made progress.
     pub(super) async fn progress(&self) {
         self.load().progress(PROGRESS).await;
     }
 
-    /// Takes note of a recovery that was over before the fault was.
+    /// Records a recovery that ended before the fault did.
     pub(super) fn note_takeover(&mut self, took: Duration) {
         self.takeover = took;
     }
 
-    /// Waits for a time that the dice choose.
+    /// Waits for a random time.
     pub(super) async fn any_moment(&mut self) {
-        tokio::time::sleep(self.dice.up_to(ANY_MOMENT)).await;
+        tokio::time::sleep(random::up_to(&mut self.rng, ANY_MOMENT)).await;
     }
 
     /// The proxy.
     pub(super) fn proxy(&self) -> &Proxy {
-        self.proxy.as_ref().expect("the wiring of this stage has one")
+        self.proxy.as_ref().expect("the wiring of this fleet has one")
     }
 
-    /// Starts an instance where the others run.
+    /// Starts another instance on the environment.
     pub(super) fn start_instance(&self) -> Instance {
         let settings: Vec<_> = self.settings.iter().map(|(name, value)| (*name, &**value)).collect();
-        Instance::start_with(&self.place, &settings)
+        self.env.start_with(&settings)
     }
 
-    /// Has the clients know the instances that there are now.
+    /// Tells the clients which instances exist now.
     pub(super) fn tell_addresses(&self) {
         self.addresses.set(self.instances.iter().map(|instance| instance.public).collect());
     }
@@ -208,24 +205,16 @@ impl Stage {
         .await;
     }
 
-    /// How many lanes stream in an instance, as its readiness tells.
+    /// How many lanes stream in an instance, according to its readiness report.
     async fn streaming(&self, instance: usize) -> usize {
-        let lanes = lanes(&Http::private(&self.instances[instance])).await;
+        let lanes = self.instances[instance].lanes().await;
         lanes.iter().filter(|(state, _)| state == "streaming").count()
     }
 
     /// Waits until everything that is in the log by now is published.
     pub(super) async fn wait_until_published(&self) {
-        let heads = self.heads().await;
+        let heads = self.env.database.log_ends().await;
         wait_until("what is in the log is published", async || self.watch.reaches(&heads)).await;
-    }
-
-    /// The last position of each shard in the database.
-    async fn heads(&self) -> Vec<u64> {
-        let mut connection = PgConnection::connect(self.database.url()).await.unwrap();
-        let sql = "SELECT next - 1 FROM event_head ORDER BY shard";
-        let heads: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
-        heads.into_iter().map(i64::cast_unsigned).collect()
     }
 }
 

@@ -1,5 +1,5 @@
-//! The one story that the documents of MIM CM tell, from its first call to its last, over a real store: a user enrolls a
-//! smart card, it is issued, and its PIN is unblocked. What the documents print is compared byte for byte.
+//! The example that the MIM CM documentation tells, from the first call to the last, over a real store: a user enrolls a smart card,
+//! it is issued, and its PIN is unblocked. Documented answers are compared byte for byte.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::commands::approver;
-use crate::store::Place;
+use crate::support::commands::approver;
+use crate::support::database::TestDatabase;
 
 const API: &str = "/CertificateManagement/api/v1.0";
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
@@ -60,14 +60,14 @@ fn atr() -> Atr {
 }
 
 /// The documented installation: its user, its templates, its clock.
-struct Stage {
+struct Installation {
     service: Service,
     router: Router,
     time: Arc<AtomicI64>,
 }
 
-impl Stage {
-    async fn set(store: Arc<dyn Store>, descriptor_nul_tail: u8) -> Self {
+impl Installation {
+    async fn open(store: Arc<dyn Store>, descriptor_nul_tail: u8) -> Self {
         let time = Arc::new(AtomicI64::new(ENROLLED));
         let clock = Clock::Manual(Arc::clone(&time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
@@ -176,29 +176,29 @@ fn documented(text: &str, id: RequestId) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_documented_story_is_told_byte_for_byte() {
-    let place = Place::sqlite();
-    let stage = Stage::set(place.open().await, 9).await;
+async fn the_documented_example_is_answered_byte_for_byte() {
+    let database = TestDatabase::sqlite();
+    let installation = Installation::open(database.open().await, 9).await;
 
-    let enroll = stage.create(golden!("create-1")).await;
-    assert_eq!(stage.read(enroll).await, documented(golden!("get-1"), enroll));
+    let enroll = installation.create(golden!("create-1")).await;
+    assert_eq!(installation.read(enroll).await, documented(golden!("get-1"), enroll));
 
-    stage.at(ISSUED);
-    stage.bind(enroll).await;
+    installation.at(ISSUED);
+    installation.bind(enroll).await;
     let complete = Action::Complete { new: issued(), comment: Comment::default() };
-    stage.act(user().user, enroll, complete).await;
-    assert_eq!(stage.read(enroll).await, documented(golden!("completed-1"), enroll));
+    installation.act(user().user, enroll, complete).await;
+    assert_eq!(installation.read(enroll).await, documented(golden!("completed-1"), enroll));
 
-    stage.at(UNBLOCKED);
-    // The next descriptor has another number of NULs, for a reason that nobody wrote down.
-    let stage = Stage { router: router(stage.service.clone(), nuls(6)), ..stage };
-    let unblock = stage.create(golden!("create-2")).await;
-    assert_eq!(stage.read(unblock).await, documented(golden!("get-2"), unblock));
+    installation.at(UNBLOCKED);
+    // The next documented descriptor has another number of NULs, for no documented reason.
+    let installation = Installation { router: router(installation.service.clone(), nuls(6)), ..installation };
+    let unblock = installation.create(golden!("create-2")).await;
+    assert_eq!(installation.read(unblock).await, documented(golden!("get-2"), unblock));
     let done = documented(golden!("get-2"), unblock)
         .replace("\"Status\":3", "\"Status\":8")
         .replace("\"Completed\":\"0001-01-01T00:00:00\"", "\"Completed\":\"2015-07-07T23:40:33.133Z\"");
-    assert_eq!(stage.put(unblock, "Completed").await, done);
-    assert_eq!(stage.read(unblock).await, done);
+    assert_eq!(installation.put(unblock, "Completed").await, done);
+    assert_eq!(installation.read(unblock).await, done);
 }
 
 fn nuls(descriptor_nul_tail: u8) -> Settings {
@@ -207,9 +207,9 @@ fn nuls(descriptor_nul_tail: u8) -> Settings {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_third_example_waits_for_its_approval() {
-    let place = Place::sqlite();
-    let stage = Stage::set(place.open().await, 0).await;
-    let id = stage.create(golden!("create-3")).await;
+    let database = TestDatabase::sqlite();
+    let installation = Installation::open(database.open().await, 0).await;
+    let id = installation.create(golden!("create-3")).await;
     let pending = concat!(
         "\"RequestType\":1,\"Status\":16,\"Flags\":0,\"DataCollection\":[{\"Name\":\"name\",\"Value\":\"pavle\"},",
         "{\"Name\":\"city\",\"Value\":\"seattle\"}],\"DataCollectionFlags\":48,",
@@ -217,27 +217,27 @@ async fn the_third_example_waits_for_its_approval() {
         "\"TargetUserUuid\":\"97cc3493-f556-4c9b-9d8b-982434201527\",",
         "\"Submitted\":\"2015-07-07T23:36:21.93Z\",\"Completed\":\"0001-01-01T00:00:00\",",
     );
-    let body = stage.read(id).await;
+    let body = installation.read(id).await;
     assert!(body.starts_with(&format!("{{\"Uuid\":\"{id}\",{pending}")), "{body}");
     let rest =
         "\"Priority\":4,\"Comment\":\"LALALALA\",\"ProfileTemplateUuid\":\"97cd65fa-af4b-4587-9309-0dd6bfd8b4e1\"";
     assert!(body.contains(rest), "{body}");
     assert!(body.ends_with("\"IsSmartcard\":false,\"IsEnrollmentAgent\":false,\"IsDataCollectionComplete\":true}"));
 
-    stage.act(approver(1), id, Action::Approve { comment: Comment::default(), data_items: Vec::new() }).await;
-    assert_eq!(stage.read(id).await, body.replace("\"Status\":16", "\"Status\":3"));
+    installation.act(approver(1), id, Action::Approve { comment: Comment::default(), data_items: Vec::new() }).await;
+    assert_eq!(installation.read(id).await, body.replace("\"Status\":16", "\"Status\":3"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_under_one_key_is_made_once() {
-    let place = Place::sqlite();
-    let stage = Stage::set(place.open().await, 0).await;
-    let id = stage.create(golden!("create-1")).await;
+async fn a_change_with_an_idempotency_key_happens_once() {
+    let database = TestDatabase::sqlite();
+    let installation = Installation::open(database.open().await, 0).await;
+    let id = installation.create(golden!("create-1")).await;
     let path = format!("{REQUESTS}/{id}");
     let headers = [("idempotency-key", "once"), ("if-match", "\"v1\"")];
-    let first = stage.send("PUT", &path, &headers, &change("Canceled")).await;
+    let first = installation.send("PUT", &path, &headers, &change("Canceled")).await;
     assert_eq!(first.0, StatusCode::OK, "{}", first.1);
-    assert_eq!(stage.send("PUT", &path, &headers, &change("canceled")).await, first);
-    let (status, _) = stage.send("PUT", &path, &headers, &change("Abandoned")).await;
+    assert_eq!(installation.send("PUT", &path, &headers, &change("canceled")).await, first);
+    let (status, _) = installation.send("PUT", &path, &headers, &change("Abandoned")).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }

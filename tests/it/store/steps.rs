@@ -1,88 +1,11 @@
-//! A database that can be opened as a store, more than once at a time.
+//! Steps shared by the store tests, and the check that the whole log is sound.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cmgate::domain::{Command, Position, Request, RequestId, ShardCount, Version};
+use cmgate::domain::{Command, Position, Request, RequestId, Version};
 use cmgate::service::{Applied, Reply, commit};
-use cmgate::store::{LoggedEvent, Postgres, PostgresSettings, Sqlite, SqliteSettings, Store, StoreError, Topology};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
-
-use crate::services::{Database, DatabaseFile};
-
-/// Connections of the pool of each store; fewer than the tasks of a race, so that some wait for one.
-const CONNECTIONS: u32 = 6;
-
-/// An empty database of one test.
-#[derive(Clone)]
-pub(crate) enum Place {
-    Postgres(Arc<Database>),
-    Sqlite(Arc<DatabaseFile>),
-}
-
-impl Place {
-    pub(crate) async fn postgres() -> Self {
-        Self::Postgres(Arc::new(Database::create().await))
-    }
-
-    pub(crate) fn sqlite() -> Self {
-        Self::Sqlite(Arc::new(DatabaseFile::create()))
-    }
-
-    /// Another one of the same kind.
-    pub(crate) async fn another(&self) -> Self {
-        match self {
-            Self::Postgres(_) => Self::postgres().await,
-            Self::Sqlite(_) => Self::sqlite(),
-        }
-    }
-
-    /// Opens it as a process would at its start.
-    pub(crate) async fn open(&self) -> Arc<dyn Store> {
-        self.open_with(topology(4, 2)).await.unwrap()
-    }
-
-    pub(crate) async fn open_with(&self, topology: Topology) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(match self {
-            Self::Postgres(database) => {
-                let url = database.url().to_owned();
-                let settings =
-                    PostgresSettings { url, max_connections: CONNECTIONS, relay_connections: CONNECTIONS, topology };
-                Arc::new(Postgres::connect(&settings).await?)
-            }
-            Self::Sqlite(file) => {
-                Arc::new(Sqlite::open(&SqliteSettings { path: file.path().clone(), topology }).await?)
-            }
-        })
-    }
-
-    /// Its URL.
-    pub(crate) fn url(&self) -> String {
-        match self {
-            Self::Postgres(database) => database.url().to_owned(),
-            Self::Sqlite(file) => file.url(),
-        }
-    }
-
-    /// Runs a statement past the store.
-    pub(crate) async fn tamper(&self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match self {
-            Self::Postgres(database) => {
-                let mut connection = PgConnection::connect(database.url()).await.unwrap();
-                sqlx::query(sql).execute(&mut connection).await.unwrap();
-            }
-            Self::Sqlite(file) => {
-                let mut connection = SqliteConnection::connect(&file.url()).await.unwrap();
-                sqlx::query(sql).execute(&mut connection).await.unwrap();
-            }
-        }
-    }
-}
-
-pub(super) fn topology(shards: u16, lanes: u16) -> Topology {
-    Topology { shards: ShardCount::new(shards).unwrap(), lanes }
-}
+use cmgate::store::{LoggedEvent, Store};
 
 /// Commits a batch of one command.
 pub(super) async fn commit_one(store: &dyn Store, command: Command) -> Reply {

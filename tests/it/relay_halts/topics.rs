@@ -1,41 +1,42 @@
-//! The topic is another one than it was: created again, copied, on another cluster, or wrong in the configuration.
+//! The topic is not the expected one: recreated, copied, on another cluster, or misconfigured.
 
-use crate::client::{create_many, lanes, wait_until};
-use crate::halts::cluster::{copy_records, delete_topic, make_topic, publish_foreign, read};
-use crate::halts::stage::{MANY, Stage, command_in, positions};
-use crate::halts::{HALTED, NOTHING, STREAMING, between};
-use crate::instance::run;
-use crate::services::{fresh_topic, kafka_with_password};
+use crate::relay_halts::{HALTED, NOTHING, STREAMING, between};
+use crate::support::client::create_many;
+use crate::support::env::{MANY, TestEnv};
+use crate::support::instance::command_in;
+use crate::support::kafka::{copy_records, delete_topic, make_topic, positions, publish_foreign, read_committed};
+use crate::support::servers::{fresh_topic, kafka_with_password};
+use crate::support::wait::wait_until;
 
 /// The topic goes away under a running relay, and a new one of its name takes its place.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_created_again_under_a_running_relay_is_not_continued() {
+async fn a_running_relay_does_not_continue_on_a_recreated_topic() {
     for from in ["--from-start", "--from-checkpoint"] {
-        let stage = Stage::postgres().await;
-        let mut instance = stage.start();
-        create_many(&mut instance.client, MANY).await;
+        let env = TestEnv::postgres().await;
+        let instance = env.start();
+        create_many(&mut instance.client(), MANY).await;
         instance.wait_until_published(MANY).await;
-        let published = stage.heads().await;
-        delete_topic(&stage.place.topic).await;
-        make_topic(&stage.place.topic, 8).await;
-        create_many(&mut instance.client, MANY).await;
+        let published = env.heads().await;
+        delete_topic(&env.topic).await;
+        make_topic(&env.topic, 8).await;
+        create_many(&mut instance.client(), MANY).await;
         for detail in instance.wait_until_all_are(HALTED).await {
             assert!(detail.contains("was deleted and created again") || detail.contains("does not exist"), "{detail}");
             assert!(detail.contains(&format!("`cmgate relay allow-empty-topic {from}`")), "{detail}");
         }
-        assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
+        assert_eq!(positions(&read_committed(&env.topic).await), NOTHING, "nothing is published");
 
-        let allowed = run(&stage.place, &[], &["relay", "allow-empty-topic", from]);
+        let allowed = env.run(&[], &["relay", "allow-empty-topic", from]);
         assert!(allowed.status.success(), "{allowed:?}");
         instance.wait_until_all_are(STREAMING).await;
-        create_many(&mut instance.client, 1).await;
+        create_many(&mut instance.client(), 1).await;
         instance.end().await;
         if from == "--from-start" {
-            assert_eq!(stage.audit_published().await.records, 2 * MANY + 1);
+            assert_eq!(env.audit_published().await.records, 2 * MANY + 1);
         } else {
             // What a lane had not written down yet is published again, at most.
-            let found = positions(&read(&stage.place.topic).await);
-            for (shard, head) in stage.heads().await {
+            let found = positions(&read_committed(&env.topic).await);
+            for (shard, head) in env.heads().await {
                 let found = found.get(&shard).cloned().unwrap_or_default();
                 let first = found.first().copied().unwrap_or(head + 1);
                 assert!(first <= published[&shard] + 1, "shard {shard}: {found:?} after {}", published[&shard]);
@@ -48,11 +49,11 @@ async fn a_topic_created_again_under_a_running_relay_is_not_continued() {
 /// A relay without anything to publish notices it, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_relay_notices_that_its_topic_is_gone() {
-    let stage = Stage::sqlite();
-    let mut instance = stage.start();
-    create_many(&mut instance.client, MANY).await;
+    let env = TestEnv::sqlite();
+    let instance = env.start();
+    create_many(&mut instance.client(), MANY).await;
     instance.wait_until_published(MANY).await;
-    delete_topic(&stage.place.topic).await;
+    delete_topic(&env.topic).await;
     for detail in instance.wait_until_all_are(HALTED).await {
         assert!(detail.contains("does not exist"), "{detail}");
     }
@@ -60,148 +61,146 @@ async fn an_idle_relay_notices_that_its_topic_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_has_records_is_not_taken_for_an_empty_one() {
-    let stage = Stage::postgres().await;
-    let published = stage.publish_some().await;
+async fn a_topic_with_records_does_not_count_as_empty() {
+    let env = TestEnv::postgres().await;
+    let published = env.publish_some().await;
     for from in ["--from-start", "--from-checkpoint"] {
-        let refused = run(&stage.place, &[], &["relay", "allow-empty-topic", from]);
+        let refused = env.run(&[], &["relay", "allow-empty-topic", from]);
         let text = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(64), "{text}");
-        assert!(text.contains(&format!("topic {} is not empty", stage.place.topic)), "{text}");
+        assert!(text.contains(&format!("topic {} is not empty", env.topic)), "{text}");
     }
     // No permission is left behind for a topic to come.
-    delete_topic(&stage.place.topic).await;
-    make_topic(&stage.place.topic, 8).await;
-    let instance = stage.start();
+    delete_topic(&env.topic).await;
+    make_topic(&env.topic, 8).await;
+    let instance = env.start();
     instance.wait_until_all_are(HALTED).await;
-    // A new topic with the records of somebody else is none to begin.
-    publish_foreign(&stage.place.topic, 3).await;
+    // A new topic with foreign records does not count as empty.
+    publish_foreign(&env.topic, 3).await;
     for command in [&["allow-empty-topic", "--from-start"][..], &["adopt-topic"]] {
-        let refused = run(&stage.place, &[], &[&["relay"], command].concat());
+        let refused = env.run(&[], &[&["relay"], command].concat());
         assert_eq!(refused.status.code(), Some(64), "{refused:?}");
     }
     instance.end().await;
-    assert_eq!(positions(&read(&stage.place.topic).await), NOTHING, "nothing is published");
-    assert_eq!(stage.heads().await, published);
+    assert_eq!(positions(&read_committed(&env.topic).await), NOTHING, "nothing is published");
+    assert_eq!(env.heads().await, published);
 }
 
 /// A process that is configured wrongly halts, and leaves the lanes to others.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_with_another_topic_halts_and_stands_in_nobodys_way() {
-    let stage = Stage::postgres().await;
-    stage.publish_some().await;
+async fn a_halted_instance_with_another_topic_does_not_block_others() {
+    let env = TestEnv::postgres().await;
+    env.publish_some().await;
     let other = fresh_topic();
-    let wrong = stage.start_with(&[("CMGATE__KAFKA__TOPIC", &other)]);
+    let wrong = env.start_with(&[("CMGATE__KAFKA__TOPIC", &other)]);
     for detail in wrong.wait_until_all_are(HALTED).await {
-        let expected = format!("published to topic {}, the configuration says {other}", stage.place.topic);
+        let expected = format!("published to topic {}, the configuration says {other}", env.topic);
         assert!(detail.contains(&expected), "{detail}");
-        assert!(detail.contains(&format!("Set `kafka.topic` to {}", stage.place.topic)), "{detail}");
+        assert!(detail.contains(&format!("Set `kafka.topic` to {}", env.topic)), "{detail}");
     }
-    let mut right = stage.start();
+    let right = env.start();
     right.wait_until_all_are(STREAMING).await;
-    create_many(&mut right.client, MANY).await;
+    create_many(&mut right.client(), MANY).await;
     right.end().await;
     wrong.end().await;
-    assert_eq!(stage.audit_published().await.records, 2 * MANY);
-    assert!(
-        run(&stage.place, &[("CMGATE__KAFKA__TOPIC", &other)], &["relay", "adopt-topic"]).status.code() == Some(64)
-    );
+    assert_eq!(env.audit_published().await.records, 2 * MANY);
+    assert!(env.run(&[("CMGATE__KAFKA__TOPIC", &other)], &["relay", "adopt-topic"]).status.code() == Some(64));
 }
 
 /// The whole way of a move: a copy elsewhere, which the relay does not take for its topic until an operator says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_the_topic_is_adopted_by_an_operator() {
-    let mut stage = Stage::postgres().await;
-    stage.publish_some().await;
-    let records = read(&stage.place.topic).await;
-    stage.place.topic = fresh_topic();
-    make_topic(&stage.place.topic, 8).await;
-    let mut instance = stage.start();
+    let mut env = TestEnv::postgres().await;
+    env.publish_some().await;
+    let records = read_committed(&env.topic).await;
+    env.topic = fresh_topic();
+    make_topic(&env.topic, 8).await;
+    let instance = env.start();
     instance.wait_until_all_are(HALTED).await;
-    let empty = run(&stage.place, &[], &["relay", "adopt-topic"]);
+    let empty = env.run(&[], &["relay", "adopt-topic"]);
     assert_eq!(empty.status.code(), Some(64), "{empty:?}");
 
     // The copy lacks the last record of a partition.
     let last = records.last().unwrap().clone();
-    copy_records(&records[..records.len() - 1], &stage.place.topic).await;
-    let adopted = run(&stage.place, &[], &["relay", "adopt-topic"]);
+    copy_records(&records[..records.len() - 1], &env.topic).await;
+    let adopted = env.run(&[], &["relay", "adopt-topic"]);
     assert!(adopted.status.success(), "{adopted:?}");
     let lane = usize::from(last.partition % 2);
     wait_until("the lane of the partition that lacks a record halts, the other streams", async || {
-        let lanes = lanes(&instance.private).await;
+        let lanes = instance.lanes().await;
         lanes[lane].1.contains("has lost records") && lanes[1 - lane].0 == STREAMING
     })
     .await;
-    let command = command_in(&lanes(&instance.private).await[lane].1, "cmgate relay republish");
+    let command = command_in(&instance.lanes().await[lane].1, "cmgate relay republish");
     let wrong: Vec<String> =
         command.iter().map(|word| word.parse().map_or(word.clone(), |_: u64| "1".to_owned())).collect();
     if wrong != command {
         let words: Vec<&str> = wrong.iter().map(String::as_str).collect();
-        assert_eq!(run(&stage.place, &[], &words).status.code(), Some(64), "{wrong:?} does not fit");
+        assert_eq!(env.run(&[], &words).status.code(), Some(64), "{wrong:?} does not fit");
     }
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    let allowed = run(&stage.place, &[], &words);
+    let allowed = env.run(&[], &words);
     assert!(allowed.status.success(), "{allowed:?}");
     instance.wait_until_all_are(STREAMING).await;
-    assert_eq!(run(&stage.place, &[], &words).status.code(), Some(64), "nothing is missing any more");
-    create_many(&mut instance.client, MANY).await;
+    assert_eq!(env.run(&[], &words).status.code(), Some(64), "nothing is missing any more");
+    create_many(&mut instance.client(), MANY).await;
     instance.end().await;
-    assert_eq!(stage.audit_published().await.records, 2 * MANY);
+    assert_eq!(env.audit_published().await.records, 2 * MANY);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_cluster_halts_the_relay() {
-    let stage = Stage::postgres().await;
-    stage.publish_some().await;
-    stage.execute("UPDATE relay_topic SET cluster = 'another', topic_id = NULL").await;
-    let mut instance = stage.start();
+    let env = TestEnv::postgres().await;
+    env.publish_some().await;
+    env.database.execute("UPDATE relay_topic SET cluster = 'another', topic_id = NULL").await;
+    let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
         assert!(detail.contains("published to cluster another"), "{detail}");
         assert!(detail.contains("`cmgate relay adopt-topic`"), "{detail}");
     }
-    let adopted = run(&stage.place, &[], &["relay", "adopt-topic"]);
+    let adopted = env.run(&[], &["relay", "adopt-topic"]);
     assert!(adopted.status.success(), "{adopted:?}");
     instance.wait_until_all_are(STREAMING).await;
-    create_many(&mut instance.client, MANY).await;
+    create_many(&mut instance.client(), MANY).await;
     instance.end().await;
-    assert_eq!(stage.audit_published().await.records, 2 * MANY);
+    assert_eq!(env.audit_published().await.records, 2 * MANY);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_whose_partition_count_was_raised_is_left_for_a_new_one() {
-    let mut stage = Stage::sqlite();
-    stage.publish_some().await;
-    delete_topic(&stage.place.topic).await;
-    make_topic(&stage.place.topic, 9).await;
-    stage.execute("UPDATE relay_topic SET topic_id = NULL").await;
-    let instance = stage.start();
+async fn a_topic_with_a_raised_partition_count_is_replaced_by_a_new_one() {
+    let mut env = TestEnv::sqlite();
+    env.publish_some().await;
+    delete_topic(&env.topic).await;
+    make_topic(&env.topic, 9).await;
+    env.database.execute("UPDATE relay_topic SET topic_id = NULL").await;
+    let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
         assert!(detail.contains("has 9 partitions, the event log has 8 shards"), "{detail}");
         assert!(detail.contains("set `kafka.topic` to a new name"), "{detail}");
     }
     instance.end().await;
-    stage.place.topic = fresh_topic();
-    let allowed = run(&stage.place, &[], &["relay", "allow-empty-topic", "--from-start"]);
+    env.topic = fresh_topic();
+    let allowed = env.run(&[], &["relay", "allow-empty-topic", "--from-start"]);
     assert!(allowed.status.success(), "{allowed:?}");
-    let instance = stage.start();
+    let instance = env.start();
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
-    assert_eq!(stage.audit_published().await.records, MANY);
-    assert_eq!(positions(&read(&stage.place.topic).await), between(&[].into(), &stage.heads().await));
+    assert_eq!(env.audit_published().await.records, MANY);
+    assert_eq!(positions(&read_committed(&env.topic).await), between(&[].into(), &env.heads().await));
 }
 
 /// The id of the topic is read over the same connection settings as everything else.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_asks_for_a_password_tells_the_id_of_the_topic_too() {
-    let stage = Stage::postgres().await;
+async fn the_topic_id_is_read_from_a_broker_with_a_password() {
+    let env = TestEnv::postgres().await;
     let (brokers, properties) = kafka_with_password();
     let settings: Vec<(&str, &str)> = [("CMGATE__KAFKA__BROKERS", &*brokers)].into_iter().chain(properties).collect();
-    let mut instance = stage.start_with(&settings);
-    create_many(&mut instance.client, MANY).await;
+    let instance = env.start_with(&settings);
+    create_many(&mut instance.client(), MANY).await;
     instance.wait_until_published(MANY).await;
     assert!(!instance.log().contains("the id of the topic cannot be read"), "{}", instance.log());
-    delete_topic(&stage.place.topic).await;
-    make_topic(&stage.place.topic, 8).await;
+    delete_topic(&env.topic).await;
+    make_topic(&env.topic, 8).await;
     for detail in instance.wait_until_all_are(HALTED).await {
         assert!(detail.contains("was deleted and created again") || detail.contains("does not exist"), "{detail}");
     }
@@ -209,13 +208,13 @@ async fn a_broker_that_asks_for_a_password_tells_the_id_of_the_topic_too() {
         .iter()
         .map(|(name, value)| (*name, if *value == "let-me-in" { "let-me-out" } else { value }))
         .collect();
-    let refused = run(&stage.place, &wrong, &["relay", "allow-empty-topic", "--from-start"]);
+    let refused = env.run(&wrong, &["relay", "allow-empty-topic", "--from-start"]);
     assert_eq!(refused.status.code(), Some(69), "{refused:?}");
     let text = String::from_utf8_lossy(&refused.stderr);
     assert!(text.contains("refuses the user name and password") && !text.contains("let-me-out"), "{text}");
-    let allowed = run(&stage.place, &settings, &["relay", "allow-empty-topic", "--from-start"]);
+    let allowed = env.run(&settings, &["relay", "allow-empty-topic", "--from-start"]);
     assert!(allowed.status.success(), "{allowed:?}");
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
-    assert_eq!(stage.audit_published().await.records, MANY);
+    assert_eq!(env.audit_published().await.records, MANY);
 }

@@ -1,10 +1,10 @@
-//! The script: lives of requests, told as data.
+//! The script as data: what happens to each request.
 
 use cmgate::contract::v1::{Credential, DataItem, RequestDraft, RequestStatus as Status, RequestType as Type};
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::client::{CARDS, DEV, JUDGE, PAVLE, PROFILES, SECOND_JUDGE};
+use crate::support::client::{CARDS, DEV, JUDGE, PAVLE, PROFILES, SECOND_JUDGE};
 
 /// The card that the samples know, and its profile.
 pub(crate) const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
@@ -17,8 +17,8 @@ const RENEWED_PROFILE: &str = "00000000-0000-0000-0000-0000000000d2";
 /// A software profile that the service has not heard of.
 const OLD_PROFILE: &str = "00000000-0000-0000-0000-0000000000d3";
 
-/// The life of one request.
-pub(super) struct Life {
+/// The scenario of one request.
+pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// Who creates it.
     pub(super) by: &'static str,
@@ -90,8 +90,8 @@ pub(super) const REFUSED: [(&str, Draft, Code, u16); 4] = [
     ),
 ];
 
-pub(super) const LIVES: [Life; 21] = [
-    Life {
+pub(super) const SCENARIOS: [Scenario; 21] = [
+    Scenario {
         name: "the first documented example, carried out",
         by: DEV,
         draft: Draft {
@@ -107,7 +107,7 @@ pub(super) const LIVES: [Life; 21] = [
             refused(DEV, Action::Cancel, Code::FailedPrecondition),
         ],
     },
-    Life {
+    Scenario {
         name: "the second documented example, completed at once",
         by: DEV,
         draft: Draft {
@@ -122,7 +122,7 @@ pub(super) const LIVES: [Life; 21] = [
             step(DEV, Action::Complete("", ""), Status::Completed),
         ],
     },
-    Life {
+    Scenario {
         name: "the third documented example, approved and carried out",
         by: DEV,
         draft: Draft {
@@ -145,7 +145,7 @@ pub(super) const LIVES: [Life; 21] = [
             step(PAVLE, Action::Complete("00000000-0000-0000-0000-0000000000d4", ""), Status::Completed),
         ],
     },
-    Life {
+    Scenario {
         name: "two approvals, given up by its originator",
         by: DEV,
         draft: Draft {
@@ -164,7 +164,7 @@ pub(super) const LIVES: [Life; 21] = [
             step(DEV, Action::Abandon, Status::Failed),
         ],
     },
-    Life {
+    Scenario {
         name: "one approval of two, then denied",
         by: JUDGE,
         draft: Draft { smartcard: CARD, target: DEV, ..of(Type::RecoverOnBehalf, "recoveronbehalf") },
@@ -175,21 +175,21 @@ pub(super) const LIVES: [Life; 21] = [
             refused(PAVLE, Action::Approve(&[]), Code::FailedPrecondition),
         ],
     },
-    Life {
+    Scenario {
         name: "denied at once",
         by: PAVLE,
         draft: Draft { template: PROFILES, comment: "bitte, für Ærøskøbing ☂", ..of(Type::Enroll, "ENROLL") },
         begins: Status::Pending,
         steps: &[step(JUDGE, Action::Deny, Status::Denied), refused(PAVLE, Action::Cancel, Code::FailedPrecondition)],
     },
-    Life {
+    Scenario {
         name: "canceled while it waits",
         by: DEV,
         draft: Draft { template: PROFILES, priority: Some(0), ..of(Type::Enroll, "Enroll") },
         begins: Status::Pending,
         steps: &[refused(JUDGE, Action::Cancel, Code::PermissionDenied), step(DEV, Action::Cancel, Status::Canceled)],
     },
-    Life {
+    Scenario {
         name: "a card is bound, and stays when the request is completed",
         by: DEV,
         draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
@@ -203,7 +203,7 @@ pub(super) const LIVES: [Life; 21] = [
             step(DEV, Action::Complete("00000000-0000-0000-0000-0000000000d5", ""), Status::Completed),
         ],
     },
-    Life {
+    Scenario {
         name: "a card is bound to a request that is canceled, after another one was in use",
         by: DEV,
         draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
@@ -214,56 +214,56 @@ pub(super) const LIVES: [Life; 21] = [
             step(DEV, Action::Cancel, Status::Canceled),
         ],
     },
-    Life {
+    Scenario {
         name: "canceled in execution",
         by: DEV,
         draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
         steps: &[step(DEV, Action::Start, Status::Executing), step(DEV, Action::Cancel, Status::Canceled)],
     },
-    Life {
+    Scenario {
         name: "failed in execution",
         by: DEV,
         draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
         steps: &[step(DEV, Action::Start, Status::Executing), step(DEV, Action::Fail, Status::Failed)],
     },
-    Life {
+    Scenario {
         name: "abandoned before it began",
         by: DEV,
         draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
         steps: &[step(DEV, Action::Abandon, Status::Failed)],
     },
-    Life {
+    Scenario {
         name: "renewed, which replaces the card",
         by: DEV,
         draft: Draft { template: CARDS, profile: CARD_PROFILE, smartcard: CARD, ..of(Type::Renew, "Renew") },
         begins: Status::Approved,
         steps: &[step(DEV, Action::Complete(RENEWED_PROFILE, RENEWED_CARD), Status::Completed)],
     },
-    Life {
+    Scenario {
         name: "retired: the card that was made by the first request is known since",
         by: DEV,
         draft: Draft { smartcard: MADE_CARD, ..of(Type::Retire, "Retire") },
         begins: Status::Approved,
         steps: &[step(DEV, Action::Complete(MADE_PROFILE, MADE_CARD), Status::Completed)],
     },
-    Life {
+    Scenario {
         name: "revoked, and under way",
         by: DEV,
         draft: Draft { profile: RENEWED_PROFILE, ..of(Type::Disable, "Revoke") },
         begins: Status::Approved,
         steps: &[step(DEV, Action::Start, Status::Executing)],
     },
-    Life {
+    Scenario {
         name: "reinstated, and not begun",
         by: DEV,
         draft: Draft { smartcard: RENEWED_CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
         begins: Status::Approved,
         steps: &[],
     },
-    Life {
+    Scenario {
         name: "updated online, with an item of the policy",
         by: DEV,
         draft: Draft {
@@ -274,28 +274,28 @@ pub(super) const LIVES: [Life; 21] = [
         begins: Status::Approved,
         steps: &[],
     },
-    Life {
+    Scenario {
         name: "a duplicate",
         by: DEV,
         draft: Draft { smartcard: RENEWED_CARD, ..of(Type::Duplicate, "Duplicate") },
         begins: Status::Approved,
         steps: &[],
     },
-    Life {
+    Scenario {
         name: "a recovery",
         by: PAVLE,
         draft: Draft { template: PROFILES, profile: OLD_PROFILE, ..of(Type::Recover, "Recover") },
         begins: Status::Pending,
         steps: &[],
     },
-    Life {
+    Scenario {
         name: "a temporary card",
         by: DEV,
         draft: Draft { template: CARDS, ..of(Type::TemporaryCardEnroll, "TemporaryCards") },
         begins: Status::Approved,
         steps: &[],
     },
-    Life {
+    Scenario {
         name: "an offline unblock",
         by: DEV,
         draft: Draft { smartcard: RENEWED_CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
@@ -327,7 +327,7 @@ const fn refused(by: &'static str, action: Action, code: Code) -> Step {
     Step { by, action, leads_to: Err(code) }
 }
 
-impl Life {
+impl Scenario {
     /// The status in which it ends.
     pub(super) fn ends(&self) -> Status {
         self.steps.iter().rev().find_map(|step| step.leads_to.ok()).unwrap_or(self.begins)

@@ -1,4 +1,4 @@
-//! A transaction that nobody ends: the lane halts, and its texts lead an operator through to a sound topic.
+//! A hanging transaction: the lane halts, and its messages guide an operator to a sound topic.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,11 +14,12 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tokio::task::spawn_blocking;
 
-use crate::client::{PATIENCE, create_many, lanes, wait_until};
-use crate::halts::stage::{MANY, Running, Stage, closed_port, command_in};
-use crate::halts::{HALTED, STREAMING};
-use crate::instance::run;
-use crate::services::kafka;
+use crate::relay_halts::{HALTED, STREAMING};
+use crate::support::client::create_many;
+use crate::support::env::{MANY, TestEnv};
+use crate::support::instance::{Instance, command_in};
+use crate::support::servers::{CLOSED_PORT, kafka};
+use crate::support::wait::{PATIENCE, wait_until};
 
 const PARTITION: i32 = 3;
 /// The lane that has it.
@@ -28,60 +29,60 @@ const LANE: usize = 1;
 /// checkpoint says more than anybody can read, and the abort of the transaction loses its records.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_transaction_is_ended_and_what_it_held_is_published_again() {
-    let stage = Stage::postgres().await;
-    let published = stage.publish_some().await[&3];
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
-    while stage.heads().await[&3] == published {
-        create_many(&mut instance.client, MANY).await;
+    let env = TestEnv::postgres().await;
+    let published = env.publish_some().await[&3];
+    let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
+    while env.heads().await[&3] == published {
+        create_many(&mut instance.client(), MANY).await;
     }
     instance.kill();
-    let hanging = begin_transaction(&stage.place.topic).await;
-    stage
+    let hanging = begin_transaction(&env.topic).await;
+    env.database
         .execute("UPDATE relay_checkpoint SET pos = (SELECT next - 1 FROM event_head WHERE shard = 3) WHERE shard = 3")
         .await;
 
-    let instance = stage.start_with(&[("CMGATE__KAFKA__TRANSACTION_TIMEOUT", "1s"), ("CMGATE__LOG__FILTER", "debug")]);
+    let instance = env.start_with(&[("CMGATE__KAFKA__TRANSACTION_TIMEOUT", "1s"), ("CMGATE__LOG__FILTER", "debug")]);
     let detail = wait_until_halted(&instance, "is open on partition 3").await;
     stay_halted(&instance).await;
     let command = command_in(&detail, "kafka-transactions.sh");
     let option = |name: &str| command[command.iter().position(|word| word == name).unwrap() + 1].clone();
-    assert_eq!((option("--bootstrap-server"), option("--topic")), (kafka(), stage.place.topic.clone()));
+    assert_eq!((option("--bootstrap-server"), option("--topic")), (kafka(), env.topic.clone()));
     assert_eq!(option("--partition"), PARTITION.to_string());
     let start = option("--start-offset").parse().unwrap();
-    let topic = stage.place.topic.clone();
+    let topic = env.topic.clone();
     spawn_blocking(move || abort_transaction(&topic, start)).await.unwrap();
 
     let detail = wait_until_halted(&instance, "has lost records").await;
     let command = command_in(&detail, "cmgate relay republish");
     assert_eq!(command[2..], ["--shard", "3", "--after", &published.to_string()]);
     let too_far = (published + 1).to_string();
-    let refused = run(&stage.place, &[], &["relay", "republish", "--shard", "3", "--after", &too_far]);
+    let refused = env.run(&[], &["relay", "republish", "--shard", "3", "--after", &too_far]);
     assert_eq!(refused.status.code(), Some(64), "{refused:?}");
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    let allowed = run(&stage.place, &[], &words);
+    let allowed = env.run(&[], &words);
     assert!(allowed.status.success(), "{allowed:?}");
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
-    stage.audit_published().await;
+    env.audit_published().await;
     drop(hanging);
 }
 
 /// Waits until the lane has halted for a reason.
-async fn wait_until_halted(instance: &Running, reason: &str) -> String {
+async fn wait_until_halted(instance: &Instance, reason: &str) -> String {
     wait_until("the lane has halted", async || {
-        let lane = lanes(&instance.private).await.remove(LANE);
+        let lane = instance.lanes().await.remove(LANE);
         lane.0 == HALTED && lane.1.contains(reason)
     })
     .await;
-    lanes(&instance.private).await.remove(LANE).1
+    instance.lanes().await.remove(LANE).1
 }
 
 /// Sees the lane halted, in readiness and metrics, while it looks again several times without fencing anybody.
-async fn stay_halted(instance: &Running) {
+async fn stay_halted(instance: &Instance) {
     let looked = || instance.log().matches("relay lane is still halted").count();
     let before = looked();
     wait_until("the lane has looked again", async || {
-        assert_eq!(lanes(&instance.private).await[LANE].0, HALTED);
+        assert_eq!(instance.lanes().await[LANE].0, HALTED);
         let metrics = instance.private.get("/metrics").await;
         assert!(metrics.body.contains("cmgate_relay_state{lane=\"1\"} 3"), "{}", metrics.body);
         looked() >= before + 2

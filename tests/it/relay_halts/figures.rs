@@ -1,8 +1,11 @@
-//! The figures of the relay: what is known when Kafka is away, and whose they are when a lane has moved.
+//! Metrics of the relay: their values while Kafka is unreachable, and which instance shows them after a lane has moved.
 
-use crate::client::{create_many, lanes, wait_until};
-use crate::halts::STREAMING;
-use crate::halts::stage::{MANY, Running, Stage, closed_port};
+use crate::relay_halts::STREAMING;
+use crate::support::client::create_many;
+use crate::support::env::{MANY, TestEnv};
+use crate::support::instance::Instance;
+use crate::support::servers::CLOSED_PORT;
+use crate::support::wait::wait_until;
 
 const POSITION: &str = "cmgate_relay_position";
 const LAG_EVENTS: &str = "cmgate_relay_lag_events";
@@ -14,9 +17,9 @@ const SHARDS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
-    let stage = Stage::postgres().await;
-    stage.publish_some().await;
-    let mut instance = stage.start_with(&[("CMGATE__KAFKA__BROKERS", &closed_port())]);
+    let env = TestEnv::postgres().await;
+    env.publish_some().await;
+    let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
     wait_until("the figures of both lanes are shown", async || {
         let metrics = instance.private.get("/metrics").await;
         let count = |name| metrics.samples(name).len();
@@ -27,7 +30,7 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
     assert_eq!(samples(&instance, LAG_EVENTS).await, [0.0; SHARDS]);
     assert_eq!(samples(&instance, LAG_SECONDS).await, [0.0], "everything in the log was published before");
 
-    create_many(&mut instance.client, 1).await;
+    create_many(&mut instance.client(), 1).await;
     wait_until("the event is seen to wait", async || samples(&instance, LAG_SECONDS).await.iter().sum::<f64>() > 0.0)
         .await;
     assert_eq!(total(&instance, LAG_EVENTS).await, "1");
@@ -36,21 +39,19 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lane_that_has_moved_is_shown_by_its_new_owner_alone() {
-    let stage = Stage::postgres().await;
-    let mut owner = stage.start();
-    create_many(&mut owner.client, MANY).await;
+    let env = TestEnv::postgres().await;
+    let owner = env.start();
+    create_many(&mut owner.client(), MANY).await;
     owner.wait_until_published(MANY).await;
-    let other = stage.start();
+    let other = env.start();
     wait_until("both know the log", async || samples(&other, LOG_POSITION).await.len() == SHARDS).await;
     for name in [POSITION, LAG_EVENTS, LAG_SECONDS] {
         assert_eq!(samples(&other, name).await, [0.0; 0], "{name} is the owner's");
     }
 
     owner.signal("STOP");
-    wait_until("the other one has the lanes", async || {
-        lanes(&other.private).await.iter().all(|(state, _)| state == STREAMING)
-    })
-    .await;
+    wait_until("the other one has the lanes", async || other.lanes().await.iter().all(|(state, _)| state == STREAMING))
+        .await;
     owner.signal("CONT");
     wait_until("they are the other one's alone", async || {
         let mut left = 0;
@@ -65,11 +66,11 @@ async fn a_lane_that_has_moved_is_shown_by_its_new_owner_alone() {
     owner.end().await;
 }
 
-async fn samples(instance: &Running, name: &str) -> Vec<f64> {
+async fn samples(instance: &Instance, name: &str) -> Vec<f64> {
     instance.private.get("/metrics").await.samples(name)
 }
 
 /// The sum as it is written.
-async fn total(instance: &Running, name: &str) -> String {
+async fn total(instance: &Instance, name: &str) -> String {
     samples(instance, name).await.iter().sum::<f64>().to_string()
 }
