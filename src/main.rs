@@ -1,15 +1,14 @@
-//! The process: reads the command line and the configuration, and does what was asked.
+//! The process: parses the command line, loads the configuration and runs the command.
 
 use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cmgate::cli::Cli;
+use cmgate::cli::{Cli, ExitError, ExitStatus};
 use cmgate::config::Config;
-use cmgate::exit::{Failure, FailureKind};
 use mimalloc::MiMalloc;
 
-/// Calls make and free many small things on many threads, which the allocator of the system is slow at.
+/// Calls allocate many small objects on many threads, where the system allocator is slow.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -17,20 +16,20 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {
-            // Help and version are answers too; only they go to standard output.
-            let code = if answer.use_stderr() { FailureKind::Usage.code() } else { 0 };
-            // If the output is closed, the code alone has to do.
+            // Help and version go to standard output and succeed.
+            let code = if answer.use_stderr() { ExitStatus::Usage.code() } else { 0 };
+            // If the output is closed, the exit code must do.
             let _ = answer.print();
             return ExitCode::from(code);
         }
     };
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(error) => error.report(),
     }
 }
 
-fn run(cli: &Cli) -> Result<(), Failure> {
+fn run(cli: &Cli) -> Result<(), ExitError> {
     let config = Config::load(cli.config.as_deref(), env::vars_os())?;
-    cmgate::run::run(&cli.command(), &config)
+    cmgate::cli::run(&cli.command(), &config)
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cmgate::clock::Clock;
+use cmgate::cli::Settings;
+use cmgate::config::templates;
 use cmgate::domain::{
     Caller, Comment, CorrelationId, Credential, Draft, RequestType, ShardCount, Sid, TemplateId, UserId,
 };
 use cmgate::feed::Feed;
+use cmgate::runtime::clock::Clock;
 use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
 use cmgate::store::{Postgres, PostgresSettings, Store, Topology};
-use cmgate::templates;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -34,7 +35,12 @@ impl Core {
         let templates = templates::load(directory).unwrap().templates;
         let catalog = load_catalog(&*store, &Clock::System, templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
-        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let writer = Writer::start(
+            &store,
+            &feed,
+            WriterSettings { lanes: 4, ..Settings::default().writer },
+            &TaskTracker::new(),
+        );
         let authority = Authority { account: Sid::parse("S-1-5-21-1").unwrap(), administrators: Vec::new() };
         let service = Service::new(store, writer, Arc::new(catalog), Clock::System, authority);
         let user = UserId::new(Uuid::new_v4());

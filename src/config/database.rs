@@ -1,4 +1,4 @@
-//! `[database]`: where requests and the event log are kept.
+//! `[database]`: the database of requests and of the event log.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Invalid, require_within};
-use super::text::{self, Setting};
+use super::setting::{self, Setting};
 
-/// `[database]`: where requests and the event log are kept.
+/// `[database]`: the database of requests and of the event log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
     /// `postgres://` or `sqlite://`, the latter with a path. Default: `sqlite://data/cmgate.db`.
-    #[serde(with = "text")]
+    #[serde(with = "setting")]
     pub url: DatabaseUrl,
-    /// Most connections that are open at once. Default: 16.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Maximum connections that read for callers. Default: 16.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub max_connections: u32,
 }
 
@@ -33,14 +33,14 @@ impl Database {
     }
 }
 
-/// The URL of a database. It may hold a password, which is masked wherever the URL is shown.
+/// The URL of a database. A password in it is masked wherever the URL is shown.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     kind: DatabaseKind,
     url: SecretString,
 }
 
-/// What kind of database a URL names.
+/// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseKind {
     /// Postgres.
@@ -50,7 +50,7 @@ pub enum DatabaseKind {
 }
 
 impl DatabaseUrl {
-    /// What kind of database it names.
+    /// The kind of database.
     #[must_use]
     pub const fn kind(&self) -> DatabaseKind {
         self.kind
@@ -94,8 +94,8 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// The URL with its password masked: all that stands between the user and the last `@`, since a password may hold any
-/// character, and every parameter whose name speaks of a password.
+/// The URL with its password masked: everything between the user and the last `@`, since a password may contain any
+/// character, and every parameter with "password" in its name.
 fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
     let (user, rest) = match rest.rsplit_once('@') {

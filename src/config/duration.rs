@@ -1,14 +1,14 @@
-//! Times as an operator writes them: a whole number and a unit, such as `30s`.
+//! Durations: a whole number and a unit, such as `30s`.
 
 use std::time::Duration;
 
-use super::text::Setting;
+use super::setting::Setting;
 
 /// Units with their length in milliseconds, the longest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl Setting for Duration {
-    const EXPECTED: &'static str = "a time such as 500ms, 30s, 10m, 24h or 7d";
+    const EXPECTED: &'static str = "a duration such as 500ms, 30s, 10m, 24h or 7d";
 
     fn read(text: &str) -> Option<Self> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -1,15 +1,15 @@
-//! What is wrong with the configuration, in one plain sentence that names the key and where its value came from.
+//! Errors of the configuration: one sentence that names the key and the source of its value.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// The configuration cannot be used.
+/// Why the configuration was refused.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}", path = path.display())]
+    #[error("cannot read the configuration file {path}", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum ConfigError {
         /// What is wrong there; never the text of the line, which may hold a secret.
         problem: String,
     },
-    /// An environment variable has the prefix of the configuration and cannot be part of it.
+    /// An environment variable has the prefix of the configuration but is not a setting.
     #[error("the environment variable {name} {problem}")]
     Variable {
         /// Its name.
@@ -34,14 +34,14 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A key is not known, or its value cannot be used.
+    /// A key is unknown, or its value is not valid.
     #[error("{path} {problem}{}", from(source_name.as_deref()))]
     Invalid {
         /// The key, for example `database.url`.
         path: String,
         /// What is wrong with it, to follow the key in a sentence.
         problem: String,
-        /// Where the value came from, unless it is a default.
+        /// The source of the value, unless it is a default.
         source_name: Option<String>,
     },
 }
@@ -50,7 +50,7 @@ fn from(source_name: Option<&str>) -> String {
     source_name.map(|name| format!(" (from {name})")).unwrap_or_default()
 }
 
-/// A value that was read and cannot be used.
+/// A value that is not valid.
 #[derive(Debug)]
 pub(super) struct Invalid {
     /// The key.
@@ -59,7 +59,7 @@ pub(super) struct Invalid {
     pub problem: String,
 }
 
-/// Refuses a value unless it meets its condition.
+/// Refuses a value that fails its condition.
 pub(super) fn require(condition: bool, path: &'static str, problem: impl Into<String>) -> Result<(), Invalid> {
     if condition { Ok(()) } else { Err(Invalid { path, problem: problem.into() }) }
 }
@@ -67,7 +67,7 @@ pub(super) fn require(condition: bool, path: &'static str, problem: impl Into<St
 /// Refuses a value outside its range.
 pub(super) fn require_within<T>(path: &'static str, value: &T, range: &RangeInclusive<T>) -> Result<(), Invalid>
 where
-    T: PartialOrd + super::text::Setting,
+    T: PartialOrd + super::setting::Setting,
 {
     let (min, max) = (range.start().write(), range.end().write());
     require(range.contains(value), path, format!("must be {min} to {max}, not {}", value.write()))

@@ -1,4 +1,4 @@
-//! `[kafka]`: where events are published.
+//! `[kafka]`: the brokers and the topic of the events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,37 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Invalid, require, require_within};
 use super::properties::Properties;
-use super::text;
+use super::setting;
 use crate::domain::ShardCount;
 
-/// `[kafka]`: where events are published.
+/// `[kafka]`: the brokers and the topic of the events.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kafka {
-    /// `host:port` of one or more brokers, separated by commas. Empty, the default: the test broker within the process,
-    /// in development only.
-    #[serde(with = "text")]
+    /// `host:port` of one or more brokers, separated by commas. Empty, the default: a test broker within the process, in
+    /// development mode only.
+    #[serde(with = "setting")]
     pub brokers: String,
-    /// Topic of the life-cycle events. Default: `cmgate.requests.events.v1`.
-    #[serde(with = "text")]
+    /// Topic of the events. Default: `cmgate.requests.events.v1`.
+    #[serde(with = "setting")]
     pub topic: String,
-    /// Partitions of the topic, which are the shards of the event log; fixed when the database is made. Default: 8.
-    #[serde(deserialize_with = "text::deserialize", serialize_with = "write_count")]
+    /// Partitions of the topic, equal to the shards of the event log. Fixed when the database is created. Default: 8.
+    #[serde(deserialize_with = "setting::deserialize", serialize_with = "write_count")]
     pub partitions: ShardCount,
-    /// Replicas of each partition, used when the topic is created. Default: 1 in development, 3 in production.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Replicas of each partition when the service creates the topic. Default: 1 in development, 3 in production.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub replication_factor: u16,
-    /// Relay lanes, each with its own share of the partitions; fixed when the database is made. Default: 2.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Relay lanes, each with its own share of the partitions. Fixed when the database is created. Default: 2.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub lanes: u16,
     /// Source of the events (`ce_source` of their records), a URI reference. Default: `/cmgate`.
-    #[serde(with = "text")]
+    #[serde(with = "setting")]
     pub source: String,
-    /// How long a transaction may stay open before the broker ends it; also bounds the wait for a commit. At most what
-    /// the broker allows (`transaction.max.timeout.ms`). Default: `10s`.
-    #[serde(with = "text")]
+    /// How long a transaction may stay open before the broker aborts it; also bounds the wait for a commit. At most the
+    /// broker's `transaction.max.timeout.ms`. Default: `10s`.
+    #[serde(with = "setting")]
     pub transaction_timeout: Duration,
-    /// Further properties of librdkafka, such as `security.protocol`; their values are secret.
+    /// Further properties of librdkafka, such as `security.protocol`. Their values are secret.
     pub properties: Properties,
 }
 
@@ -59,7 +59,7 @@ impl Default for Kafka {
 /// Most relay lanes.
 const MAX_LANES: u16 = 64;
 
-/// Longest source: it stands in every record, and a record has room for the largest event and no more than this beside it.
+/// Longest source. Every record carries it, and a record has room for the largest event and this much besides.
 const MAX_SOURCE: usize = 1_000;
 
 const DEFAULT_PARTITIONS: ShardCount = match ShardCount::new(8) {
@@ -68,7 +68,7 @@ const DEFAULT_PARTITIONS: ShardCount = match ShardCount::new(8) {
 };
 
 impl Kafka {
-    /// The brokers; `None` for the test broker within the process.
+    /// The brokers; `None` for the test broker.
     #[must_use]
     pub fn brokers(&self) -> Option<&str> {
         (!self.brokers.is_empty()).then_some(&self.brokers)
@@ -91,7 +91,7 @@ impl Kafka {
         require(
             self.lanes <= MAX_LANES,
             "kafka.lanes",
-            format!("must be at most {MAX_LANES}, not {}: each takes threads and a database connection", self.lanes),
+            format!("must be at most {MAX_LANES}, not {}: each needs threads and a database connection", self.lanes),
         )?;
         let source_is_valid = !self.source.is_empty() && self.source.bytes().all(|byte| byte.is_ascii_graphic());
         require(source_is_valid, "kafka.source", "must be a URI reference: visible ASCII characters without spaces")?;
@@ -108,7 +108,7 @@ fn is_broker(broker: &str) -> bool {
     host_is_valid && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
-/// The names that Kafka takes (`org.apache.kafka.common.internals.Topic`).
+/// Whether Kafka accepts the name (`org.apache.kafka.common.internals.Topic`).
 fn is_topic(name: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_legal)

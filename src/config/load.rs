@@ -1,6 +1,6 @@
-//! Reading the configuration from its sources, and telling what is wrong and where it came from.
+//! Loads the configuration from its sources, and reports what is wrong and its source.
 //!
-//! Files are parsed here rather than by figment, whose errors quote the line they are about, secrets included.
+//! Files are not parsed by figment, because its errors quote the faulty line, secrets included.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,9 +12,9 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::Deserialize;
 
 use super::error::Invalid;
-use super::{Config, ConfigError, Mode, text};
+use super::{Config, ConfigError, Mode, setting};
 
-/// What the name of every environment variable of the configuration begins with; two underscores part the keys.
+/// Prefix of the environment variables of the configuration; two underscores separate keys.
 const PREFIX: &str = "CMGATE__";
 /// The table whose keys have dots in their names.
 const PROPERTIES: [&str; 2] = ["kafka", "properties"];
@@ -23,7 +23,7 @@ impl Config {
     /// Loads the configuration: defaults, then the file, then the environment (`CMGATE__DATABASE__URL` is `database.url`).
     ///
     /// # Errors
-    /// What is wrong first, in a plain sentence that never holds a secret.
+    /// The first problem, in one sentence that never contains a secret.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -45,10 +45,10 @@ impl Config {
     }
 }
 
-/// The mode alone, on which other defaults depend.
+/// The mode, which other defaults depend on.
 #[derive(Deserialize)]
 struct JustMode {
-    #[serde(with = "text", default = "development")]
+    #[serde(with = "setting", default = "development")]
     mode: Mode,
 }
 
@@ -77,7 +77,7 @@ impl Provider for Layer {
 }
 
 impl Layer {
-    /// The defaults that depend on the mode; all others stand with their settings.
+    /// The defaults that depend on the mode; all others are defined with their settings.
     fn defaults(mode: Mode) -> Self {
         let mut values = Dict::new();
         match mode {
@@ -101,12 +101,12 @@ impl Layer {
         let mut values = Value::serialize(table)
             .ok()
             .and_then(Value::into_dict)
-            .ok_or_else(|| syntax(1, "holds a value that is no setting".to_owned()))?;
+            .ok_or_else(|| syntax(1, "contains a value that is not a setting".to_owned()))?;
         join_property_names(&mut values);
         Ok(Self { name: Some(path.display().to_string()), values })
     }
 
-    /// A variable of the environment; nothing if it is not one of the configuration.
+    /// An environment variable; `None` if it is not part of the configuration.
     fn variable((name, value): (OsString, OsString)) -> Result<Option<Self>, ConfigError> {
         let name = name.to_string_lossy().into_owned();
         let Some(keys) = name.strip_prefix(PREFIX) else { return Ok(None) };
@@ -114,12 +114,12 @@ impl Layer {
         let keys = keys.to_ascii_lowercase();
         let mut keys: Vec<&str> = keys.split("__").collect();
         if keys.iter().any(|key| key.is_empty()) {
-            return Err(refuse("names no setting; its form is CMGATE__SECTION__KEY"));
+            return Err(refuse("does not name a setting; the form is CMGATE__SECTION__KEY"));
         }
         let value = value.into_string().map_err(|_| refuse("is not UTF-8"))?;
         let mut property = String::new();
         if keys.len() > 2 && keys[..2] == PROPERTIES {
-            // Properties of librdkafka have dots, which names of variables cannot have.
+            // Property names contain dots, which environment variables cannot.
             property.push_str(&keys[2..].join(".").replace('_', "."));
             keys.truncate(2);
             keys.push(&property);
@@ -130,7 +130,7 @@ impl Layer {
     }
 }
 
-/// Puts a value at the end of a chain of keys.
+/// Inserts a value under a path of keys.
 fn insert(values: &mut Dict, keys: &[&str], value: Value) {
     match keys {
         [] => {}
@@ -145,7 +145,7 @@ fn insert(values: &mut Dict, keys: &[&str], value: Value) {
     }
 }
 
-/// In TOML, `security.protocol = ...` is a table in a table; as a property it is one name.
+/// In TOML, `security.protocol = ...` is a nested table; as a property it is one name.
 fn join_property_names(values: &mut Dict) {
     let [kafka, properties] = PROPERTIES;
     let Some(Value::Dict(_, kafka)) = values.get_mut(kafka) else { return };
@@ -170,7 +170,7 @@ fn join_names(name: String, value: Value, joined: &mut Dict) {
     }
 }
 
-/// A value that could not be read. The kinds that carry a value are told without it: it may be a secret.
+/// A value that could not be read. Its text is left out, because it may be a secret.
 fn refused(error: figment::Error) -> ConfigError {
     let problem = match error.kind {
         Kind::Message(problem) => problem,
@@ -180,15 +180,15 @@ fn refused(error: figment::Error) -> ConfigError {
         }
         Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
         Kind::MissingField(name) => format!("lacks {name}"),
-        Kind::DuplicateField(name) => format!("has {name} twice"),
+        Kind::DuplicateField(name) => format!("contains {name} twice"),
         Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => "is out of range".to_owned(),
-        Kind::Unsupported(_) | Kind::UnsupportedKey(..) => "is of a kind that no setting has".to_owned(),
+        Kind::Unsupported(_) | Kind::UnsupportedKey(..) => "has a type that no setting has".to_owned(),
     };
     let source_name = error.metadata.as_ref().and_then(source_name);
     ConfigError::Invalid { path: error.path.join("."), problem, source_name }
 }
 
-/// A value that was read and cannot be used.
+/// A value that was read but is not valid.
 fn unfit(invalid: &Invalid, sources: &Figment) -> ConfigError {
     let source_name = sources.find_metadata(invalid.path).and_then(source_name);
     ConfigError::Invalid { path: invalid.path.to_owned(), problem: invalid.problem.clone(), source_name }

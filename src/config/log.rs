@@ -1,20 +1,22 @@
-//! `[log]`: what the service writes about itself.
+//! `[log]`: the format of the log and what it contains.
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 use super::error::{Invalid, require};
-use super::text::{self, Setting};
+use super::setting::{self, Setting};
 
-/// `[log]`: what the service writes about itself, to standard error.
+pub use crate::runtime::telemetry::LogFormat;
+
+/// `[log]`: the log, which goes to standard error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// `text` for people or `json` for machines. Default: `text` in development, `json` in production.
-    #[serde(with = "text")]
+    /// `text` or `json`. Default: `text` in development, `json` in production.
+    #[serde(with = "setting")]
     pub format: LogFormat,
     /// What is logged: a level, or directives such as `info,cmgate::relay=debug`. Default: `info`.
-    #[serde(with = "text")]
+    #[serde(with = "setting")]
     pub filter: String,
 }
 
@@ -27,18 +29,9 @@ impl Default for Log {
 impl Log {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let problem =
-            format!("must be a level (error, warn, info, debug, trace) or directives of it, not {:?}", self.filter);
+            format!("must be a level (error, warn, info, debug, trace) or filter directives, not {:?}", self.filter);
         require(EnvFilter::try_new(&self.filter).is_ok(), "log.filter", problem)
     }
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One line of text.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Setting for LogFormat {

@@ -1,19 +1,21 @@
-//! The configuration: one tree of settings, read from defaults, a TOML file and the environment, in rising precedence.
+//! The configuration: one tree of settings from defaults, a TOML file and the environment, in rising precedence.
 //!
-//! Every value is parsed and checked when it is loaded, so that what is wrong stops the process before it binds. Values
-//! that may hold secrets are masked wherever the tree is shown.
+//! Every value is parsed and checked at load time, so a wrong value stops the process before it listens. Secrets are masked
+//! wherever the tree is shown.
 
+pub mod templates;
+
+mod auth;
 mod database;
 mod duration;
 mod error;
-mod identity;
 mod kafka;
+mod limits;
 mod load;
 mod log;
 mod properties;
 mod rest;
-mod text;
-mod work;
+mod setting;
 
 #[cfg(test)]
 mod tests;
@@ -24,54 +26,54 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use error::{Invalid, require};
-use text::Setting;
+use setting::Setting;
 
+pub use auth::{Administrators, Authentication, AuthenticationKind, Development, Service};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::ConfigError;
-pub use identity::{Administrators, Authentication, AuthenticationKind, Development, Service};
 pub use kafka::Kafka;
+pub use limits::{Idempotency, Limits, Shutdown, Writer};
 pub use log::{Log, LogFormat};
 pub use properties::Properties;
 pub use rest::Rest;
-pub use work::{Idempotency, Limits, Shutdown, Writer};
 
 /// The whole configuration. `deploy/config.example.toml` shows it as a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `development` or `production`; some defaults differ, and production wants real brokers. Default: `development`.
-    #[serde(with = "text")]
+    /// `development` or `production`. Production requires real brokers and has some other defaults. Default: `development`.
+    #[serde(with = "setting")]
     pub mode: Mode,
-    /// Where gRPC and REST are served. Default: `127.0.0.1:8080`.
-    #[serde(with = "text")]
+    /// Address of gRPC and REST. Default: `127.0.0.1:8080`.
+    #[serde(with = "setting")]
     pub listen: SocketAddr,
-    /// Where health and metrics are served. Default: `127.0.0.1:9090`.
-    #[serde(with = "text")]
+    /// Address of health and metrics. Default: `127.0.0.1:9090`.
+    #[serde(with = "setting")]
     pub admin_listen: SocketAddr,
-    /// Directory of the profile templates, one in each `*.toml`. Default: `deploy/templates`.
-    #[serde(with = "text")]
+    /// Directory of the profile templates, one per `*.toml`. Default: `deploy/templates`.
+    #[serde(with = "setting")]
     pub templates: PathBuf,
-    /// Where requests and the event log are kept.
+    /// The database of requests and of the event log.
     pub database: Database,
-    /// Where events are published.
+    /// The topic of the events.
     pub kafka: Kafka,
-    /// How a caller proves who it is.
+    /// How callers are authenticated.
     pub authentication: Authentication,
-    /// The user whom every caller is taken for.
+    /// The fixed user of development authentication.
     pub development: Development,
     /// The service's own account.
     pub service: Service,
-    /// What the legacy REST API shows.
+    /// Compatibility of the legacy REST API.
     pub rest: Rest,
-    /// Repeated calls.
+    /// Idempotency keys.
     pub idempotency: Idempotency,
-    /// What one caller may ask for.
+    /// Limits of calls and connections.
     pub limits: Limits,
-    /// How commands are gathered into transactions.
+    /// How commands are batched into transactions.
     pub writer: Writer,
-    /// How the service ends.
+    /// How the service stops.
     pub shutdown: Shutdown,
-    /// What the service writes about itself.
+    /// The log.
     pub log: Log,
 }
 
@@ -122,7 +124,7 @@ impl Setting for Mode {
 }
 
 impl Config {
-    /// The configuration as a TOML file, with what may be secret masked.
+    /// The configuration as a TOML file, with secrets masked.
     ///
     /// # Errors
     /// None in practice: every value has a form in TOML.
@@ -142,7 +144,7 @@ impl Config {
         self.shutdown.check()?;
         self.log.check()?;
         let has_broker = self.mode == Mode::Development || self.kafka.brokers().is_some();
-        require(has_broker, "kafka.brokers", "must be given in production, such as host1:9092,host2:9092")
+        require(has_broker, "kafka.brokers", "is required in production, such as host1:9092,host2:9092")
     }
 
     fn check_addresses(&self) -> Result<(), Invalid> {
@@ -152,8 +154,8 @@ impl Config {
             AuthenticationKind::Development => {
                 for (path, address) in [("listen", self.listen), ("admin_listen", self.admin_listen)] {
                     let problem = format!(
-                        "must be a loopback address such as 127.0.0.1:{}, not {address}: with authentication.kind = \
-                         \"development\" every caller is taken for the same user, so no other machine may call",
+                        "must be a loopback address such as 127.0.0.1:{}, not {address}: authentication.kind = \
+                         \"development\" does not authenticate callers, so only this machine may connect",
                         address.port()
                     );
                     require(address.ip().is_loopback(), path, problem)?;

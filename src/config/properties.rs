@@ -1,4 +1,4 @@
-//! `[kafka.properties]`: properties that go to librdkafka as they are, except those that the relay answers for.
+//! `[kafka.properties]`: properties passed to librdkafka, except those that the delivery guarantee depends on.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,9 +8,9 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{Invalid, require};
-use super::text::{self, Setting};
+use super::setting::{self, Setting};
 
-/// Properties that exactly once, in order, rests on; a second name of a property stands beside its first.
+/// Properties that the guarantee (exactly once, in order) depends on, each with its aliases.
 const REFUSED: [&str; 30] = [
     "acks",
     "request.required.acks",
@@ -44,7 +44,7 @@ const REFUSED: [&str; 30] = [
     "transactional.id",
 ];
 
-/// Properties by name. Any value may be a password, so none is ever shown.
+/// Properties by name. Any value may be a password, so none is shown.
 #[derive(Clone, Default)]
 pub struct Properties(pub(super) BTreeMap<String, SecretString>);
 
@@ -56,7 +56,8 @@ impl Properties {
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
         for name in self.0.keys() {
-            let problem = format!("must not set {name:?}, which the service sets itself to keep its guarantee");
+            let problem =
+                format!("must not set {name:?}: the delivery guarantee depends on the value that the service sets");
             require(!REFUSED.contains(&name.to_ascii_lowercase().as_str()), "kafka.properties", problem)?;
         }
         Ok(())
@@ -82,7 +83,7 @@ impl Serialize for Properties {
 impl<'de> Deserialize<'de> for Properties {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Value(#[serde(deserialize_with = "text::deserialize")] SecretString);
+        struct Value(#[serde(deserialize_with = "setting::deserialize")] SecretString);
 
         let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
         Ok(Self(values.into_iter().map(|(name, value)| (name, value.0)).collect()))
@@ -90,7 +91,7 @@ impl<'de> Deserialize<'de> for Properties {
 }
 
 impl Setting for SecretString {
-    const EXPECTED: &'static str = "text, a number or a truth value";
+    const EXPECTED: &'static str = "text, a number or a boolean";
     const IS_SECRET: bool = true;
 
     fn read(text: &str) -> Option<Self> {

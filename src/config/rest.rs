@@ -1,16 +1,16 @@
-//! `[rest]`: what the legacy REST API shows.
+//! `[rest]`: compatibility of the legacy REST API.
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{Invalid, require_within};
-use super::text;
+use super::setting;
 
-/// `[rest]`: what the legacy REST API shows.
+/// `[rest]`: compatibility of the legacy REST API.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rest {
-    /// How many U+0000 end the security descriptor of a request, as they did in MIM CM. Default: 0.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Number of U+0000 at the end of a request's security descriptor; MIM CM sent some. Default: 0.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub descriptor_nul_tail: u8,
 }
 

@@ -1,4 +1,4 @@
-//! Where settings come from, which of them wins, and what is refused before anything starts.
+//! Sources of settings, their precedence, and what is refused before anything starts.
 
 use std::ffi::OsString;
 use std::fs;
@@ -58,7 +58,7 @@ fn production_has_its_own_defaults_and_needs_brokers() {
     assert_eq!((config.kafka.replication_factor, config.log.format), (2, LogFormat::Text));
 
     let refused = load("", &[("CMGATE__MODE", "production")]).unwrap_err();
-    assert_eq!(refused, "kafka.brokers must be given in production, such as host1:9092,host2:9092");
+    assert_eq!(refused, "kafka.brokers is required in production, such as host1:9092,host2:9092");
 }
 
 #[test]
@@ -97,11 +97,11 @@ fn an_unknown_key_is_refused_with_its_source() {
             "writer.lane is not",
             "(from the environment variable CMGATE__WRITER__LANE)",
         ),
-        ("", &[("CMGATE__", "1")], "the environment variable CMGATE__ names no setting", ""),
+        ("", &[("CMGATE__", "1")], "the environment variable CMGATE__ does not name a setting", ""),
         (
             "",
             &[("CMGATE__KAFKA____LANES", "1")],
-            "the environment variable CMGATE__KAFKA____LANES names no setting",
+            "the environment variable CMGATE__KAFKA____LANES does not name a setting",
             "",
         ),
     ];
@@ -117,7 +117,10 @@ fn a_bad_value_names_its_key_and_its_source() {
     let cases = [
         ("mode = 'test'", "mode must be \"development\" or \"production\", not \"test\""),
         ("listen = 'localhost:8080'", "listen must be an IP address and a port, such as 127.0.0.1:8080, not"),
-        ("listen = '0.0.0.0:8080'", "listen must be a loopback address such as 127.0.0.1:8080, not 0.0.0.0:8080: with"),
+        (
+            "listen = '0.0.0.0:8080'",
+            "listen must be a loopback address such as 127.0.0.1:8080, not 0.0.0.0:8080: authentication",
+        ),
         ("admin_listen = '0.0.0.0:1'", "admin_listen must be a loopback address"),
         ("admin_listen = '127.0.0.1:8080'", "admin_listen must differ from listen"),
         ("templates = ''", "templates must be a path"),
@@ -141,14 +144,14 @@ fn a_bad_value_names_its_key_and_its_source() {
         ("kafka.properties.max.in.flight = 9", "kafka.properties must not set \"max.in.flight\""),
         ("kafka.properties.transactional.id = 'x'", "kafka.properties must not set \"transactional.id\""),
         ("kafka.properties.isolation.level = 'x'", "kafka.properties must not set \"isolation.level\""),
-        ("kafka.properties.x = [1]", "kafka.properties.x must be text, a number or a truth value"),
+        ("kafka.properties.x = [1]", "kafka.properties.x must be text, a number or a boolean"),
         ("authentication.kind = 'none'", "authentication.kind must be \"development\", not \"none\""),
         ("development.user = 'dev'", "development.user must be a UUID, not \"dev\""),
         ("development.name = ' '", "development.name must be 1 to 256 characters"),
         ("development.sid = 'S-2'", "development.sid must be a security identifier (S-1-...), not \"S-2\""),
         ("service.sid = ''", "service.sid must be a security identifier"),
         ("idempotency.keep = '1s'", "idempotency.keep must be 1m to 365d, not 1s"),
-        ("idempotency.keep = 24", "idempotency.keep must be a time such as 500ms, 30s, 10m, 24h or 7d, not \"24\""),
+        ("idempotency.keep = 24", "idempotency.keep must be a duration such as 500ms, 30s, 10m, 24h or 7d, not \"24\""),
         ("limits.message_bytes = 1", "limits.message_bytes must be 1024 to 67108864, not 1"),
         ("limits.call_time = '0s'", "limits.call_time must be 100ms to 1h, not 0ms"),
         ("limits.stall_time = '0s'", "limits.stall_time must be 100ms to 1h, not 0ms"),
@@ -179,7 +182,7 @@ fn a_bad_variable_of_the_environment_is_named() {
 #[test]
 fn a_file_that_is_not_there_or_not_toml_is_told() {
     let missing = Config::load(Some(Path::new("no/such/file.toml")), []).unwrap_err().to_string();
-    assert_eq!(missing, "cannot read the configuration no/such/file.toml");
+    assert_eq!(missing, "cannot read the configuration file no/such/file.toml");
     let broken = load("mode = 'development'\nlisten = \n", &[]).unwrap_err();
     assert!(broken.starts_with("FILE, line 2: "), "{broken}");
 }

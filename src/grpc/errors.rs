@@ -1,9 +1,8 @@
-//! Errors as gRPC tells them: the code of the one table, and the rich details of `google.rpc` with a stable reason.
+//! Errors in gRPC: the code of the error table, and the rich details of `google.rpc` with a stable reason.
 //!
-//! What is wrong with the service itself goes to the log, here and only here; the caller reads no more than its kind.
+//! The cause of a failure of the service goes to the log only; the caller sees its kind.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use axum::body::Body;
 use http::Response;
@@ -12,24 +11,18 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::contract::v1;
 use crate::domain::{CorrelationId, ErrorKind, FieldViolation, Refusal, RequestId};
-use crate::service::Error;
-use crate::service::told;
-use crate::telemetry::error_chain;
+use crate::service::{Error, log_failure, row};
 
 /// Domain of every `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "cmgate";
-/// When to come back to a service that has too much to do.
-const OVERLOADED_RETRY: Duration = Duration::from_millis(200);
-/// When to come back to a service that lacks something it needs.
-const UNAVAILABLE_RETRY: Duration = Duration::from_secs(1);
 /// Most bytes of text about wrong fields. An error travels in headers, three times over, and clients take 8 KiB of them.
 const VIOLATIONS_BYTES: usize = 1_024;
 /// Most bytes of text about one wrong field; a problem can quote what the caller sent.
 const PROBLEM_BYTES: usize = 512;
 
-/// A call, or a member of a batch, that failed.
+/// The error of a call, or of a member of a batch.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct CallError {
     error: Error,
     /// Path of the part of the message whose fields the error names, such as `draft.`; empty if they are named in full.
     path: String,
@@ -37,13 +30,13 @@ pub(super) struct Failure {
     subject: Option<RequestId>,
 }
 
-impl<E: Into<Error>> From<E> for Failure {
+impl<E: Into<Error>> From<E> for CallError {
     fn from(error: E) -> Self {
         Self { error: error.into(), path: String::new(), subject: None }
     }
 }
 
-impl Failure {
+impl CallError {
     /// A failure whose fields are named from a part of the message.
     pub(super) fn within(path: String, error: Error) -> Self {
         Self { path, ..Self::from(error) }
@@ -56,7 +49,7 @@ impl Failure {
 
     /// The failure as the error of a call.
     pub(super) fn status(self, correlation: CorrelationId) -> Status {
-        self.log();
+        log_failure(&self.error);
         let kind = self.error.kind();
         let violations = self.violations();
         let message = self.message(&violations);
@@ -68,19 +61,19 @@ impl Failure {
             let subject = self.subject.map_or_else(String::new, |id| id.to_string());
             details.add_precondition_failure_violation(self.error.reason(), subject, message.as_str());
         }
-        Status::with_error_details(told(kind).code, message, details)
+        Status::with_error_details(row(kind).code, message, details)
     }
 
     /// The failure as the result of a member of a batch.
     pub(super) fn member(self) -> v1::BatchCreateError {
-        self.log();
+        log_failure(&self.error);
         let violations = self.violations();
         let message = self.message(&violations);
         let field_violations = violations
             .into_iter()
             .map(|violation| v1::FieldViolation { field: violation.field, description: violation.problem })
             .collect();
-        let code = told(self.error.kind()).code.into();
+        let code = row(self.error.kind()).code.into();
         v1::BatchCreateError { code, message, reason: self.error.reason().to_owned(), field_violations }
     }
 
@@ -88,7 +81,7 @@ impl Failure {
     fn violations(&self) -> Vec<FieldViolation> {
         let all = self.error.violations();
         let last = all.len().saturating_sub(1);
-        let mut told = Vec::new();
+        let mut listed = Vec::new();
         let mut bytes = 0;
         for (index, mut violation) in all.into_iter().enumerate() {
             violation.field.insert_str(0, &self.path);
@@ -96,12 +89,12 @@ impl Failure {
             bytes += violation.field.len() + violation.problem.len();
             if bytes > VIOLATIONS_BYTES && index < last {
                 violation.problem = format!("is wrong, and so are {} more fields that are not listed", last - index);
-                told.push(violation);
+                listed.push(violation);
                 break;
             }
-            told.push(violation);
+            listed.push(violation);
         }
-        told
+        listed
     }
 
     fn message(&self, violations: &[FieldViolation]) -> String {
@@ -110,29 +103,11 @@ impl Failure {
             error => error.to_string(),
         }
     }
-
-    fn log(&self) {
-        match self.error.kind() {
-            ErrorKind::Internal => tracing::error!(error = %error_chain(&self.error), "call failed"),
-            ErrorKind::Unavailable => tracing::warn!(error = %error_chain(&self.error), "call could not be served"),
-            ErrorKind::Invalid
-            | ErrorKind::Unauthenticated
-            | ErrorKind::PermissionDenied
-            | ErrorKind::NotFound
-            | ErrorKind::Conflict
-            | ErrorKind::VersionMismatch
-            | ErrorKind::KeyReused
-            | ErrorKind::TooLarge
-            | ErrorKind::Overloaded
-            | ErrorKind::DeadlineExceeded
-            | ErrorKind::Unimplemented => {}
-        }
-    }
 }
 
-/// An error that is told without a use case having failed.
+/// An error that no use case returned.
 pub(super) fn plain(kind: ErrorKind, reason: &str, message: &str, correlation: CorrelationId) -> Status {
-    Status::with_error_details(told(kind).code, message, details(kind, reason, correlation))
+    Status::with_error_details(row(kind).code, message, details(kind, reason, correlation))
 }
 
 /// Gives the errors of the gRPC library the form of all others. It answers what it cannot read with codes that would
@@ -144,7 +119,7 @@ pub fn complete(response: &mut Response<Body>, correlation: CorrelationId) {
     let (kind, reason) = match bare.code() {
         Code::OutOfRange => (ErrorKind::TooLarge, "MESSAGE_TOO_LARGE"),
         Code::Internal => (ErrorKind::Invalid, "MALFORMED_MESSAGE"),
-        Code::Unimplemented => (ErrorKind::Unimplemented, "UNIMPLEMENTED"),
+        Code::Unimplemented => (ErrorKind::Unimplemented, row(ErrorKind::Unimplemented).problem),
         Code::Ok
         | Code::Cancelled
         | Code::Unknown
@@ -160,29 +135,19 @@ pub fn complete(response: &mut Response<Body>, correlation: CorrelationId) {
         | Code::DataLoss
         | Code::Unauthenticated => return,
     };
-    let message = if bare.message().is_empty() { told(kind).title } else { bare.message() };
+    let message = if bare.message().is_empty() { row(kind).title } else { bare.message() };
     // Fails for text that no header can carry; the percent-encoded message and base64 always can be.
     let _ = plain(kind, reason, message, correlation).add_header(headers);
 }
 
 fn details(kind: ErrorKind, reason: &str, correlation: CorrelationId) -> ErrorDetails {
-    let metadata = HashMap::from([("correlation_id".to_owned(), correlation.to_string())]);
-    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
-    match kind {
-        ErrorKind::Overloaded => details.set_retry_info(Some(OVERLOADED_RETRY)),
-        ErrorKind::Unavailable => details.set_retry_info(Some(UNAVAILABLE_RETRY)),
-        ErrorKind::Invalid
-        | ErrorKind::Unauthenticated
-        | ErrorKind::PermissionDenied
-        | ErrorKind::NotFound
-        | ErrorKind::Conflict
-        | ErrorKind::VersionMismatch
-        | ErrorKind::KeyReused
-        | ErrorKind::TooLarge
-        | ErrorKind::DeadlineExceeded
-        | ErrorKind::Unimplemented
-        | ErrorKind::Internal => &mut details,
-    };
+    let row = row(kind);
+    let metadata =
+        [("correlation_id".to_owned(), correlation.to_string()), ("problem".to_owned(), row.problem.to_owned())];
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::from(metadata));
+    if row.retry_after.is_some() {
+        details.set_retry_info(row.retry_after);
+    }
     details
 }
 

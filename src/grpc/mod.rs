@@ -16,7 +16,7 @@ use http::Response;
 use tonic::Status;
 
 use self::decode::Step;
-use self::errors::Failure;
+use self::errors::CallError;
 use crate::contract;
 use crate::contract::v1;
 use crate::contract::v1::batch_create_result::Result as MemberResult;
@@ -49,10 +49,10 @@ impl Requests {
         call: &Call,
         path: &str,
         message: v1::CreateRequestRequest,
-    ) -> Result<Arc<Request>, Failure> {
+    ) -> Result<Arc<Request>, CallError> {
         let creation = decode::creation(call.caller.user, path, message)?;
         // The domain names the fields of a draft as if the draft were all there is.
-        let in_draft = |error| Failure::within(format!("{path}draft."), error);
+        let in_draft = |error| CallError::within(format!("{path}draft."), error);
         self.service.create(call, creation.draft, creation.key).await.map_err(in_draft)
     }
 
@@ -71,7 +71,7 @@ impl Requests {
         let id = step.id;
         match self.service.act(call, id, step.action, step.expected, step.key).await {
             Ok(request) => Ok(contract::request(&request)),
-            Err(error) => Err(Failure::about(id, error).status(call.correlation)),
+            Err(error) => Err(CallError::about(id, error).status(call.correlation)),
         }
     }
 }
@@ -111,7 +111,7 @@ impl RequestService for Requests {
         let id = decode::id(&message.id).map_err(|refusal| refuse(&call, refusal))?;
         match self.service.get(&call, id).await {
             Ok(request) => answer(v1::GetRequestResponse { request: Some(contract::request(&request)) }),
-            Err(error) => Err(Failure::about(id, error).status(call.correlation)),
+            Err(error) => Err(CallError::about(id, error).status(call.correlation)),
         }
     }
 
@@ -119,9 +119,9 @@ impl RequestService for Requests {
         let (call, message) = split(request)?;
         let list = decode::list(&message).map_err(|refusal| refuse(&call, refusal))?;
         let found = self.service.list(&call, &list.query, list.page).await;
-        let found = found.map_err(|error| Failure::from(error).status(call.correlation))?;
+        let found = found.map_err(|error| CallError::from(error).status(call.correlation))?;
         let (requests, has_more) = page::of(&call, &found, contract::request)
-            .map_err(|error| Failure::from(error).status(call.correlation))?;
+            .map_err(|error| CallError::from(error).status(call.correlation))?;
         let next = found.members[..requests.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format(place(last), &list.query)).unwrap_or_default();
         answer(v1::GetRequestsResponse { requests, next_page_token })
@@ -216,7 +216,7 @@ fn split<M>(request: tonic::Request<M>) -> Result<(Call, M), Status> {
 }
 
 fn refuse(call: &Call, refusal: Refusal) -> Status {
-    Failure::from(refusal).status(call.correlation)
+    CallError::from(refusal).status(call.correlation)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "ends a method, which can fail before")]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::decode::SubjectName;
-use super::errors::Failure;
+use super::errors::CallError;
 use super::{Answer, answer, decode, page, page_token, refuse, split};
 use crate::contract;
 use crate::contract::v1;
@@ -43,7 +43,7 @@ impl SubjectService for Known {
         let name = decode::subject_name(&message).map_err(|refusal| refuse(&call, refusal))?;
         match self.named(&call, name).await {
             Ok(subject) => answer(v1::GetSubjectResponse { subject: Some(contract::subject(&subject)) }),
-            Err(error) => Err(Failure::from(error).status(call.correlation)),
+            Err(error) => Err(CallError::from(error).status(call.correlation)),
         }
     }
 
@@ -51,9 +51,9 @@ impl SubjectService for Known {
         let (call, message) = split(request)?;
         let list = decode::subject_list(call.caller.user, &message).map_err(|refusal| refuse(&call, refusal))?;
         let found = self.service.list_subjects(&call, &list.query, list.page).await;
-        let found = found.map_err(|error| Failure::from(error).status(call.correlation))?;
+        let found = found.map_err(|error| CallError::from(error).status(call.correlation))?;
         let (subjects, has_more) = page::of(&call, &found, contract::subject)
-            .map_err(|error| Failure::from(error).status(call.correlation))?;
+            .map_err(|error| CallError::from(error).status(call.correlation))?;
         let next = found.members[..subjects.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format_id(last.id(), &list.query)).unwrap_or_default();
         answer(v1::GetSubjectsResponse { subjects, next_page_token })
@@ -67,7 +67,7 @@ impl SubjectService for Known {
         let subjects = decode::subjects(message).map_err(|refusal| refuse(&call, refusal))?;
         match self.service.import(&call, &subjects).await {
             Ok(()) => answer(v1::ImportSubjectsResponse {}),
-            Err(error) => Err(Failure::from(error).status(call.correlation)),
+            Err(error) => Err(CallError::from(error).status(call.correlation)),
         }
     }
 }

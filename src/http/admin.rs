@@ -12,8 +12,8 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use serde::Serialize;
 
+use crate::runtime::telemetry::error_chain;
 use crate::store::Store;
-use crate::telemetry::error_chain;
 
 /// How long the database may take to answer before it counts as away.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);

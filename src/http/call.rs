@@ -26,7 +26,7 @@ use self::transport::Mismatch;
 use super::server::Answers;
 use crate::domain::{Caller, CorrelationId, ErrorKind};
 use crate::http::auth::{AuthError, Authentication};
-use crate::service::{Budget, Call, Error};
+use crate::service::{Budget, Call, Error, row};
 use crate::{grpc, mimcm};
 
 pub use headers::CORRELATION_HEADER;
@@ -149,7 +149,7 @@ impl CallSettings {
 fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Response<Body> {
     let observed = Observed::begin(Transport::Legacy, None, begun);
     let _entered = tracing::info_span!("call", %correlation, method = observed.method()).entered();
-    let mut response = mimcm::refusal_with(mismatch.status(), mismatch.message(), correlation);
+    let mut response = mimcm::mismatch(mismatch.status(), mismatch.message(), correlation);
     if mismatch == Mismatch::NotPost {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
@@ -169,7 +169,10 @@ fn name_call(response: &mut Response<Body>, correlation: CorrelationId) {
 /// Refuses gRPC calls of methods that do not exist, and those with messages in another format than protobuf.
 fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refused> {
     let (reason, message) = if method.is_none() {
-        ("UNIMPLEMENTED", "there is no gRPC method at this path; the REST API takes the content type application/json")
+        (
+            row(ErrorKind::Unimplemented).problem,
+            "there is no gRPC method at this path; the REST API takes the content type application/json",
+        )
     } else if !transport::has_known_codec(&parts.headers) {
         ("UNSUPPORTED_CODEC", "gRPC messages must be protobuf: use the content type application/grpc")
     } else {
@@ -195,7 +198,7 @@ where
         Ok(Ok(response)) => Ok(response),
         Err(_elapsed) => Err(Refused {
             kind: ErrorKind::DeadlineExceeded,
-            reason: "DEADLINE_EXCEEDED",
+            reason: row(ErrorKind::DeadlineExceeded).problem,
             message: "the deadline passed before the answer was there; the outcome of a write is not known, \
                       repeat it with the same idempotency key to learn it"
                 .to_owned(),

@@ -12,11 +12,11 @@ use http::Request;
 use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error as ReflectionError};
 
+use super::auth::Authentication;
 use super::call::{CallSettings, Calls, Transport};
 use crate::contract::DESCRIPTORS;
 use crate::grpc::{Known, Requests, Serving, health};
-use crate::http::auth::Authentication;
-use crate::mimcm::{self, Settings};
+use crate::mimcm::{self, FacadeSettings};
 use crate::service::{Budget, Service};
 
 /// Limits of the public port.
@@ -29,18 +29,7 @@ pub struct ApiSettings {
     /// Bytes that all calls under way may hold in memory.
     pub max_memory_bytes: usize,
     /// How the REST facade behaves.
-    pub rest: Settings,
-}
-
-impl Default for ApiSettings {
-    fn default() -> Self {
-        Self {
-            max_message_bytes: 1 << 20,
-            max_duration: Duration::from_secs(30),
-            max_memory_bytes: 48 << 20,
-            rest: Settings::default(),
-        }
-    }
+    pub rest: FacadeSettings,
 }
 
 /// What the public port serves, and the switch of its health service.

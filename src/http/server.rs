@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::early::{EarlyAnswers, EndsUnread};
-use crate::telemetry::error_chain;
+use crate::runtime::telemetry::error_chain;
 
 pub use body::RequestBody;
 pub use stall::{Answers, Progress};
@@ -47,20 +47,6 @@ pub struct ServerSettings {
     pub stall_timeout: Duration,
     /// How long the calls under way may take to end once the port is to stop.
     pub drain_timeout: Duration,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            max_connections: 10_000,
-            max_concurrent_streams: 1_000,
-            head_timeout: Duration::from_secs(10),
-            body_bytes: 1 << 20,
-            unread_timeout: Duration::from_secs(1),
-            stall_timeout: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(20),
-        }
-    }
 }
 
 /// Longest head of a request, in bytes.

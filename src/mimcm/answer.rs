@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, LOCATION};
 use serde::Serialize;
 
-use super::error::{Failure, JSON};
+use super::error::{HttpError, JSON};
 use super::path::ROOT;
 use super::write::write_json;
 use crate::domain::ErrorKind;
@@ -17,7 +17,7 @@ pub(super) fn no_content() -> Response {
 }
 
 /// The documented answer for what may not exist: nothing, unless it failed otherwise.
-pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, Failure> {
+pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, HttpError> {
     if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
 }
 

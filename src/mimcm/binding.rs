@@ -3,8 +3,8 @@
 use super::body::{BODY, member, uuid_of};
 use super::numbers;
 use super::value::{Value, text_of};
-use super::violations::Violations;
 use crate::domain::{Atr, CardId, Refusal, RequestId, Standing};
+use crate::service::Violations;
 
 /// A card to be bound to a request.
 #[derive(Debug)]

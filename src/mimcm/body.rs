@@ -3,11 +3,11 @@
 use uuid::Uuid;
 
 use super::value::{Value, text_of};
-use super::violations::Violations;
 use super::{guid, items, numbers};
 use crate::domain::{
     Comment, Credential, Draft, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId, UserId,
 };
+use crate::service::Violations;
 
 /// What errors call the body.
 pub(super) const BODY: &str = "The request body";

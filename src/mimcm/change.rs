@@ -3,8 +3,8 @@
 use super::body::{BODY, member};
 use super::numbers;
 use super::value::Value;
-use super::violations::Violations;
 use crate::domain::{Action, Comment, Credential, Refusal, Status};
+use crate::service::Violations;
 
 /// Reads the step that a body asks for.
 ///

@@ -1,5 +1,7 @@
-//! Errors as legacy callers read them: `{"Message": ..., "CorrelationId": ...}`, in the words of the framework
-//! where it had some. This is the one place that answers with an error, and so the one that logs those of the service.
+//! Errors of the facade: `{"Message": ..., "CorrelationId": ...}`, worded as the old framework did where it had an error.
+//! Every error answer is made here, so failures of the service are logged here.
+
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,17 +12,13 @@ use super::elsewhere::Elsewhere;
 use super::write::write_json;
 use crate::domain::{CorrelationId, ErrorKind, Refusal};
 use crate::service;
-use crate::service::told;
-use crate::telemetry::error_chain;
+use crate::service::{log_failure, row};
 
 /// `Content-Type` of every answer that has a body.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// How a caller can prove who it is.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
-
-/// When to come back to a service that has too much to do, or lacks something it needs.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// What the fields of a draft are called in the body of a call, longer names first.
 const LEGACY_NAMES: [(&str, &str); 9] = [
@@ -37,9 +35,11 @@ const LEGACY_NAMES: [(&str, &str); 9] = [
 
 /// Why a call was not carried out.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// The call was refused before its path was looked at.
-    Early(StatusCode, String),
+pub(super) enum HttpError {
+    /// The call was refused before it reached the facade.
+    Refused(ErrorKind, String),
+    /// The call was refused before it reached the facade, with a status that no kind of error has.
+    Mismatch(StatusCode, String),
     /// There is nothing at this address.
     UnknownAddress(String),
     /// The path does not take this method, but others.
@@ -66,10 +66,12 @@ struct Body<'a> {
     correlation_id: Option<CorrelationId>,
 }
 
-impl Failure {
+impl HttpError {
     /// The answer to a call that failed. `Message` ends with the correlation id, as callers report that text alone.
     pub(super) fn respond(self, correlation: Option<CorrelationId>) -> Response {
-        self.log(correlation);
+        if let Self::Service(error) = &self {
+            log_failure(error);
+        }
         let mut message = self.message();
         if self.names_correlation()
             && let Some(correlation) = correlation
@@ -78,44 +80,43 @@ impl Failure {
         }
         let mut body = Vec::new();
         write_json(&mut body, &Body { message: &message, correlation_id: correlation });
-        let mut response = (self.status(), [(CONTENT_TYPE, JSON)], body).into_response();
+        let status = self.kind().map_or_else(|status| status, |kind| row(kind).status);
+        let mut response = (status, [(CONTENT_TYPE, JSON)], body).into_response();
         if let Some((name, value)) = self.advice() {
             response.headers_mut().insert(name, value);
-        }
-        if let Self::WrongMethod(_, allowed) = self {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }
 
-    fn status(&self) -> StatusCode {
+    /// The kind of the error, or the status of one that only HTTP has.
+    const fn kind(&self) -> Result<ErrorKind, StatusCode> {
         match self {
-            Self::Early(status, _) => *status,
-            Self::UnknownAddress(_) => told(ErrorKind::NotFound).status,
-            Self::WrongMethod(..) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Elsewhere(_) => told(ErrorKind::Unimplemented).status,
-            Self::WrongMediaType(_) | Self::Compressed(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NeverMatches(_) => told(ErrorKind::VersionMismatch).status,
-            Self::BodyTooLong(_) => told(ErrorKind::TooLarge).status,
-            Self::Service(error) => told(error.kind()).status,
+            Self::Refused(kind, _) => Ok(*kind),
+            Self::Mismatch(status, _) => Err(*status),
+            Self::UnknownAddress(_) => Ok(ErrorKind::NotFound),
+            Self::WrongMethod(..) => Err(StatusCode::METHOD_NOT_ALLOWED),
+            Self::Elsewhere(_) => Ok(ErrorKind::Unimplemented),
+            Self::WrongMediaType(_) | Self::Compressed(_) => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::NeverMatches(_) => Ok(ErrorKind::VersionMismatch),
+            Self::BodyTooLong(_) => Ok(ErrorKind::TooLarge),
+            Self::Service(error) => Ok(error.kind()),
         }
     }
 
-    /// What the caller can do about it, as a header (RFC 9110, 10.2.3, 11.6.1 and 12.5.3).
+    /// What the caller can do about it, as a header (RFC 9110, 10.2.1, 10.2.3, 11.6.1 and 12.5.3).
     fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
-        match self.status() {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE if matches!(self, Self::Compressed(_)) => {
-                Some((ACCEPT_ENCODING, HeaderValue::from_static("identity")))
-            }
-            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, CHALLENGE)),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, RETRY_SECONDS)),
-            _ => None,
+        match (self, self.kind()) {
+            (Self::Compressed(_), _) => Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+            (Self::WrongMethod(_, allowed), _) => Some((ALLOW, HeaderValue::from_static(allowed))),
+            (_, Ok(ErrorKind::Unauthenticated)) => Some((WWW_AUTHENTICATE, CHALLENGE)),
+            (_, Ok(kind)) => row(kind).retry_after.map(|pause| (RETRY_AFTER, whole_seconds(pause).into())),
+            (_, Err(_)) => None,
         }
     }
 
     fn message(&self) -> String {
         match self {
-            Self::Early(_, message) => sentence(message),
+            Self::Refused(_, message) | Self::Mismatch(_, message) => sentence(message),
             Self::UnknownAddress(address) => {
                 format!("No HTTP resource was found that matches the request URI '{address}'.")
             }
@@ -141,7 +142,8 @@ impl Failure {
     const fn names_correlation(&self) -> bool {
         match self {
             Self::UnknownAddress(_) | Self::WrongMethod(..) => false,
-            Self::Early(..)
+            Self::Refused(..)
+            | Self::Mismatch(..)
             | Self::Elsewhere(_)
             | Self::WrongMediaType(_)
             | Self::Compressed(_)
@@ -150,35 +152,21 @@ impl Failure {
             | Self::Service(_) => true,
         }
     }
-
-    fn log(&self, correlation: Option<CorrelationId>) {
-        let Self::Service(error) = self else { return };
-        if !self.status().is_server_error() {
-            return;
-        }
-        let correlation = correlation.map(|id| id.to_string());
-        let reason = error.reason();
-        if error.kind() == ErrorKind::Internal {
-            tracing::error!(correlation, reason, error = %error_chain(error), "call failed");
-        } else {
-            tracing::warn!(correlation, reason, error = %error_chain(error), "call not carried out");
-        }
-    }
 }
 
-/// An error in the shape of the facade, for what is refused before the facade is reached; the text is for the caller.
+/// An error in the shape of the facade, for a call that is refused before it reaches the facade.
 #[must_use]
 pub fn refusal(kind: ErrorKind, message: &str, correlation: CorrelationId) -> Response {
-    refusal_with(told(kind).status, message, correlation)
+    HttpError::Refused(kind, message.to_owned()).respond(Some(correlation))
 }
 
-/// The same with a status that no kind of error has.
+/// As [`refusal`], with a status that no kind of error has.
 #[must_use]
-pub fn refusal_with(status: StatusCode, message: &str, correlation: CorrelationId) -> Response {
-    Failure::Early(status, message.to_owned()).respond(Some(correlation))
+pub fn mismatch(status: StatusCode, message: &str, correlation: CorrelationId) -> Response {
+    HttpError::Mismatch(status, message.to_owned()).respond(Some(correlation))
 }
 
-impl<E: Into<service::Error>> From<E> for Failure {
+impl<E: Into<service::Error>> From<E> for HttpError {
     fn from(error: E) -> Self {
         Self::Service(error.into())
     }
@@ -212,4 +200,9 @@ pub(super) fn legacy_name(field: &str) -> String {
 fn sentence(text: &str) -> String {
     let mut rest = text.trim_end_matches('.').chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+/// A pause as `Retry-After` has it: whole seconds, rounded up so that no caller comes back too early.
+const fn whole_seconds(pause: Duration) -> u64 {
+    pause.as_secs() + if pause.subsec_nanos() > 0 { 1 } else { 0 }
 }

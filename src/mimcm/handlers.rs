@@ -15,7 +15,7 @@ use hyper::body::Body as _;
 use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
 use super::body::{BODY, draft};
 use super::caching::IfNoneMatch;
-use super::error::{Failure, JSON};
+use super::error::{HttpError, JSON};
 use super::headers::Expected;
 use super::path::{Resource, address, resource};
 use super::query::Parameters;
@@ -23,9 +23,9 @@ use super::template_view::{CardView, PolicyView, TemplateView};
 use super::text::Encoding;
 use super::value::Value;
 use super::view::View;
-use super::violations::Violations;
-use super::{Settings, change, headers, json, list, text};
-use crate::domain::{self, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
+use super::{FacadeSettings, change, headers, json, list, text};
+use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
+use crate::service::Violations;
 use crate::service::{Call, Error, OverBudget, Service};
 
 /// The facade, described for programs.
@@ -35,7 +35,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 #[derive(Clone)]
 pub(super) struct Facade {
     pub(super) service: Service,
-    pub(super) settings: Settings,
+    pub(super) settings: FacadeSettings,
 }
 
 /// What a call that writes came with. What is wrong with its headers is told together with what is wrong with its body.
@@ -58,7 +58,7 @@ impl Received {
 pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Body>) -> Response {
     let Some(call) = request.extensions_mut().remove::<Call>() else {
         let message = "authorization has been denied for this request".to_owned();
-        return Failure::Early(StatusCode::UNAUTHORIZED, message).respond(None);
+        return HttpError::Refused(ErrorKind::Unauthenticated, message).respond(None);
     };
     let correlation = call.correlation;
     let if_none_match = IfNoneMatch::of(&request);
@@ -67,9 +67,9 @@ pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Bo
 }
 
 impl Facade {
-    async fn dispatch(self, call: Call, request: Request<Body>) -> Result<Response, Failure> {
+    async fn dispatch(self, call: Call, request: Request<Body>) -> Result<Response, HttpError> {
         let Some(resource) = resource(request.uri().path()) else {
-            return Err(Failure::UnknownAddress(address(request.uri(), request.headers())));
+            return Err(HttpError::UnknownAddress(address(request.uri(), request.headers())));
         };
         match (resource, request.method()) {
             (Resource::Requests, &Method::POST) => self.create(&call, request).await,
@@ -101,24 +101,24 @@ impl Facade {
             (Resource::ProfilesOf(id), &Method::GET) => self.profiles_of(&call, id).await,
             (Resource::Operations(subject), &Method::GET) => self.operations(&call, subject).await,
             (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => {
-                Err(Failure::Elsewhere(elsewhere))
+                Err(HttpError::Elsewhere(elsewhere))
             }
-            (resource, other) => Err(Failure::WrongMethod(other.clone(), resource.methods())),
+            (resource, other) => Err(HttpError::WrongMethod(other.clone(), resource.methods())),
         }
     }
 
-    async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
+    async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, HttpError> {
         let Received { body, key, violations, .. } = self.receive(call, request).await?;
         let draft = draft(&body, violations)?;
         let request = self.service.create(call, draft, key).await?;
         Ok(created(&format!("api/v1.0/requests/{}", request.id)))
     }
 
-    async fn get(self, call: &Call, id: RequestId) -> Result<Response, Failure> {
+    async fn get(self, call: &Call, id: RequestId) -> Result<Response, HttpError> {
         self.answer_with_request(call, self.service.get(call, id).await)
     }
 
-    async fn change(self, call: &Call, id: RequestId, request: Request<Body>) -> Result<Response, Failure> {
+    async fn change(self, call: &Call, id: RequestId, request: Request<Body>) -> Result<Response, HttpError> {
         let mut received = self.receive(call, request).await?;
         let expected = received.expected();
         let action = change::action(&received.body, received.violations)?;
@@ -130,7 +130,7 @@ impl Facade {
         &self,
         call: &Call,
         result: Result<Arc<domain::Request>, Error>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, HttpError> {
         match result {
             Ok(request) => {
                 let mut response = answer_with(StatusCode::OK, &View::of(&request, self.settings.descriptor_nul_tail));
@@ -144,7 +144,7 @@ impl Facade {
         }
     }
 
-    async fn list(self, call: Call, request: Request<Body>) -> Result<Response, Failure> {
+    async fn list(self, call: Call, request: Request<Body>) -> Result<Response, HttpError> {
         let Some(query) = list::query(request.uri(), &call)? else {
             return Ok(no_content());
         };
@@ -152,7 +152,7 @@ impl Facade {
         list::answer(list::Requests { service: self.service, call, query, nul_tail }).await
     }
 
-    fn templates(&self, call: &Call, request: &Request<Body>) -> Result<Response, Failure> {
+    fn templates(&self, call: &Call, request: &Request<Body>) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
         // Whatever it says, the templates are those of the caller.
         Parameters::of(request.uri())?.is_about_caller(&mut violations);
@@ -169,7 +169,7 @@ impl Facade {
         call: &Call,
         id: TemplateId,
         answer: impl FnOnce(&ProfileTemplate) -> Response,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, HttpError> {
         match self.service.template(call, id) {
             Ok(template) => Ok(answer(template)),
             Err(Error::Refused(Refusal::TemplateNotFound(_))) => Ok(no_content()),
@@ -178,7 +178,7 @@ impl Facade {
     }
 
     /// Reads what a call that writes came with.
-    pub(super) async fn receive(&self, call: &Call, request: Request<Body>) -> Result<Received, Failure> {
+    pub(super) async fn receive(&self, call: &Call, request: Request<Body>) -> Result<Received, HttpError> {
         let (Parts { headers, .. }, body) = request.into_parts();
         let body = self.read(&headers, body).await?;
         let mut violations = Violations::default();
@@ -187,12 +187,12 @@ impl Facade {
     }
 
     /// Reads the JSON of a body.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, Failure> {
-        text::check_uncompressed(headers).map_err(Failure::Compressed)?;
-        let encoding = text::encoding(headers).map_err(Failure::WrongMediaType)?;
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, HttpError> {
+        text::check_uncompressed(headers).map_err(HttpError::Compressed)?;
+        let encoding = text::encoding(headers).map_err(HttpError::WrongMediaType)?;
         let body = self.collect(body).await?;
         let body = text::decode(&body, encoding).ok_or_else(|| match encoding {
-            Encoding::Unknown => Failure::WrongMediaType(text::media_type(headers)),
+            Encoding::Unknown => HttpError::WrongMediaType(text::media_type(headers)),
             Encoding::Utf8 | Encoding::Utf16Le | Encoding::Utf16Be => {
                 Refusal::invalid(BODY, "is not text in its encoding").into()
             }
@@ -200,14 +200,14 @@ impl Facade {
         Ok(json::read(&body).map_err(|error| Refusal::invalid(BODY, format!("is not JSON: {error}")))?)
     }
 
-    async fn collect(&self, body: Body) -> Result<Bytes, Failure> {
+    async fn collect(&self, body: Body) -> Result<Bytes, HttpError> {
         let limit = self.settings.body_bytes;
         if body.size_hint().lower() > limit as u64 {
-            return Err(Failure::BodyTooLong(limit));
+            return Err(HttpError::BodyTooLong(limit));
         }
         match Limited::new(body, limit).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Failure::BodyTooLong(limit)),
+            Err(error) if error.is::<LengthLimitError>() => Err(HttpError::BodyTooLong(limit)),
             Err(error) if OverBudget::caused(&*error) => Err(Error::Overloaded.into()),
             Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
         }

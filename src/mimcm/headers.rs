@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 
-use super::error::Failure;
+use super::error::HttpError;
 use crate::domain::{ETag, IdempotencyKey, Refusal, Version};
 use crate::service::Call;
 
@@ -25,12 +25,12 @@ impl Expected {
     /// The version to act on; `None` for any.
     ///
     /// # Errors
-    /// [`Failure::NeverMatches`].
-    pub(super) fn version(self) -> Result<Option<Version>, Failure> {
+    /// [`HttpError::NeverMatches`].
+    pub(super) fn version(self) -> Result<Option<Version>, HttpError> {
         match self {
             Self::Any => Ok(None),
             Self::Version(version) => Ok(Some(version)),
-            Self::Never(why) => Err(Failure::NeverMatches(why)),
+            Self::Never(why) => Err(HttpError::NeverMatches(why)),
         }
     }
 }

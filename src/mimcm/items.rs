@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::value::{Value, text_of};
-use super::violations::Violations;
 use super::{json, metadata};
 use crate::domain::DataItem;
+use crate::service::Violations;
 
 /// Property of the body, in errors.
 const FIELD: &str = "datacollection";

@@ -11,16 +11,16 @@ use http::header::CONTENT_TYPE;
 use uuid::Uuid;
 
 use super::answer::no_content;
-use super::error::{Failure, JSON};
+use super::error::{HttpError, JSON};
 use super::numbers;
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
 use super::view;
-use super::violations::Violations;
 use super::write::write_json;
 use crate::domain::{Cursor, Listing, Page, Query, Refusal, Request, Standing, Subject, SubjectPage, SubjectQuery};
+use crate::runtime::telemetry::error_chain;
+use crate::service::Violations;
 use crate::service::{Call, Error, Service};
-use crate::telemetry::error_chain;
 
 /// Most members that are in memory at a time, for one list.
 const PAGE: u32 = 200;
@@ -93,7 +93,7 @@ pub(super) trait Pages: Send + Sync + 'static {
 ///
 /// # Errors
 /// What [`Error`] says of the service. [`Error::Overloaded`] comes from here alone: a list that has begun has room until its end.
-pub(super) async fn answer(pages: impl Pages) -> Result<Response, Failure> {
+pub(super) async fn answer(pages: impl Pages) -> Result<Response, HttpError> {
     let memory = pages.call().memory.clone();
     let mut list =
         List { pages, members: Vec::new().into_iter(), rest: None, place: None, has_more: true, has_begun: false };

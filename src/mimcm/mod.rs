@@ -30,7 +30,6 @@ mod text;
 mod time;
 mod value;
 mod view;
-mod violations;
 mod write;
 
 use axum::Router;
@@ -38,12 +37,12 @@ use axum::Router;
 use crate::service::Service;
 
 pub use caching::complete;
-pub use error::{refusal, refusal_with};
+pub use error::{mismatch, refusal};
 pub use path::route;
 
 /// How the facade behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct FacadeSettings {
     /// Longest body, in bytes.
     pub body_bytes: usize,
     /// How many U+0000 end the security descriptor of a request. MIM CM sent some, in no pattern that the documents tell;
@@ -51,15 +50,9 @@ pub struct Settings {
     pub descriptor_nul_tail: u8,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { body_bytes: 1 << 20, descriptor_nul_tail: 0 }
-    }
-}
-
 /// What answers every path that is not gRPC. It expects a [`Call`](crate::service::Call) among the extensions of the
 /// request; without one, the caller is not known.
-pub fn router(service: Service, settings: Settings) -> Router {
+pub fn router(service: Service, settings: FacadeSettings) -> Router {
     // Paths are matched in any case, which the routes of axum cannot do.
     Router::new().fallback(handlers::answer).with_state(handlers::Facade { service, settings })
 }

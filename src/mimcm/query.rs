@@ -3,8 +3,8 @@
 use axum::extract::Query as UrlQuery;
 use http::Uri;
 
-use super::violations::Violations;
 use crate::domain::Refusal;
+use crate::service::Violations;
 
 /// The parameters of an address.
 pub(super) struct Parameters(Vec<(String, String)>);

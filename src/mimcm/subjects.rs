@@ -6,18 +6,18 @@ use http::{Request, StatusCode, Uri};
 
 use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
 use super::binding::{self, Binding};
-use super::error::Failure;
+use super::error::HttpError;
 use super::handlers::{Facade, Received};
 use super::query::Parameters;
 use super::subject_view::{ProfileView, SmartcardView};
-use super::violations::Violations;
 use super::{list, numbers};
 use crate::domain::{CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Subject};
 use crate::service::Call;
+use crate::service::Violations;
 
 impl Facade {
     /// `POST /smartcards`: binds a card to a request.
-    pub(super) async fn bind(self, call: &Call, request: Request<Body>) -> Result<Response, Failure> {
+    pub(super) async fn bind(self, call: &Call, request: Request<Body>) -> Result<Response, HttpError> {
         let Received { body, key, violations, .. } = self.receive(call, request).await?;
         let Binding { request, card_id, atr } = binding::binding(&body, violations)?;
         let action = self.service.binding(card_id, atr, Comment::default());
@@ -31,7 +31,7 @@ impl Facade {
     }
 
     /// `GET /smartcards?cardid=`: one card; without the parameter, the cards of the caller.
-    pub(super) async fn smartcards(self, call: Call, uri: &Uri) -> Result<Response, Failure> {
+    pub(super) async fn smartcards(self, call: Call, uri: &Uri) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
         let parameters = Parameters::of(uri)?;
         let card_id = parameters.get("cardid", &mut violations);
@@ -48,7 +48,7 @@ impl Facade {
     }
 
     /// `GET /smartcards/{id}`
-    pub(super) async fn smartcard(&self, call: &Call, id: SmartcardId) -> Result<Response, Failure> {
+    pub(super) async fn smartcard(&self, call: &Call, id: SmartcardId) -> Result<Response, HttpError> {
         match self.service.smartcard(call, id).await {
             Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
             Err(error) => nothing_if_not_found(error),
@@ -61,7 +61,7 @@ impl Facade {
         call: &Call,
         request: RequestId,
         id: SmartcardId,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, HttpError> {
         match self.service.get(call, request).await {
             Ok(request) if [request.old.smartcard, request.new.smartcard].contains(&Some(id)) => {
                 self.smartcard(call, id).await
@@ -77,7 +77,7 @@ impl Facade {
         call: &Call,
         (id, smartcard): (RequestId, SmartcardId),
         request: Request<Body>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, HttpError> {
         let mut received = self.receive(call, request).await?;
         let expected = received.expected();
         let standing = binding::standing(&received.body, received.violations)?;
@@ -89,7 +89,7 @@ impl Facade {
     }
 
     /// `GET /profiles`: the software profiles of the caller.
-    pub(super) async fn profiles(self, call: Call, uri: &Uri) -> Result<Response, Failure> {
+    pub(super) async fn profiles(self, call: Call, uri: &Uri) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
         let parameters = Parameters::of(uri)?;
         let status = numbers::read_profile_status(parameters.get("status", &mut violations));
@@ -109,7 +109,7 @@ impl Facade {
     }
 
     /// `GET /profiles/{id}`
-    pub(super) async fn profile(&self, call: &Call, id: ProfileId) -> Result<Response, Failure> {
+    pub(super) async fn profile(&self, call: &Call, id: ProfileId) -> Result<Response, HttpError> {
         match self.service.profile(call, id).await {
             Ok(profile) => {
                 let operations = self.service.operations(call, &profile);
@@ -120,7 +120,7 @@ impl Facade {
     }
 
     /// `GET /requests/{id}/profiles`: what the request has made, then what it is about.
-    pub(super) async fn profiles_of(&self, call: &Call, id: RequestId) -> Result<Response, Failure> {
+    pub(super) async fn profiles_of(&self, call: &Call, id: RequestId) -> Result<Response, HttpError> {
         let request = match self.service.get(call, id).await {
             Ok(request) => request,
             Err(error) => return nothing_if_not_found(error),
@@ -135,7 +135,7 @@ impl Facade {
     }
 
     /// `GET /smartcards/{id}/operations` and `GET /profiles/{id}/operations`: what the caller may ask for.
-    pub(super) async fn operations(&self, call: &Call, subject: Credential) -> Result<Response, Failure> {
+    pub(super) async fn operations(&self, call: &Call, subject: Credential) -> Result<Response, HttpError> {
         let known = self.service.subjects_of(call, subject).await?;
         let known = known.into_iter().find(|known| known.is_smartcard() == subject.smartcard.is_some());
         let operations = known.map(|known| numbers::operations(&self.service.operations(call, &known)));

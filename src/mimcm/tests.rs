@@ -27,14 +27,15 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use self::memory::Memory;
-use super::{Settings, router};
-use crate::clock::Clock;
+use super::{FacadeSettings, router};
+use crate::cli::Settings;
 use crate::domain::{
     Caller, DataItemDefinition, DataItemType, Distribution, Medium, OneTimePasswords, Policy, Principal, Priority,
     ProfileTemplate, Provider, RequestType, Sid, SmartcardConfiguration, TemporaryCards, UserId,
 };
 use crate::feed::Feed;
-use crate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
+use crate::runtime::clock::Clock;
+use crate::service::{Authority, Call, Service, Writer, load_catalog};
 use crate::store::Store;
 
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
@@ -65,26 +66,26 @@ impl Facade {
     }
 
     async fn over(memory: Memory) -> Self {
-        Self::with(memory, Settings::default()).await
+        Self::with(memory, Settings::default().api.rest).await
     }
 
-    async fn with(memory: Memory, settings: Settings) -> Self {
+    async fn with(memory: Memory, settings: FacadeSettings) -> Self {
         Self::built(memory, settings, templates()).await
     }
 
     /// A facade with these templates alone.
     async fn offering(templates: Vec<ProfileTemplate>) -> Self {
-        Self::built(Memory::default(), Settings::default(), templates).await
+        Self::built(Memory::default(), Settings::default().api.rest, templates).await
     }
 
-    async fn built(memory: Memory, settings: Settings, templates: Vec<ProfileTemplate>) -> Self {
+    async fn built(memory: Memory, settings: FacadeSettings, templates: Vec<ProfileTemplate>) -> Self {
         let memory = Arc::new(memory);
         let store: Arc<dyn Store> = Arc::clone(&memory) as _;
         // 2015-07-07T23:36:21.93Z
         let clock = Clock::Manual(Arc::new(AtomicI64::new(1_436_312_181_930_000)));
         let catalog = load_catalog(&*store, &clock, templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
-        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
         let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();
         let authority = Authority { account, administrators: Vec::new() };
         let service = Service::new(store, writer, Arc::new(catalog), clock, authority);

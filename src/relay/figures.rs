@@ -10,11 +10,11 @@ use tokio::time::MissedTickBehavior;
 
 use super::answer;
 use super::status::LaneStatus;
-use crate::clock::Clock;
 use crate::domain::{Position, Shard, Timestamp};
 use crate::feed::Feed;
+use crate::runtime::clock::Clock;
+use crate::runtime::telemetry::names;
 use crate::store::{Checkpoint, Store};
-use crate::telemetry::names;
 
 /// How often the figures are brought up to date.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -17,8 +17,8 @@ use super::stop::Ended;
 use super::volume::VolumeLimit;
 use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
+use crate::runtime::telemetry::{error_chain, names};
 use crate::store::{LaneLock, Store, StoreError};
-use crate::telemetry::{error_chain, names};
 
 /// Pause between tries for a lane that another process has; bounds how long a lane lies idle after a kill.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);

@@ -26,9 +26,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::kafka::KafkaSettings;
+use crate::runtime::clock::Clock;
 use crate::store::Store;
 
 pub use halt::Halt;

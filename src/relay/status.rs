@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::answer;
 use crate::domain::{Position, Shard};
 use crate::feed::Feed;
+use crate::runtime::telemetry::{error_chain, names};
 use crate::store::Store;
-use crate::telemetry::{error_chain, names};
 
 /// How seldom the log is looked at while other processes append nothing.
 const WATCH_SLOWEST: Duration = Duration::from_millis(16);

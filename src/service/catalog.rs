@@ -1,7 +1,7 @@
 //! How the catalog of the templates in force is loaded: each is kept in the store, which knows its version.
 
-use crate::clock::Clock;
 use crate::domain::{Catalog, ProfileTemplate};
+use crate::runtime::clock::Clock;
 use crate::store::{Store, StoreError};
 
 /// Keeps templates in the store and learns their versions.

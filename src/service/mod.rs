@@ -4,12 +4,13 @@ mod batch;
 mod budget;
 mod catalog;
 mod error;
+mod error_table;
 mod fingerprint;
 mod reader;
 mod size;
 mod spread;
-mod status;
 mod subjects;
+mod violations;
 mod writer;
 
 use std::sync::Arc;
@@ -18,20 +19,21 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::clock::Clock;
 use crate::domain::{
     Action, Atr, Caller, Card, CardId, Catalog, Command, Comment, CorrelationId, Creation, Draft, IdempotencyKey,
     Idempotent, Listing, Page, Principal, ProfileTemplate, Query, Refusal, Request, RequestId, Sid, SmartcardId,
     Standing, Subject, TemplateId, Timestamp, Version,
 };
+use crate::runtime::clock::Clock;
 use crate::store::Store;
 
 pub use batch::{Applied, Reply, commit, import_subjects};
 pub use budget::{Budget, OverBudget, Reservation};
 pub use catalog::load_catalog;
 pub use error::Error;
+pub use error_table::{Row, Severity, log_failure, row, severity_of_code, severity_of_status};
 use reader::Reader;
-pub use status::{Told, told};
+pub use violations::Violations;
 pub use writer::{Writer, WriterSettings, Written};
 
 /// Most lists that are read at a time. Each can have a page in memory several times over, as it is received and as it is read.

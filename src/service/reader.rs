@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
 use crate::domain::{Listing, Request, RequestId};
+use crate::runtime::telemetry::error_chain;
 use crate::store::{Store, StoreError};
-use crate::telemetry::error_chain;
 
 /// Most queries under way at once. A lane is used only while those before it have a full batch waiting: large batches are cheap.
 const LANES: usize = 4;

@@ -18,8 +18,8 @@ use super::spread::{Crowd, Spread};
 use super::{Error, size};
 use crate::domain::{Action, Command, Request, ShardCount, Subject};
 use crate::feed::Feed;
+use crate::runtime::telemetry::{error_chain, names};
 use crate::store::{LoggedEvent, Store, StoreError};
-use crate::telemetry::{error_chain, names};
 
 /// Longest wait for a commit. A database that vanished without a word would otherwise hold its lane for a quarter of an hour.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -41,12 +41,6 @@ pub struct WriterSettings {
     pub max_batch: usize,
     /// Most commands that may wait in a lane; more are refused.
     pub max_waiting: usize,
-}
-
-impl Default for WriterSettings {
-    fn default() -> Self {
-        Self { lanes: 4, max_batch: 512, max_waiting: 4_096 }
-    }
 }
 
 /// A handle to the writer's lanes. They end when the last handle is dropped, with everything answered.

@@ -45,12 +45,12 @@ fn a_use_is_found_wherever_it_stands() {
         "mod inner { use super::super::store::Store; }",
         "use super::{clock, store};",
     ] {
-        assert_eq!(wrong(&[STORE, ("telemetry", text)]), ["telemetry.rs:1 uses store.rs"], "{text}");
+        assert_eq!(wrong(&[STORE, ("runtime", text)]), ["runtime.rs:1 uses store.rs"], "{text}");
     }
     for text in
         ["// crate::store\nconst S: &str = \"crate::store\";", "#[cfg(test)] mod tests { use crate::store::Store; }"]
     {
-        assert_eq!(wrong(&[STORE, ("telemetry", text)]), [""; 0], "{text}");
+        assert_eq!(wrong(&[STORE, ("runtime", text)]), [""; 0], "{text}");
     }
 }
 

@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use cmgate::clock::Clock;
+use cmgate::cli::Settings;
 use cmgate::config::Config;
+use cmgate::config::templates;
 use cmgate::domain::{
     Action, Atr, Caller, CardId, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
-use cmgate::mimcm::{Settings, router};
-use cmgate::service::{Authority, Call, Reservation, Service, Writer, WriterSettings, load_catalog};
+use cmgate::mimcm::{FacadeSettings, router};
+use cmgate::runtime::clock::Clock;
+use cmgate::service::{Authority, Call, Reservation, Service, Writer, load_catalog};
 use cmgate::store::Store;
-use cmgate::templates;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
@@ -74,7 +75,7 @@ impl Installation {
         // The subjects of the files are left out: the card becomes known through the request that makes it.
         let catalog = load_catalog(&*store, &clock, templates.templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
-        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
         let authority = Authority { account: Config::default().service.sid, administrators: Vec::new() };
         let service = Service::new(store, writer, Arc::new(catalog), clock, authority);
         Self { router: router(service.clone(), nuls(descriptor_nul_tail)), service, time }
@@ -201,8 +202,8 @@ async fn the_documented_example_is_answered_byte_for_byte() {
     assert_eq!(installation.read(unblock).await, done);
 }
 
-fn nuls(descriptor_nul_tail: u8) -> Settings {
-    Settings { descriptor_nul_tail, ..Settings::default() }
+fn nuls(descriptor_nul_tail: u8) -> FacadeSettings {
+    FacadeSettings { descriptor_nul_tail, ..Settings::default().api.rest }
 }
 
 #[tokio::test(flavor = "multi_thread")]

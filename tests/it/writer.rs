@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cmgate::cli::Settings;
 use cmgate::domain::{Command, RequestId, Status};
 use cmgate::feed::Feed;
 use cmgate::service::{Error, Reservation, Writer, WriterSettings};
@@ -36,7 +37,7 @@ async fn a_command_that_the_database_refuses_leaves_its_batch_intact() {
     let refuse = format!("ALTER TABLE request ADD CHECK (document ->> 'comment' <> '{POISON}')");
     database.execute(&refuse).await;
     let feed = Arc::new(Feed::new(store.topology().shards));
-    let settings = WriterSettings { lanes: 1, ..WriterSettings::default() };
+    let settings = Settings::default().writer;
     let writer = Writer::start(&store, &feed, settings, &TaskTracker::new());
 
     // While the first command waits for the table, the others gather behind it.
@@ -78,7 +79,8 @@ async fn the_writer_uses_more_lanes_under_load_and_fewer_afterwards() {
     let database = TestDatabase::postgres().await;
     let store = database.open().await;
     let feed = Arc::new(Feed::new(store.topology().shards));
-    let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+    let writer =
+        Writer::start(&store, &feed, WriterSettings { lanes: 4, ..Settings::default().writer }, &TaskTracker::new());
     assert_eq!(transactions_at_once(&database, &writer).await, 1);
 
     // Lives go on while their lanes change.
@@ -98,7 +100,7 @@ async fn steps_on_large_requests_are_all_carried_out() {
     let database = TestDatabase::postgres().await;
     let store = database.open().await;
     let feed = Arc::new(Feed::new(store.topology().shards));
-    let settings = WriterSettings { lanes: 1, ..WriterSettings::default() };
+    let settings = Settings::default().writer;
     let writer = Writer::start(&store, &feed, settings, &TaskTracker::new());
     let mut ids = Vec::new();
     for text in ['a', '\u{1}', 'a', 'a', 'a', 'a', 'a', 'a'] {

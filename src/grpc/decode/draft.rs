@@ -1,9 +1,9 @@
 //! Creations: drafts of new requests, alone or in a batch.
 
 use super::fields;
-use super::violations::Violations;
 use crate::contract::v1;
 use crate::domain::{Draft, IdempotencyKey, Priority, Refusal, TemplateId, UserId};
+use crate::service::Violations;
 
 /// Most members of a batch.
 const MEMBERS_MAX: usize = 100;
@@ -40,8 +40,8 @@ pub(crate) fn members(message: v1::BatchCreateRequestsRequest) -> Result<Vec<v1:
 fn draft(violations: &mut Violations, path: &str, draft: v1::RequestDraft) -> Option<Draft> {
     let at = |field: &str| format!("{path}.{field}");
     let kind = fields::request_type(violations, at("type"), draft.r#type);
-    let template = violations.optional_uuid(at("profile_template"), &draft.profile_template, TemplateId::new);
-    let target = violations.optional_uuid(at("target"), &draft.target, UserId::new);
+    let template = fields::optional_uuid(violations, at("profile_template"), &draft.profile_template, TemplateId::new);
+    let target = fields::optional_uuid(violations, at("target"), &draft.target, UserId::new);
     let old = fields::credential(violations, at("old_credential"), draft.old_credential.as_ref());
     let data_items = fields::data_items(violations, &at("data_items"), draft.data_items);
     let comment = fields::comment(violations, &at("comment"), draft.comment);

@@ -2,15 +2,18 @@
 
 use std::fmt::Display;
 
-use super::violations::Violations;
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
 use crate::contract::v1;
 use crate::domain::{
     Comment, Credential, DataItem, ETag, IdempotencyKey, ProfileId, RequestType, SmartcardId, Standing, Status,
     Timestamp, UserId, Version,
 };
+use crate::service::Violations;
 
 pub(super) fn comment(violations: &mut Violations, field: &str, text: String) -> Option<Comment> {
-    violations.check(Comment::parse(field, text))
+    violations.keep(Comment::parse(field, text))
 }
 
 /// A profile and smart card; an absent message is the same as an empty one.
@@ -21,9 +24,9 @@ pub(super) fn credential(
 ) -> Credential {
     let Some(credential) = credential else { return Credential::NONE };
     let profile = format_args!("{field}.profile");
-    let profile = violations.optional_uuid(profile, &credential.profile, ProfileId::new);
+    let profile = optional_uuid(violations, profile, &credential.profile, ProfileId::new);
     let smartcard = format_args!("{field}.smartcard");
-    let smartcard = violations.optional_uuid(smartcard, &credential.smartcard, SmartcardId::new);
+    let smartcard = optional_uuid(violations, smartcard, &credential.smartcard, SmartcardId::new);
     Credential { profile, smartcard }
 }
 
@@ -35,7 +38,7 @@ pub(super) fn data_items(violations: &mut Violations, field: &str, items: Vec<v1
     }
     let numbered = items.into_iter().enumerate();
     let checked = numbered.filter_map(|(index, item)| {
-        violations.check(DataItem::parse(&format!("{field}[{index}]"), item.name, item.value))
+        violations.keep(DataItem::parse(&format!("{field}[{index}]"), item.name, item.value))
     });
     checked.collect()
 }
@@ -54,7 +57,7 @@ pub(super) fn etag(violations: &mut Violations, text: &str) -> Option<Version> {
 
 /// The idempotency key of the caller, if it sent one.
 pub(super) fn key(violations: &mut Violations, field: &str, user: UserId, text: &str) -> Option<IdempotencyKey> {
-    if text.is_empty() { None } else { violations.check(IdempotencyKey::parse(field, user, text)) }
+    if text.is_empty() { None } else { violations.keep(IdempotencyKey::parse(field, user, text)) }
 }
 
 /// A point in time. What is finer than a microsecond is rounded up: stored times are whole microseconds, and so compare
@@ -140,4 +143,24 @@ pub(super) fn unspecified<T>(violations: &mut Violations, field: impl Display) -
 pub(super) fn unknown<T>(violations: &mut Violations, field: impl Display, number: i32) -> Option<T> {
     violations.add(field.to_string(), format!("has no value {number}"));
     None
+}
+
+/// A UUID in the form of the contract: with hyphens.
+pub(super) fn uuid<T>(violations: &mut Violations, field: impl Display, text: &str, id: fn(Uuid) -> T) -> Option<T> {
+    let uuid = Uuid::try_parse(text).ok().filter(|_| text.len() == Hyphenated::LENGTH);
+    if uuid.is_none() {
+        let problem = if text.is_empty() { "must be given" } else { "must be a UUID with hyphens" };
+        violations.add(field.to_string(), problem);
+    }
+    uuid.map(id)
+}
+
+/// As [`uuid`], of a field that may be empty.
+pub(super) fn optional_uuid<T>(
+    violations: &mut Violations,
+    field: impl Display,
+    text: &str,
+    id: fn(Uuid) -> T,
+) -> Option<T> {
+    if text.is_empty() { None } else { uuid(violations, field, text, id) }
 }

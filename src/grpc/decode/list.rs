@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::fields;
-use super::violations::Violations;
 use crate::contract::v1;
 use crate::domain::{PAGE_BYTES_MAX, PAGE_SIZE_MAX, Page, Query, Refusal, TemplateId, UserId};
 use crate::grpc::page_token;
+use crate::service::Violations;
 
 /// Size of a page when the caller names none.
 const PAGE_SIZE_DEFAULT: u32 = 50;
@@ -40,13 +40,13 @@ pub(crate) fn list(message: &v1::GetRequestsRequest) -> Result<List, Refusal> {
     let limit = page_size(noted, message.page_size);
     let after = match message.page_token.as_str() {
         "" => None,
-        token => noted.check(page_token::parse(token, &query)),
+        token => noted.keep(page_token::parse(token, &query)),
     };
     violations.finish(Some(List { query, page: Page { after, limit, max_bytes: PAGE_BYTES_MAX } }))
 }
 
 fn ids<T>(violations: &mut Violations, field: &str, texts: &[String], id: fn(Uuid) -> T) -> Vec<T> {
-    values(violations, field, texts, |violations, field, text| violations.uuid(field, text, id))
+    values(violations, field, texts, |violations, field, text| fields::uuid(violations, field, text, id))
 }
 
 /// The values of one filter, each checked under its own path.

@@ -6,7 +6,6 @@ mod fields;
 mod list;
 mod step;
 mod subject;
-mod violations;
 
 #[cfg(test)]
 mod tests;

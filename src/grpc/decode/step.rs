@@ -2,9 +2,9 @@
 //! idempotency key are the same in all.
 
 use super::fields;
-use super::violations::Violations;
 use crate::contract::v1;
 use crate::domain::{Action, Atr, CardId, Comment, IdempotencyKey, Refusal, RequestId, SmartcardId, UserId, Version};
+use crate::service::Violations;
 
 /// A step to take with a request.
 #[derive(Debug)]
@@ -55,9 +55,9 @@ pub(crate) struct Binding {
 
 pub(crate) fn bind(user: UserId, message: v1::BindSmartcardRequest) -> Result<Binding, Refusal> {
     let mut violations = Violations::default();
-    let id = violations.uuid("id", &message.id, RequestId::new);
-    let card_id = violations.check(CardId::parse("card_id", &message.card_id));
-    let atr = violations.check(Atr::parse("atr", &message.atr));
+    let id = fields::uuid(&mut violations, "id", &message.id, RequestId::new);
+    let card_id = violations.keep(CardId::parse("card_id", &message.card_id));
+    let atr = violations.keep(Atr::parse("atr", &message.atr));
     let comment = fields::comment(&mut violations, "comment", message.comment);
     let expected = fields::etag(&mut violations, &message.etag);
     let key = fields::key(&mut violations, "request_id", user, &message.request_id);
@@ -69,7 +69,7 @@ pub(crate) fn bind(user: UserId, message: v1::BindSmartcardRequest) -> Result<Bi
 pub(crate) fn change_smartcard(user: UserId, message: v1::ChangeSmartcardRequest) -> Result<Step, Refusal> {
     let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
     step(user, head, |violations| {
-        let smartcard = violations.uuid("smartcard", &message.smartcard, SmartcardId::new);
+        let smartcard = fields::uuid(violations, "smartcard", &message.smartcard, SmartcardId::new);
         let standing = fields::standing(violations, "status", message.status);
         let comment = fields::comment(violations, "comment", message.comment)?;
         Some(Action::ChangeSmartcard { smartcard: smartcard?, standing: standing?, comment })
@@ -108,7 +108,7 @@ pub(crate) fn abandon(user: UserId, message: v1::AbandonRequestRequest) -> Resul
 /// The id of the request that a message is about.
 pub(crate) fn id(text: &str) -> Result<RequestId, Refusal> {
     let mut violations = Violations::default();
-    let id = violations.uuid("id", text, RequestId::new);
+    let id = fields::uuid(&mut violations, "id", text, RequestId::new);
     violations.finish(id)
 }
 
@@ -123,7 +123,7 @@ fn commented(
 
 fn step(user: UserId, head: Head<'_>, action: impl FnOnce(&mut Violations) -> Option<Action>) -> Result<Step, Refusal> {
     let mut violations = Violations::default();
-    let id = violations.uuid("id", head.id, RequestId::new);
+    let id = fields::uuid(&mut violations, "id", head.id, RequestId::new);
     let action = action(&mut violations);
     let expected = fields::etag(&mut violations, head.etag);
     let key = fields::key(&mut violations, "request_id", user, head.request_id);

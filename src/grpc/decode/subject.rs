@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::list::page_size;
-use super::violations::Violations;
 use super::{fields, list};
 use crate::contract::v1;
 use crate::contract::v1::get_subject_request::Name;
@@ -13,6 +12,7 @@ use crate::domain::{
     SubjectQuery, TemplateId, TemplateRef, UserId,
 };
 use crate::grpc::page_token;
+use crate::service::Violations;
 
 /// Most profiles and cards of one import.
 const IMPORT_MAX: usize = 1_000;
@@ -35,9 +35,13 @@ pub(crate) struct SubjectList {
 pub(crate) fn subject_name(message: &v1::GetSubjectRequest) -> Result<SubjectName, Refusal> {
     let mut violations = Violations::default();
     let name = match &message.name {
-        Some(Name::Profile(id)) => violations.uuid("profile", id, ProfileId::new).map(SubjectName::Profile),
-        Some(Name::Smartcard(id)) => violations.uuid("smartcard", id, SmartcardId::new).map(SubjectName::Smartcard),
-        Some(Name::CardId(id)) => violations.check(CardId::parse("card_id", id)).map(SubjectName::Card),
+        Some(Name::Profile(id)) => {
+            fields::uuid(&mut violations, "profile", id, ProfileId::new).map(SubjectName::Profile)
+        }
+        Some(Name::Smartcard(id)) => {
+            fields::uuid(&mut violations, "smartcard", id, SmartcardId::new).map(SubjectName::Smartcard)
+        }
+        Some(Name::CardId(id)) => violations.keep(CardId::parse("card_id", id)).map(SubjectName::Card),
         None => fields::unspecified(&mut violations, "name"),
     };
     violations.finish(name)
@@ -45,7 +49,7 @@ pub(crate) fn subject_name(message: &v1::GetSubjectRequest) -> Result<SubjectNam
 
 pub(crate) fn subject_list(user: UserId, message: &v1::GetSubjectsRequest) -> Result<SubjectList, Refusal> {
     let mut violations = Violations::default();
-    let owner = violations.optional_uuid("owner", &message.owner, UserId::new).unwrap_or(user);
+    let owner = fields::optional_uuid(&mut violations, "owner", &message.owner, UserId::new).unwrap_or(user);
     let standings = list::values(&mut violations, "statuses", &message.statuses, |violations, field, number| {
         fields::standing(violations, field, *number)
     });
@@ -53,7 +57,7 @@ pub(crate) fn subject_list(user: UserId, message: &v1::GetSubjectsRequest) -> Re
     let limit = page_size(&mut violations, message.page_size);
     let after = match message.page_token.as_str() {
         "" => None,
-        token => violations.check(page_token::parse_id(token, &query)),
+        token => violations.keep(page_token::parse_id(token, &query)),
     };
     violations.finish(Some(SubjectList { query, page: SubjectPage { after, limit, max_bytes: PAGE_BYTES_MAX } }))
 }
@@ -73,9 +77,9 @@ pub(crate) fn subjects(message: v1::ImportSubjectsRequest) -> Result<Vec<Subject
 
 fn subject(violations: &mut Violations, field: &str, message: v1::Subject) -> Option<Subject> {
     let item = item(violations, field, message.item.as_ref());
-    let owner = violations.uuid(format_args!("{field}.owner"), &message.owner, UserId::new);
+    let owner = fields::uuid(violations, format_args!("{field}.owner"), &message.owner, UserId::new);
     let template =
-        violations.uuid(format_args!("{field}.profile_template"), &message.profile_template, TemplateId::new);
+        fields::uuid(violations, format_args!("{field}.profile_template"), &message.profile_template, TemplateId::new);
     let version = message.profile_template_version;
     if !(1..=i32::MAX.unsigned_abs()).contains(&version) {
         violations.add(format!("{field}.profile_template_version"), "must be from 1 to 2,147,483,647");
@@ -103,16 +107,16 @@ fn subject(violations: &mut Violations, field: &str, message: v1::Subject) -> Op
 fn item(violations: &mut Violations, field: &str, message: Option<&ItemMessage>) -> Option<Item> {
     match message {
         Some(ItemMessage::Profile(message)) => {
-            let id = violations.uuid(format_args!("{field}.profile.id"), &message.id, ProfileId::new);
+            let id = fields::uuid(violations, format_args!("{field}.profile.id"), &message.id, ProfileId::new);
             let smartcard = format_args!("{field}.profile.smartcard");
-            let smartcard = violations.optional_uuid(smartcard, &message.smartcard, SmartcardId::new);
+            let smartcard = fields::optional_uuid(violations, smartcard, &message.smartcard, SmartcardId::new);
             differ(violations, field, id.map(ProfileId::uuid), smartcard.map(SmartcardId::uuid));
             Some(Item::Profile { id: id?, smartcard })
         }
         Some(ItemMessage::Smartcard(message)) => {
-            let id = violations.uuid(format_args!("{field}.smartcard.id"), &message.id, SmartcardId::new);
+            let id = fields::uuid(violations, format_args!("{field}.smartcard.id"), &message.id, SmartcardId::new);
             let profile = format_args!("{field}.smartcard.profile");
-            let profile = violations.optional_uuid(profile, &message.profile, ProfileId::new);
+            let profile = fields::optional_uuid(violations, profile, &message.profile, ProfileId::new);
             differ(violations, field, id.map(SmartcardId::uuid), profile.map(ProfileId::uuid));
             let card = card(violations, &format!("{field}.smartcard"), message);
             Some(Item::Smartcard { id: id?, profile, card })
@@ -129,13 +133,13 @@ fn differ(violations: &mut Violations, field: &str, one: Option<Uuid>, other: Op
 
 /// The card as a thing; nothing if its id is not known.
 fn card(violations: &mut Violations, field: &str, message: &v1::Smartcard) -> Option<Card> {
-    let atr = violations.check(Atr::parse(&format!("{field}.atr"), &message.atr));
+    let atr = violations.keep(Atr::parse(&format!("{field}.atr"), &message.atr));
     if message.card_id.is_empty() {
         if !message.atr.is_empty() {
             violations.add(format!("{field}.card_id"), "must be given with an atr");
         }
         return None;
     }
-    let card_id = violations.check(CardId::parse(&format!("{field}.card_id"), &message.card_id));
+    let card_id = violations.keep(CardId::parse(&format!("{field}.card_id"), &message.card_id));
     card_id.zip(atr).map(|(card_id, atr)| Card { card_id, atr })
 }

@@ -8,13 +8,12 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use super::{DOMAIN, Failure, complete, plain};
+use super::{CallError, DOMAIN, complete};
 use crate::domain::{
     CorrelationId, ErrorKind, FieldViolation, IdempotencyKey, Refusal, RequestId, Status as State, TemplateId, UserId,
     Version,
 };
-use crate::service::Error;
-use crate::service::told;
+use crate::service::{Error, row};
 use crate::store::StoreError;
 
 const SECRET: &str = "password authentication failed";
@@ -61,45 +60,22 @@ fn reason(status: &Status) -> String {
 fn every_error_of_a_use_case_has_its_code_and_its_reason() {
     for error in errors() {
         let (kind, expected) = (error.kind(), error.reason());
-        let status = Failure::about(id(), error).status(correlation());
-        assert_eq!(status.code(), told(kind).code, "{expected}");
+        let status = CallError::about(id(), error).status(correlation());
+        assert_eq!(status.code(), row(kind).code, "{expected}");
         assert_eq!(reason(&status), expected);
         let details = status.get_error_details();
         assert_eq!(details.bad_request().is_some(), kind == ErrorKind::Invalid, "{expected}");
         assert_eq!(details.precondition_failure().is_some(), kind == ErrorKind::Conflict, "{expected}");
-        let may_repeat = matches!(kind, ErrorKind::Overloaded | ErrorKind::Unavailable);
-        assert_eq!(details.retry_info().is_some(), may_repeat, "{expected}");
-    }
-}
-
-#[test]
-fn every_kind_can_be_told_plainly() {
-    for kind in [
-        ErrorKind::Invalid,
-        ErrorKind::Unauthenticated,
-        ErrorKind::PermissionDenied,
-        ErrorKind::NotFound,
-        ErrorKind::Conflict,
-        ErrorKind::VersionMismatch,
-        ErrorKind::KeyReused,
-        ErrorKind::TooLarge,
-        ErrorKind::Overloaded,
-        ErrorKind::DeadlineExceeded,
-        ErrorKind::Unavailable,
-        ErrorKind::Unimplemented,
-        ErrorKind::Internal,
-    ] {
-        let status = plain(kind, "REASON", "what it is", correlation());
-        assert_eq!((status.code(), status.message()), (told(kind).code, "what it is"));
-        assert_eq!(reason(&status), "REASON");
+        let retry_after = details.retry_info().and_then(|info| info.retry_delay);
+        assert_eq!(retry_after, row(kind).retry_after, "{expected}");
     }
 }
 
 #[test]
 fn a_member_of_a_batch_is_told_the_same_as_a_call() {
     for (alone, member) in errors().into_iter().zip(errors()) {
-        let status = Failure::from(alone).status(correlation());
-        let member = Failure::from(member).member();
+        let status = CallError::from(alone).status(correlation());
+        let member = CallError::from(member).member();
         assert_eq!(Code::from_i32(member.code), status.code());
         assert_eq!(member.message, status.message());
         assert_eq!(member.reason, reason(&status));
@@ -109,7 +85,7 @@ fn a_member_of_a_batch_is_told_the_same_as_a_call() {
 #[test]
 fn no_caller_reads_what_went_wrong_inside() {
     for error in errors() {
-        let response: Response<()> = Failure::from(error).status(correlation()).into_http();
+        let response: Response<()> = CallError::from(error).status(correlation()).into_http();
         assert!(!format!("{response:?}").contains(SECRET));
         let status = Status::from_header_map(response.headers()).unwrap();
         assert!(!String::from_utf8_lossy(status.details()).contains(SECRET));
@@ -120,12 +96,12 @@ fn no_caller_reads_what_went_wrong_inside() {
 fn fields_are_named_by_their_place_in_the_whole_message() {
     let path = "requests[3].draft.";
     let error = Refusal::invalid("old_credential", "must be absent").into();
-    let member = Failure::within(path.to_owned(), error).member();
+    let member = CallError::within(path.to_owned(), error).member();
     assert_eq!(member.field_violations[0].field, "requests[3].draft.old_credential");
     assert_eq!(member.message, "requests[3].draft.old_credential must be absent");
 
     let error = Refusal::TemplateNotFound(TemplateId::new(Uuid::from_u128(3))).into();
-    let status = Failure::within("draft.".to_owned(), error).status(correlation());
+    let status = CallError::within("draft.".to_owned(), error).status(correlation());
     let violations = status.get_details_bad_request().unwrap().field_violations;
     assert_eq!(violations[0].field, "draft.profile_template");
     assert_eq!(reason(&status), "PROFILE_TEMPLATE_NOT_FOUND");
@@ -135,7 +111,7 @@ fn fields_are_named_by_their_place_in_the_whole_message() {
 fn an_answer_with_very_many_wrong_fields_fits_into_its_headers() {
     let wrong = |index| FieldViolation { field: format!("data_items[{index}].name"), problem: "ä{".repeat(2_000) };
     let error = Refusal::Invalid((0..200).map(wrong).collect()).into();
-    let response: Response<()> = Failure::within("draft.".to_owned(), error).status(correlation()).into_http();
+    let response: Response<()> = CallError::within("draft.".to_owned(), error).status(correlation()).into_http();
     let bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     assert!(bytes < 8 << 10, "{bytes}");
     let status = Status::from_header_map(response.headers()).unwrap();
@@ -161,7 +137,7 @@ fn errors_of_the_library_take_the_form_of_all_others() {
 
 #[test]
 fn answers_that_are_complete_stay_as_they_are() {
-    let own: Response<Body> = Failure::from(Error::Internal(store_error())).status(correlation()).into_http();
+    let own: Response<Body> = CallError::from(Error::Internal(store_error())).status(correlation()).into_http();
     for response in [own, Status::not_found("no such service").into_http(), Response::new(Body::empty())] {
         let before = response.headers().clone();
         let mut response = response;

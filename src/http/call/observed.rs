@@ -7,7 +7,8 @@ use http::{HeaderMap, Response, StatusCode};
 use tonic::{Code, Status};
 
 use super::Transport;
-use crate::telemetry::names;
+use crate::runtime::telemetry::names;
+use crate::service::{Severity, severity_of_code, severity_of_status};
 
 /// Name of a method that is not served; callers invent those, and each would become a series of its own.
 const OTHER: &str = "other";
@@ -16,8 +17,8 @@ const OTHER: &str = "other";
 pub(super) struct Outcome {
     /// Name of the gRPC code, or number of the HTTP status.
     name: Cow<'static, str>,
-    /// Whether an operator should look at it.
-    is_failure: bool,
+    /// How loudly it is logged.
+    severity: Severity,
 }
 
 impl Outcome {
@@ -31,26 +32,26 @@ impl Outcome {
     }
 
     fn of_code(code: Code) -> Self {
-        let (name, is_failure) = match code {
-            Code::Ok => ("OK", false),
-            Code::Cancelled => ("CANCELLED", false),
-            Code::Unknown => ("UNKNOWN", true),
-            Code::InvalidArgument => ("INVALID_ARGUMENT", false),
-            Code::DeadlineExceeded => ("DEADLINE_EXCEEDED", true),
-            Code::NotFound => ("NOT_FOUND", false),
-            Code::AlreadyExists => ("ALREADY_EXISTS", false),
-            Code::PermissionDenied => ("PERMISSION_DENIED", false),
-            Code::ResourceExhausted => ("RESOURCE_EXHAUSTED", false),
-            Code::FailedPrecondition => ("FAILED_PRECONDITION", false),
-            Code::Aborted => ("ABORTED", false),
-            Code::OutOfRange => ("OUT_OF_RANGE", false),
-            Code::Unimplemented => ("UNIMPLEMENTED", false),
-            Code::Internal => ("INTERNAL", true),
-            Code::Unavailable => ("UNAVAILABLE", true),
-            Code::DataLoss => ("DATA_LOSS", true),
-            Code::Unauthenticated => ("UNAUTHENTICATED", false),
+        let name = match code {
+            Code::Ok => "OK",
+            Code::Cancelled => "CANCELLED",
+            Code::Unknown => "UNKNOWN",
+            Code::InvalidArgument => "INVALID_ARGUMENT",
+            Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Code::NotFound => "NOT_FOUND",
+            Code::AlreadyExists => "ALREADY_EXISTS",
+            Code::PermissionDenied => "PERMISSION_DENIED",
+            Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Code::FailedPrecondition => "FAILED_PRECONDITION",
+            Code::Aborted => "ABORTED",
+            Code::OutOfRange => "OUT_OF_RANGE",
+            Code::Unimplemented => "UNIMPLEMENTED",
+            Code::Internal => "INTERNAL",
+            Code::Unavailable => "UNAVAILABLE",
+            Code::DataLoss => "DATA_LOSS",
+            Code::Unauthenticated => "UNAUTHENTICATED",
         };
-        Self { name: Cow::Borrowed(name), is_failure }
+        Self { name: Cow::Borrowed(name), severity: severity_of_code(code) }
     }
 
     fn of_status(status: StatusCode) -> Self {
@@ -60,16 +61,14 @@ impl Outcome {
             StatusCode::NO_CONTENT => Cow::Borrowed("204"),
             other => Cow::Owned(other.as_str().to_owned()),
         };
-        // These two are about what the caller asked for.
-        let is_callers = matches!(status, StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED);
-        Self { name, is_failure: status.is_server_error() && !is_callers }
+        Self { name, severity: severity_of_status(status) }
     }
 
     /// The caller went away before the answer was there. 499 is what proxies call this in HTTP, which has no status for it.
     fn canceled(transport: Transport) -> Self {
         match transport {
             Transport::Grpc => Self::of_code(Code::Cancelled),
-            Transport::Legacy => Self { name: Cow::Borrowed("499"), is_failure: false },
+            Transport::Legacy => Self { name: Cow::Borrowed("499"), severity: Severity::Info },
         }
     }
 }
@@ -106,10 +105,11 @@ impl Observed {
         metrics::counter!(names::CALLS, "method" => self.method, "outcome" => name.clone()).increment(1);
         metrics::histogram!(names::CALL_SECONDS, "method" => self.method, "outcome" => name.clone()).record(took);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        if outcome.is_failure {
-            tracing::warn!(outcome = %name, micros, "call of {} failed with {name}", self.method);
-        } else {
-            tracing::info!(outcome = %name, micros, "call of {} ended with {name}", self.method);
+        let method = self.method;
+        match outcome.severity {
+            Severity::Info => tracing::info!(outcome = %name, micros, "call of {method} ended with {name}"),
+            Severity::Warn => tracing::warn!(outcome = %name, micros, "call of {method} failed with {name}"),
+            Severity::Error => tracing::error!(outcome = %name, micros, "call of {method} failed with {name}"),
         }
     }
 }
@@ -130,30 +130,30 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
     use tonic::{Code, Status};
 
-    use super::{Observed, Outcome, Transport};
+    use super::{Observed, Outcome, Severity, Transport};
 
     #[test]
     fn the_outcome_of_grpc_is_its_status_not_that_of_http() {
         let error = Status::unavailable("away").into_http::<()>();
         let outcome = Outcome::of(Transport::Grpc, &error);
-        assert_eq!((outcome.name.as_ref(), outcome.is_failure), ("UNAVAILABLE", true));
+        assert_eq!((outcome.name.as_ref(), outcome.severity), ("UNAVAILABLE", Severity::Warn));
         let outcome = Outcome::of(Transport::Grpc, &Response::new(()));
-        assert_eq!((outcome.name.as_ref(), outcome.is_failure), ("OK", false));
+        assert_eq!((outcome.name.as_ref(), outcome.severity), ("OK", Severity::Info));
     }
 
     #[test]
     fn the_outcome_of_rest_is_its_status() {
-        for (status, name, is_failure) in [
-            (StatusCode::CREATED, "201", false),
-            (StatusCode::NOT_FOUND, "404", false),
-            (StatusCode::NOT_IMPLEMENTED, "501", false),
-            (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "505", false),
-            (StatusCode::SERVICE_UNAVAILABLE, "503", true),
+        for (status, name, severity) in [
+            (StatusCode::CREATED, "201", Severity::Info),
+            (StatusCode::NOT_FOUND, "404", Severity::Info),
+            (StatusCode::NOT_IMPLEMENTED, "501", Severity::Info),
+            (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "505", Severity::Info),
+            (StatusCode::SERVICE_UNAVAILABLE, "503", Severity::Warn),
         ] {
             let mut response = Response::new(());
             *response.status_mut() = status;
             let outcome = Outcome::of(Transport::Legacy, &response);
-            assert_eq!((outcome.name.as_ref(), outcome.is_failure), (name, is_failure));
+            assert_eq!((outcome.name.as_ref(), outcome.severity), (name, severity));
         }
     }
 

@@ -21,6 +21,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::{Server, ServerSettings, serve};
+use crate::cli::Settings;
 use crate::http::tests::support::api;
 
 const ANYWHERE: &str = "127.0.0.1:0";
@@ -43,7 +44,7 @@ async fn fetch(address: SocketAddr, path: &str) -> String {
 async fn one_port_speaks_both_versions_of_http() {
     let stop = CancellationToken::new();
     let calls = api().calls;
-    let server = serve(ANYWHERE.parse().unwrap(), calls, ServerSettings::default(), stop.clone()).await.unwrap();
+    let server = serve(ANYWHERE.parse().unwrap(), calls, Settings::default().server, stop.clone()).await.unwrap();
     let address = server.address();
     let answer = fetch(address, "/unknown").await;
     assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("x-correlation-id: "), "{answer}");
@@ -62,7 +63,7 @@ async fn one_port_speaks_both_versions_of_http() {
 #[tokio::test]
 async fn a_preface_in_pieces_is_understood() {
     let stop = CancellationToken::new();
-    let server = served(Router::new(), ServerSettings::default(), &stop).await;
+    let server = served(Router::new(), Settings::default().server, &stop).await;
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     stream.set_nodelay(true).unwrap();
     for piece in super::PREFACE.chunks(7) {
@@ -86,7 +87,7 @@ async fn calls_under_way_are_answered_before_the_end() {
         goes_on.notified().await;
         "done"
     });
-    let server = served(Router::new().route("/slow", slow), ServerSettings::default(), &stop).await;
+    let server = served(Router::new().route("/slow", slow), Settings::default().server, &stop).await;
     let call = tokio::spawn(fetch(server.address(), "/slow").into_future());
     begun.notified().await;
     stop.cancel();
@@ -104,7 +105,7 @@ async fn a_call_without_an_end_is_cut_off() {
         begins.notify_one();
         std::future::pending::<()>().await;
     });
-    let settings = ServerSettings { drain_timeout: Duration::ZERO, ..ServerSettings::default() };
+    let settings = ServerSettings { drain_timeout: Duration::ZERO, ..Settings::default().server };
     let server = served(Router::new().route("/endless", endless), settings, &stop).await;
     let call = tokio::spawn(fetch(server.address(), "/endless"));
     begun.notified().await;
@@ -116,7 +117,7 @@ async fn a_call_without_an_end_is_cut_off() {
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_let_go() {
     let stop = CancellationToken::new();
-    let settings = ServerSettings { head_timeout: Duration::ZERO, max_connections: 1, ..ServerSettings::default() };
+    let settings = ServerSettings { head_timeout: Duration::ZERO, max_connections: 1, ..Settings::default().server };
     let server = served(Router::new(), settings, &stop).await;
     for _ in 0..2 {
         let mut silent = TcpStream::connect(server.address()).await.unwrap();
@@ -127,7 +128,7 @@ async fn a_connection_that_says_nothing_is_let_go() {
 #[tokio::test]
 async fn a_connection_waits_until_there_is_room() {
     let stop = CancellationToken::new();
-    let settings = ServerSettings { max_connections: 1, ..ServerSettings::default() };
+    let settings = ServerSettings { max_connections: 1, ..Settings::default().server };
     let server = served(Router::new().route("/", get(async || "here")), settings, &stop).await;
     let first = TcpStream::connect(server.address()).await.unwrap();
     let second = tokio::spawn(fetch(server.address(), "/"));

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::calls;
+use crate::cli::Settings;
 use crate::http::server::{self, Server, ServerSettings};
 use crate::service::Call;
 
@@ -38,7 +39,7 @@ async fn served(stop: &CancellationToken) -> Server {
         let pieces = (0..ANSWER_BYTES / PIECE_BYTES).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
         Ok(Body::from_stream(stream::iter(pieces)))
     });
-    let settings = ServerSettings { stall_timeout: Duration::from_millis(300), ..ServerSettings::default() };
+    let settings = ServerSettings { stall_timeout: Duration::from_millis(300), ..Settings::default().server };
     server::serve("127.0.0.1:0".parse().unwrap(), calls(router, PATIENCE), settings, stop.clone()).await.unwrap()
 }
 

@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::cli::Settings;
 use crate::domain::{
     CardId, Catalog, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Sid,
     Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
 };
 use crate::feed::Feed;
 use crate::http::auth::{Authentication, Development};
-use crate::http::{Api, ApiSettings, assemble};
-use crate::service::{Authority, Service, Writer, WriterSettings};
+use crate::http::{Api, assemble};
+use crate::runtime::clock::Clock;
+use crate::service::{Authority, Service, Writer};
 use crate::store::{Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology};
 
 /// What the database of the tests says to everything.
@@ -104,7 +105,7 @@ impl Store for NoStore {
 pub(crate) fn service() -> Service {
     let store: Arc<dyn Store> = Arc::new(NoStore { answers_pings: false });
     let feed = Arc::new(Feed::new(store.topology().shards));
-    let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+    let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
     let authority = Authority { account: Sid::parse("S-1-5-21-1-2-3-500").unwrap(), administrators: Vec::new() };
     Service::new(store, writer, Arc::new(Catalog::default()), Clock::System, authority)
 }
@@ -117,5 +118,5 @@ pub(crate) fn authentication() -> Authentication {
 
 /// The public port.
 pub(crate) fn api() -> Api {
-    assemble(service(), authentication(), ApiSettings::default()).unwrap()
+    assemble(service(), authentication(), Settings::default().api).unwrap()
 }

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue};
 
 use super::golden::enroll;
 use crate::domain::{Comment, Credential, DataItem, Draft, Priority, RequestType};
-use crate::mimcm::violations::Violations;
 use crate::mimcm::{body, json, text};
+use crate::service::Violations;
 
 fn read(body: &[u8], media_type: &'static str) -> Result<Draft, String> {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]);

@@ -6,12 +6,13 @@ use http::StatusCode;
 
 use super::memory::{CARD, Memory, PROFILE};
 use super::{CARD_TEMPLATE, Facade, REQUESTS, USER, policy, user};
+use crate::cli::Settings;
 use crate::domain::{
     Comment, Credential, DataItem, Draft, Medium, Priority, Request, RequestType, State, TemplateRef, Timestamp,
     Version,
 };
-use crate::mimcm::violations::Violations;
-use crate::mimcm::{Settings, body, json};
+use crate::mimcm::{FacadeSettings, body, json};
+use crate::service::Violations;
 
 fn draft(body: &str) -> Draft {
     body::draft(&json::read(body).unwrap(), Violations::default()).unwrap()
@@ -136,7 +137,7 @@ async fn the_documented_answers_are_given_byte_for_byte() {
     ];
     let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
     for (id, documented, nuls) in [(ids[0], enrolled, 9), (ids[1], unblocked, 6)] {
-        let settings = Settings { descriptor_nul_tail: nuls, ..Settings::default() };
+        let settings = FacadeSettings { descriptor_nul_tail: nuls, ..Settings::default().api.rest };
         let facade = Facade::with(Memory::with(requests.clone()), settings).await;
         let answer = facade.get(&format!("/certificatemanagement/api/v1.0/requests/{id}")).await;
         assert_eq!(answer.status, StatusCode::OK);

@@ -37,7 +37,7 @@ async fn documented() -> Facade {
         template(other.0, Medium::Software, &kinds[..2]),
         template(super::CARD_TEMPLATE, Medium::Smartcard, &RequestType::ALL),
     ];
-    Facade::built(memory, super::Settings::default(), templates).await
+    Facade::built(memory, super::Settings::default().api.rest, templates).await
 }
 
 async fn get(facade: &Facade, path: &str) -> (StatusCode, String) {

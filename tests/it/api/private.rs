@@ -1,6 +1,6 @@
 //! Health, reflection and the private port.
 
-use cmgate::telemetry::names;
+use cmgate::runtime::telemetry::names;
 use futures::stream;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;

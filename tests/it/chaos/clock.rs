@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
-use cmgate::clock::Clock;
+use cmgate::cli::Settings;
 use cmgate::config::Config;
+use cmgate::config::templates;
 use cmgate::domain::{
     Action, Caller, Comment, CorrelationId, Credential, Draft, IdempotencyKey, Request, RequestId, RequestType,
     Timestamp,
 };
 use cmgate::feed::Feed;
+use cmgate::runtime::clock::Clock;
 use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
-use cmgate::templates;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -95,7 +96,12 @@ impl KeyedCaller {
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
         let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await.unwrap());
         let feed = Arc::new(Feed::new(store.topology().shards));
-        let writer = Writer::start(&store, &feed, WriterSettings::default(), &TaskTracker::new());
+        let writer = Writer::start(
+            &store,
+            &feed,
+            WriterSettings { lanes: 4, ..Settings::default().writer },
+            &TaskTracker::new(),
+        );
         let config = Config::default();
         let user = config.development;
         let caller = Caller { user: user.user, name: user.name, sid: Some(user.sid), groups: Vec::new() };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cmgate::clock::Clock;
 use cmgate::domain::Command;
+use cmgate::runtime::clock::Clock;
 use cmgate::store::{LaneLock, Store, StoreError};
 use futures::future::join_all;
 use tokio::sync::Barrier;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cmgate::clock::Clock;
 use cmgate::domain::{Action, Command, Position, RequestId, Shard};
 use cmgate::feed::Feed;
 use cmgate::kafka::KafkaSettings;
 use cmgate::relay::{LaneState, Relay, RelaySettings};
+use cmgate::runtime::clock::Clock;
 use cmgate::service::commit;
 use cmgate::store::{Store, Topology};
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::Settings;
 use crate::http::server::{Server, ServerSettings, serve};
 use crate::http::tests::support::{authentication, service};
 use crate::http::{ApiSettings, assemble};
@@ -19,11 +20,11 @@ pub(super) struct Port {
 
 impl Port {
     pub(super) fn open() -> Self {
-        Self::with(ApiSettings::default())
+        Self::with(Settings::default().api)
     }
 
     pub(super) fn with(settings: ApiSettings) -> Self {
-        Self::started(settings, ServerSettings::default(), CancellationToken::new())
+        Self::started(settings, Settings::default().server, CancellationToken::new())
     }
 
     pub(super) fn started(settings: ApiSettings, limits: ServerSettings, stop: CancellationToken) -> Self {

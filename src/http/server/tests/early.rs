@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::{Client, Port, announced, chunked};
+use crate::cli::Settings;
 use crate::http::ApiSettings;
 use crate::http::server::ServerSettings;
 
@@ -160,7 +161,7 @@ fn who_sends_half_a_body_is_answered_and_let_go() {
 
 #[test]
 fn a_deadline_that_passes_while_the_body_arrives_is_an_answer() {
-    let port = Port::with(ApiSettings { max_duration: Duration::from_millis(50), ..ApiSettings::default() });
+    let port = Port::with(ApiSettings { max_duration: Duration::from_millis(50), ..Settings::default().api });
     for call in [announced(&format!("POST {REQUESTS}"), "", 100_000), chunked(&format!("POST {REQUESTS}"), "", 100_000)]
     {
         let mut client = Client::connect(port.address());
@@ -174,7 +175,7 @@ fn a_deadline_that_passes_while_the_body_arrives_is_an_answer() {
 #[test]
 fn a_server_that_stops_lets_its_last_answer_arrive() {
     let stop = CancellationToken::new();
-    let port = Port::started(ApiSettings::default(), ServerSettings::default(), stop.clone());
+    let port = Port::started(Settings::default().api, Settings::default().server, stop.clone());
     let call = announced("POST /nothing", "", HUGE);
     let (some, rest) = call.split_at(HUGE / 2);
     let mut client = Client::connect(port.address());
@@ -191,8 +192,8 @@ fn a_server_that_stops_lets_its_last_answer_arrive() {
 #[test]
 fn a_client_that_never_stops_sending_holds_no_server_up() {
     let stop = CancellationToken::new();
-    let limits = ServerSettings { drain_timeout: Duration::ZERO, ..ServerSettings::default() };
-    let port = Port::started(ApiSettings::default(), limits, stop.clone());
+    let limits = ServerSettings { drain_timeout: Duration::ZERO, ..Settings::default().server };
+    let port = Port::started(Settings::default().api, limits, stop.clone());
     let mut client = Client::connect(port.address());
     client.send(&announced("POST /nothing", "", HUGE)[..1_000]).unwrap();
     assert_eq!(client.answer().unwrap().status, 404);

@@ -13,7 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::server::{ServerSettings, serve};
+use crate::cli::Settings;
+use crate::http::server::serve;
 use crate::http::tests::support::api;
 
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
@@ -21,7 +22,7 @@ const CHUNK: usize = 16 << 10;
 
 async fn connect() -> SendRequest<Body> {
     let stop = CancellationToken::new();
-    let server = serve("127.0.0.1:0".parse().unwrap(), api().calls, ServerSettings::default(), stop).await.unwrap();
+    let server = serve("127.0.0.1:0".parse().unwrap(), api().calls, Settings::default().server, stop).await.unwrap();
     let stream = TcpStream::connect(server.address()).await.unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);

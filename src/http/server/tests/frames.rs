@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::Settings;
 use crate::http::server::{PREFACE, ServerSettings, serve};
 use crate::http::tests::support::api;
 
@@ -107,7 +108,7 @@ impl Client {
 #[tokio::test]
 async fn the_rest_of_a_body_is_read_after_the_answer() {
     let mut client =
-        Client::connect(ServerSettings { unread_timeout: Duration::from_mins(10), ..ServerSettings::default() }).await;
+        Client::connect(ServerSettings { unread_timeout: Duration::from_mins(10), ..Settings::default().server }).await;
     // Together far more than the window of the connection, which must not be used up by what nobody reads.
     for stream in (1..40).step_by(2) {
         client.call(stream, None).await;
@@ -127,13 +128,13 @@ async fn the_rest_of_a_body_is_read_after_the_answer() {
 #[tokio::test]
 async fn a_body_that_is_too_long_or_too_slow_is_stopped_without_an_error() {
     let mut client =
-        Client::connect(ServerSettings { unread_timeout: Duration::from_mins(10), ..ServerSettings::default() }).await;
+        Client::connect(ServerSettings { unread_timeout: Duration::from_mins(10), ..Settings::default().server }).await;
     client.call(1, Some("3000000")).await;
     let reset = client.expect(|frame| frame.kind == RESET).await;
     assert_eq!((reset.stream, reset.payload), (1, vec![0; 4]));
 
     let mut client =
-        Client::connect(ServerSettings { unread_timeout: Duration::ZERO, ..ServerSettings::default() }).await;
+        Client::connect(ServerSettings { unread_timeout: Duration::ZERO, ..Settings::default().server }).await;
     client.call(1, None).await;
     let reset = client.expect(|frame| frame.kind == RESET).await;
     assert_eq!((reset.stream, reset.payload), (1, vec![0; 4]));

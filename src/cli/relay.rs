@@ -1,24 +1,23 @@
-//! The commands by which an operator decides for the relay.
+//! The commands by which an operator overrides the relay.
 
-use super::open;
-use crate::cli::{EmptyTopic, Relay};
-use crate::config::Config;
-use crate::exit::{Failure, FailureKind};
+use super::arguments::{EmptyTopic, Relay};
+use super::exit::{ExitError, ExitStatus};
+use super::settings::Settings;
+use super::wiring;
 use crate::kafka::KafkaFailure;
 use crate::relay::{Operator, OperatorError, StartFrom};
 
-/// Carries out a decision.
+/// Carries out an override.
 ///
 /// # Errors
 /// What kept it from taking effect.
-pub(super) async fn decide(config: &Config, command: &Relay) -> Result<(), Failure> {
-    if config.kafka.brokers().is_none() {
-        let message = "kafka.brokers is not set; the relay asks nothing of an operator about the built-in test broker";
-        return Err(Failure::new(FailureKind::Usage, message));
+pub(super) async fn decide(settings: &Settings, command: &Relay) -> Result<(), ExitError> {
+    if settings.has_test_broker() {
+        let message = "kafka.brokers is not set; the built-in test broker needs no relay commands";
+        return Err(ExitError::new(ExitStatus::Usage, message));
     }
-    let store = open::store(config).await?;
-    let (kafka, _) = open::kafka(config)?;
-    let outcome = carry_out(Operator { store: &*store, kafka: &kafka }, command).await;
+    let store = wiring::store(&settings.store).await?;
+    let outcome = carry_out(Operator { store: &*store, kafka: &settings.relay.kafka }, command).await;
     store.close().await;
     Ok(outcome?)
 }
@@ -31,22 +30,22 @@ async fn carry_out(operator: Operator<'_>, command: &Relay) -> Result<(), Operat
                 tracing::info!(
                     shard = checkpoint.shard.number(),
                     after = checkpoint.position.get(),
-                    "the relay may begin this empty partition after this position"
+                    "the relay will continue in this empty partition after this position"
                 );
             }
         }
         Relay::AdoptTopic => {
             for loss in operator.adopt_topic().await? {
-                tracing::warn!(%loss, "the topic lacks records");
+                tracing::warn!(%loss, "records are missing from the topic");
             }
-            tracing::info!(topic = operator.kafka.topic, "the database has this topic now");
+            tracing::info!(topic = operator.kafka.topic, "this is now the topic of the database");
         }
         Relay::Republish(wanted) => {
             let checkpoint = operator.republish(wanted.shard, wanted.after).await?;
             tracing::info!(
                 shard = checkpoint.shard.number(),
                 after = checkpoint.position.get(),
-                "the relay publishes again what follows this position"
+                "the relay will publish the records after this position again"
             );
         }
         Relay::IgnoreRecord(wanted) => {
@@ -54,19 +53,19 @@ async fn carry_out(operator: Operator<'_>, command: &Relay) -> Result<(), Operat
             tracing::info!(
                 shard = checkpoint.shard.number(),
                 to = checkpoint.ignored_to,
-                "records of others up to this offset may stay"
+                "foreign records up to this offset are accepted"
             );
         }
     }
     Ok(())
 }
 
-impl From<OperatorError> for Failure {
+impl From<OperatorError> for ExitError {
     fn from(error: OperatorError) -> Self {
         match error {
-            OperatorError::Refused(text) => Self::new(FailureKind::Usage, text),
-            OperatorError::Kafka(failure @ KafkaFailure::Settings(_)) => Self::of(FailureKind::Usage, &failure),
-            OperatorError::Kafka(_) => Self::of(FailureKind::Unavailable, &error),
+            OperatorError::Refused(text) => Self::new(ExitStatus::Usage, text),
+            OperatorError::Kafka(failure @ KafkaFailure::Settings(_)) => Self::of(ExitStatus::Usage, &failure),
+            OperatorError::Kafka(_) => Self::of(ExitStatus::Unavailable, &error),
             OperatorError::Store(error) => error.into(),
         }
     }

@@ -1,22 +1,22 @@
-//! What the store needs from time to time, by a clock that a jump of the machine's clock does not move.
+//! Periodic maintenance of the store, by a clock that tolerates jumps of the machine's clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
 
-use crate::clock::Clock;
 use crate::domain::Timestamp;
+use crate::runtime::clock::Clock;
+use crate::runtime::telemetry::error_chain;
 use crate::store::Store;
-use crate::telemetry::error_chain;
 
 /// How often the store is maintained.
 const INTERVAL: Duration = Duration::from_mins(10);
 
-/// How far the clock may run ahead of the time that has passed before that counts as a jump.
+/// How far the clock may run ahead of the elapsed time before that counts as a jump.
 const DRIFT: Duration = Duration::from_mins(1);
 
-/// The maintenance of a store.
+/// Maintains a store.
 pub(super) struct Upkeep {
     store: Arc<dyn Store>,
     clock: Clock,
@@ -25,23 +25,23 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    /// Maintains a store that keeps idempotency keys for so long.
+    /// Maintenance of a store that keeps idempotency keys for `keep_keys`.
     pub(super) fn new(store: Arc<dyn Store>, clock: Clock, keep_keys: Duration) -> Self {
         let steady = Steady { reading: clock.now(), at: Instant::now(), jumped: None };
         Self { store, clock, keep_keys, steady }
     }
 
-    /// Maintains the store once. Nothing here has to succeed at once: without a partition of its own, a day's events go into the
+    /// Maintains the store once. A failure can wait for the next time: without its own partition, a day's events go into the
     /// default one.
     pub(super) async fn maintain(&mut self) {
         let now = self.steady.now(self.clock.now(), Instant::now(), self.keep_keys);
         let keys_before = minus(now, self.keep_keys);
         if let Err(error) = self.store.maintain(now, keys_before).await {
-            tracing::warn!(error = error_chain(&error), "the database could not be maintained; trying again later");
+            tracing::warn!(error = error_chain(&error), "cannot maintain the database; trying again later");
         }
     }
 
-    /// Maintains the store for ever. The first time is due after an interval, since the start maintains it once.
+    /// Maintains the store forever, first after one interval, since the start has done it once.
     pub(super) async fn keep_going(mut self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,18 +53,18 @@ impl Upkeep {
     }
 }
 
-/// A clock that follows the time that passes. A clock that is set ahead would otherwise end the life of all idempotency keys at once.
+/// A clock that advances with elapsed time. A clock set ahead would otherwise expire all idempotency keys at once.
 struct Steady {
-    /// What the clock read at an instant.
+    /// The reading of the clock at `at`.
     reading: Timestamp,
     at: Instant,
-    /// When the clock was first seen ahead of the time that has passed since.
+    /// When the clock was first seen ahead of the elapsed time.
     jumped: Option<Instant>,
 }
 
 impl Steady {
-    /// The time, given what the clock reads at an instant. A jump ahead is followed once it has lasted for `keep`: every key that was in
-    /// use before it is over by then.
+    /// The time, given the reading of the clock at an instant. A jump ahead is accepted once it has lasted for `keep`: every
+    /// key that was in use before it has expired by then.
     fn now(&mut self, reading: Timestamp, at: Instant, keep: Duration) -> Timestamp {
         let steady = plus(self.reading, at.saturating_duration_since(self.at));
         if reading <= plus(steady, DRIFT) {
@@ -85,7 +85,7 @@ fn minus(time: Timestamp, duration: Duration) -> Timestamp {
     shifted(time, time.micros().saturating_sub(micros(duration)))
 }
 
-/// Another time, or the same if the other is none.
+/// The time at `micros`, or the same time if that is out of range.
 fn shifted(time: Timestamp, micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).unwrap_or(time)
 }

@@ -148,24 +148,21 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
             "t.toml: policies.enroll.approval is not a known key; known are enabled",
         ),
         (format!("{CARD}[policies.enrol]"), "t.toml: policies.enrol must be one of enroll, recover, "),
-        (format!("{CARD}{ENROLL}approvals_needed = 300"), "t.toml: policies.enroll.approvals_needed cannot be used: "),
+        (format!("{CARD}{ENROLL}approvals_needed = 300"), "t.toml: policies.enroll.approvals_needed is not valid: "),
         (format!("{CARD}{ENROLL}approvals_needed = 17"), "t.toml: policies.enroll.approvals_needed must be at most 16"),
-        (format!("{CARD}{ENROLL}approvers = ['me']"), "t.toml: policies.enroll.approvers.0 cannot be used: \"me\" is"),
+        (format!("{CARD}{ENROLL}approvers = ['me']"), "t.toml: policies.enroll.approvers.0 is not valid: \"me\" is"),
         (format!("{CARD}{ENROLL}x ="), "t.toml, line 5: "),
         (format!("name = 'a'\nmedium = 'software'\n{ENROLL}"), "t.toml: the file lacks uuid"),
-        (format!("{}{ENROLL}", CARD.replace("'0", "'x")), "t.toml: uuid cannot be used: "),
+        (format!("{}{ENROLL}", CARD.replace("'0", "'x")), "t.toml: uuid is not valid: "),
         (format!("{}{ENROLL}", CARD.replace("'a'", "' '")), "t.toml: name must not be empty"),
-        (
-            format!("{SOFTWARE}{ENROLL}[smartcard]\nvirtual = true"),
-            "t.toml: smartcard is only possible with medium = \"smartcard\"",
-        ),
+        (format!("{SOFTWARE}{ENROLL}[smartcard]\nvirtual = true"), "t.toml: smartcard requires medium = \"smartcard\""),
         (
             format!("{CARD}{ENROLL}[smartcard]\ndefault_admin_key_hex = '0x1'"),
-            "t.toml: smartcard.default_admin_key_hex must be pairs of hexadecimal digits",
+            "t.toml: smartcard.default_admin_key_hex must be an even number of hexadecimal digits",
         ),
-        (CARD.to_owned(), "t.toml: policies must hold a policy that is enabled"),
-        (format!("{CARD}{ENROLL}enabled = false"), "t.toml: policies must hold a policy that is enabled"),
-        (format!("{SOFTWARE}{ENROLL}[policies.unblock]"), "t.toml: policies.unblock is only possible with medium = "),
+        (CARD.to_owned(), "t.toml: policies must contain an enabled policy"),
+        (format!("{CARD}{ENROLL}enabled = false"), "t.toml: policies must contain an enabled policy"),
+        (format!("{SOFTWARE}{ENROLL}[policies.unblock]"), "t.toml: policies.unblock requires medium = "),
         (
             format!("{CARD}{ENROLL}approvals_needed = 2\napprovers = ['{ID}', '{ID}']"),
             "t.toml: policies.enroll.approvals_needed must not exceed the number of approvers, 1",
@@ -179,7 +176,7 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
                 "{CARD}{ENROLL}[[policies.enroll.data_items]]\nname = 'x'\nprovider = 'subscriber'\n\
                  [[policies.enroll.data_items]]\nname = 'X'\nprovider = 'certificate_manager'"
             ),
-            "t.toml: policies.enroll.data_items[1].name \"X\" is given twice",
+            "t.toml: policies.enroll.data_items[1].name \"X\" is a duplicate",
         ),
         (
             format!("{CARD}{ENROLL}data_items = [{{ name = 'x', provider = 'subscriber', pattern = '(' }}]"),
@@ -191,24 +188,24 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
         ),
         (
             format!("{CARD}{ENROLL}one_time_passwords.distribution = [{{ distribution_type = 'mail' }}]"),
-            "t.toml: policies.enroll.one_time_passwords.distribution.0.distribution_type cannot be used: ",
+            "t.toml: policies.enroll.one_time_passwords.distribution.0.distribution_type is not valid: ",
         ),
         (
             format!("{CARD}{ENROLL}allow_specify_certificate_template = true"),
-            "t.toml: policies.enroll.allow_specify_certificate_template is only possible for online_update",
+            "t.toml: policies.enroll.allow_specify_certificate_template is only allowed for online_update",
         ),
         (
             format!("{CARD}{ENROLL}temporary_cards.block_admin_pin = true"),
-            "t.toml: policies.enroll.temporary_cards is only possible for temporary_card_enroll",
+            "t.toml: policies.enroll.temporary_cards is only allowed for temporary_card_enroll",
         ),
         (format!("{CARD}{ENROLL}[[subjects]]\nowner = '{ID}'"), "t.toml: subjects[0] lacks profile or smartcard"),
         (
             format!("{SOFTWARE}{ENROLL}[[subjects]]\nowner = '{ID}'\nsmartcard = '{ID}'"),
-            "t.toml: subjects[0].smartcard is only possible with medium = \"smartcard\"",
+            "t.toml: subjects[0].smartcard requires medium = \"smartcard\"",
         ),
         (
             format!("{CARD}{ENROLL}[[subjects]]\nowner = '{ID}'\nprofile = '{ID}'\nsmartcard = '{ID}'"),
-            "t.toml: subjects[0].smartcard was already given in t.toml",
+            "t.toml: subjects[0].smartcard is already used in t.toml",
         ),
     ];
     for (text, expected) in cases {
@@ -324,12 +321,12 @@ fn only_the_certificate_manager_provides_items_to_recover_on_behalf() {
 #[test]
 fn a_template_must_not_be_given_twice() {
     let files = [("a.toml", format!("{CARD}{ENROLL}")), ("b.toml", format!("{CARD}{ENROLL}"))];
-    assert_eq!(refusal(&files), "b.toml: uuid was already given in a.toml");
+    assert_eq!(refusal(&files), "b.toml: uuid is already used in a.toml");
 }
 
 #[test]
 fn a_directory_without_templates_is_refused() {
-    assert!(refusal(&[("readme.md", String::new())]).contains("holds no *.toml file"));
+    assert!(refusal(&[("readme.md", String::new())]).contains("contains no *.toml file"));
     let missing = load(Path::new("no/such/directory")).unwrap_err().to_string();
     assert_eq!(missing, "cannot read the templates in no/such/directory");
 }

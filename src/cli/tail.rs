@@ -1,7 +1,7 @@
-//! Shows the event log to people and scripts: one JSON object a line, in the order of each shard.
+//! Prints the event log: one JSON object per line, in the order of each shard.
 //!
-//! The object is the canonical JSON form of `cmgate.v1.RequestEvent`, with its shard and position, made by way of the
-//! descriptors, so that it can never differ from the contract.
+//! Each object is the canonical JSON form of `cmgate.v1.RequestEvent` with its shard and position, generated from the
+//! descriptors so that it cannot differ from the contract.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,25 +13,25 @@ use crate::contract;
 use crate::domain::{Position, Shard, ShardCount};
 use crate::store::{LoggedEvent, Store, StoreError};
 
-/// Events read at once.
+/// Events per read.
 const PAGE: u32 = 500;
-/// Time between two looks at how far the log reaches.
+/// Time between two polls for new events.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Which events to show.
+/// Which events to print.
 #[derive(Clone, Copy, Debug)]
-pub struct TailSettings {
+pub(super) struct TailSettings {
     /// Only this shard; all of them otherwise.
     pub shard: Option<Shard>,
-    /// First position to show, in each shard.
+    /// First position to print, in each shard.
     pub from: Position,
-    /// Whether to go on with new events as they come.
+    /// Whether to wait for new events.
     pub follow: bool,
 }
 
-/// The events cannot be shown, or no further.
+/// Why printing stopped.
 #[derive(Debug, Error)]
-pub enum TailError {
+pub(super) enum TailError {
     /// There is no such shard.
     #[error("there is no shard {shard}; the log has shards 0 to {last}", last = shards.get() - 1)]
     UnknownShard {
@@ -41,16 +41,16 @@ pub enum TailError {
         shards: ShardCount,
     },
     /// The log could not be read.
-    #[error("the event log cannot be read")]
+    #[error("cannot read the event log")]
     Store(#[from] StoreError),
-    /// The output does not take what is written.
-    #[error("the output cannot be written")]
+    /// The output cannot be written.
+    #[error("cannot write the output")]
     Output(#[source] io::Error),
-    /// The contract that was built in does not describe the event.
+    /// The built-in descriptors do not describe the event.
     #[error("the contract of this build is broken")]
     Contract(#[source] Option<DescriptorError>),
     /// A logged event is not a message of the contract.
-    #[error("the event at position {position} of shard {shard} cannot be decoded")]
+    #[error("cannot decode the event at position {position} of shard {shard}")]
     Undecodable {
         /// Its shard.
         shard: Shard,
@@ -61,12 +61,12 @@ pub enum TailError {
     },
 }
 
-/// Writes the events of the log, and goes on with new ones if asked to. An output that is closed by its reader, such as
-/// a pipe to `head`, is a normal end.
+/// Prints the events of the log, and waits for new ones if asked to. An output that its reader closes, such as a pipe to
+/// `head`, ends it normally.
 ///
 /// # Errors
-/// What [`TailError`] says.
-pub async fn tail(store: &dyn Store, settings: TailSettings, output: &mut impl Write) -> Result<(), TailError> {
+/// See [`TailError`].
+pub(super) async fn tail(store: &dyn Store, settings: TailSettings, output: &mut impl Write) -> Result<(), TailError> {
     match print(store, settings, output).await {
         Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,
@@ -75,7 +75,7 @@ pub async fn tail(store: &dyn Store, settings: TailSettings, output: &mut impl W
 
 async fn print(store: &dyn Store, settings: TailSettings, output: &mut impl Write) -> Result<(), TailError> {
     let lines = Lines::new()?;
-    // What was shown last, so one before the first position to show.
+    // The cursor is the last printed position.
     let before = Position::new(settings.from.get().saturating_sub(1));
     let mut cursors: Vec<(Shard, Position)> =
         shards(store.topology().shards, settings.shard)?.into_iter().map(|shard| (shard, before)).collect();
@@ -87,7 +87,7 @@ async fn print(store: &dyn Store, settings: TailSettings, output: &mut impl Writ
                 let events = store.read_log(*shard, *shown, PAGE).await?;
                 let Some(last) = events.last() else { break };
                 *shown = last.position;
-                // What came after the look at the heads is left to the next look, if there is one.
+                // Without `follow`, print up to the heads that were read at the start.
                 for event in events.iter().filter(|event| settings.follow || event.position <= head) {
                     lines.write(event, output)?;
                 }
@@ -119,7 +119,7 @@ impl Lines {
     fn new() -> Result<Self, TailError> {
         let pool = DescriptorPool::decode(contract::DESCRIPTORS).map_err(|error| TailError::Contract(Some(error)))?;
         let event = pool.get_message_by_name("cmgate.v1.RequestEvent").ok_or(TailError::Contract(None))?;
-        // Every line has the same keys, so that a script need not know which values are defaults.
+        // Every line has the same keys, so that scripts need not know the defaults.
         Ok(Self { event, options: SerializeOptions::new().skip_default_fields(false) })
     }
 

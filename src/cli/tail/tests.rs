@@ -260,5 +260,5 @@ async fn an_event_that_is_none_is_told_with_its_place() {
     let log = Log::of(&[(1, 1)]);
     log.events.lock().unwrap()[0].payload = Bytes::from_static(b"\xff\xff");
     let refused = tail(&log, ALL, &mut io::sink()).await.unwrap_err();
-    assert_eq!(refused.to_string(), "the event at position 1 of shard 1 cannot be decoded");
+    assert_eq!(refused.to_string(), "cannot decode the event at position 1 of shard 1");
 }

@@ -1,22 +1,22 @@
-//! `[idempotency]`, `[limits]`, `[writer]` and `[shutdown]`: how much the service takes on, and for how long.
+//! `[idempotency]`, `[limits]`, `[writer]` and `[shutdown]`: bounds on work and on time.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{Invalid, require_within};
-use super::text;
+use super::setting;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// `[idempotency]`: repeated calls.
+/// `[idempotency]`: idempotency keys.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Idempotency {
-    /// How long a key is kept with its answer. Default: `24h`.
-    #[serde(with = "text")]
+    /// How long a key and its answer are kept. Default: `24h`.
+    #[serde(with = "setting")]
     pub keep: Duration,
 }
 
@@ -32,25 +32,25 @@ impl Idempotency {
     }
 }
 
-/// `[limits]`: what one caller may ask for.
+/// `[limits]`: limits of calls and connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Largest message or body, in bytes. Default: 1048576.
-    #[serde(deserialize_with = "text::deserialize")]
+    #[serde(deserialize_with = "setting::deserialize")]
     pub message_bytes: usize,
-    /// Longest time that one call may take; a caller's own deadline may be shorter. Default: `30s`.
-    #[serde(with = "text")]
+    /// Maximum duration of a call; a caller may set a shorter deadline. Default: `30s`.
+    #[serde(with = "setting")]
     pub call_time: Duration,
-    /// Most connections that are open at once. Default: 10000.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Maximum open connections per port. Default: 10000.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub connections: usize,
-    /// How long a client may take nothing of an answer of more than 16 KiB before its connection is closed. Default: `30s`.
-    #[serde(with = "text")]
+    /// How long a client may stop reading an answer of more than 16 KiB before its connection is closed. Default: `30s`.
+    #[serde(with = "setting")]
     pub stall_time: Duration,
-    /// Bytes that the messages and answers of all calls under way may take; half of them for small calls. More are refused as
-    /// too much to do. Default: 50331648.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Memory for the messages and answers of all calls in progress, in bytes; half of it is reserved for small calls. Further
+    /// calls are refused as overload. Default: 50331648.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub memory_bytes: usize,
 }
 
@@ -72,24 +72,24 @@ impl Limits {
         require_within("limits.call_time", &self.call_time, &(Duration::from_millis(100)..=HOUR))?;
         require_within("limits.connections", &self.connections, &(1..=1_000_000))?;
         require_within("limits.stall_time", &self.stall_time, &(Duration::from_millis(100)..=HOUR))?;
-        // The half for large calls has to take a few of the largest, and a few long lists.
+        // The half for large calls must hold several of the largest, and several long lists.
         let memory_bytes_min = (8 * self.message_bytes).max(8 << 20);
         require_within("limits.memory_bytes", &self.memory_bytes, &(memory_bytes_min..=64 << 30))
     }
 }
 
-/// `[writer]`: how commands are gathered into transactions.
+/// `[writer]`: how commands are batched into transactions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Writer {
-    /// Most transactions under way at once; few callers share one. `SQLite` has one, whatever is said here. Default: 4.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Maximum concurrent transactions; under light load fewer are used. `SQLite` always has one. Default: 4.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub lanes: u16,
-    /// Most commands in one transaction. Default: 512.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Maximum commands per transaction. Default: 512.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub max_batch: usize,
-    /// Most commands that may wait in a lane; more are refused as too much to do. Default: 4096.
-    #[serde(deserialize_with = "text::deserialize")]
+    /// Maximum commands that wait in a lane; further ones are refused as overload. Default: 4096.
+    #[serde(deserialize_with = "setting::deserialize")]
     pub max_waiting: usize,
 }
 
@@ -107,12 +107,12 @@ impl Writer {
     }
 }
 
-/// `[shutdown]`: how the service ends.
+/// `[shutdown]`: how the service stops.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shutdown {
-    /// How long work under way may take to end once the service was told to stop. Default: `20s`.
-    #[serde(with = "text")]
+    /// How long calls in progress and the relay may take to finish after the signal to stop. Default: `20s`.
+    #[serde(with = "setting")]
     pub grace: Duration,
 }
 

@@ -1,5 +1,4 @@
-//! What must hold for a policy before it is put in force: that it can be met, and the rules that MIM CM fixed for some
-//! types whatever their policy said.
+//! Validates a policy: it must be satisfiable, and must respect the rules that MIM CM fixed for some request types.
 
 use std::collections::HashSet;
 
@@ -19,7 +18,7 @@ pub(super) fn check(key: &str, kind: RequestType, policy: &Policy) -> Result<(),
         let problem = format!("must not exceed the number of approvers, {}", approvers.len());
         require(usize::from(policy.approvals_needed) <= approvers.len(), format!("{key}.approvals_needed"), problem)?;
     }
-    require(policy.data_items.len() <= DataItem::MAX_ITEMS, format!("{key}.data_items"), "holds too many items")?;
+    require(policy.data_items.len() <= DataItem::MAX_ITEMS, format!("{key}.data_items"), "has too many items")?;
     for (index, item) in policy.data_items.iter().enumerate() {
         check_item(&format!("{key}.data_items[{index}]"), item, &policy.data_items[..index])?;
     }
@@ -37,22 +36,22 @@ fn check_fixed_rules(key: &str, kind: RequestType, policy: &Policy) -> Result<()
         AgentRule::Never => require(!agent, at("enrollment_agent_required"), always(false))?,
         AgentRule::ByPolicy => {}
     }
-    // The subscriber takes no part in what others recover.
+    // The subscriber takes no part when somebody else recovers the keys.
     for (index, item) in policy.data_items.iter().enumerate() {
         let fits = kind.allows_self_service() || item.provider == Provider::CertificateManager;
         let problem = "must be \"certificate_manager\" for this type of request";
         require(fits, at(&format!("data_items[{index}].provider")), problem)?;
     }
     let fits = kind == RequestType::OnlineUpdate || !policy.allow_specify_certificate_template;
-    require(fits, at("allow_specify_certificate_template"), "is only possible for online_update")?;
+    require(fits, at("allow_specify_certificate_template"), "is only allowed for online_update")?;
     let fits = kind == RequestType::TemporaryCardEnroll || policy.temporary_cards == TemporaryCards::default();
-    require(fits, at("temporary_cards"), "is only possible for temporary_card_enroll")
+    require(fits, at("temporary_cards"), "is only allowed for temporary_card_enroll")
 }
 
 fn check_item(key: &str, item: &DataItemDefinition, earlier: &[DataItemDefinition]) -> Result<(), Problem> {
     let name = format!("{key}.name");
     let is_new = !earlier.iter().any(|earlier| DataItem::open(&earlier.name).is_named(&item.name));
-    require(is_new, &name, format!("{:?} is given twice", item.name))?;
+    require(is_new, &name, format!("{:?} is a duplicate", item.name))?;
     DataItem::parse("", item.name.as_str(), None)
         .map_err(|_| (name, format!("must be 1 to {} characters", DataItem::MAX_NAME_CHARS)))?;
     let is_readable = item.pattern.as_ref().is_none_or(Pattern::is_valid);

@@ -1,26 +1,26 @@
-//! `[authentication]`, `[development]` and `[service]`: who callers are taken for, and who the service is.
+//! `[authentication]`, `[development]` and `[service]`: how callers are authenticated, and the service's own account.
 
 use serde::{Deserialize, Serialize};
 use uuid::uuid;
 
 use super::error::{Invalid, require};
-use super::text::{self, Setting};
+use super::setting::{self, Setting};
 use crate::domain::{Principal, Sid, UserId};
 
-/// `[authentication]`: how a caller proves who it is.
+/// `[authentication]`: how callers are authenticated.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Authentication {
-    /// `development`, the only kind so far: every caller is taken for the user of `[development]`. It is refused unless
-    /// the service listens on loopback addresses only.
-    #[serde(with = "text")]
+    /// `development`, the only kind so far: every caller is the user of `[development]`, without proof. Requires that both
+    /// addresses are loopback addresses.
+    #[serde(with = "setting")]
     pub kind: AuthenticationKind,
 }
 
-/// How a caller proves who it is.
+/// How callers are authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthenticationKind {
-    /// Not at all: every caller is the same fixed user.
+    /// Not at all: every caller is one fixed user.
     Development,
 }
 
@@ -44,18 +44,18 @@ impl Setting for AuthenticationKind {
     }
 }
 
-/// `[development]`: the user whom every caller is taken for. The defaults are the people of the documented examples.
+/// `[development]`: the fixed user of development authentication. The defaults are those of the documented examples.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Development {
     /// Its id. Default: `8f1590dc-d932-4b66-8e68-2e91c5880780`.
-    #[serde(with = "text")]
+    #[serde(with = "setting")]
     pub user: UserId,
     /// Its name. Default: `dev`.
-    #[serde(with = "text")]
+    #[serde(with = "setting")]
     pub name: String,
     /// Its security identifier. Default: `S-1-5-21-2127521184-1604012920-1887927527-14995557`.
-    #[serde(with = "text")]
+    #[serde(with = "setting")]
     pub sid: Sid,
 }
 
@@ -86,13 +86,13 @@ impl Development {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Service {
-    /// Security identifier of the account, the owner of the descriptor of every request. Default: the one of the
+    /// Security identifier of the account, which owns the security descriptor of every request. Default: that of the
     /// documented examples, `S-1-5-21-2127521184-1604012920-1887927527-14134865`.
-    #[serde(with = "text")]
+    #[serde(with = "setting")]
     pub sid: Sid,
     /// Who may import profiles and smart cards: UUIDs of users and SIDs of accounts or groups, separated by commas. In
-    /// development the user of `[development]` is one of them as well. Default: nobody.
-    #[serde(with = "text")]
+    /// development mode the user of `[development]` is always included. Default: nobody.
+    #[serde(with = "setting")]
     pub administrators: Administrators,
 }
 
@@ -102,7 +102,7 @@ impl Default for Service {
     }
 }
 
-/// Those who administer the service.
+/// The administrators of the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Administrators(pub Vec<Principal>);
 

@@ -1,7 +1,7 @@
-//! Profile templates as an operator writes them: a directory with one TOML file for each.
+//! Profile templates: a directory with one TOML file for each.
 //!
-//! A file may also list what was issued under its template before this service was there, so that a request can name
-//! a card or a profile that no request here has made.
+//! A file may also list profiles and cards that were issued under its template before this service existed, so that requests
+//! can name them.
 
 mod policy;
 
@@ -21,16 +21,16 @@ use crate::domain::{
     SmartcardId, Standing, Subject, TemplateId, TemplateRef, UserId,
 };
 
-/// What the directory holds.
+/// The contents of the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Templates {
     /// The templates, in the order of their files' names.
     pub templates: Vec<ProfileTemplate>,
-    /// What was issued under them before this service was there.
+    /// Profiles and cards that were issued under them before this service existed.
     pub subjects: Vec<Subject>,
 }
 
-/// The templates cannot be used.
+/// Why the templates were refused.
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// A file or the directory cannot be read.
@@ -41,8 +41,8 @@ pub enum TemplateError {
         /// Why.
         source: std::io::Error,
     },
-    /// The directory holds no template, so no request could be taken.
-    #[error("the templates directory {path} holds no *.toml file", path = path.display())]
+    /// The directory has no template, so every request would be refused.
+    #[error("the templates directory {path} contains no *.toml file", path = path.display())]
     Empty {
         /// The directory.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum TemplateError {
         /// What is wrong there.
         problem: String,
     },
-    /// A key is not known, or its value cannot be used.
+    /// A key is unknown, or its value is not valid.
     #[error("{path}: {key} {problem}", path = path.display())]
     Invalid {
         /// The file.
@@ -72,7 +72,7 @@ pub enum TemplateError {
 /// Reads every `*.toml` of a directory.
 ///
 /// # Errors
-/// What is wrong first, with its file and key.
+/// The first problem, with its file and key.
 pub fn load(directory: &Path) -> Result<Templates, TemplateError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -105,7 +105,7 @@ pub fn load(directory: &Path) -> Result<Templates, TemplateError> {
     Ok(loaded)
 }
 
-/// A file: the template of the domain with the subjects that were issued under it.
+/// A file: a template with the profiles and cards that were issued under it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TemplateFile {
@@ -122,7 +122,7 @@ struct TemplateFile {
     subjects: Vec<IssuedSubject>,
 }
 
-/// A profile, with its card if it is on one, that was issued before this service was there.
+/// A profile, a card, or a profile on a card, issued before this service existed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IssuedSubject {
@@ -132,7 +132,7 @@ struct IssuedSubject {
 }
 
 impl IssuedSubject {
-    /// The profile and the card, in use since the first version of their template.
+    /// The profile and the card, active since the first version of their template.
     fn into_subjects(self, template: TemplateId) -> impl Iterator<Item = Subject> {
         let Self { profile, smartcard, owner } = self;
         let card = smartcard.map(|id| Item::Smartcard { id, profile, card: None });
@@ -162,13 +162,13 @@ impl TemplateFile {
             let (line, problem) = (before.matches('\n').count() + 1, error.message().replace('\n', ", "));
             TemplateError::Syntax { path: path.to_owned(), line, problem }
         })?;
-        // Read through figment for the sake of its errors, which name the key.
+        // Deserialized by figment because its errors name the key.
         Figment::from(Serialized::defaults(table)).extract().map_err(|error| {
             let problem = match &error.kind {
                 Kind::UnknownField(_, known) => format!("is not a known key; known are {}", known.join(", ")),
                 Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
                 Kind::MissingField(name) => format!("lacks {name}"),
-                kind => format!("cannot be used: {kind}"),
+                kind => format!("is not valid: {kind}"),
             };
             let key = if error.path.is_empty() { "the file".to_owned() } else { error.path.join(".") };
             TemplateError::Invalid { path: path.to_owned(), key, problem }
@@ -178,23 +178,23 @@ impl TemplateFile {
     fn check(&self) -> Result<(), Problem> {
         require(!self.name.trim().is_empty(), "name", "must not be empty")?;
         let is_offered = self.policies.values().any(|policy| policy.enabled);
-        require(is_offered, "policies", "must hold a policy that is enabled, or no request could be made")?;
+        require(is_offered, "policies", "must contain an enabled policy; otherwise every request is refused")?;
         let fits = self.medium == Medium::Smartcard || self.smartcard == SmartcardConfiguration::default();
-        require(fits, "smartcard", "is only possible with medium = \"smartcard\"")?;
+        require(fits, "smartcard", "requires medium = \"smartcard\"")?;
         let key = &self.smartcard.default_admin_key_hex;
         let is_hex = key.bytes().all(|digit| digit.is_ascii_hexdigit()) && key.len().is_multiple_of(2);
-        require(is_hex, "smartcard.default_admin_key_hex", "must be pairs of hexadecimal digits")?;
+        require(is_hex, "smartcard.default_admin_key_hex", "must be an even number of hexadecimal digits")?;
         for (kind, policy) in &self.policies {
             let key = format!("policies.{}", kind.name());
             let fits = !kind.needs_smartcard() || self.medium == Medium::Smartcard;
-            require(fits, &key, "is only possible with medium = \"smartcard\"")?;
+            require(fits, &key, "requires medium = \"smartcard\"")?;
             policy::check(&key, *kind, policy)?;
         }
         for (index, subject) in self.subjects.iter().enumerate() {
             let key = format!("subjects[{index}]");
             require(subject.profile.is_some() || subject.smartcard.is_some(), &key, "lacks profile or smartcard")?;
             let fits = subject.smartcard.is_none() || self.medium == Medium::Smartcard;
-            require(fits, format!("{key}.smartcard"), "is only possible with medium = \"smartcard\"")?;
+            require(fits, format!("{key}.smartcard"), "requires medium = \"smartcard\"")?;
         }
         Ok(())
     }
@@ -206,7 +206,7 @@ impl TemplateFile {
     }
 }
 
-/// Ids that were met, each with its file.
+/// The ids seen so far, each with its file.
 #[derive(Default)]
 struct Seen {
     templates: HashMap<TemplateId, PathBuf>,
@@ -215,7 +215,7 @@ struct Seen {
 
 impl Seen {
     fn note(&mut self, path: &Path, file: &TemplateFile) -> Result<(), Problem> {
-        let again = |earlier: &Path| format!("was already given in {}", earlier.display());
+        let again = |earlier: &Path| format!("is already used in {}", earlier.display());
         if let Some(earlier) = self.templates.insert(file.uuid, path.to_owned()) {
             return Err(("uuid".to_owned(), again(&earlier)));
         }

@@ -1,7 +1,7 @@
-//! Settings as an operator writes them: as text, or as a number or a truth value that is read through its text.
+//! A setting as an operator writes it: text, or a number or boolean that is read through its text.
 //!
-//! Environment variables are always text, so a setting must be readable from it. What is wrong with a value is said here,
-//! in one form for all settings; the value of a secret never becomes part of it.
+//! Environment variables are always text, so every setting must parse from text. All settings report a bad value in the same
+//! form; the value of a secret is never part of it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,24 +15,24 @@ use crate::domain::{ShardCount, Sid, UserId};
 
 /// A value that can be written as text and read back.
 pub(super) trait Setting: Sized {
-    /// What the text must be, to complete the sentence "must be ...".
+    /// Completes the sentence "must be ...".
     const EXPECTED: &'static str;
-    /// Whether the value must not be repeated in an error.
+    /// Whether errors must not quote the value.
     const IS_SECRET: bool = false;
 
-    /// Reads the text; `None` if it is not what was expected.
+    /// Parses the text; `None` if it does not match.
     fn read(text: &str) -> Option<Self>;
 
-    /// Writes it, with what is secret masked.
+    /// The text of the value, with secrets masked.
     fn write(&self) -> String;
 }
 
-/// Reads a setting; for `#[serde(with = "text")]`.
+/// Reads a setting; for `#[serde(with = "setting")]`.
 pub(super) fn deserialize<'de, T: Setting, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(SettingVisitor(PhantomData))
 }
 
-/// Writes a setting with what is secret masked; for `#[serde(with = "text")]`.
+/// Writes a setting with secrets masked; for `#[serde(with = "setting")]`.
 pub(super) fn serialize<T: Setting, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&value.write())
 }
@@ -80,7 +80,7 @@ impl<T: Setting> Visitor<'_> for SettingVisitor<T> {
     }
 }
 
-/// A type whose own `FromStr` and `Display` are what an operator expects.
+/// Types whose `FromStr` and `Display` are the form an operator expects.
 macro_rules! plain_setting {
     ($($setting:ty: $expected:literal;)*) => {$(
         impl Setting for $setting {

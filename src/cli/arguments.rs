@@ -10,7 +10,7 @@ use crate::domain::{Position, Shard};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cmgate", version, about, subcommand_required = false, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Configuration file in TOML; the environment goes above it (`CMGATE__DATABASE__URL` is `database.url`)
+    /// Configuration file in TOML; environment variables override it (`CMGATE__DATABASE__URL` is `database.url`)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -19,97 +19,97 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What is to be done; to serve, if nothing was said.
+    /// The command; `serve` if none was given.
     #[must_use]
     pub fn command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Serve)
     }
 }
 
-/// What the process is to do.
+/// A command.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve requests and publish events (the default)
     Serve,
-    /// Bring the schema of the database up to date, and end
+    /// Migrate the schema of the database and exit
     Migrate,
-    /// Check the configuration and the templates, and print what is in force with secrets masked
+    /// Check the configuration and the templates, and print the effective configuration with secrets masked
     CheckConfig,
     /// Print the events of the log as JSON lines
     Tail(Tail),
-    /// Tell the relay what it must not decide by itself
+    /// Override a halted relay
     #[command(subcommand)]
     Relay(Relay),
 }
 
-/// Which events to print.
+/// The events to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub struct Tail {
-    /// Only this shard; all of them otherwise, each in its own order
+    /// Print only this shard; by default all, each in its own order
     #[arg(long, value_name = "N", value_parser = parse_shard)]
     pub shard: Option<Shard>,
 
-    /// First position to print, in each shard
+    /// First position to print in each shard
     #[arg(long, value_name = "POSITION", default_value = "1", value_parser = parse_position)]
     pub from: Position,
 
-    /// Go on with new events as they come (the default)
+    /// Wait for new events and print them (the default)
     #[arg(long, overrides_with = "no_follow")]
     follow: bool,
 
-    /// End at the last event that is there now
+    /// Exit after the last event that exists now
     #[arg(long, action = ArgAction::SetTrue, overrides_with = "follow")]
     no_follow: bool,
 }
 
 impl Tail {
-    /// Whether to go on with new events as they come.
+    /// Whether to wait for new events.
     #[must_use]
     pub const fn follow(&self) -> bool {
         self.follow || !self.no_follow
     }
 }
 
-/// What the relay may be told.
+/// An operator override of the relay.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Relay {
-    /// Let the relay publish to a topic that is empty although events were published before
+    /// Let the relay publish to an empty topic although it published events before
     ///
-    /// Needed after a topic was lost or made anew, or after a move to another topic or cluster. The relay halts until it is told
-    /// which events the topic is to begin with, since only an operator knows what became of those it had. Creates the topic
-    /// if it does not exist; refuses a topic that has records.
+    /// Needed after a topic was lost or recreated, or after a move to another topic or cluster. Only an operator knows what
+    /// became of the published events, so the relay halts until this command says which event the topic begins with. Creates
+    /// the topic if it does not exist; refuses a topic that has records.
     AllowEmptyTopic(EmptyTopic),
-    /// Make a topic that has the records of this database its topic
+    /// Accept a copy of the topic as the topic of this database
     ///
-    /// Needed after a move to a copy of the topic, on another cluster or under another name, or after the topic was restored.
-    /// Refuses a topic that is empty or ends with records that the database does not have.
+    /// Needed after the topic was copied to another cluster or name, or was restored. Refuses a topic that is empty or ends
+    /// with records that the database does not have.
     AdoptTopic,
-    /// Publish again what the topic has lost of a shard
+    /// Publish the records again that the topic lost from one shard
     ///
-    /// Refused unless the last record of the partition is the one at the position given.
+    /// Refused unless the partition ends with the record at the given position.
     Republish(Republish),
-    /// Let a record that cmgate did not write stay in a partition
+    /// Accept a record that cmgate did not write
     ///
-    /// Refused unless it is the last such record. Those before it may stay as well.
+    /// Refused unless it is the last such record of the partition. Accepts earlier ones as well.
     IgnoreRecord(IgnoreRecord),
 }
 
-/// What is to be published again.
+/// The records to publish again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub struct Republish {
-    /// The shard, which is the partition
+    /// The shard, equal to the partition
     #[arg(long, value_name = "N", value_parser = parse_shard)]
     pub shard: Shard,
 
-    /// The position at which the topic ends
+    /// The last position in the topic
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     pub after: Position,
 }
 
-/// A record that may stay.
+/// The record to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub struct IgnoreRecord {
-    /// The shard, which is the partition
+    /// The shard, equal to the partition
     #[arg(long, value_name = "N", value_parser = parse_shard)]
     pub shard: Shard,
 
@@ -118,27 +118,27 @@ pub struct IgnoreRecord {
     pub offset: i64,
 }
 
-/// Where an empty topic is to begin.
+/// The first event of an empty topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 #[group(required = true, multiple = false)]
 pub struct EmptyTopic {
-    /// Publish every event again, from position 1
+    /// Publish every event again from position 1
     #[arg(long)]
     pub from_start: bool,
 
-    /// Go on with the first event that was not published yet
+    /// Continue with the first event that was not published yet
     #[arg(long)]
     pub from_checkpoint: bool,
 }
 
 fn parse_shard(text: &str) -> Result<Shard, String> {
-    text.parse().map(Shard::new).map_err(|_| "a shard is a whole number from 0".to_owned())
+    text.parse().map(Shard::new).map_err(|_| "must be a whole number from 0".to_owned())
 }
 
 fn parse_position(text: &str) -> Result<Position, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(Position::new(number)),
-        _ => Err("a position is a whole number from 1".to_owned()),
+        _ => Err("must be a whole number from 1".to_owned()),
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn to_serve_is_the_default() {
+    fn serve_is_the_default() {
         assert_eq!(parse("cmgate").unwrap().command(), Command::Serve);
         let cli = parse("cmgate --config a.toml").unwrap();
         assert_eq!((cli.command(), cli.config), (Command::Serve, Some(PathBuf::from("a.toml"))));

@@ -1,0 +1,52 @@
+//! What the service prints once it listens: its addresses, and in development commands to paste.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+/// The addresses of a service that listens.
+#[derive(Debug)]
+pub(super) struct Banner<'a> {
+    /// gRPC and REST.
+    pub(super) public: SocketAddr,
+    /// Health and metrics.
+    pub(super) private: SocketAddr,
+    /// Kafka.
+    pub(super) broker: &'a str,
+    /// The topic of the events.
+    pub(super) topic: &'a str,
+    /// Whether Kafka is the test broker within this process.
+    pub(super) is_test_broker: bool,
+    /// Whether to print commands to paste.
+    pub(super) shows_examples: bool,
+}
+
+impl Banner<'_> {
+    /// Prints the banner.
+    pub(super) fn print(&self, output: &mut impl Write) {
+        // A service whose output is closed still serves.
+        let _ = self.write(output);
+    }
+
+    fn write(&self, output: &mut impl Write) -> io::Result<()> {
+        let Self { public, private, broker, topic, .. } = self;
+        if self.shows_examples {
+            writeln!(output, "create a request over REST:")?;
+            writeln!(
+                output,
+                "  curl -i http://{public}/CertificateManagement/api/v1.0/requests -H 'Content-Type: application/json' \
+                 -d '{{\"datacollection\":\"[]\",\"type\":\"Enroll\",\"profiletemplateuuid\":\
+                 \"a039b4d0-5ce8-4eff-8651-181c6576fda3\",\"comment\":\"\"}}'"
+            )?;
+            writeln!(output, "list requests over gRPC:")?;
+            writeln!(output, "  grpcurl -plaintext {public} cmgate.v1.RequestService/GetRequests")?;
+            writeln!(output, "read the events from Kafka:")?;
+            writeln!(output, "  kcat -b {broker} -t {topic} -C -X isolation.level=read_committed -f '%h\\n'")?;
+            writeln!(output)?;
+        }
+        let note = if self.is_test_broker { " (test broker in this process; it keeps nothing)" } else { "" };
+        writeln!(output, "Kafka: {broker}, topic {topic}{note}")?;
+        writeln!(output, "gRPC and REST: http://{public}")?;
+        writeln!(output, "health and metrics: http://{private}")?;
+        output.flush()
+    }
+}

@@ -1,0 +1,92 @@
+//! How a command ends: with an exit code for supervisors, and one sentence for people.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::tail::TailError;
+use crate::config::ConfigError;
+use crate::config::templates::TemplateError;
+use crate::runtime::telemetry::error_chain;
+
+/// Who can help. The codes are those of `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// 64: the configuration or the command line is wrong; starting again does not help.
+    Usage,
+    /// 69: something that the service needs is unavailable; starting again may help.
+    Unavailable,
+    /// 70: a defect of the service.
+    Internal,
+    /// 77: credentials or rights are insufficient.
+    Denied,
+}
+
+impl ExitStatus {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::Internal => 70,
+            Self::Denied => 77,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct ExitError {
+    /// The exit code.
+    pub status: ExitStatus,
+    /// What went wrong, in one line.
+    pub message: String,
+}
+
+impl ExitError {
+    /// An error with this message.
+    #[must_use]
+    pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// An error with the message of another and of all its causes.
+    #[must_use]
+    pub fn of(status: ExitStatus, error: &dyn Error) -> Self {
+        Self::new(status, error_chain(error))
+    }
+
+    /// Prints the error to standard error and returns its exit code.
+    #[must_use]
+    pub fn report(&self) -> ExitCode {
+        // If standard error is closed, the exit code must do.
+        let _ = writeln!(io::stderr(), "cmgate: {}", self.message);
+        ExitCode::from(self.status.code())
+    }
+}
+
+impl From<ConfigError> for ExitError {
+    fn from(error: ConfigError) -> Self {
+        Self::of(ExitStatus::Usage, &error)
+    }
+}
+
+impl From<TemplateError> for ExitError {
+    fn from(error: TemplateError) -> Self {
+        Self::of(ExitStatus::Usage, &error)
+    }
+}
+
+impl From<TailError> for ExitError {
+    fn from(error: TailError) -> Self {
+        let status = match &error {
+            TailError::UnknownShard { .. } => ExitStatus::Usage,
+            TailError::Store(error) if error.is_transient() => ExitStatus::Unavailable,
+            TailError::Store(_) | TailError::Output(_) | TailError::Contract(_) | TailError::Undecodable { .. } => {
+                ExitStatus::Internal
+            }
+        };
+        Self::of(status, &error)
+    }
+}

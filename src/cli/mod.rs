@@ -1,0 +1,107 @@
+//! The command line: its arguments, the settings of each part, and what each command does.
+
+mod arguments;
+mod banner;
+mod exit;
+mod relay;
+mod serve;
+mod settings;
+mod tail;
+mod upkeep;
+mod wiring;
+
+use std::io::{self, Write};
+
+use tokio::runtime;
+
+use self::arguments::Tail;
+use self::tail::TailSettings;
+use crate::config::{Config, templates};
+use crate::runtime::telemetry;
+
+pub use arguments::{Cli, Command};
+pub use exit::{ExitError, ExitStatus};
+pub use settings::{LogSettings, Settings, StoreSettings};
+
+/// Carries out a command.
+///
+/// # Errors
+/// What kept it from its work, with the exit code for a supervisor.
+pub fn run(command: &Command, config: &Config) -> Result<(), ExitError> {
+    let settings = Settings::of(config);
+    match command {
+        Command::CheckConfig => check_config(config, io::stdout()),
+        Command::Serve => block_on(&settings.log.clone(), serve::serve(settings)),
+        Command::Migrate => block_on(&settings.log, migrate(&settings)),
+        Command::Tail(wanted) => block_on(&settings.log, print_tail(&settings, *wanted)),
+        Command::Relay(command) => block_on(&settings.log, relay::decide(&settings, command)),
+    }
+}
+
+/// Runs a command to its end, with a log. Tasks of the database driver or of Kafka may outlive it and are not awaited.
+fn block_on(log: &LogSettings, command: impl Future<Output = Result<(), ExitError>>) -> Result<(), ExitError> {
+    telemetry::start_log(log.format, &log.filter).map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Opening a store migrates it.
+async fn migrate(settings: &Settings) -> Result<(), ExitError> {
+    wiring::store(&settings.store).await?.close().await;
+    Ok(())
+}
+
+async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> {
+    let store = wiring::store(&settings.store).await?;
+    let wanted = TailSettings { shard: wanted.shard, from: wanted.from, follow: wanted.follow() };
+    tail::tail(&*store, wanted, &mut io::stdout()).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Checks the templates and prints the configuration in force.
+fn check_config(config: &Config, mut output: impl Write) -> Result<(), ExitError> {
+    templates::load(&config.templates)?;
+    let text = config.render().map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
+    output.write_all(text.as_bytes()).map_err(|error| ExitError::of(ExitStatus::Internal, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    use super::*;
+
+    const CANARY: &str = "canary-7f3a";
+
+    #[test]
+    fn check_config_prints_what_is_in_force_without_secrets() {
+        let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates");
+        let environment = [
+            ("CMGATE__TEMPLATES".to_owned(), templates.display().to_string()),
+            ("CMGATE__DATABASE__URL".to_owned(), format!("postgres://u:{CANARY}@db/x")),
+            ("CMGATE__KAFKA__PROPERTIES__SASL_PASSWORD".to_owned(), CANARY.to_owned()),
+        ];
+        let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let config = Config::load(None, environment).unwrap();
+        let mut output = Vec::new();
+        check_config(&config, &mut output).unwrap();
+        let text = String::from_utf8(output).unwrap();
+        assert!(!text.contains(CANARY), "{text}");
+        for line in ["url = \"postgres://u:***@db/x\"", "\"sasl.password\" = \"***\"", "mode = \"development\""] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn check_config_refuses_templates_that_are_not_there() {
+        let config = Config { templates: "no/such/directory".into(), ..Config::default() };
+        let error = check_config(&config, io::sink()).unwrap_err();
+        assert_eq!(error.status.code(), 64);
+        assert!(error.message.starts_with("cannot read the templates in no/such/directory: No such file"), "{error:?}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Builds the service from its settings, runs it until a signal, and takes it down in order.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::banner::Banner;
+use super::exit::{ExitError, ExitStatus};
+use super::settings::Settings;
+use super::upkeep::Upkeep;
+use super::wiring;
+use crate::config::templates;
+use crate::domain::Subject;
+use crate::feed::Feed;
+use crate::grpc::Serving;
+use crate::http::admin::{LaneHealth, Readiness};
+use crate::http::server::{self, Server};
+use crate::http::{admin, assemble};
+use crate::relay::{LaneState, LaneStatus, Relay};
+use crate::runtime::clock::Clock;
+use crate::runtime::shutdown::Shutdown;
+use crate::runtime::telemetry::Metrics;
+use crate::service::{Service, Writer, import_subjects, load_catalog};
+use crate::store::{Store, StoreError};
+
+/// Serves until a signal.
+///
+/// # Errors
+/// What kept the service from starting.
+pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
+    let shutdown = Shutdown::new();
+    tokio::spawn(shutdown.on_signals(settings.grace).map_err(|error| internal(&error))?);
+    let metrics = Metrics::start().map_err(|error| internal(&error))?;
+    tokio::spawn(metrics.clone().upkeep(shutdown.hard().clone()));
+
+    let clock = Clock::System;
+    let templates = templates::load(&settings.templates)?;
+    let store = wiring::store(&settings.store).await?;
+    let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
+    upkeep.maintain().await;
+    import_listed(&*store, &clock, templates.subjects).await?;
+    let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await?);
+    let broker = wiring::test_broker(&mut settings)?;
+
+    let feed = Arc::new(Feed::new(store.topology().shards));
+    let relay = Relay::start(&store, &feed, &clock, &settings.relay).map_err(|error| internal(&error))?;
+    let tasks = TaskTracker::new();
+    let writer = Writer::start(&store, &feed, settings.writer, &tasks);
+    let parts = [writer.broken(), relay.broken()];
+    let service = Service::new(Arc::clone(&store), writer, catalog, clock, settings.authority.clone());
+    tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(upkeep.keep_going()));
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let (public, private) = (CancellationToken::new(), CancellationToken::new());
+    let readiness = readiness(&store, relay.lanes(), &draining);
+    let (public_port, serving) = serve_public(&settings, service, public.clone()).await?;
+    let private_port = serve_private(&settings, readiness, metrics, private.clone()).await?;
+    let banner = Banner {
+        public: public_port.address(),
+        private: private_port.address(),
+        broker: &settings.relay.kafka.brokers,
+        topic: &settings.relay.kafka.topic,
+        is_test_broker: broker.is_some(),
+        shows_examples: settings.shows_examples,
+    };
+    banner.print(&mut io::stdout());
+
+    let outcome = ended(&shutdown, &parts).await;
+    let drain = async {
+        draining.store(true, Ordering::Release);
+        serving.end();
+        public.cancel();
+        public_port.ended().await;
+        // The service went with its port, and the writer ends with the service.
+        tasks.close();
+        tasks.wait().await;
+        relay.drain().await;
+        private.cancel();
+        store.close().await;
+    };
+    if shutdown.hard().run_until_cancelled(drain).await.is_none() {
+        tracing::warn!("stopped before everything was drained; the next process continues from there");
+    }
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Waits for the signal to stop, or for the end of a part that the service cannot do without.
+async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<(), ExitError> {
+    let [writer, relay] = parts;
+    let part = tokio::select! {
+        () = shutdown.soft().cancelled() => return Ok(()),
+        () = writer.cancelled() => "writer",
+        () = relay.cancelled() => "relay",
+    };
+    tracing::error!(part, "a part of the service failed, stopping");
+    shutdown.begin();
+    Err(ExitError::new(ExitStatus::Internal, format!("the {part} failed; the log says why")))
+}
+
+/// Imports the profiles and cards that the template files list and the store lacks. The store knows better about the others.
+async fn import_listed(store: &dyn Store, clock: &Clock, listed: Vec<Subject>) -> Result<(), StoreError> {
+    let ids: Vec<_> = listed.iter().map(Subject::id).collect();
+    let known = store.subjects(&ids).await?;
+    let is_new = |subject: &Subject| known.iter().all(|known| known.id() != subject.id());
+    let new: Vec<Subject> = listed.into_iter().filter(is_new).collect();
+    if let Err(refusal) = import_subjects(store, &new, clock.now()).await? {
+        tracing::warn!(%refusal, "cannot import the profiles and cards that the template files list");
+    }
+    Ok(())
+}
+
+async fn serve_public(
+    settings: &Settings,
+    service: Service,
+    stop: CancellationToken,
+) -> Result<(Server, Serving), ExitError> {
+    let api = assemble(service, settings.authentication.clone(), settings.api).map_err(|error| internal(&error))?;
+    let port = server::serve(settings.listen, api.calls, settings.server, stop).await;
+    Ok((port.map_err(|error| cannot_listen("listen", &error))?, api.serving))
+}
+
+async fn serve_private(
+    settings: &Settings,
+    readiness: Readiness,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<Server, ExitError> {
+    let router = admin::router(readiness, Box::new(move || metrics.render()));
+    let port = server::serve(settings.admin_listen, router, settings.server, stop).await;
+    port.map_err(|error| cannot_listen("admin_listen", &error))
+}
+
+fn readiness(store: &Arc<dyn Store>, lanes: &[Arc<LaneStatus>], draining: &Arc<AtomicBool>) -> Readiness {
+    let lanes = lanes.to_vec();
+    Readiness {
+        store: Arc::clone(store),
+        draining: Arc::clone(draining),
+        relay: Box::new(move || lanes.iter().map(|lane| lane_health(lane)).collect()),
+    }
+}
+
+fn lane_health(lane: &LaneStatus) -> LaneHealth {
+    let state = match lane.state() {
+        LaneState::Waiting => "waiting for its lock",
+        LaneState::Starting => "starting",
+        LaneState::Streaming => "streaming",
+        LaneState::Halted => "halted",
+    };
+    LaneHealth { lane: lane.lane, state, detail: lane.problem() }
+}
+
+fn cannot_listen(key: &str, error: &io::Error) -> ExitError {
+    ExitError::new(ExitStatus::Unavailable, format!("{key}: cannot listen: {error}"))
+}
+
+fn internal(error: &dyn std::error::Error) -> ExitError {
+    ExitError::of(ExitStatus::Internal, error)
+}

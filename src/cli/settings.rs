@@ -1,0 +1,228 @@
+//! Turns the configuration into the settings of each part. Pure: nothing is read, opened or started here.
+//!
+//! Defaults stand in `config`; values that an operator cannot set stand here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::config::{AuthenticationKind, Config, DatabaseKind, LogFormat, Mode};
+use crate::domain::Principal;
+use crate::http::ApiSettings;
+use crate::http::auth::{Authentication, Development};
+use crate::http::server::ServerSettings;
+use crate::kafka::KafkaSettings;
+use crate::mimcm::FacadeSettings;
+use crate::relay::RelaySettings;
+use crate::service::{Authority, WriterSettings};
+use crate::store::{PostgresSettings, SqliteSettings, Topology};
+
+/// How often the relay looks for events of other processes that share the database.
+const SHARED_POLL: Duration = Duration::from_millis(2);
+/// How often it looks where this process is usually the only one.
+const EMBEDDED_POLL: Duration = Duration::from_millis(100);
+
+/// Most queries of relay workers at once. They ask briefly, so they share connections.
+const MAX_RELAY_QUERIES: u32 = 8;
+/// Connections for the watch over the log and for the metrics of the relay.
+const RELAY_WATCHERS: u32 = 2;
+
+/// Most calls at once on one HTTP/2 connection.
+const MAX_CONCURRENT_STREAMS: u32 = 1_000;
+/// Longest wait for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time to read and drop the body of a call that is answered before its body was read.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The settings of every part of the process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The log.
+    pub log: LogSettings,
+    /// How long the process may take to stop.
+    pub grace: Duration,
+    /// Directory of the profile templates.
+    pub templates: PathBuf,
+    /// The database.
+    pub store: StoreSettings,
+    /// How long idempotency keys are kept.
+    pub keep_keys: Duration,
+    /// The relay, and Kafka. Without brokers, a test broker within the process stands in.
+    pub relay: RelaySettings,
+    /// The writer.
+    pub writer: WriterSettings,
+    /// The account of the service, and its administrators.
+    pub authority: Authority,
+    /// How callers are authenticated.
+    pub authentication: Authentication,
+    /// The calls of the public port.
+    pub api: ApiSettings,
+    /// The connections of either port.
+    pub server: ServerSettings,
+    /// Address of gRPC and REST.
+    pub listen: SocketAddr,
+    /// Address of health and metrics.
+    pub admin_listen: SocketAddr,
+    /// Whether the banner shows commands to paste.
+    pub shows_examples: bool,
+}
+
+/// How the log looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The form of its lines.
+    pub format: LogFormat,
+    /// A level, or directives such as `info,cmgate::relay=debug`.
+    pub filter: String,
+}
+
+/// Which database, and how to open it.
+#[derive(Clone)]
+pub enum StoreSettings {
+    /// Postgres.
+    Postgres(PostgresSettings),
+    /// SQLite.
+    Sqlite(SqliteSettings),
+}
+
+impl std::fmt::Debug for StoreSettings {
+    /// Leaves out the URL of Postgres, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Postgres(_) => f.write_str("Postgres"),
+            Self::Sqlite(settings) => f.debug_tuple("Sqlite").field(&settings.path).finish(),
+        }
+    }
+}
+
+impl Settings {
+    /// The settings that a configuration stands for.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            log: LogSettings { format: config.log.format, filter: config.log.filter.clone() },
+            grace: config.shutdown.grace,
+            templates: config.templates.clone(),
+            store: store(config),
+            keep_keys: config.idempotency.keep,
+            relay: RelaySettings { kafka: kafka(config), poll_interval: poll_interval(config) },
+            writer: writer(config),
+            authority: authority(config),
+            authentication: authentication(config),
+            api: api(config),
+            server: server(config),
+            listen: config.listen,
+            admin_listen: config.admin_listen,
+            shows_examples: config.mode == Mode::Development,
+        }
+    }
+
+    /// Whether Kafka is a test broker within the process.
+    #[must_use]
+    pub const fn has_test_broker(&self) -> bool {
+        self.relay.kafka.brokers.is_empty()
+    }
+}
+
+impl Default for Settings {
+    /// The settings of the default configuration.
+    fn default() -> Self {
+        Self::of(&Config::default())
+    }
+}
+
+fn store(config: &Config) -> StoreSettings {
+    let topology = Topology { shards: config.kafka.partitions, lanes: config.kafka.lanes };
+    let url = config.database.url.expose();
+    match config.database.url.kind() {
+        DatabaseKind::Postgres => StoreSettings::Postgres(PostgresSettings {
+            url: url.to_owned(),
+            max_connections: config.database.max_connections,
+            relay_connections: u32::from(config.kafka.lanes).min(MAX_RELAY_QUERIES) + RELAY_WATCHERS,
+            topology,
+        }),
+        DatabaseKind::Sqlite => {
+            StoreSettings::Sqlite(SqliteSettings { path: url.trim_start_matches("sqlite://").into(), topology })
+        }
+    }
+}
+
+fn kafka(config: &Config) -> KafkaSettings {
+    let kafka = &config.kafka;
+    let secret = |(name, value): (&str, &str)| (name.to_owned(), SecretString::from(value));
+    KafkaSettings {
+        brokers: kafka.brokers().unwrap_or_default().to_owned(),
+        topic: kafka.topic.clone(),
+        partitions: kafka.partitions,
+        replication_factor: kafka.replication_factor,
+        source: kafka.source.clone(),
+        transaction_timeout: kafka.transaction_timeout,
+        is_volatile: false,
+        properties: kafka.properties.expose().map(secret).collect(),
+    }
+}
+
+const fn poll_interval(config: &Config) -> Duration {
+    match config.database.url.kind() {
+        DatabaseKind::Postgres => SHARED_POLL,
+        DatabaseKind::Sqlite => EMBEDDED_POLL,
+    }
+}
+
+const fn writer(config: &Config) -> WriterSettings {
+    let lanes = match config.database.url.kind() {
+        DatabaseKind::Postgres => config.writer.lanes,
+        // The file has one lock; a second lane would only split the batches.
+        DatabaseKind::Sqlite => 1,
+    };
+    WriterSettings { lanes, max_batch: config.writer.max_batch, max_waiting: config.writer.max_waiting }
+}
+
+fn authority(config: &Config) -> Authority {
+    let mut administrators = config.service.administrators.0.clone();
+    if config.mode == Mode::Development {
+        administrators.push(Principal::User(config.development.user));
+    }
+    Authority { account: config.service.sid.clone(), administrators }
+}
+
+fn authentication(config: &Config) -> Authentication {
+    match config.authentication.kind {
+        AuthenticationKind::Development => Authentication::Development(Development {
+            user: config.development.user,
+            name: config.development.name.clone(),
+            sid: Some(config.development.sid.clone()),
+            groups: Vec::new(),
+        }),
+    }
+}
+
+const fn api(config: &Config) -> ApiSettings {
+    ApiSettings {
+        max_message_bytes: config.limits.message_bytes,
+        max_duration: config.limits.call_time,
+        max_memory_bytes: config.limits.memory_bytes,
+        rest: FacadeSettings {
+            body_bytes: config.limits.message_bytes,
+            descriptor_nul_tail: config.rest.descriptor_nul_tail,
+        },
+    }
+}
+
+fn server(config: &Config) -> ServerSettings {
+    ServerSettings {
+        max_connections: config.limits.connections,
+        max_concurrent_streams: MAX_CONCURRENT_STREAMS,
+        head_timeout: HEAD_TIMEOUT,
+        body_bytes: config.limits.message_bytes,
+        unread_timeout: UNREAD_TIMEOUT,
+        stall_timeout: config.limits.stall_time,
+        // The relay needs the other half to publish what the last calls wrote.
+        drain_timeout: config.shutdown.grace / 2,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! What the default configuration and those of `deploy/` come to, value by value.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::domain::ShardCount;
+
+fn deploy(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
+}
+
+fn configured(file: Option<&Path>, environment: &[(&str, &str)]) -> Settings {
+    let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    Settings::of(&Config::load(file, environment).unwrap())
+}
+
+/// The variables that the compose file gives the service.
+fn compose() -> Vec<(String, String)> {
+    let text = fs::read_to_string(deploy("compose.yaml")).unwrap();
+    let variables = text.lines().map(str::trim).filter(|line| line.starts_with("CMGATE__"));
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (name.to_owned(), value.trim_matches('"').to_owned())
+    };
+    variables.map(pair).collect()
+}
+
+fn assert_defaults(settings: &Settings) {
+    assert_eq!(settings.log, LogSettings { format: LogFormat::Text, filter: "info".to_owned() });
+    assert_eq!((settings.grace, settings.keep_keys), (Duration::from_secs(20), Duration::from_hours(24)));
+    assert_eq!(settings.templates, Path::new("deploy/templates"));
+    let StoreSettings::Sqlite(store) = &settings.store else { panic!("{:?}", settings.store) };
+    assert_eq!(store.path, Path::new("data/cmgate.db"));
+    assert_eq!(store.topology, Topology { shards: ShardCount::new(8).unwrap(), lanes: 2 });
+
+    let RelaySettings { kafka, poll_interval } = &settings.relay;
+    assert_eq!(*poll_interval, Duration::from_millis(100));
+    assert_eq!((kafka.topic.as_str(), kafka.source.as_str()), ("cmgate.requests.events.v1", "/cmgate"));
+    assert_eq!((kafka.partitions, kafka.replication_factor), (ShardCount::new(8).unwrap(), 1));
+    assert_eq!((kafka.transaction_timeout, kafka.properties.len()), (Duration::from_secs(10), 0));
+    assert!(settings.has_test_broker() && !kafka.is_volatile);
+
+    let WriterSettings { lanes, max_batch, max_waiting } = settings.writer;
+    assert_eq!((lanes, max_batch, max_waiting), (1, 512, 4_096));
+    assert_eq!(settings.authority.account.to_string(), "S-1-5-21-2127521184-1604012920-1887927527-14134865");
+    let Authentication::Development(development) = &settings.authentication;
+    assert_eq!(settings.authority.administrators, [Principal::User(development.user)]);
+    assert_eq!((development.name.as_str(), development.groups.len()), ("dev", 0));
+
+    let rest = FacadeSettings { body_bytes: 1 << 20, descriptor_nul_tail: 0 };
+    let max_duration = Duration::from_secs(30);
+    let api = ApiSettings { max_message_bytes: 1 << 20, max_duration, max_memory_bytes: 48 << 20, rest };
+    assert_eq!(settings.api, api);
+    let server = ServerSettings {
+        max_connections: 10_000,
+        max_concurrent_streams: 1_000,
+        head_timeout: Duration::from_secs(10),
+        body_bytes: 1 << 20,
+        unread_timeout: Duration::from_secs(1),
+        stall_timeout: Duration::from_secs(30),
+        drain_timeout: Duration::from_secs(10),
+    };
+    assert_eq!(settings.server, server);
+    assert_eq!(
+        (settings.listen.to_string(), settings.admin_listen.to_string()),
+        ("127.0.0.1:8080".to_owned(), "127.0.0.1:9090".to_owned())
+    );
+    assert!(settings.shows_examples);
+}
+
+#[test]
+fn the_default_configuration_gives_the_documented_settings() {
+    assert_defaults(&Settings::default());
+    assert_defaults(&configured(Some(&deploy("config.example.toml")), &[]));
+}
+
+#[test]
+fn the_compose_file_gives_postgres_and_a_broker() {
+    let variables = compose();
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let settings = configured(None, &variables);
+    let StoreSettings::Postgres(store) = &settings.store else { panic!("{:?}", settings.store) };
+    assert_eq!(store.url, "postgres://cmgate:cmgate@127.0.0.1:5432/cmgate");
+    assert_eq!((store.max_connections, store.relay_connections), (16, 4));
+    assert_eq!(settings.relay.kafka.brokers, "127.0.0.1:9092");
+    assert_eq!(settings.relay.poll_interval, Duration::from_millis(2));
+    assert_eq!((settings.relay.kafka.replication_factor, settings.writer.lanes), (1, 4));
+    assert!(!settings.has_test_broker());
+}
+
+#[test]
+fn each_key_reaches_its_part() {
+    let settings = configured(
+        None,
+        &[
+            ("CMGATE__MODE", "production"),
+            ("CMGATE__LISTEN", "127.0.0.1:1"),
+            ("CMGATE__ADMIN_LISTEN", "127.0.0.1:2"),
+            ("CMGATE__DATABASE__URL", "postgres://u:canary@db/x"),
+            ("CMGATE__DATABASE__MAX_CONNECTIONS", "3"),
+            ("CMGATE__KAFKA__BROKERS", "a:1"),
+            ("CMGATE__KAFKA__PARTITIONS", "32"),
+            ("CMGATE__KAFKA__LANES", "16"),
+            ("CMGATE__KAFKA__PROPERTIES__SASL_PASSWORD", "canary"),
+            ("CMGATE__REST__DESCRIPTOR_NUL_TAIL", "6"),
+            ("CMGATE__LIMITS__MESSAGE_BYTES", "2048"),
+            ("CMGATE__LIMITS__CALL_TIME", "4s"),
+            ("CMGATE__LIMITS__CONNECTIONS", "5"),
+            ("CMGATE__LIMITS__STALL_TIME", "6s"),
+            ("CMGATE__LIMITS__MEMORY_BYTES", "9000000"),
+            ("CMGATE__WRITER__LANES", "7"),
+            ("CMGATE__WRITER__MAX_BATCH", "8"),
+            ("CMGATE__WRITER__MAX_WAITING", "9"),
+            ("CMGATE__SHUTDOWN__GRACE", "10s"),
+            ("CMGATE__IDEMPOTENCY__KEEP", "11m"),
+        ],
+    );
+    let StoreSettings::Postgres(store) = &settings.store else { panic!("{:?}", settings.store) };
+    assert_eq!((store.max_connections, store.relay_connections), (3, 10));
+    assert_eq!(store.topology, Topology { shards: ShardCount::new(32).unwrap(), lanes: 16 });
+    assert_eq!((settings.relay.kafka.replication_factor, settings.log.format), (3, LogFormat::Json));
+    assert_eq!(settings.relay.kafka.properties.keys().collect::<Vec<_>>(), ["sasl.password"]);
+    let ApiSettings { max_message_bytes, max_duration, max_memory_bytes, rest } = settings.api;
+    assert_eq!((max_message_bytes, max_duration, max_memory_bytes), (2_048, Duration::from_secs(4), 9_000_000));
+    assert_eq!(rest, FacadeSettings { body_bytes: 2_048, descriptor_nul_tail: 6 });
+    let ServerSettings { max_connections, body_bytes, stall_timeout, drain_timeout, .. } = settings.server;
+    assert_eq!((max_connections, body_bytes), (5, 2_048));
+    assert_eq!((stall_timeout, drain_timeout), (Duration::from_secs(6), Duration::from_secs(5)));
+    let WriterSettings { lanes, max_batch, max_waiting } = settings.writer;
+    assert_eq!((lanes, max_batch, max_waiting), (7, 8, 9));
+    assert_eq!((settings.grace, settings.keep_keys), (Duration::from_secs(10), Duration::from_mins(11)));
+    assert_eq!((settings.listen.port(), settings.admin_listen.port()), (1, 2));
+    assert!(settings.authority.administrators.is_empty() && !settings.shows_examples);
+    assert!(!format!("{settings:?}").contains("canary"));
+}

@@ -1,0 +1,54 @@
+//! Opens what the settings name: the store, and the test broker if no other is configured.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use super::exit::{ExitError, ExitStatus};
+use super::settings::{Settings, StoreSettings};
+use crate::kafka::TestBroker;
+use crate::store::{OpenFault, Postgres, Sqlite, Store, StoreError};
+
+/// Opens the store, which migrates it.
+pub(super) async fn store(settings: &StoreSettings) -> Result<Arc<dyn Store>, ExitError> {
+    let store: Arc<dyn Store> = match settings {
+        StoreSettings::Postgres(settings) => Arc::new(Postgres::connect(settings).await?),
+        StoreSettings::Sqlite(settings) => Arc::new(Sqlite::open(settings).await?),
+    };
+    Ok(store)
+}
+
+/// Starts a test broker if no other is configured; the settings then point to it.
+pub(super) fn test_broker(settings: &mut Settings) -> Result<Option<TestBroker>, ExitError> {
+    if !settings.has_test_broker() {
+        return Ok(None);
+    }
+    let broker = TestBroker::start(&mut settings.relay.kafka);
+    broker.map(Some).map_err(|error| ExitError::of(ExitStatus::Internal, &error))
+}
+
+impl From<StoreError> for ExitError {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::Unavailable(_)
+            | StoreError::Busy(_)
+            | StoreError::ReadOnly(_)
+            | StoreError::OutcomeUnknown(_)
+            | StoreError::NoAnswer(_)
+            | StoreError::Open { fault: OpenFault::Unavailable, .. } => ExitStatus::Unavailable,
+            StoreError::Denied(_) | StoreError::Open { fault: OpenFault::Rights, .. } => ExitStatus::Denied,
+            StoreError::File { source, .. } if is_denied(source) => ExitStatus::Denied,
+            StoreError::Unfit(_)
+            | StoreError::File { .. }
+            | StoreError::Open { fault: OpenFault::Configuration, .. } => ExitStatus::Usage,
+            StoreError::Refused(_)
+            | StoreError::TooLargeTogether { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Migration(_) => ExitStatus::Internal,
+        };
+        Self::of(status, &error)
+    }
+}
+
+fn is_denied(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+}
