@@ -10,8 +10,6 @@ pub mod contract;
 pub mod store;
 
 pub mod feed;
-pub mod kafka;
-
 pub mod relay;
 pub mod service;
 

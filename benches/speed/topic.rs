@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cmgate::domain::{Position, ShardCount};
-use cmgate::kafka::{KafkaSettings, Publisher, Record, describe_or_create_topic, read_tails};
+use cmgate::relay::kafka::{KafkaSettings, Publisher, Record, describe_or_create_topic, read_tails};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Message, OwnedHeaders};

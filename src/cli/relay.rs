@@ -4,7 +4,7 @@ use super::arguments::{EmptyTopic, Relay};
 use super::exit::{ExitError, ExitStatus};
 use super::settings::Settings;
 use super::wiring;
-use crate::kafka::KafkaFailure;
+use crate::relay::kafka::KafkaFailure;
 use crate::relay::{Operator, OperatorError, StartFrom};
 
 /// Carries out an override.

@@ -16,10 +16,10 @@ use crate::config::templates;
 use crate::domain::Subject;
 use crate::feed::Feed;
 use crate::grpc::Serving;
-use crate::http::admin::{LaneHealth, Readiness};
+use crate::http::admin::{Readiness, WorkerHealth};
 use crate::http::server::{self, Server};
 use crate::http::{admin, assemble};
-use crate::relay::{LaneState, LaneStatus, Relay};
+use crate::relay::{Relay, WorkerState, WorkerStatus};
 use crate::runtime::clock::Clock;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::telemetry::Metrics;
@@ -55,7 +55,7 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
 
     let draining = Arc::new(AtomicBool::new(false));
     let (public, private) = (CancellationToken::new(), CancellationToken::new());
-    let readiness = readiness(&store, relay.lanes(), &draining);
+    let readiness = readiness(&store, relay.workers(), &draining);
     let (public_port, serving) = serve_public(&settings, service, public.clone()).await?;
     let private_port = serve_private(&settings, readiness, metrics, private.clone()).await?;
     let banner = Banner {
@@ -134,23 +134,23 @@ async fn serve_private(
     port.map_err(|error| cannot_listen("admin_listen", &error))
 }
 
-fn readiness(store: &Arc<dyn Store>, lanes: &[Arc<LaneStatus>], draining: &Arc<AtomicBool>) -> Readiness {
-    let lanes = lanes.to_vec();
+fn readiness(store: &Arc<dyn Store>, workers: &[Arc<WorkerStatus>], draining: &Arc<AtomicBool>) -> Readiness {
+    let workers = workers.to_vec();
     Readiness {
         store: Arc::clone(store),
         draining: Arc::clone(draining),
-        relay: Box::new(move || lanes.iter().map(|lane| lane_health(lane)).collect()),
+        relay: Box::new(move || workers.iter().map(|worker| worker_health(worker)).collect()),
     }
 }
 
-fn lane_health(lane: &LaneStatus) -> LaneHealth {
-    let state = match lane.state() {
-        LaneState::Waiting => "waiting for its lock",
-        LaneState::Starting => "starting",
-        LaneState::Streaming => "streaming",
-        LaneState::Halted => "halted",
+fn worker_health(worker: &WorkerStatus) -> WorkerHealth {
+    let state = match worker.state() {
+        WorkerState::Waiting => "waiting for its lock",
+        WorkerState::Starting => "starting",
+        WorkerState::Streaming => "streaming",
+        WorkerState::Halted => "halted",
     };
-    LaneHealth { lane: lane.lane, state, detail: lane.problem() }
+    WorkerHealth { group: worker.group.number, state, detail: worker.problem() }
 }
 
 fn cannot_listen(key: &str, error: &io::Error) -> ExitError {

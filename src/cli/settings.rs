@@ -13,9 +13,9 @@ use crate::domain::Principal;
 use crate::http::ApiSettings;
 use crate::http::auth::{Authentication, Development};
 use crate::http::server::ServerSettings;
-use crate::kafka::KafkaSettings;
 use crate::mimcm::FacadeSettings;
 use crate::relay::RelaySettings;
+use crate::relay::kafka::KafkaSettings;
 use crate::service::{Authority, WriterSettings};
 use crate::store::{PostgresSettings, SqliteSettings, Topology};
 
@@ -134,13 +134,13 @@ impl Default for Settings {
 }
 
 fn store(config: &Config) -> StoreSettings {
-    let topology = Topology { shards: config.kafka.partitions, lanes: config.kafka.lanes };
+    let topology = Topology { shards: config.kafka.partitions, lanes: config.kafka.partition_groups };
     let url = config.database.url.expose();
     match config.database.url.kind() {
         DatabaseKind::Postgres => StoreSettings::Postgres(PostgresSettings {
             url: url.to_owned(),
             max_connections: config.database.max_connections,
-            relay_connections: u32::from(config.kafka.lanes).min(MAX_RELAY_QUERIES) + RELAY_WATCHERS,
+            relay_connections: u32::from(config.kafka.partition_groups).min(MAX_RELAY_QUERIES) + RELAY_WATCHERS,
             topology,
         }),
         DatabaseKind::Sqlite => {

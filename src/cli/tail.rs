@@ -125,7 +125,7 @@ impl Lines {
 
     fn write(&self, event: &LoggedEvent, output: &mut impl Write) -> Result<(), TailError> {
         let LoggedEvent { shard, position, .. } = *event;
-        let message = contract::place_event(&event.payload, shard, position);
+        let message = contract::with_position(&event.payload, shard, position);
         let message = DynamicMessage::decode(self.event.clone(), message.as_slice())
             .map_err(|source| TailError::Undecodable { shard, position, source })?;
         let mut json = serde_json::Serializer::new(&mut *output);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::exit::{ExitError, ExitStatus};
 use super::settings::{Settings, StoreSettings};
-use crate::kafka::TestBroker;
+use crate::relay::kafka::TestBroker;
 use crate::store::{OpenFault, Postgres, Sqlite, Store, StoreError};
 
 /// Opens the store, which migrates it.

@@ -27,9 +27,9 @@ pub struct Kafka {
     /// Replicas of each partition when the service creates the topic. Default: 1 in development, 3 in production.
     #[serde(deserialize_with = "setting::deserialize")]
     pub replication_factor: u16,
-    /// Relay lanes, each with its own share of the partitions. Fixed when the database is created. Default: 2.
+    /// Partition groups, each published by one relay worker. Fixed when the database is created. Default: 2.
     #[serde(deserialize_with = "setting::deserialize")]
-    pub lanes: u16,
+    pub partition_groups: u16,
     /// Source of the events (`ce_source` of their records), a URI reference. Default: `/cmgate`.
     #[serde(with = "setting")]
     pub source: String,
@@ -48,7 +48,7 @@ impl Default for Kafka {
             topic: "cmgate.requests.events.v1".to_owned(),
             partitions: DEFAULT_PARTITIONS,
             replication_factor: 1,
-            lanes: 2,
+            partition_groups: 2,
             source: "/cmgate".to_owned(),
             transaction_timeout: Duration::from_secs(10),
             properties: Properties(BTreeMap::new()),
@@ -56,8 +56,8 @@ impl Default for Kafka {
     }
 }
 
-/// Most relay lanes.
-const MAX_LANES: u16 = 64;
+/// Most partition groups.
+const MAX_GROUPS: u16 = 64;
 
 /// Longest source. Every record carries it, and a record has room for the largest event and this much besides.
 const MAX_SOURCE: usize = 1_000;
@@ -84,14 +84,17 @@ impl Kafka {
         )?;
         require_within("kafka.replication_factor", &self.replication_factor, &(1..=32_767))?;
         require(
-            (1..=self.partitions.get()).contains(&self.lanes),
-            "kafka.lanes",
-            format!("must be 1 to {}, the number of partitions, not {}", self.partitions.get(), self.lanes),
+            (1..=self.partitions.get()).contains(&self.partition_groups),
+            "kafka.partition_groups",
+            format!("must be 1 to {}, the number of partitions, not {}", self.partitions.get(), self.partition_groups),
         )?;
         require(
-            self.lanes <= MAX_LANES,
-            "kafka.lanes",
-            format!("must be at most {MAX_LANES}, not {}: each needs threads and a database connection", self.lanes),
+            self.partition_groups <= MAX_GROUPS,
+            "kafka.partition_groups",
+            format!(
+                "must be at most {MAX_GROUPS}, not {}: each needs threads and a database connection",
+                self.partition_groups
+            ),
         )?;
         let source_is_valid = !self.source.is_empty() && self.source.bytes().all(|byte| byte.is_ascii_graphic());
         require(source_is_valid, "kafka.source", "must be a URI reference: visible ASCII characters without spaces")?;

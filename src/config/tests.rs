@@ -27,14 +27,18 @@ fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
 
 #[test]
 fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
-    let file = "listen = '127.0.0.1:1'\nadmin_listen = '127.0.0.1:2'\n[kafka]\npartitions = 4\nlanes = 3\n";
-    let environment =
-        [("CMGATE__ADMIN_LISTEN", "[::1]:3"), ("CMGATE__KAFKA__LANES", "4"), ("CMGATE_LISTEN", "x"), ("PATH", "/bin")];
+    let file = "listen = '127.0.0.1:1'\nadmin_listen = '127.0.0.1:2'\n[kafka]\npartitions = 4\npartition_groups = 3\n";
+    let environment = [
+        ("CMGATE__ADMIN_LISTEN", "[::1]:3"),
+        ("CMGATE__KAFKA__PARTITION_GROUPS", "4"),
+        ("CMGATE_LISTEN", "x"),
+        ("PATH", "/bin"),
+    ];
     let config = load(file, &environment).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:1");
     assert_eq!(config.admin_listen.to_string(), "[::1]:3");
     assert_eq!(config.kafka.partitions, ShardCount::new(4).unwrap());
-    assert_eq!(config.kafka.lanes, 4);
+    assert_eq!(config.kafka.partition_groups, 4);
     assert_eq!(config.kafka.topic, "cmgate.requests.events.v1");
 }
 
@@ -100,8 +104,8 @@ fn an_unknown_key_is_refused_with_its_source() {
         ("", &[("CMGATE__", "1")], "the environment variable CMGATE__ does not name a setting", ""),
         (
             "",
-            &[("CMGATE__KAFKA____LANES", "1")],
-            "the environment variable CMGATE__KAFKA____LANES does not name a setting",
+            &[("CMGATE__KAFKA____PARTITION_GROUPS", "1")],
+            "the environment variable CMGATE__KAFKA____PARTITION_GROUPS does not name a setting",
             "",
         ),
     ];
@@ -134,8 +138,8 @@ fn a_bad_value_names_its_key_and_its_source() {
         ("kafka.partitions = 1025", "kafka.partitions must be a whole number from 1 to 1024, not \"1025\""),
         ("kafka.partitions = 0", "kafka.partitions must be a whole number from 1 to 1024"),
         ("kafka.replication_factor = 0", "kafka.replication_factor must be 1 to 32767"),
-        ("kafka.lanes = 9", "kafka.lanes must be 1 to 8, the number of partitions, not 9"),
-        ("[kafka]\npartitions = 65\nlanes = 65", "kafka.lanes must be at most 64, not 65"),
+        ("kafka.partition_groups = 9", "kafka.partition_groups must be 1 to 8, the number of partitions, not 9"),
+        ("[kafka]\npartitions = 65\npartition_groups = 65", "kafka.partition_groups must be at most 64, not 65"),
         ("kafka.source = ''", "kafka.source must be a URI reference"),
         (&long_source, "kafka.source must have at most 1000 characters"),
         ("kafka.transaction_timeout = '16m'", "kafka.transaction_timeout must be 1s to 15m, not 16m"),

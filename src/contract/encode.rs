@@ -27,7 +27,7 @@ pub(super) fn event(event: &Event) -> v1::RequestEvent {
 
 /// A logged event as it is published: with its place. A protobuf message may be extended by appending fields.
 #[must_use]
-pub fn place_event(payload: &[u8], shard: Shard, position: Position) -> Vec<u8> {
+pub fn with_position(payload: &[u8], shard: Shard, position: Position) -> Vec<u8> {
     let place =
         v1::RequestEvent { shard: shard.number().into(), position: position.get(), ..v1::RequestEvent::default() };
     let mut value = Vec::with_capacity(payload.len() + place.encoded_len());

@@ -13,6 +13,6 @@ pub mod v1 {
 /// Descriptors of every proto file, as reflection serves them.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.descriptors"));
 
-pub use encode::{credential, event_type, place_event, request, request_type, status};
+pub use encode::{credential, event_type, request, request_type, status, with_position};
 pub use room::{MAX_EVENT_BYTES, encode_event_within_limits};
 pub use subject::{standing, subject};

@@ -24,15 +24,15 @@ pub struct Readiness {
     pub store: Arc<dyn Store>,
     /// Whether the process has begun to stop.
     pub draining: Arc<AtomicBool>,
-    /// The state of each relay lane.
-    pub relay: Box<dyn Fn() -> Vec<LaneHealth> + Send + Sync>,
+    /// The state of each relay worker.
+    pub relay: Box<dyn Fn() -> Vec<WorkerHealth> + Send + Sync>,
 }
 
-/// The state of a relay lane. It is shown and counts for nothing: writes are welcome, whatever becomes of their events.
+/// The state of a relay worker. It does not affect readiness: the service accepts writes while events wait to be published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LaneHealth {
-    /// Number of the lane.
-    pub lane: u16,
+pub struct WorkerHealth {
+    /// Number of its partition group.
+    pub group: u16,
     /// Name of its state.
     pub state: &'static str,
     /// What an operator should know of it, for example why it is halted.
@@ -54,7 +54,7 @@ struct Report {
 struct Checks {
     database: Check,
     accepting: Check,
-    relay: Vec<LaneHealth>,
+    relay: Vec<WorkerHealth>,
 }
 
 #[derive(Debug, Serialize)]

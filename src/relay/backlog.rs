@@ -1,54 +1,54 @@
-//! What a lane publishes next in a shard: from memory if it is there, else from the log, which is read ahead. What is kept is
-//! bounded over all shards.
+//! The events that a session publishes next: from the feed if they are in memory, else from the log, which is read ahead. The
+//! memory that it keeps over all shards is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::lane::Lane;
+use super::context::Context;
 use crate::domain::{Position, Shard};
 use crate::store::{LOG_READ_BYTES, LoggedEvent, StoreError};
 
-/// Most events of a shard in one transaction, and in one reading of the log. A transaction costs the broker as much as a
-/// hundred events or two.
+/// Most events of a shard in one transaction, and in one query of the log. A transaction costs the broker as much as one or two
+/// hundred events.
 const SHARD_BATCH: usize = 2_000;
 
-/// About what a record takes beside its payload and its source: key, headers, lengths.
+/// Approximate size of a record without payload and source: key, headers, lengths.
 const RECORD_OVERHEAD: usize = 400;
 
-/// Size of a record for which the first readings make room.
+/// Assumed size of a record until some were read.
 const FIRST_RECORD_BYTES: usize = 1_000;
 
-/// What was read of the log and is not published yet, and the readings under way.
+/// Events that were read and not published yet, and the queries under way.
 #[derive(Debug)]
 pub(super) struct Backlog {
-    shards: BTreeMap<Shard, Stock>,
-    /// Readings under way.
+    shards: BTreeMap<Shard, ShardBuffer>,
+    /// Queries that read ahead now.
     readings: usize,
     /// Most of them at once.
     max_readings: usize,
-    /// Most bytes kept between two transactions.
+    /// Most bytes to keep between two transactions.
     max_bytes: usize,
     overhead: usize,
-    /// Moving average of the size of a record, so that not much more is read than is wanted.
+    /// Moving average of the size of a record, which says how many events to read.
     record_bytes: usize,
 }
 
 #[derive(Debug, Default)]
-struct Stock {
+struct ShardBuffer {
     events: VecDeque<LoggedEvent>,
-    ahead: Option<Ahead>,
+    prefetch: Option<Prefetch>,
 }
 
 #[derive(Debug)]
-struct Ahead {
+struct Prefetch {
     after: Position,
     events: AbortOnDropHandle<Result<Vec<LoggedEvent>, StoreError>>,
 }
 
 impl Backlog {
-    /// A backlog that keeps so many bytes, and reads about as many ahead.
+    /// A backlog that keeps at most `max_bytes`, and reads about as much ahead.
     pub(super) fn new(max_bytes: usize, source: &str) -> Self {
         Self {
             shards: BTreeMap::new(),
@@ -60,7 +60,7 @@ impl Backlog {
         }
     }
 
-    /// About what an event takes as a record.
+    /// Approximate size of the record of an event.
     pub(super) fn size(&self, event: &LoggedEvent) -> usize {
         event.payload.len() + self.overhead
     }
@@ -68,30 +68,30 @@ impl Backlog {
     /// The events of a shard from the cursor to the log end: as many as fit into `room`, but at least one if there is any.
     pub(super) fn next(
         &mut self,
-        lane: &Lane,
+        context: &Context,
         shard: Shard,
         cursor: Position,
         log_end: Position,
         room: usize,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
-        let mut stock = self.shards.remove(&shard).unwrap_or_default();
-        if stock.events.front().is_some_and(|event| event.position != cursor.next()) {
-            stock.events.clear();
+        let mut buffer = self.shards.remove(&shard).unwrap_or_default();
+        if buffer.events.front().is_some_and(|event| event.position != cursor.next()) {
+            buffer.events.clear();
         }
-        if let Some((after, wanted)) = self.missing(&stock.events, cursor, log_end, room) {
-            let mut events = lane.feed.read(shard, after, wanted);
+        if let Some((after, wanted)) = self.missing(&buffer.events, cursor, log_end, room) {
+            let mut events = context.feed.read(shard, after, wanted);
             if events.is_empty() {
-                events = self.read(lane, &mut stock, shard, after, wanted)?;
+                events = self.read(context, &mut buffer, shard, after, wanted)?;
                 self.note_size(&events);
-                self.read_ahead(lane, &mut stock, shard, &events, room);
-            } else if stock.ahead.take().is_some() {
+                self.start_prefetch(context, &mut buffer, shard, &events, room);
+            } else if buffer.prefetch.take().is_some() {
                 self.readings -= 1;
             }
-            stock.events.extend(events);
+            buffer.events.extend(events);
         }
-        let count = self.count_within(&stock.events, room);
-        let events = stock.events.drain(..count).collect();
-        self.shards.insert(shard, stock);
+        let count = self.batch_len(&buffer.events, room);
+        let events = buffer.events.drain(..count).collect();
+        self.shards.insert(shard, buffer);
         Ok(events)
     }
 
@@ -114,26 +114,33 @@ impl Backlog {
         (bytes / self.record_bytes + 1).min(SHARD_BATCH)
     }
 
-    fn read_ahead(&mut self, lane: &Lane, stock: &mut Stock, shard: Shard, events: &[LoggedEvent], room: usize) {
+    fn start_prefetch(
+        &mut self,
+        context: &Context,
+        buffer: &mut ShardBuffer,
+        shard: Shard,
+        events: &[LoggedEvent],
+        room: usize,
+    ) {
         if let Some(last) = events.last()
             && self.readings < self.max_readings
         {
-            stock.ahead = Ahead::start(lane, shard, last.position, self.wanted(room));
-            self.readings += usize::from(stock.ahead.is_some());
+            buffer.prefetch = Prefetch::start(context, shard, last.position, self.wanted(room));
+            self.readings += usize::from(buffer.prefetch.is_some());
         }
     }
 
-    /// Forgets what exceeds the bound; it is read again when its turn comes.
+    /// Drops events in excess of the bound; they are read again when they are due.
     pub(super) fn trim(&mut self) {
-        let bytes = |(shard, stock): (&Shard, &Stock)| (*shard, self.sum(&stock.events));
+        let bytes = |(shard, buffer): (&Shard, &ShardBuffer)| (*shard, self.sum(&buffer.events));
         let sizes: Vec<(Shard, usize)> = self.shards.iter().map(bytes).collect();
         let mut total: usize = sizes.iter().map(|(_, bytes)| bytes).sum();
         for (shard, bytes) in sizes.into_iter().rev() {
             if total <= self.max_bytes {
                 break;
             }
-            if let Some(stock) = self.shards.get_mut(&shard) {
-                stock.events = VecDeque::new();
+            if let Some(buffer) = self.shards.get_mut(&shard) {
+                buffer.events = VecDeque::new();
             }
             total -= bytes;
         }
@@ -141,22 +148,22 @@ impl Backlog {
 
     fn read(
         &mut self,
-        lane: &Lane,
-        stock: &mut Stock,
+        context: &Context,
+        buffer: &mut ShardBuffer,
         shard: Shard,
         cursor: Position,
         wanted: usize,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
-        if let Some(ahead) = stock.ahead.take() {
+        if let Some(prefetch) = buffer.prefetch.take() {
             self.readings -= 1;
-            if ahead.after == cursor
-                // A reading that broke off is made again.
-                && let Some(events) = lane.ask(async { Ok(ahead.events.await.ok()) })?
+            if prefetch.after == cursor
+                // A query whose task was aborted is repeated.
+                && let Some(events) = context.query(async { Ok(prefetch.events.await.ok()) })?
             {
                 return events;
             }
         }
-        lane.ask(lane.store.read_log(shard, cursor, limit(wanted)))
+        context.query(context.store.read_log(shard, cursor, limit(wanted)))
     }
 
     fn sum<'a>(&self, events: impl IntoIterator<Item = &'a LoggedEvent>) -> usize {
@@ -169,8 +176,8 @@ impl Backlog {
         }
     }
 
-    /// How many of these events fit; one always does.
-    fn count_within(&self, events: &VecDeque<LoggedEvent>, room: usize) -> usize {
+    /// How many of these events go into the batch; at least one if there is any.
+    fn batch_len(&self, events: &VecDeque<LoggedEvent>, room: usize) -> usize {
         let mut bytes = 0;
         let fits = |event: &&LoggedEvent| {
             bytes += self.size(event);
@@ -180,14 +187,14 @@ impl Backlog {
     }
 }
 
-impl Ahead {
-    /// Starts to read what follows, if there is anything.
-    fn start(lane: &Lane, shard: Shard, after: Position, wanted: usize) -> Option<Self> {
-        if lane.feed.head(shard) <= after {
+impl Prefetch {
+    /// Starts to read the events after a position, if there are any.
+    fn start(context: &Context, shard: Shard, after: Position, wanted: usize) -> Option<Self> {
+        if context.feed.head(shard) <= after {
             return None;
         }
-        let store = Arc::clone(&lane.store);
-        let read = lane.runtime.spawn(async move { store.read_log(shard, after, limit(wanted)).await });
+        let store = Arc::clone(&context.store);
+        let read = context.runtime.spawn(async move { store.read_log(shard, after, limit(wanted)).await });
         Some(Self { after, events: AbortOnDropHandle::new(read) })
     }
 }
@@ -209,14 +216,14 @@ mod tests {
     #[test]
     fn events_go_together_as_long_as_there_is_room_for_their_records() {
         let backlog = Backlog::new(1 << 20, "");
-        let count = |sizes: &[usize]| backlog.count_within(&events(sizes), ROOM);
+        let count = |sizes: &[usize]| backlog.batch_len(&events(sizes), ROOM);
         assert_eq!(count(&[]), 0);
         assert_eq!(count(&[ROOM, 1]), 1);
         assert_eq!(count(&[1, ROOM, 1]), 1);
         let half = ROOM / 2 - RECORD_OVERHEAD;
         assert_eq!(count(&[half, half, 0]), 2);
         assert_eq!(count(&[half, half - RECORD_OVERHEAD, 0, 0]), 3);
-        assert_eq!(backlog.count_within(&events(&[0; SHARD_BATCH + 1]), usize::MAX), SHARD_BATCH);
+        assert_eq!(backlog.batch_len(&events(&[0; SHARD_BATCH + 1]), usize::MAX), SHARD_BATCH);
     }
 
     #[test]
@@ -239,13 +246,13 @@ mod tests {
     fn what_is_kept_of_all_shards_is_bounded() {
         let mut backlog = Backlog::new(100_000, "");
         for shard in 0..100 {
-            let stock = Stock { events: events(&[10_000; 3]), ahead: None };
-            backlog.shards.insert(Shard::new(shard), stock);
+            let buffer = ShardBuffer { events: events(&[10_000; 3]), prefetch: None };
+            backlog.shards.insert(Shard::new(shard), buffer);
         }
         backlog.trim();
-        let kept: Vec<&Stock> = backlog.shards.values().filter(|stock| !stock.events.is_empty()).collect();
+        let kept: Vec<&ShardBuffer> = backlog.shards.values().filter(|buffer| !buffer.events.is_empty()).collect();
         assert_eq!(kept.len(), 3);
-        assert!(kept.iter().all(|stock| stock.events.len() == 3));
+        assert!(kept.iter().all(|buffer| buffer.events.len() == 3));
     }
 
     fn events(sizes: &[usize]) -> VecDeque<LoggedEvent> {

@@ -1,17 +1,17 @@
-//! What a lane checks before it fences anybody: reading alone, so that a lane that must not publish leaves the owner of the topic in
-//! peace. The same checks decide again after the fence, when the tails are final.
+//! The checks before the fence. They only read, so a worker that must not publish does not disturb the healthy owner of the topic.
+//! They run again after the fence, when the tails are final.
 
+use super::context::Context;
 use super::cursor::resume;
 use super::halt::Halt;
-use super::lane::Lane;
+use super::kafka::{Tail, TopicDescription, describe_or_create_topic, describe_topic, peek_tails};
 use super::stop::Stop;
 use crate::domain::{Position, Shard};
-use crate::kafka::{Tail, TopicDescription, describe_or_create_topic, describe_topic, peek_tails};
 use crate::store::{Checkpoint, TopicIdentity};
 
-impl Lane {
-    /// Fails if the lane must not publish, as far as that can be seen without fencing. `halted` is why it did not so far.
-    /// Gives the topic, unless the cluster keeps none.
+impl Context {
+    /// Fails if the worker must not publish, as far as that shows without fencing. `halted` is the halt it is in.
+    /// Returns the topic, unless the cluster keeps none.
     pub(super) fn check_before_fence(&self, halted: Option<&Halt>) -> Result<Option<TopicIdentity>, Stop> {
         if self.kafka.is_volatile {
             self.runtime.block_on(describe_or_create_topic(&self.kafka))?.check_partitions(&self.kafka)?;
@@ -19,15 +19,15 @@ impl Lane {
         }
         let topic = self.find_topic()?;
         topic.check_partitions(&self.kafka)?;
-        // Read before the tails: what is known to be published then is on the topic by now.
-        let checkpoints = self.ask(self.store.checkpoints())?;
-        let tails = peek_tails(&self.kafka, self.status.shards())?;
-        let heads = self.ask(self.store.heads())?;
+        // Read before the tails: whatever the checkpoints count as published is on the topic by now.
+        let checkpoints = self.query(self.store.checkpoints())?;
+        let tails = peek_tails(&self.kafka, self.shards())?;
+        let heads = self.query(self.store.heads())?;
         for tail in &tails {
             let stored = checkpoint_of(&checkpoints, tail.shard)?;
-            let head = heads.get(tail.shard.index()).copied().unwrap_or_default();
-            match self.check_tail(tail, stored, head) {
-                // An open transaction hides what follows it; only what is seen counts.
+            let log_end = heads.get(tail.shard.index()).copied().unwrap_or_default();
+            match self.check_tail(tail, stored, log_end) {
+                // An open transaction hides the records that follow it, so a missing record proves nothing.
                 Err(Stop::Halt(halt)) if tail.open_from.is_some() && !halt.is_about_last_record() => {}
                 checked => {
                     checked?;
@@ -38,9 +38,9 @@ impl Lane {
         Ok(Some(topic.identity))
     }
 
-    /// The topic of this database. It is only created for a database that has none.
+    /// The topic of this database; created only for a database that has none.
     fn find_topic(&self) -> Result<TopicDescription, Stop> {
-        let Some(bound) = self.ask(self.store.topic())? else {
+        let Some(bound) = self.query(self.store.topic())? else {
             return Ok(self.runtime.block_on(describe_or_create_topic(&self.kafka))?);
         };
         if bound.topic != self.kafka.topic {
@@ -53,33 +53,33 @@ impl Lane {
         }
     }
 
-    /// Writes down the topic of a database that had none. Of two processes with different topics the second one fails.
+    /// Stores the topic of a database that had none. If two processes have different topics, the second one fails.
     pub(super) fn bind(&self, topic: Option<&TopicIdentity>) -> Result<(), Stop> {
         let Some(topic) = topic else { return Ok(()) };
-        if self.ask(self.store.topic())?.as_ref() == Some(topic) {
+        if self.query(self.store.topic())?.as_ref() == Some(topic) {
             return Ok(());
         }
-        let bound = self.ask(self.store.bind_topic(topic))?;
+        let bound = self.query(self.store.bind_topic(topic))?;
         Halt::for_other_topic(&bound, topic).map_or(Ok(()), |halt| Err(halt.into()))
     }
 
-    /// The position after which a shard goes on, if it may.
-    pub(super) fn check_tail(&self, tail: &Tail, stored: &Checkpoint, head: Position) -> Result<Position, Stop> {
+    /// The cursor of a shard, or the reason why it must not be published.
+    pub(super) fn check_tail(&self, tail: &Tail, stored: &Checkpoint, log_end: Position) -> Result<Position, Stop> {
         if let Some(offset) = tail.foreign.filter(|offset| *offset > stored.ignored_to) {
             return Err(Halt::ForeignRecord { shard: tail.shard, offset }.into());
         }
-        let cursor = resume(stored, tail, head, self.kafka.is_volatile)?;
-        // The positions of another database may fit by chance; the event at the tail does not.
+        let cursor = resume(stored, tail, log_end, self.kafka.is_volatile)?;
+        // Positions of another database may match by chance; the event at the tail does not.
         let Some(told) = tail.last else { return Ok(cursor) };
         let before = Position::new(told.position.get().saturating_sub(1));
-        let logged = self.ask(self.store.read_log(tail.shard, before, 1))?;
+        let logged = self.query(self.store.read_log(tail.shard, before, 1))?;
         match logged.first() {
             Some(event) if told.is(event) => Ok(cursor),
-            _ => Err(Halt::TopicDiffers { shard: tail.shard, tail: told.position }.into()),
+            _ => Err(Halt::TopicDiffers { shard: tail.shard, topic_end: told.position }.into()),
         }
     }
 
-    /// What a lane halted for after the fence is looked at without another one.
+    /// Checks, without another fence, whether the cause of a halt that was found after a fence persists.
     fn check_still_halted(&self, halted: Option<&Halt>, tails: &[Tail]) -> Result<(), Stop> {
         let lasts = match halted {
             Some(Halt::OpenTransaction { shard, start, .. }) => {
@@ -87,7 +87,7 @@ impl Lane {
             }
             Some(Halt::LogGap { shard, missing, .. }) => {
                 let before = Position::new(missing.get().saturating_sub(1));
-                let next = self.ask(self.store.read_log(*shard, before, 1))?;
+                let next = self.query(self.store.read_log(*shard, before, 1))?;
                 next.first().is_none_or(|event| event.position != *missing)
             }
             _ => false,

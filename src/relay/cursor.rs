@@ -1,27 +1,27 @@
-//! Where a lane goes on: the one decision on which "exactly once" rests, as a pure function.
+//! Where a session continues: the decision on which exactly-once rests, as a pure function.
 
 use super::halt::Halt;
+use super::kafka::Tail;
 use crate::domain::Position;
-use crate::kafka::Tail;
 use crate::store::Checkpoint;
 
-/// The position after which a lane goes on.
+/// The cursor: the last published position, after which a session continues.
 ///
-/// `tail` was read after every predecessor was fenced, so it is final. `head` is the last position of the log.
-/// `is_volatile`: the cluster forgets its topics when it stops, so that an empty one means nothing.
+/// `tail` was read after every predecessor was fenced, so it is final. `log_end` is the last position of the log.
+/// `is_volatile`: the cluster loses its topics when it stops, so an empty topic proves nothing.
 pub(super) fn resume(
     checkpoint: &Checkpoint,
     tail: &Tail,
-    head: Position,
+    log_end: Position,
     is_volatile: bool,
 ) -> Result<Position, Halt> {
     let shard = tail.shard;
     let known = checkpoint.position;
     if let Some(last) = tail.last.map(|told| told.position) {
-        return if last > head {
-            Err(Halt::TopicAhead { shard, tail: last, head })
+        return if last > log_end {
+            Err(Halt::TopicAhead { shard, topic_end: last, log_end })
         } else if last < known && !is_volatile {
-            Err(Halt::TopicBehind { shard, tail: last, checkpoint: known })
+            Err(Halt::TopicBehind { shard, topic_end: last, checkpoint: known })
         } else {
             Ok(last)
         };
@@ -29,16 +29,16 @@ pub(super) fn resume(
     if is_volatile {
         return Ok(Position::START);
     }
-    if known > head {
-        return Err(Halt::CheckpointAhead { shard, checkpoint: known, head });
+    if known > log_end {
+        return Err(Halt::CheckpointAhead { shard, checkpoint: known, log_end });
     }
     if checkpoint.may_start_topic {
         return Ok(known);
     }
     if tail.was_trimmed {
-        // Nothing can have been published after `known` if the log ends there, or if the last owner said so in good order.
-        let is_certain = known == head || checkpoint.exact;
-        return if is_certain { Ok(known) } else { Err(Halt::TopicEmptied { shard, checkpoint: known, head }) };
+        // Nothing can have been published after `known` if the log ends there, or if the last owner stored it while it drained.
+        let is_certain = known == log_end || checkpoint.exact;
+        return if is_certain { Ok(known) } else { Err(Halt::TopicEmptied { shard, checkpoint: known, log_end }) };
     }
     if known == Position::START { Ok(known) } else { Err(Halt::TopicNew { shard, checkpoint: known }) }
 }
@@ -47,9 +47,9 @@ pub(super) fn resume(
 mod tests {
     use super::*;
     use crate::domain::{RequestId, Shard, Version};
-    use crate::kafka::Told;
+    use crate::relay::kafka::Told;
 
-    const HEAD: u64 = 100;
+    const LOG_END: u64 = 100;
 
     struct Case {
         checkpoint: u64,
@@ -82,7 +82,7 @@ mod tests {
             foreign: None,
             last: case.tail.map(told),
         };
-        resume(&checkpoint, &tail, Position::new(HEAD), is_volatile).map(Position::get)
+        resume(&checkpoint, &tail, Position::new(LOG_END), is_volatile).map(Position::get)
     }
 
     fn case(checkpoint: u64, tail: Option<u64>) -> Case {
@@ -93,14 +93,14 @@ mod tests {
     fn the_tail_is_the_cursor() {
         assert_eq!(run(&case(0, Some(1)), false), Ok(1));
         assert_eq!(run(&case(40, Some(40)), false), Ok(40));
-        assert_eq!(run(&case(40, Some(HEAD)), false), Ok(HEAD));
+        assert_eq!(run(&case(40, Some(LOG_END)), false), Ok(LOG_END));
         assert_eq!(run(&Case { trimmed: true, ..case(40, Some(60)) }, false), Ok(60));
     }
 
     #[test]
     fn a_topic_ahead_of_the_log_halts_whatever_the_broker() {
         for is_volatile in [false, true] {
-            let halted = run(&case(40, Some(HEAD + 1)), is_volatile);
+            let halted = run(&case(40, Some(LOG_END + 1)), is_volatile);
             assert!(matches!(halted, Err(Halt::TopicAhead { .. })), "{halted:?}");
         }
     }
@@ -122,11 +122,11 @@ mod tests {
     #[test]
     fn an_emptied_topic_goes_on_only_if_the_place_is_certain() {
         let emptied = |case| Case { trimmed: true, ..case };
-        assert_eq!(run(&emptied(case(HEAD, None)), false), Ok(HEAD));
+        assert_eq!(run(&emptied(case(LOG_END, None)), false), Ok(LOG_END));
         assert_eq!(run(&emptied(Case { exact: true, ..case(40, None) }), false), Ok(40));
         assert_eq!(run(&emptied(Case { allowed: true, ..case(40, None) }), false), Ok(40));
         assert!(matches!(run(&emptied(case(40, None)), false), Err(Halt::TopicEmptied { .. })));
-        assert!(matches!(run(&emptied(case(HEAD + 1, None)), false), Err(Halt::CheckpointAhead { .. })));
+        assert!(matches!(run(&emptied(case(LOG_END + 1, None)), false), Err(Halt::CheckpointAhead { .. })));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The figures of the relay. What is not known is not shown as 0, but left out.
+//! The metrics of the relay. A value that is not known is absent, not 0.
 //!
-//! Shown are the lanes of this process: from when it has their lock until another process is seen to have it, so also while the
+//! A process exports the metrics of a group from when it locks it until another process is known to hold the lock, so also while the
 //! database is away.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::answer;
-use super::status::LaneStatus;
+use super::status::WorkerStatus;
+use super::timeout::with_timeout;
 use crate::domain::{Position, Shard, Timestamp};
 use crate::feed::Feed;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry::names;
 use crate::store::{Checkpoint, Store};
 
-/// How often the figures are brought up to date.
+/// Interval of updates.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is known of one shard.
@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 struct ShardView {
     /// Last position of the log, when the database last answered.
     head: Option<Position>,
-    /// Last published position: what the lane knows, else the checkpoint.
+    /// Last published position: the worker's cursor, else the checkpoint.
     published: Option<Position>,
     /// An event that was first in the log after those that were published, and when it was made.
     oldest: Option<(Position, Timestamp)>,
@@ -87,19 +87,19 @@ fn longest(waits: impl IntoIterator<Item = Wait>) -> Option<f64> {
 struct Knowledge {
     is_current: bool,
     heads: Option<Vec<Position>>,
-    /// Shards of the lanes of this process.
+    /// Shards of the workers of this process.
     shards: Vec<(Shard, ShardView)>,
 }
 
-/// Keeps the figures up to date. They are shown on time whether or not the database answers.
-pub(super) async fn report(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec<Arc<LaneStatus>>, clock: Clock) {
+/// Keeps the metrics up to date, on time whether or not the database answers.
+pub(super) async fn report(store: Arc<dyn Store>, feed: Arc<Feed>, workers: Vec<Arc<WorkerStatus>>, clock: Clock) {
     let knowledge = Mutex::new(Knowledge::default());
     let shards: Vec<Shard> = store.topology().shards.shards().collect();
     let looking = async {
         let mut ticks = ticks();
         loop {
             ticks.tick().await;
-            look(&*store, &feed, &lanes, &knowledge).await;
+            look(&*store, &feed, &workers, &knowledge).await;
         }
     };
     let showing = async {
@@ -118,18 +118,19 @@ fn ticks() -> tokio::time::Interval {
     ticks
 }
 
-/// Looks at the lanes and at the database.
-async fn look(store: &dyn Store, feed: &Feed, lanes: &[Arc<LaneStatus>], knowledge: &Mutex<Knowledge>) {
+/// Reads the workers and the database.
+async fn look(store: &dyn Store, feed: &Feed, workers: &[Arc<WorkerStatus>], knowledge: &Mutex<Knowledge>) {
     let known = || knowledge.lock().unwrap_or_else(PoisonError::into_inner);
-    let heads = answer::in_time(store.heads()).await.ok();
+    let heads = with_timeout(store.heads()).await.ok();
     if let Some(heads) = &heads {
         feed.observe(heads);
     }
     let is_current = heads.is_some();
     let heads = heads.or_else(|| known().heads.clone());
-    let cursors: Vec<_> = lanes.iter().filter(|lane| lane.is_shown()).flat_map(|lane| lane.cursors()).collect();
+    let cursors: Vec<_> =
+        workers.iter().filter(|worker| worker.is_shown()).flat_map(|worker| worker.cursors()).collect();
     let checkpoints = if is_current && cursors.iter().any(|(_, cursor)| cursor.is_none()) {
-        answer::in_time(store.checkpoints()).await.unwrap_or_default()
+        with_timeout(store.checkpoints()).await.unwrap_or_default()
     } else {
         Vec::new()
     };
@@ -148,7 +149,7 @@ async fn look(store: &dyn Store, feed: &Feed, lanes: &[Arc<LaneStatus>], knowled
             && view.waiting(true).is_some_and(|waiting| waiting > 0)
             && let Some(published) = view.published
             // Not only the next position: where old days were deleted, the first event that is left has waited at least so long.
-            && let Ok(events) = answer::in_time(store.read_log(shard, published, 1)).await
+            && let Ok(events) = with_timeout(store.read_log(shard, published, 1)).await
         {
             view.oldest = events.first().map(|event| (event.position, event.at));
         }
@@ -157,7 +158,7 @@ async fn look(store: &dyn Store, feed: &Feed, lanes: &[Arc<LaneStatus>], knowled
     *known() = Knowledge { is_current, heads, shards };
 }
 
-/// Sets the gauges; those that are not known are left out.
+/// Sets the gauges; unknown values become absent.
 fn show(knowledge: &Knowledge, shards: &[Shard], now: Timestamp) {
     let Knowledge { is_current, heads, shards: views } = knowledge;
     for shard in shards {
@@ -171,7 +172,7 @@ fn show(knowledge: &Knowledge, shards: &[Shard], now: Timestamp) {
     metrics::gauge!(names::RELAY_LAG_SECONDS).set(longest.unwrap_or(f64::NAN));
 }
 
-/// Not a number is how a gauge is left out of what is rendered.
+/// A gauge that is not a number is not rendered.
 fn set(name: &'static str, shard: Shard, value: Option<u64>) {
     metrics::gauge!(name, "shard" => shard.to_string()).set(value.map_or(f64::NAN, |value| value as f64));
 }
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn the_longest_wait_is_shown_unless_a_longer_one_is_possible() {
         use Wait::{For, Nothing, Unknown, Unsure};
-        assert_eq!(longest([]), None, "no lane is here");
+        assert_eq!(longest([]), None, "no worker is here");
         assert_eq!(longest([Nothing, Nothing]), Some(0.0));
         assert_eq!(longest([Nothing, For(3.0), For(7.0)]), Some(7.0));
         assert_eq!(longest([Nothing, Unsure]), None);

@@ -1,30 +1,30 @@
-//! Why a lane must not publish until an operator has decided. Each text says what is wrong and which commands lead on.
+//! Why a worker must not publish until an operator has resolved the cause. Each message says what is wrong and which commands resolve it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::kafka::{KafkaFailure, KafkaSettings};
 use crate::domain::{Position, Shard};
-use crate::kafka::{KafkaFailure, KafkaSettings};
 use crate::store::TopicIdentity;
 
-/// What lets the relay begin an empty topic.
-const START_EMPTY: &str = "`cmgate relay allow-empty-topic --from-checkpoint` (the topic begins with the first event that was \
-                           not published yet) or `cmgate relay allow-empty-topic --from-start` (every event is published again)";
+/// How to start an empty topic.
+const START_EMPTY: &str = "`cmgate relay allow-empty-topic --from-checkpoint` (the topic starts with the first event that \
+                           was not published) or `cmgate relay allow-empty-topic --from-start` (every event is published again)";
 
-/// What publishes everything again, elsewhere.
+/// How to publish everything again to another topic.
 const NEW_TOPIC: &str = "set `kafka.topic` to a new name and run `cmgate relay allow-empty-topic --from-start`, which publishes \
                          every event there";
 
-/// Why a lane must not publish until an operator has decided.
+/// Why a worker must not publish until an operator has resolved the cause.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Halt {
-    /// The configuration names another topic than the one that was published to.
+    /// The configuration names a topic other than the one that this database publishes to.
     #[error(
-        "the events of this database are published to topic {bound}, the configuration says {configured}. Set `kafka.topic` to \
-         {bound}. To move to {configured} on purpose: if it is empty, run {start}; if it has the records of {bound}, run `cmgate \
-         relay adopt-topic`", start = START_EMPTY
+        "this database publishes to topic {bound}, but kafka.topic is {configured}. Set `kafka.topic` to {bound}. To move to \
+         {configured}: if it is empty, run {start}; if it has the records of {bound}, run `cmgate relay adopt-topic`",
+        start = START_EMPTY
     )]
     OtherTopic {
         /// The topic that was published to.
@@ -32,11 +32,11 @@ pub enum Halt {
         /// The topic of the configuration.
         configured: String,
     },
-    /// The configuration names another cluster than the one that was published to.
+    /// The configuration names a cluster other than the one that this database publishes to.
     #[error(
-        "the events of this database are published to cluster {bound}, the brokers of the configuration belong to cluster {found}. \
-         Set `kafka.brokers` to brokers of the former. To move on purpose: if topic {topic} is empty there, run {start}; if it has the \
-         records, run `cmgate relay adopt-topic`", start = START_EMPTY
+        "this database publishes to cluster {bound}, but kafka.brokers belong to cluster {found}. Set `kafka.brokers` to brokers of \
+         {bound}. To move to {found}: if topic {topic} is empty there, run {start}; if it has the records, run `cmgate relay \
+         adopt-topic`", start = START_EMPTY
     )]
     OtherCluster {
         /// The topic.
@@ -49,8 +49,8 @@ pub enum Halt {
     /// The topic was deleted and created again.
     #[error(
         "topic {topic} was deleted and created again: its id was {bound} and is {found}. If it is empty, run {start}. If its records \
-         were restored, run `cmgate relay adopt-topic`. If it has other records, delete it first"
-        , start = START_EMPTY
+         were restored, run `cmgate relay adopt-topic`. If it has other records, delete it first",
+        start = START_EMPTY
     )]
     TopicRecreated {
         /// The topic.
@@ -62,8 +62,8 @@ pub enum Halt {
     },
     /// The topic does not exist, but events were published to it.
     #[error(
-        "topic {topic} does not exist, but events were published to it. Restore it and run `cmgate relay adopt-topic`; or have it \
-         created by {start}", start = START_EMPTY
+        "topic {topic} does not exist, but events were published to it. Restore it and run `cmgate relay adopt-topic`; or create it \
+         with {start}", start = START_EMPTY
     )]
     TopicMissing {
         /// The topic.
@@ -86,7 +86,7 @@ pub enum Halt {
     },
     /// The topic has more partitions than the log has shards.
     #[error(
-        "topic {topic} has {actual} partitions, the event log has {expected} shards, and Kafka takes no partition away. Delete the topic \
+        "topic {topic} has {actual} partitions, the event log has {expected} shards, and Kafka cannot remove partitions. Delete the topic \
          and run {start}; or {new}", start = START_EMPTY, new = NEW_TOPIC
     )]
     TooManyPartitions {
@@ -99,8 +99,8 @@ pub enum Halt {
     },
     /// A partition holds a record that no relay wrote.
     #[error(
-        "partition {shard} holds a record at offset {offset} that cmgate did not write. Take the right to write to the topic from \
-         everybody else. To let the record stay, run `cmgate relay ignore-record --shard {shard} --offset {offset}`"
+        "partition {shard} has a record at offset {offset} that cmgate did not write. Revoke the write access of every other client \
+         to the topic. To keep the record, run `cmgate relay ignore-record --shard {shard} --offset {offset}`"
     )]
     ForeignRecord {
         /// The partition.
@@ -108,12 +108,12 @@ pub enum Halt {
         /// Offset of the record.
         offset: i64,
     },
-    /// A transaction stays open although every producer of the lane was fenced: it is of somebody else, or the cluster never ended it
-    /// (KAFKA-20734).
+    /// A transaction stays open although every producer of the group was fenced: another client's, or one that the cluster failed to
+    /// end (KAFKA-20734).
     #[error(
-        "a transaction that is not of this lane is open on partition {shard} from offset {start}, so nobody can read what follows. If \
-         its producer is alive, end it. If not, run `kafka-transactions.sh --bootstrap-server {brokers} abort --topic {topic} \
-         --partition {shard} --start-offset {start}`; the lane goes on by itself, or halts and says which records were lost"
+        "a transaction of another producer is open on partition {shard} from offset {start}; consumers cannot read past it. If that \
+         producer is alive, stop it. If not, run `kafka-transactions.sh --bootstrap-server {brokers} abort --topic {topic} \
+         --partition {shard} --start-offset {start}`; the relay then continues, or halts and says which records were lost"
     )]
     OpenTransaction {
         /// The topic.
@@ -127,45 +127,45 @@ pub enum Halt {
     },
     /// The topic is ahead of the database, which was restored or failed over to an older state.
     #[error(
-        "shard {shard}: the topic ends at position {tail}, the log at {head}. The database is older than what was \
-         published: restore a newer one; or, to keep this one, {new}", new = NEW_TOPIC
+        "shard {shard}: the topic ends at position {topic_end}, the log at {log_end}. The database is older than what was \
+         published. Restore a newer one; or, to keep this one, {new}", new = NEW_TOPIC
     )]
     TopicAhead {
         /// The shard.
         shard: Shard,
         /// Last position on the topic.
-        tail: Position,
+        topic_end: Position,
         /// Last position of the log.
-        head: Position,
+        log_end: Position,
     },
     /// The topic's last record is not the event that the log has at its position.
     #[error(
-        "shard {shard}: the topic has another event at position {tail} than the log. The database was restored and written \
-         to since, or another database publishes to this topic: restore the right one; or, to keep this one, {new}", new = NEW_TOPIC
+        "shard {shard}: topic and log have different events at position {topic_end}. The database was restored and written to since, \
+         or another database publishes to this topic. Restore the right one; or, to keep this one, {new}", new = NEW_TOPIC
     )]
     TopicDiffers {
         /// The shard.
         shard: Shard,
         /// Last position on the topic.
-        tail: Position,
+        topic_end: Position,
     },
-    /// The topic lacks what is known to have been published.
+    /// The topic lacks records that were published.
     #[error(
-        "shard {shard}: the topic ends at position {tail}, but {checkpoint} is known to have been published. The topic \
-         has lost records. Restore them, or publish them again from the log: `cmgate relay republish --shard {shard} --after {tail}`"
+        "shard {shard}: the topic ends at position {topic_end}, but positions up to {checkpoint} were published. The topic lost \
+         records. Restore them, or publish them again from the log: `cmgate relay republish --shard {shard} --after {topic_end}`"
     )]
     TopicBehind {
         /// The shard.
         shard: Shard,
         /// Last position on the topic.
-        tail: Position,
+        topic_end: Position,
         /// Last position known to be published.
         checkpoint: Position,
     },
-    /// The database knows of publications that its own log does not have.
+    /// The checkpoint is beyond the log.
     #[error(
-        "shard {shard}: position {checkpoint} is known to have been published, the log ends at {head}. The database is \
-         not whole: restore a consistent one; or, to keep this one, {new}", new = NEW_TOPIC
+        "shard {shard}: positions up to {checkpoint} were published, but the log ends at {log_end}. The database is inconsistent. \
+         Restore a consistent one; or, to keep this one, {new}", new = NEW_TOPIC
     )]
     CheckpointAhead {
         /// The shard.
@@ -173,12 +173,12 @@ pub enum Halt {
         /// Last position known to be published.
         checkpoint: Position,
         /// Last position of the log.
-        head: Position,
+        log_end: Position,
     },
     /// The partition is empty, but events were published before.
     #[error(
-        "shard {shard}: the topic is new and empty, but positions up to {checkpoint} were published before. If that is \
-         meant, run {start}", start = START_EMPTY
+        "shard {shard}: the topic is new and empty, but positions up to {checkpoint} were published before. If this is intended, run \
+         {start}", start = START_EMPTY
     )]
     TopicNew {
         /// The shard.
@@ -188,9 +188,9 @@ pub enum Halt {
     },
     /// Retention removed every record, and it is not certain which was the last.
     #[error(
-        "shard {shard}: retention has emptied the topic; {checkpoint} is known to have been published, the log ends at \
-         {head}, and events in between may have been. If none was, or a repetition does no harm, run \
-         `cmgate relay allow-empty-topic --from-checkpoint`"
+        "shard {shard}: retention has emptied the topic. Positions up to {checkpoint} were published, the log ends at {log_end}, and \
+         events in between may have been published. If none was, or duplicates do no harm, run `cmgate relay allow-empty-topic \
+         --from-checkpoint`"
     )]
     TopicEmptied {
         /// The shard.
@@ -198,12 +198,12 @@ pub enum Halt {
         /// Last position known to be published.
         checkpoint: Position,
         /// Last position of the log.
-        head: Position,
+        log_end: Position,
     },
     /// The log lacks a position that was not published yet.
     #[error(
-        "shard {shard}: position {missing} is missing in the log, which goes on with {found}. The database is damaged: restore the row \
-         of table event_log, or the whole database, from a backup or a replica"
+        "shard {shard}: position {missing} is missing from the log; the next one is {found}. The database is damaged. Restore the row of \
+         table event_log, or the whole database, from a backup or a replica"
     )]
     LogGap {
         /// The shard.
@@ -213,11 +213,13 @@ pub enum Halt {
         /// The position that comes next.
         found: Position,
     },
-    /// The topic does not take an event, however it is sent.
+    /// The topic does not accept an event, even alone in a batch.
     #[error("{0}")]
     RecordTooLarge(String),
     /// A shard has no checkpoint.
-    #[error("shard {shard} has no row in table relay_checkpoint. The database is not whole: restore a consistent one")]
+    #[error(
+        "shard {shard} has no row in table relay_checkpoint. The database is inconsistent. Restore a consistent one"
+    )]
     NoCheckpoint {
         /// The shard.
         shard: Shard,
@@ -225,7 +227,7 @@ pub enum Halt {
 }
 
 impl Halt {
-    /// The halt for a failure of Kafka that starting over does not mend.
+    /// The halt for a failure of Kafka that a new session cannot resolve.
     pub(super) fn for_failure(failure: &KafkaFailure, kafka: &KafkaSettings) -> Option<Self> {
         let brokers = || kafka.brokers.clone();
         match failure {
@@ -259,18 +261,18 @@ impl Halt {
         }
     }
 
-    /// Whether it is about the last record of a partition, whatever may follow.
+    /// Whether it concerns the last record of a partition, whatever follows it.
     pub(super) const fn is_about_last_record(&self) -> bool {
         matches!(self, Self::TopicAhead { .. } | Self::TopicDiffers { .. } | Self::ForeignRecord { .. })
     }
 
-    /// The halt for a topic that is not the one of the log, if it is not.
+    /// The halt if a topic is not the one that the log is published to.
     pub(super) fn for_other_topic(bound: &TopicIdentity, found: &TopicIdentity) -> Option<Self> {
         if bound.topic != found.topic {
             return Some(Self::OtherTopic { bound: bound.topic.clone(), configured: found.topic.clone() });
         }
         let topic = || bound.topic.clone();
-        // What one side does not know cannot differ.
+        // An id that one side does not know cannot differ.
         match (&bound.cluster, &found.cluster) {
             (Some(was), Some(is)) if was != is => {
                 return Some(Self::OtherCluster { topic: topic(), bound: was.clone(), found: is.clone() });

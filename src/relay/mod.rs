@@ -1,22 +1,26 @@
-//! The relay: every event of the log onto the topic, exactly once and in order.
+//! The relay publishes every event of the log to the topic, exactly once and in order.
 //!
-//! A lane owns a fixed group of shards and runs in one process at a time. It fences its predecessors, reads from the topic
-//! itself how far they came, checks that against the database, and goes on from there. Memory is never trusted after
-//! anything but a clean commit. What contradicts the guarantee halts the lane until an operator has decided.
+//! A worker owns a group of shards and runs in one process at a time. It fences its predecessors, reads from the topic how far they
+//! published, checks that against the database, and continues from there. It never trusts its memory after anything but a clean
+//! commit. A contradiction halts the worker until an operator has resolved it.
 
-mod answer;
+pub mod kafka;
+
 mod backlog;
 mod check;
+mod context;
 mod cursor;
 mod figures;
+mod group;
 mod halt;
-mod lane;
 mod operator;
 mod session;
 mod status;
 mod stop;
+mod timeout;
 mod topic_watch;
 mod volume;
+mod worker;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -27,39 +31,42 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::Feed;
-use crate::kafka::KafkaSettings;
 use crate::runtime::clock::Clock;
 use crate::store::Store;
 
+pub use group::PartitionGroup;
 pub use halt::Halt;
 pub use operator::{Operator, OperatorError, StartFrom};
-pub use status::{LaneState, LaneStatus};
+pub use status::{WorkerState, WorkerStatus};
 
+use context::Context;
+use kafka::KafkaSettings;
 use volume::VolumeLimit;
+use worker::RelayWorker;
 
-/// How the relay works.
+/// Settings of the relay.
 #[derive(Clone, Debug)]
 pub struct RelaySettings {
     /// Where the events go.
     pub kafka: KafkaSettings,
-    /// How often the log is looked at for events of other processes.
+    /// How often the log ends are polled for events of other processes.
     pub poll_interval: Duration,
 }
 
 /// The running relay.
 #[derive(Debug)]
 pub struct Relay {
-    lanes: Vec<Arc<LaneStatus>>,
+    workers: Vec<Arc<WorkerStatus>>,
     drain: CancellationToken,
     broken: CancellationToken,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Relay {
-    /// Starts a thread for each lane, and the tasks that watch the log and report. To be called within a runtime.
+    /// Starts a thread for each worker, and the tasks that watch the log and export metrics. Must be called within a runtime.
     ///
     /// # Errors
-    /// The system's, if it gives no thread.
+    /// The error of the operating system if a thread cannot be started.
     pub fn start(
         store: &Arc<dyn Store>,
         feed: &Arc<Feed>,
@@ -69,11 +76,12 @@ impl Relay {
         let drain = CancellationToken::new();
         let broken = CancellationToken::new();
         let topology = store.topology();
-        let mut lanes = Vec::new();
+        let mut workers = Vec::new();
         let mut threads = Vec::new();
-        for number in 0..topology.lanes {
-            let status = Arc::new(LaneStatus::new(number, topology.shards_of(number).collect()));
-            let lane = lane::Lane {
+        for group in PartitionGroup::all(topology) {
+            let number = group.number;
+            let status = Arc::new(WorkerStatus::new(group));
+            let worker = RelayWorker::new(Context {
                 store: Arc::clone(store),
                 feed: Arc::clone(feed),
                 kafka: settings.kafka.clone(),
@@ -81,42 +89,41 @@ impl Relay {
                 drain: drain.clone(),
                 volume: Cell::new(VolumeLimit::new(topology.lanes, settings.kafka.transaction_timeout)),
                 runtime: Handle::current(),
-            };
+            });
             let guard = broken.clone().drop_guard();
             let run = move || {
-                lane.run();
+                worker.run();
                 guard.disarm();
             };
             threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(run)?);
-            lanes.push(status);
+            workers.push(status);
         }
-        let watch = status::watch_log(Arc::clone(store), Arc::clone(feed), lanes.clone(), settings.poll_interval);
-        let report = figures::report(Arc::clone(store), Arc::clone(feed), lanes.clone(), clock.clone());
+        let watch = status::watch_log(Arc::clone(store), Arc::clone(feed), workers.clone(), settings.poll_interval);
+        let report = figures::report(Arc::clone(store), Arc::clone(feed), workers.clone(), clock.clone());
         tokio::spawn(drain.clone().run_until_cancelled_owned(watch));
         tokio::spawn(drain.clone().run_until_cancelled_owned(report));
-        Ok(Self { lanes, drain, broken, threads })
+        Ok(Self { workers, drain, broken, threads })
     }
 
-    /// How the lanes of this process are.
+    /// The state of the workers of this process.
     #[must_use]
-    pub fn lanes(&self) -> &[Arc<LaneStatus>] {
-        &self.lanes
+    pub fn workers(&self) -> &[Arc<WorkerStatus>] {
+        &self.workers
     }
 
-    /// Cancelled if a lane ends by a defect. Its shards are not published any more, so the process had better end and leave
-    /// them to another.
+    /// Cancelled if a worker panics. Nothing publishes its shards then, so the process should exit and let another take over.
     #[must_use]
     pub fn broken(&self) -> CancellationToken {
         self.broken.clone()
     }
 
-    /// Lets the lanes publish what is in the log, keep their place and end. To be called once nothing is written any more;
-    /// waits for them, so give it a deadline.
+    /// Publishes the rest of the log, stores the checkpoints and ends the workers. Call it once nothing is written any more, and
+    /// with a deadline: it waits for them.
     pub async fn drain(self) {
         self.drain.cancel();
         let joined = tokio::task::spawn_blocking(move || {
             for thread in self.threads {
-                // A lane that panicked has nothing left to drain; its process ends anyway.
+                // A worker that panicked has nothing left to drain, and its process exits anyway.
                 let _ = thread.join();
             }
         });

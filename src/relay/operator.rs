@@ -1,45 +1,46 @@
-//! What an operator decides when the relay must not: which topic the log has, where an empty one begins, which losses are published
-//! again, and which records of somebody else may stay. Each command looks at the topic first and refuses what does not fit it;
-//! halted lanes notice by themselves. The calls to Kafka block.
+//! The operator overrides: the topic of the log, the start of an empty topic, the records to publish again, and the foreign records to
+//! keep. Each command reads the topic first and refuses what contradicts it. Halted workers pick the decision up by themselves. The
+//! calls to Kafka block.
 
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::group::PartitionGroup;
 use super::halt::Halt;
-use crate::domain::{Position, Shard};
-use crate::kafka::{
+use super::kafka::{
     KafkaFailure, KafkaSettings, Publisher, Tail, TopicDescription, describe_or_create_topic, describe_topic,
     peek_tails, read_tails,
 };
+use crate::domain::{Position, Shard};
 use crate::store::{Checkpoint, Store, StoreError, TopicIdentity};
 
-/// Tries to write a decision down in between the sessions of lanes that are not halted.
+/// Attempts to store a decision between the sessions of workers that are not halted.
 const ATTEMPTS: u32 = 10;
 
-/// Where the relay goes on with a topic that is empty.
+/// Where the relay starts an empty topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartFrom {
-    /// At the first position: everything in the log is published, again.
+    /// At the first position: publish every event again.
     Start,
-    /// After the checkpoint: what was published before is not repeated.
+    /// After the checkpoint: repeat nothing that was published before.
     Checkpoint,
 }
 
-/// Why a decision is not taken.
+/// Why an override was not stored.
 #[derive(Debug, Error)]
 pub enum OperatorError {
-    /// It does not fit the topic. Nothing has changed.
+    /// It contradicts the topic. Nothing has changed.
     #[error("{0}")]
     Refused(String),
     /// Kafka failed.
-    #[error("the topic could not be looked at")]
+    #[error("could not read the topic")]
     Kafka(#[from] KafkaFailure),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// An operator at work on the log and the topic of a configuration.
+/// An operator of the configured log and topic.
 #[derive(Clone, Copy)]
 pub struct Operator<'a> {
     /// The log.
@@ -49,8 +50,8 @@ pub struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    /// Lets the relay begin the partitions that are empty, and makes this the topic of the log. A topic that does not exist is created.
-    /// Gives the checkpoints of those partitions.
+    /// Lets the relay start the empty partitions, and makes this the topic of the log. Creates a topic that does not exist. Returns the
+    /// checkpoints of those partitions.
     ///
     /// # Errors
     /// [`OperatorError::Refused`] if the topic is another than the one of the log and has records, or if no partition is empty.
@@ -93,7 +94,7 @@ impl Operator<'_> {
         for _ in 0..ATTEMPTS {
             let tails = peek_tails(self.kafka, &self.all_shards())?;
             if tails.iter().all(is_empty) {
-                let text = format!("topic {} is empty; `cmgate relay allow-empty-topic` is for that", self.kafka.topic);
+                let text = format!("topic {} is empty; run `cmgate relay allow-empty-topic`", self.kafka.topic);
                 return Err(OperatorError::Refused(text));
             }
             for tail in &tails {
@@ -105,7 +106,7 @@ impl Operator<'_> {
                 let lacks = |tail: &Tail| {
                     let checkpoint = checkpoints.get(tail.shard.index())?.position;
                     let last = tail.last.map(|told| told.position)?;
-                    (last < checkpoint).then_some(Halt::TopicBehind { shard: tail.shard, tail: last, checkpoint })
+                    (last < checkpoint).then_some(Halt::TopicBehind { shard: tail.shard, topic_end: last, checkpoint })
                 };
                 return Ok(tails.iter().filter_map(lacks).collect());
             }
@@ -127,9 +128,9 @@ impl Operator<'_> {
                 Some(last) => Err(refused(format!(
                     "shard {shard}: the topic ends at position {last}, not at {after}; nothing has changed"
                 ))),
-                None => Err(refused(format!(
-                    "shard {shard}: the topic is empty; `cmgate relay allow-empty-topic` is for that"
-                ))),
+                None => {
+                    Err(refused(format!("shard {shard}: the topic is empty; run `cmgate relay allow-empty-topic`")))
+                }
             }
         };
         for _ in 0..ATTEMPTS {
@@ -153,7 +154,7 @@ impl Operator<'_> {
         Err(busy())
     }
 
-    /// Lets a record of somebody else, and those before it, stay in a partition.
+    /// Keeps a foreign record, and those before it, in a partition.
     ///
     /// # Errors
     /// [`OperatorError::Refused`] unless it is the last such record.
@@ -178,8 +179,8 @@ impl Operator<'_> {
         Err(busy())
     }
 
-    /// Writes a decision down unless a lane begins a session meanwhile; that lane has then fenced this operator. `is_so` looks
-    /// again, once the checkpoints are claimed.
+    /// Stores a decision unless a worker begins a session meanwhile, which fences this operator. `is_so` checks the topic again once
+    /// the checkpoints are claimed.
     async fn decide(
         self,
         topic: &TopicIdentity,
@@ -211,7 +212,7 @@ impl Operator<'_> {
         found.ok_or_else(|| refused(format!("topic {} does not exist", self.kafka.topic)))
     }
 
-    /// The topic of the log, for a decision about one of its shards.
+    /// The topic of the log, for an override of one of its shards.
     async fn own_topic(self, shard: Shard) -> Result<TopicDescription, OperatorError> {
         let shards = self.store.topology().shards;
         if shard.number() >= shards.get() {
@@ -229,7 +230,7 @@ impl Operator<'_> {
         topic.check_partitions(self.kafka).map_err(|failure| self.failed(failure))
     }
 
-    /// What stands in a partition must be what the log has.
+    /// Checks that the last record of a partition is an event of the log.
     async fn check_record(self, tail: &Tail) -> Result<(), OperatorError> {
         let (shard, stored) = (tail.shard, self.checkpoint(tail.shard).await?);
         if let Some(start) = tail.open_from {
@@ -244,14 +245,14 @@ impl Operator<'_> {
         if logged.first().is_some_and(|event| told.is(event)) {
             return Ok(());
         }
-        Err(refused(Halt::TopicDiffers { shard, tail: told.position }.to_string()))
+        Err(refused(Halt::TopicDiffers { shard, topic_end: told.position }.to_string()))
     }
 
-    /// The tails once nobody can move them any more: the owners of these shards are fenced.
+    /// The final tails of shards: their owners are fenced first.
     fn final_tails(self, shards: &[Shard]) -> Result<Vec<Tail>, OperatorError> {
-        let lanes = self.store.topology().lanes;
-        let is_wanted = |lane: &u16| shards.iter().any(|shard| shard.number() % lanes == *lane);
-        let fences = (0..lanes).filter(is_wanted).map(|lane| Publisher::fence(self.kafka, lane));
+        let is_wanted = |group: &PartitionGroup| shards.iter().any(|shard| group.shards.contains(shard));
+        let groups = PartitionGroup::all(self.store.topology()).filter(is_wanted);
+        let fences = groups.map(|group| Publisher::fence(self.kafka, group.number));
         let _publishers = fences.collect::<Result<Vec<_>, _>>()?;
         read_tails(self.kafka, shards).map_err(|failure| self.failed(failure))
     }
@@ -286,5 +287,5 @@ fn refused(text: String) -> OperatorError {
 }
 
 fn busy() -> OperatorError {
-    refused("relay lanes begin new sessions all the time; stop the service and try again".to_owned())
+    refused("relay workers keep starting new sessions; stop the service and try again".to_owned())
 }

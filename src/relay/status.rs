@@ -1,75 +1,68 @@
-//! How the lanes are, and the watch over what other processes append.
+//! The state of the workers, and the watch for events of other processes.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::answer;
+use super::group::PartitionGroup;
+use super::timeout::with_timeout;
 use crate::domain::{Position, Shard};
 use crate::feed::Feed;
 use crate::runtime::telemetry::{error_chain, names};
 use crate::store::Store;
 
-/// How seldom the log is looked at while other processes append nothing.
+/// Longest interval between two looks at the log ends, while other processes append nothing.
 const WATCH_SLOWEST: Duration = Duration::from_millis(16);
 
-/// Pause after the log could not be looked at.
+/// Pause after a failed look.
 const WATCH_PAUSE: Duration = Duration::from_millis(250);
 
-/// A position that is not known; no log has it.
+/// Stands for a position that is not known; no log reaches it.
 const UNKNOWN: u64 = u64::MAX;
 
-/// What a lane is doing.
+/// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneState {
-    /// Another process has the lane, as far as is known.
+pub enum WorkerState {
+    /// It waits for the lock of its group, which another process holds as far as is known.
     Waiting,
-    /// It is fencing, reading the tail, or waiting for Kafka.
+    /// It fences, reads the tails, or waits for Kafka.
     Starting,
     /// It publishes.
     Streaming,
-    /// It must not go on until an operator has decided.
+    /// It must not publish until an operator has resolved the halt.
     Halted,
 }
 
-/// The lane of this process, as seen from outside it.
+/// A worker of this process, seen from outside its thread.
 #[derive(Debug)]
-pub struct LaneStatus {
-    /// Number of the lane.
-    pub lane: u16,
-    shards: Vec<Shard>,
+pub struct WorkerStatus {
+    /// What it publishes.
+    pub group: PartitionGroup,
     state: AtomicU8,
-    /// Whether its figures are this process's to show.
+    /// Whether this process exports its metrics.
     is_shown: AtomicBool,
     cursors: Vec<AtomicU64>,
     problem: Mutex<Option<String>>,
 }
 
-impl LaneStatus {
-    pub(super) fn new(lane: u16, shards: Vec<Shard>) -> Self {
-        let cursors = shards.iter().map(|_| AtomicU64::new(UNKNOWN)).collect();
-        Self {
-            lane,
-            shards,
-            state: AtomicU8::new(0),
-            is_shown: AtomicBool::new(false),
-            cursors,
-            problem: Mutex::new(None),
-        }
+impl WorkerStatus {
+    pub(super) fn new(group: PartitionGroup) -> Self {
+        let cursors = group.shards.iter().map(|_| AtomicU64::new(UNKNOWN)).collect();
+        Self { group, state: AtomicU8::new(0), is_shown: AtomicBool::new(false), cursors, problem: Mutex::new(None) }
     }
 
-    /// What the lane is doing.
+    /// What the worker is doing.
     #[must_use]
-    pub fn state(&self) -> LaneState {
+    pub fn state(&self) -> WorkerState {
         match self.state.load(Ordering::Acquire) {
-            0 => LaneState::Waiting,
-            1 => LaneState::Starting,
-            2 => LaneState::Streaming,
-            _ => LaneState::Halted,
+            0 => WorkerState::Waiting,
+            1 => WorkerState::Starting,
+            2 => WorkerState::Streaming,
+            _ => WorkerState::Halted,
         }
     }
 
-    /// What keeps the lane from publishing, if anything does.
+    /// Why the worker does not publish, if something prevents it.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -79,19 +72,15 @@ impl LaneStatus {
     pub fn cursors(&self) -> impl Iterator<Item = (Shard, Option<Position>)> {
         let known = |cursor: u64| (cursor != UNKNOWN).then(|| Position::new(cursor));
         let cursor = move |cursor: &AtomicU64| known(cursor.load(Ordering::Acquire));
-        self.shards.iter().copied().zip(self.cursors.iter().map(cursor))
+        self.group.shards.iter().copied().zip(self.cursors.iter().map(cursor))
     }
 
-    pub(super) fn shards(&self) -> &[Shard] {
-        &self.shards
-    }
-
-    /// Whether this process has the lane, or had it last as far as is known.
+    /// Whether this process owns the group, or was the last one known to own it.
     pub(super) fn is_shown(&self) -> bool {
         self.is_shown.load(Ordering::Acquire)
     }
 
-    /// Takes note that another process has the lane, whose figures are that one's to show.
+    /// Notes that another process owns the group and exports its metrics.
     pub(super) fn leave(&self) {
         self.is_shown.store(false, Ordering::Release);
         for cursor in &self.cursors {
@@ -99,19 +88,19 @@ impl LaneStatus {
         }
     }
 
-    pub(super) fn set(&self, state: LaneState, problem: Option<String>) {
+    pub(super) fn set(&self, state: WorkerState, problem: Option<String>) {
         let number = match state {
-            LaneState::Waiting => 0,
-            LaneState::Starting => 1,
-            LaneState::Streaming => 2,
-            LaneState::Halted => 3,
+            WorkerState::Waiting => 0,
+            WorkerState::Starting => 1,
+            WorkerState::Streaming => 2,
+            WorkerState::Halted => 3,
         };
         self.state.store(number, Ordering::Release);
-        if state != LaneState::Waiting {
+        if state != WorkerState::Waiting {
             self.is_shown.store(true, Ordering::Release);
         }
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
-        metrics::gauge!(names::RELAY_STATE, "lane" => self.lane.to_string()).set(f64::from(number));
+        metrics::gauge!(names::RELAY_STATE, "group" => self.group.number.to_string()).set(f64::from(number));
     }
 
     pub(super) fn advance(&self, cursors: impl Iterator<Item = Position>) {
@@ -121,23 +110,27 @@ impl LaneStatus {
     }
 }
 
-/// Watches the heads of the log for what other processes append, for as long as a lane runs here. While they append
-/// nothing, it looks less and less often.
-pub(super) async fn watch_log(store: Arc<dyn Store>, feed: Arc<Feed>, lanes: Vec<Arc<LaneStatus>>, interval: Duration) {
+/// Polls the log ends for events of other processes while a worker streams here, less often while there are none.
+pub(super) async fn watch_log(
+    store: Arc<dyn Store>,
+    feed: Arc<Feed>,
+    workers: Vec<Arc<WorkerStatus>>,
+    interval: Duration,
+) {
     let slowest = WATCH_SLOWEST.max(interval);
     let mut pause = interval;
     loop {
         tokio::time::sleep(pause).await;
-        if !lanes.iter().any(|lane| lane.state() == LaneState::Streaming) {
+        if !workers.iter().any(|worker| worker.state() == WorkerState::Streaming) {
             continue;
         }
-        match answer::in_time(store.heads()).await {
+        match with_timeout(store.heads()).await {
             Ok(heads) => {
                 pause = if feed.reaches(&heads) { (pause * 2).min(slowest) } else { (pause / 2).max(interval) };
                 feed.observe(&heads);
             }
             Err(error) => {
-                tracing::warn!(error = error_chain(&error), "the log could not be looked at");
+                tracing::warn!(error = error_chain(&error), "could not read the log ends");
                 tokio::time::sleep(WATCH_PAUSE).await;
             }
         }

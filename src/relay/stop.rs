@@ -1,35 +1,35 @@
-//! How a session ends, and why a step of it stops it.
+//! How a session ends, and what makes a step end it.
 
 use std::error::Error;
 
 use super::halt::Halt;
-use crate::kafka::{KafkaFailure, KafkaSettings};
+use super::kafka::{KafkaFailure, KafkaSettings};
 use crate::store::StoreError;
 
 /// How a session ended.
 pub(super) enum Ended {
-    /// The service stops, and everything in the log is on the topic, or had its chance.
+    /// The service drains, and everything in the log is published.
     Drained,
-    /// The lock is lost.
-    Overtaken,
-    /// Kafka was away for a moment during a commit that succeeded; the next session has to fence anew.
+    /// The worker no longer holds the lock of its group.
+    LockLost,
+    /// A connection to Kafka was lost during a commit that succeeded; the next session fences again.
     Reconnected,
     /// Something contradicts the guarantee.
     Halted(Halt),
-    /// Something failed; the next session finds out what is on the topic.
+    /// A step failed; the next session reads from the topic what was published.
     Failed {
         /// What failed.
         error: Box<dyn Error + Send + Sync>,
-        /// Whether the session had published something before.
+        /// Whether the session had committed a transaction before.
         published: bool,
     },
 }
 
-/// Why a step of a session stops it.
+/// Why a step ends its session.
 pub(super) enum Stop {
     Halt(Halt),
-    /// A later session or an operator has taken over the checkpoints; begin anew and see why.
-    Overruled,
+    /// A later session, or an operator, owns the checkpoints now.
+    CheckpointFenced,
     Kafka(KafkaFailure),
     Store(StoreError),
 }
@@ -38,7 +38,9 @@ impl Stop {
     pub(super) fn ended(self, published: bool, kafka: &KafkaSettings) -> Ended {
         match self {
             Self::Halt(halt) => Ended::Halted(halt),
-            Self::Overruled => Ended::Failed { error: "the checkpoints were taken over".into(), published },
+            Self::CheckpointFenced => {
+                Ended::Failed { error: "another session or an operator took over the checkpoints".into(), published }
+            }
             Self::Kafka(failure) => match Halt::for_failure(&failure, kafka) {
                 Some(halt) => Ended::Halted(halt),
                 None => Ended::Failed { error: failure.into(), published },

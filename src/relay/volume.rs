@@ -1,15 +1,15 @@
 //! The size of transactions: as large as the cluster commits well within their timeout.
 //!
 //! The limit starts low, doubles while transactions are quick, and halves with slow or failed ones; failures halve it down to a
-//! single event. So a slow path gets transactions that end in time, and a lane gets past one that was too large.
+//! single event. So a slow path gets transactions that end in time, and a worker gets past one that was too large.
 
 use std::time::Duration;
 
 /// Most bytes of a transaction.
 const TRANSACTION_BYTES: usize = 4 << 20;
-/// The same, over all lanes of a process.
+/// Most bytes of the transactions of all workers of a process.
 const PROCESS_BYTES: usize = 16 << 20;
-/// What is left to a lane among many.
+/// Least share of a worker, however many there are.
 const LEAST_CEILING: usize = 256 << 10;
 /// Bytes of the first transaction.
 const FIRST_BYTES: usize = 64 << 10;
@@ -23,7 +23,7 @@ const TRIAL_INTERVAL: u32 = 64;
 /// Longest such interval.
 const TRIAL_INTERVAL_MAX: u32 = 1 << 16;
 
-/// The bounds of the next transaction. A lane keeps them for as long as its process runs.
+/// The size limits of the next transaction. A worker keeps them for as long as its process runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct VolumeLimit {
     bytes: usize,
@@ -35,9 +35,9 @@ pub(super) struct VolumeLimit {
 }
 
 impl VolumeLimit {
-    /// The limit of one of `lanes` lanes.
-    pub(super) fn new(lanes: u16, transaction_timeout: Duration) -> Self {
-        let share = PROCESS_BYTES / usize::from(lanes.max(1));
+    /// The limits of one of so many workers.
+    pub(super) fn new(workers: u16, transaction_timeout: Duration) -> Self {
+        let share = PROCESS_BYTES / usize::from(workers.max(1));
         Self {
             bytes: FIRST_BYTES,
             ceiling: share.clamp(LEAST_CEILING, TRANSACTION_BYTES),
@@ -48,7 +48,7 @@ impl VolumeLimit {
         }
     }
 
-    /// Bytes of a transaction over all partitions. The event that exceeds them is the last.
+    /// Bytes of a transaction over all partitions.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -87,7 +87,7 @@ impl VolumeLimit {
         self.bytes = (self.bytes.min(bytes) / 2).max(1);
     }
 
-    /// Adapts to a refusal: the topic does not take this much of one partition in one batch.
+    /// Adapts to a broker that refused a batch of this size.
     pub(super) fn refused(&mut self, partition_bytes: usize) {
         self.partition_bytes = (self.partition_bytes.min(partition_bytes) / 2).max(1);
         self.trial_interval = (self.trial_interval * 2).min(TRIAL_INTERVAL_MAX);
@@ -189,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn lanes_share_the_memory_of_the_process() {
-        for lanes in 1..=64_u16 {
-            let total = VolumeLimit::new(lanes, TIMEOUT).ceiling() * usize::from(lanes);
-            assert!(total <= PROCESS_BYTES, "{lanes} lanes: {total}");
+    fn workers_share_the_memory_of_the_process() {
+        for workers in 1..=64_u16 {
+            let total = VolumeLimit::new(workers, TIMEOUT).ceiling() * usize::from(workers);
+            assert!(total <= PROCESS_BYTES, "{workers} workers: {total}");
         }
     }
 

@@ -68,24 +68,24 @@ fn what_the_floors_allow_can_be_forbidden() {
 
 #[test]
 fn a_circle_of_files_is_found() {
-    let one = ("relay::lane", "use super::session::Session; pub struct Lane;");
-    let other = ("relay::session", "use super::Lane; pub struct Session;");
-    let room = ("relay", "pub use lane::Lane; mod lane; mod session;");
-    let expected = "relay::lane.rs:1 uses relay::session.rs, relay::session.rs:1 uses relay::lane.rs";
+    let one = ("relay::worker", "use super::session::Session; pub struct RelayWorker;");
+    let other = ("relay::session", "use super::RelayWorker; pub struct Session;");
+    let room = ("relay", "pub use worker::RelayWorker; mod worker; mod session;");
+    let expected = "relay::worker.rs:1 uses relay::session.rs, relay::session.rs:1 uses relay::worker.rs";
     assert_eq!(circles(&[room, one, other]), [expected]);
-    assert_eq!(circles(&[room, ("relay::lane", "pub struct Lane;"), other]), [""; 0]);
+    assert_eq!(circles(&[room, ("relay::worker", "pub struct RelayWorker;"), other]), [""; 0]);
 }
 
 #[test]
 fn a_module_may_use_what_the_module_around_it_defines() {
-    let room = ("relay", "mod lane; pub struct Settings; fn f() { lane::run(); }");
-    assert_eq!(circles(&[room, ("relay::lane", "use super::Settings; pub fn run() {}")]), [""; 0]);
+    let room = ("relay", "mod worker; pub struct Settings; fn f() { worker::run(); }");
+    assert_eq!(circles(&[room, ("relay::worker", "use super::Settings; pub fn run() {}")]), [""; 0]);
 }
 
 #[test]
 fn names_that_are_passed_round_in_a_circle_end_the_search() {
-    let one = ("relay::lane", "pub use super::session::X; fn f(_: self::X) {}");
-    let other = ("relay::session", "pub use super::lane::X;");
+    let one = ("relay::worker", "pub use super::session::X; fn f(_: self::X) {}");
+    let other = ("relay::session", "pub use super::worker::X;");
     assert_eq!(circles(&[("relay", ""), one, other]), [""; 0]);
 }
 

@@ -140,7 +140,8 @@ async fn a_database_with_another_topology_or_a_newer_schema_is_refused() {
 
 async fn a_database_that_does_not_fit(env: &TestEnv) {
     assert!(env.run(&[], &["migrate"]).status.success());
-    for (name, value, other) in [("CMGATE__KAFKA__PARTITIONS", "4", "4 in 2"), ("CMGATE__KAFKA__LANES", "1", "8 in 1")]
+    for (name, value, other) in
+        [("CMGATE__KAFKA__PARTITIONS", "4", "4 in 2"), ("CMGATE__KAFKA__PARTITION_GROUPS", "1", "8 in 1")]
     {
         let told = refusal(&env.run(&[(name, value), QUIET], &["serve"]));
         let sentence =

@@ -140,7 +140,7 @@ async fn a_database_older_than_the_topic_halts_its_lane_alone() {
     .await;
     let detail = instance.lanes().await.remove(halted).1;
     let expected = format!("shard {shard}: the topic ends at position {last}, the log at {}", last - 1);
-    assert!(detail.starts_with(&expected) && detail.contains("restore a newer one"), "{detail}");
+    assert!(detail.starts_with(&expected) && detail.contains("Restore a newer one"), "{detail}");
 
     create_many(&mut instance.client(), MANY).await;
     instance.end().await;
@@ -197,7 +197,7 @@ async fn a_gap_in_the_log_halts_its_lane_before_the_gap() {
     wait_until("the lane has halted", async || instance.lanes().await[lane].0 == HALTED).await;
     let detail = instance.lanes().await.remove(lane).1;
     let expected =
-        format!("shard {shard}: position {missing} is missing in the log, which goes on with {}", missing + 1);
+        format!("shard {shard}: position {missing} is missing from the log; the next one is {}", missing + 1);
     assert!(detail.starts_with(&expected), "{detail}");
     instance.end().await;
     let found = positions(&read_committed(&env.topic).await);
@@ -217,7 +217,7 @@ async fn a_foreign_record_halts_the_lane_of_its_partition() {
     })
     .await;
     let detail = instance.lanes().await.remove(1).1;
-    assert!(detail.starts_with("partition 3 holds a record at offset"), "{detail}");
+    assert!(detail.starts_with("partition 3 has a record at offset"), "{detail}");
     create_many(&mut instance.client(), MANY).await;
     instance.end().await;
     let found = read_committed(&env.topic).await;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cmgate::domain::Position;
-use cmgate::kafka::{KafkaSettings, Record, describe_or_create_topic};
+use cmgate::relay::kafka::{KafkaSettings, Record, describe_or_create_topic};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use tokio::task::spawn_blocking;

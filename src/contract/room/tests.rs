@@ -228,7 +228,7 @@ fn step(case: &Case, name: &str, user: UserId, request: &Request, known: &Subjec
     };
     let event = decide(&command(user, action), Some(request), known).unwrap().unwrap();
     let payload = encode_event_within_limits(&event).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
-    let placed = contract::place_event(&payload, Shard::new(1_023), Position::new(u64::MAX));
+    let placed = contract::with_position(&payload, Shard::new(1_023), Position::new(u64::MAX));
     assert!(placed.len() <= MAX_EVENT_BYTES, "{name}: {} bytes with its place", placed.len());
     (*event.request).clone()
 }

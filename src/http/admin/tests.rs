@@ -8,12 +8,12 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::{LaneHealth, Readiness, router};
+use super::{Readiness, WorkerHealth, router};
 use crate::http::tests::support::NoStore;
 
-/// Asks for a path, with a relay lane halted.
+/// Asks for a path, with a halted relay worker.
 async fn get(path: &str, is_database_there: bool, is_draining: bool) -> (StatusCode, String) {
-    let halted = LaneHealth { lane: 0, state: "halted", detail: Some("the topic is empty".to_owned()) };
+    let halted = WorkerHealth { group: 0, state: "halted", detail: Some("the topic is empty".to_owned()) };
     let readiness = Readiness {
         store: Arc::new(NoStore { answers_pings: is_database_there }),
         draining: Arc::new(AtomicBool::new(is_draining)),
@@ -46,7 +46,7 @@ async fn a_process_is_ready_if_its_database_is_there_and_it_does_not_stop() {
         assert_eq!(report["ready"], json!(is_ready));
         assert_eq!(report["checks"]["database"]["ok"], json!(is_database_there));
         assert_eq!(report["checks"]["accepting"]["ok"], json!(!is_draining));
-        let lanes = json!([{"lane": 0, "state": "halted", "detail": "the topic is empty"}]);
-        assert_eq!(report["checks"]["relay"], lanes);
+        let workers = json!([{"group": 0, "state": "halted", "detail": "the topic is empty"}]);
+        assert_eq!(report["checks"]["relay"], workers);
     }
 }

@@ -67,31 +67,31 @@ const METRICS: [Metric; 10] = [
         name: names::RELAY_POSITION,
         kind: Kind::Gauge,
         unit: Unit::Count,
-        help: "Last published position of each shard, from the checkpoint until the relay has read the topic; only in the process that runs the shard's lane.",
+        help: "Last published position of each shard, from the checkpoint until the relay reads the topic; only in the process that publishes the shard.",
     },
     Metric {
         name: names::RELAY_LAG_EVENTS,
         kind: Kind::Gauge,
         unit: Unit::Count,
-        help: "Events of each shard that wait to be published; only in the process that runs the shard's lane, and absent while unknown.",
+        help: "Events of each shard that wait to be published; only in the process that publishes the shard, and absent while unknown.",
     },
     Metric {
         name: names::RELAY_LAG_SECONDS,
         kind: Kind::Gauge,
         unit: Unit::Seconds,
-        help: "Age of the oldest event that waits to be published, over the shards whose lanes this process runs; absent if it runs none or the age is unknown. Over all processes: max().",
+        help: "Age of the oldest event that waits to be published, over the shards that this process publishes; absent if there are none or the age is unknown. Over all processes: max().",
     },
     Metric {
         name: names::RELAY_STATE,
         kind: Kind::Gauge,
         unit: Unit::Count,
-        help: "State of each relay lane: 0 waiting for its lock, 1 starting, 2 streaming, 3 halted.",
+        help: "State of the relay worker of each partition group: 0 waiting for its lock, 1 starting, 2 streaming, 3 halted.",
     },
     Metric {
         name: names::RELAY_RESTARTS,
         kind: Kind::Counter,
         unit: Unit::Count,
-        help: "Times that a relay lane started over after a failure.",
+        help: "Sessions that the relay worker of each partition group began again after a failure.",
     },
 ];
 

@@ -10,13 +10,13 @@ pub const BATCH_SIZE: &str = "cmgate_batch_size";
 pub const COMMIT_SECONDS: &str = "cmgate_commit_seconds";
 /// Last position of each `shard` of the log (gauge).
 pub const LOG_POSITION: &str = "cmgate_log_position";
-/// Last published position of each `shard` (gauge); only in the process that runs its lane.
+/// Last published position of each `shard` (gauge); only in the process that publishes it.
 pub const RELAY_POSITION: &str = "cmgate_relay_position";
-/// Events of each `shard` that wait to be published (gauge); only in the process that runs its lane.
+/// Events of each `shard` that wait to be published (gauge); only in the process that publishes it.
 pub const RELAY_LAG_EVENTS: &str = "cmgate_relay_lag_events";
-/// Age of the oldest event that waits to be published, over the lanes that the process runs (gauge, seconds).
+/// Age of the oldest event that waits to be published, over the shards that the process publishes (gauge, seconds).
 pub const RELAY_LAG_SECONDS: &str = "cmgate_relay_lag_seconds";
-/// State of each relay `lane` (gauge): 0 waiting for its lock, 1 starting, 2 streaming, 3 halted.
+/// State of the relay worker of each partition `group` (gauge): 0 waiting for its lock, 1 starting, 2 streaming, 3 halted.
 pub const RELAY_STATE: &str = "cmgate_relay_state";
-/// Times that a relay `lane` started over after a failure (counter).
+/// Sessions that the relay worker of each partition `group` began again after a failure (counter).
 pub const RELAY_RESTARTS: &str = "cmgate_relay_restarts_total";

@@ -93,8 +93,8 @@ async fn the_private_port_reports_health_and_metrics() {
         "cmgate_calls_total{method=\"cmgate.v1.RequestService/CreateRequest\",outcome=\"OK\"} 20",
         "cmgate_calls_total{method=\"GET /requests\",outcome=\"200\"} 1",
         "cmgate_calls_total{method=\"other\",outcome=\"404\"} 1",
-        "cmgate_relay_state{lane=\"0\"} 2",
-        "cmgate_relay_state{lane=\"1\"} 2",
+        "cmgate_relay_state{group=\"0\"} 2",
+        "cmgate_relay_state{group=\"1\"} 2",
         "cmgate_batch_size_sum 20",
     ] {
         assert!(metrics.body.lines().any(|found| found == line), "{line} is not in\n{}", metrics.body);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cmgate::domain::{EventType, Position, RequestId, Shard, Timestamp, Version};
-use cmgate::kafka::{Publisher, Record, read_tails};
+use cmgate::relay::kafka::{Publisher, Record, read_tails};
 use cmgate::store::LoggedEvent;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

@@ -60,7 +60,7 @@ async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
     wait_until("every lane has failed since the service was told to stop", async || {
         let log = instance.log();
         let (_, since) = log.split_once("stopping").unwrap_or_default();
-        ["lane=0", "lane=1"].iter().all(|lane| since.contains(&format!("relay lane starts over {lane}")))
+        ["group=0", "group=1"].iter().all(|group| since.contains(&format!("relay worker restarts its session {group}")))
     })
     .await;
     gate.open();

@@ -52,7 +52,7 @@ async fn a_hanging_transaction_is_ended_and_what_it_held_is_published_again() {
     let topic = env.topic.clone();
     spawn_blocking(move || abort_transaction(&topic, start)).await.unwrap();
 
-    let detail = wait_until_halted(&instance, "has lost records").await;
+    let detail = wait_until_halted(&instance, "lost records").await;
     let command = command_in(&detail, "cmgate relay republish");
     assert_eq!(command[2..], ["--shard", "3", "--after", &published.to_string()]);
     let too_far = (published + 1).to_string();
@@ -79,12 +79,12 @@ async fn wait_until_halted(instance: &Instance, reason: &str) -> String {
 
 /// Sees the lane halted, in readiness and metrics, while it looks again several times without fencing anybody.
 async fn stay_halted(instance: &Instance) {
-    let looked = || instance.log().matches("relay lane is still halted").count();
+    let looked = || instance.log().matches("relay worker is still halted").count();
     let before = looked();
     wait_until("the lane has looked again", async || {
         assert_eq!(instance.lanes().await[LANE].0, HALTED);
         let metrics = instance.private.get("/metrics").await;
-        assert!(metrics.body.contains("cmgate_relay_state{lane=\"1\"} 3"), "{}", metrics.body);
+        assert!(metrics.body.contains("cmgate_relay_state{group=\"1\"} 3"), "{}", metrics.body);
         looked() >= before + 2
     })
     .await;

@@ -51,7 +51,7 @@ async fn a_halted_relay_does_not_fence_the_owner_of_the_topic() {
     other.topic.clone_from(&env.topic);
     let halted = other.start_with(&[("CMGATE__LOG__FILTER", "debug")]);
     halted.wait_until_all_are(HALTED).await;
-    let looked = || halted.log().matches("relay lane is still halted").count();
+    let looked = || halted.log().matches("relay worker is still halted").count();
     let before = looked();
     wait_until("both lanes have looked again", async || {
         let lanes = halted.lanes().await;

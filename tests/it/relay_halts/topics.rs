@@ -128,7 +128,7 @@ async fn a_copy_of_the_topic_is_adopted_by_an_operator() {
     let lane = usize::from(last.partition % 2);
     wait_until("the lane of the partition that lacks a record halts, the other streams", async || {
         let lanes = instance.lanes().await;
-        lanes[lane].1.contains("has lost records") && lanes[1 - lane].0 == STREAMING
+        lanes[lane].1.contains("lost records") && lanes[1 - lane].0 == STREAMING
     })
     .await;
     let command = command_in(&instance.lanes().await[lane].1, "cmgate relay republish");
@@ -155,7 +155,7 @@ async fn another_cluster_halts_the_relay() {
     env.database.execute("UPDATE relay_topic SET cluster = 'another', topic_id = NULL").await;
     let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
-        assert!(detail.contains("published to cluster another"), "{detail}");
+        assert!(detail.contains("publishes to cluster another"), "{detail}");
         assert!(detail.contains("`cmgate relay adopt-topic`"), "{detail}");
     }
     let adopted = env.run(&[], &["relay", "adopt-topic"]);
@@ -198,7 +198,7 @@ async fn the_topic_id_is_read_from_a_broker_with_a_password() {
     let instance = env.start_with(&settings);
     create_many(&mut instance.client(), MANY).await;
     instance.wait_until_published(MANY).await;
-    assert!(!instance.log().contains("the id of the topic cannot be read"), "{}", instance.log());
+    assert!(!instance.log().contains("cannot read the topic id"), "{}", instance.log());
     delete_topic(&env.topic).await;
     make_topic(&env.topic, 8).await;
     for detail in instance.wait_until_all_are(HALTED).await {

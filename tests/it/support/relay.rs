@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use cmgate::domain::{Action, Command, Position, RequestId, Shard};
 use cmgate::feed::Feed;
-use cmgate::kafka::KafkaSettings;
-use cmgate::relay::{LaneState, Relay, RelaySettings};
+use cmgate::relay::kafka::KafkaSettings;
+use cmgate::relay::{Relay, RelaySettings, WorkerState};
 use cmgate::runtime::clock::Clock;
 use cmgate::service::commit;
 use cmgate::store::{Store, Topology};
@@ -98,15 +98,15 @@ impl TestRelay {
 
     /// Waits until every lane of this relay has halted.
     pub(crate) async fn wait_until_halted(&self) {
-        let is_halted = async || self.relay.lanes().iter().all(|lane| lane.state() == LaneState::Halted);
+        let is_halted = async || self.relay.workers().iter().all(|lane| lane.state() == WorkerState::Halted);
         wait_until("every lane has halted", is_halted).await;
     }
 
     /// Waits until a lane of this relay has halted, and returns the reason.
     pub(crate) async fn wait_until_one_halted(&self) -> String {
         let reason = || {
-            let mut lanes = self.relay.lanes().iter();
-            lanes.find(|lane| lane.state() == LaneState::Halted).map(|lane| lane.problem().unwrap_or_default())
+            let mut lanes = self.relay.workers().iter();
+            lanes.find(|lane| lane.state() == WorkerState::Halted).map(|lane| lane.problem().unwrap_or_default())
         };
         wait_until("a lane has halted", async || reason().is_some()).await;
         reason().unwrap()
@@ -114,7 +114,7 @@ impl TestRelay {
 
     /// Whether something keeps a lane of this relay from publishing.
     pub(crate) fn has_problem(&self) -> bool {
-        self.relay.lanes().iter().any(|lane| lane.problem().is_some())
+        self.relay.workers().iter().any(|lane| lane.problem().is_some())
     }
 
     /// Waits until the lanes of this relay have published the whole log, for as long as they make progress.
@@ -127,14 +127,14 @@ impl TestRelay {
                 progressed = (Instant::now(), cursors);
             }
             if progressed.0.elapsed() > PATIENCE {
-                let lanes: Vec<_> = self.relay.lanes().iter().map(|lane| (lane.state(), lane.problem())).collect();
+                let lanes: Vec<_> = self.relay.workers().iter().map(|lane| (lane.state(), lane.problem())).collect();
                 panic!("the relay does not reach the end of the log: {lanes:?}");
             }
         }
     }
 
     fn cursors(&self) -> Vec<(Shard, Option<Position>)> {
-        self.relay.lanes().iter().flat_map(|lane| lane.cursors()).collect()
+        self.relay.workers().iter().flat_map(|lane| lane.cursors()).collect()
     }
 
     fn has_published(&self, heads: &[Position]) -> bool {

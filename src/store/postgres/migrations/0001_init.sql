@@ -8,7 +8,7 @@ CREATE TABLE topology (
 COMMENT ON TABLE  topology          IS 'How the event log is divided; written once, and every process must agree with it.';
 COMMENT ON COLUMN topology.only_row IS 'Keeps the table at one row.';
 COMMENT ON COLUMN topology.shards   IS 'Shards of the event log, which are partitions of the topic.';
-COMMENT ON COLUMN topology.lanes    IS 'Relay lanes; lane n has the shards whose number modulo lanes is n.';
+COMMENT ON COLUMN topology.lanes    IS 'Partition groups of the relay; group n has the shards whose number modulo lanes is n.';
 
 -- The document is the truth; the columns are what lists filter and sort by. Room is left on each page, since most rows
 -- change a few times.

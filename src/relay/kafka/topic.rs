@@ -1,4 +1,4 @@
-//! The topic: which one it is, made if it may be made, refused if it does not fit.
+//! The topic: its identity, its partition count, its creation.
 
 use std::io;
 use std::sync::Once;
@@ -20,7 +20,7 @@ use crate::store::TopicIdentity;
 /// Metadata from this version on can be asked for without creating the topic.
 const WITHOUT_CREATION: i16 = 4;
 
-/// One warning is enough for a process.
+/// One warning per process is enough.
 static WARNED: Once = Once::new();
 
 /// A topic as the cluster describes it.
@@ -59,8 +59,8 @@ pub fn describe_topic(settings: &KafkaSettings) -> Result<Option<TopicDescriptio
     }
     WARNED.call_once(|| {
         tracing::warn!(
-            "the id of the topic cannot be read with these kafka.properties (it can with security.protocol plaintext, or \
-             sasl_plaintext with PLAIN); a topic that is created again is noticed by its offsets and its records alone"
+            "cannot read the topic id with these kafka.properties (security.protocol plaintext, and sasl_plaintext with PLAIN, allow \
+             it); a recreated topic is detected by its offsets and records alone"
         );
     });
     describe_without_id(settings)
@@ -75,11 +75,11 @@ pub async fn describe_or_create_topic(settings: &KafkaSettings) -> Result<TopicD
         return Ok(found);
     }
     create(settings).await?;
-    // A topic that was just made may take a moment to be known everywhere.
-    describe_topic(settings)?.ok_or_else(|| create_failed(settings, "the cluster does not know it yet"))
+    // Brokers may not know a new topic at once.
+    describe_topic(settings)?.ok_or_else(|| create_failed(settings, "the cluster does not list it yet"))
 }
 
-/// Fails unless the topic still is the one with this id, where ids are known.
+/// Fails if the topic has another id than this one, as far as ids are known.
 pub(super) fn confirm_topic(settings: &KafkaSettings, topic: &TopicIdentity) -> Result<(), KafkaFailure> {
     let found = describe_topic(settings)?.map(|found| found.identity);
     let is_same = |found: TopicIdentity| match (found.topic_id, topic.topic_id) {
@@ -95,7 +95,7 @@ fn describe(settings: &KafkaSettings, access: &Access) -> io::Result<Option<Topi
     for broker in settings.brokers.split(',').filter(|broker| !broker.trim().is_empty()) {
         match Connection::open(broker, access, deadline).and_then(|mut broker| describe_by(&mut broker, settings)) {
             Ok(Some(found)) => return Ok(Some(found)),
-            // A broker that has just started may not know yet what the others do.
+            // A broker that just started may not have the metadata yet.
             Ok(None) => answer = Ok(None),
             Err(error) if answer.is_err() => {
                 answer = Err(io::Error::new(error.kind(), format!("{}: {error}", broker.trim())));
@@ -125,13 +125,13 @@ fn describe_by(broker: &mut Connection, settings: &KafkaSettings) -> io::Result<
     let identity = TopicIdentity {
         topic: settings.topic.clone(),
         cluster: answer.cluster_id.map(|id| id.to_string()),
-        // Brokers before 2.8 know of no ids.
+        // Brokers older than 2.8 have no topic ids.
         topic_id: Some(topic.topic_id).filter(|id| !id.is_nil()),
     };
     Ok(Some(TopicDescription { identity, partitions: topic.partitions.len() }))
 }
 
-/// What librdkafka tells of the topic.
+/// Describes the topic through librdkafka, which does not expose its id.
 fn describe_without_id(settings: &KafkaSettings) -> Result<Option<TopicDescription>, KafkaFailure> {
     let client: BaseConsumer = settings.client().create().map_err(KafkaFailure::Settings)?;
     let metadata = client
@@ -155,7 +155,7 @@ async fn create(settings: &KafkaSettings) -> Result<(), KafkaFailure> {
     let results =
         admin.create_topics(&[topic], &options).await.map_err(|error| KafkaFailure::Call("create the topic", error))?;
     match results.into_iter().next() {
-        // Another process may have been faster.
+        // Another process may have created it first.
         Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
             tracing::info!(topic = settings.topic, partitions = settings.partitions.get(), "topic created");
             Ok(())

@@ -1,10 +1,9 @@
-//! The last committed records of each of some partitions, found by reading backwards.
+//! Finds the last committed records of partitions by reading backwards.
 //!
-//! Markers and aborted records take up offsets but are never delivered, and there may be any number of them at the end. So a
-//! partition is read in windows, each before the last one and larger, until one holds a committed record. Little is fetched at
-//! a time, in a few partitions at once, and a reading fails only when nothing comes any more.
-//!
-//! A window is read to the first marker behind it: only a marker tells that no more of it will be delivered.
+//! Markers and aborted records use offsets but are never delivered, and any number of them may be at the end. So a partition is read
+//! in windows, each before the last one and larger, until one has a committed record. Fetches are small and cover few partitions at
+//! once; a scan fails only when it makes no progress. A window is read up to the first marker behind it: only that marker shows that
+//! no more of the window will be delivered.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,10 +20,10 @@ use crate::domain::Shard;
 /// First window, in offsets: room for the last record and its marker.
 const FIRST_WINDOW: i64 = 8;
 
-/// By how much the next window is larger.
+/// Factor by which windows grow.
 const GROWTH: i64 = 4;
 
-/// Largest window. The last record of the one that holds any is wanted, so all of it is read.
+/// Largest window. A window with a record is read to its end, since the last record counts.
 const MAX_WINDOW: i64 = 16_384;
 
 /// Partitions that are read at once.
@@ -33,7 +32,7 @@ const GROUP: usize = 16;
 /// Longest time without progress.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest wait for a record before looking how far the reading is.
+/// Longest wait for a record before checking for other progress.
 const STEP: Duration = Duration::from_millis(10);
 
 /// What is left to read of a partition: offsets from `low` up to `to`. Nothing after is committed.
@@ -70,9 +69,9 @@ impl Window {
 /// The last records of a partition.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Last {
-    /// What the last one of this service tells.
+    /// The event of the last one of this service.
     pub(super) told: Option<Told>,
-    /// Offset of the last one that this service did not write, if it was met on the way to the other.
+    /// Offset of the last one that this service did not write, if it follows that record.
     pub(super) foreign: Option<i64>,
 }
 

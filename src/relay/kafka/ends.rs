@@ -1,4 +1,5 @@
-//! The end of each partition, as delivery reports move it. Records that land elsewhere went to another topic of the same name.
+//! The end offset of each partition, advanced by delivery reports. A record acknowledged before the end went to another topic of the
+//! same name.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ impl Ends {
         Self { next, ..Self::default() }
     }
 
-    /// Takes note of an acknowledged record. Markers take offsets too, so records may lie apart, but never before the end.
+    /// Records an acknowledgement. Transaction markers use offsets too, so there may be gaps, but never an offset before the end.
     pub(super) fn note(&mut self, partition: i32, offset: i64) {
         let end = self.next.entry(partition).or_default();
         if offset < *end {
@@ -38,7 +39,7 @@ impl Ends {
         }
     }
 
-    /// Whether a partition got its first record since this was asked last.
+    /// Whether a partition got its first record since the last call.
     pub(super) fn take_begun(&mut self) -> bool {
         std::mem::take(&mut self.has_begun)
     }

@@ -1,4 +1,4 @@
-//! How much of a transaction goes to each partition, so that a batch refused for its size can be told from a record.
+//! Size of a transaction per partition, which tells a batch that is too large from a record that is too large.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::{KafkaFailure, Record};
 use crate::domain::Shard;
 
-/// What a batch adds to its records.
+/// Size of a batch without its records.
 const BATCH_OVERHEAD: usize = 61;
 
-/// What a transaction has for each partition.
+/// Number and size of a transaction's records in each partition.
 #[derive(Default)]
 pub(super) struct Groups(BTreeMap<i32, Group>);
 
@@ -28,7 +28,7 @@ impl Groups {
         group.bytes += record.size();
     }
 
-    /// What it means that a record of a partition was refused.
+    /// The failure when the broker refuses a record of a partition.
     pub(super) fn refused(&self, partition: i32, source: KafkaError, topic: &str, brokers: &str) -> KafkaFailure {
         if !is_too_large(&source) {
             return KafkaFailure::Delivery(source);
@@ -45,7 +45,7 @@ impl Groups {
     }
 }
 
-/// Whether the broker, or librdkafka in its stead, refused what was sent for its size.
+/// Whether the broker, or librdkafka, refused a batch for its size.
 const fn is_too_large(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{MessageBatchTooLarge, MessageSizeTooLarge};
     matches!(error, KafkaError::MessageProduction(MessageSizeTooLarge | MessageBatchTooLarge))

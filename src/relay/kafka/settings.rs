@@ -1,4 +1,4 @@
-//! How to reach Kafka, and the properties of the clients that are made of it.
+//! The settings of Kafka, and the librdkafka properties that follow from them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::window;
 use crate::domain::ShardCount;
 
-/// Where the events go.
+/// The cluster and the topic.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
     /// `host:port`, several separated by commas.
@@ -22,10 +22,10 @@ pub struct KafkaSettings {
     pub replication_factor: u16,
     /// `ce_source` of every record.
     pub source: String,
-    /// How long a transaction may stay open: it bounds how long a relay that hangs can hold back the readers.
+    /// How long a transaction may stay open, which bounds how long a relay that hangs can block consumers.
     pub transaction_timeout: Duration,
-    /// Whether the cluster forgets everything when it stops, as the built-in test broker does; the relay then starts at
-    /// the first position whenever the topic is empty.
+    /// Whether the cluster loses its data when it stops, as the built-in test broker does; the relay then starts at the first position
+    /// whenever the topic is empty.
     pub is_volatile: bool,
     /// More properties of librdkafka, for example `security.protocol`.
     pub properties: BTreeMap<String, SecretString>,
@@ -35,8 +35,8 @@ impl KafkaSettings {
     /// Longest wait for one call, other than a commit.
     pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Longest wait for deliveries and for a commit. Longer than a transaction lives, so that a broker that restarts costs
-    /// patience instead of an unknown outcome.
+    /// Longest wait for deliveries and for a commit. It exceeds the transaction timeout, so that the restart of a broker costs time
+    /// instead of an unknown outcome.
     pub(super) fn commit_timeout(&self) -> Duration {
         self.transaction_timeout + Duration::from_secs(5)
     }
@@ -49,7 +49,7 @@ impl KafkaSettings {
         }
         config.set("bootstrap.servers", &self.brokers);
         config.set("client.id", "cmgate");
-        // Reconnect quickly: the backlog waits, and the brokers are few.
+        // Reconnect quickly: events are waiting, and there are few brokers.
         config.set("reconnect.backoff.ms", "50");
         config.set("reconnect.backoff.max.ms", "1000");
         config
@@ -62,10 +62,10 @@ impl KafkaSettings {
         config.set("transactional.id", transactional_id);
         config.set("transaction.timeout.ms", &millis);
         config.set("message.timeout.ms", &millis);
-        // The lane makes the batches; waiting for more would only add latency.
+        // The worker builds the batches; lingering in librdkafka would only add latency.
         config.set("linger.ms", "0");
         config.set("queue.buffering.max.messages", "100000");
-        // Room for the largest event, and what Kafka admits by default.
+        // Fits the largest event, and Kafka's default limit.
         config.set("message.max.bytes", "1000000");
         config
     }
@@ -73,7 +73,7 @@ impl KafkaSettings {
     /// Properties of a consumer that reads tails.
     pub(super) fn consumer(&self, isolation_level: &str) -> ClientConfig {
         let mut config = self.client();
-        // librdkafka asks for one although the relay joins no group and commits no offset.
+        // librdkafka requires one, although the relay joins no consumer group and commits no offset.
         config.set("group.id", "cmgate-relay");
         config.set("isolation.level", isolation_level);
         config.set("enable.partition.eof", "true");

@@ -1,6 +1,6 @@
-//! A short conversation with one broker, for the few answers that librdkafka keeps to itself.
+//! A minimal connection to one broker, for responses that librdkafka does not expose.
 //!
-//! Requests and answers are those of the crate `kafka-protocol`; this adds the connection, its time limits, and SASL PLAIN.
+//! The crate `kafka-protocol` provides requests and responses; this adds the connection, its deadline, and SASL PLAIN.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -29,17 +29,17 @@ const ASK_VERSIONS: i16 = 0;
 const SASL_VERSION: i16 = 1;
 const SASL_MECHANISM: &str = "PLAIN";
 
-/// How a broker lets this client in.
+/// How to authenticate to a broker.
 #[derive(Clone, Debug)]
 pub(super) enum Access {
-    /// It lets everybody in.
+    /// No authentication.
     Open,
-    /// By name and password.
+    /// SASL PLAIN.
     Password { name: String, password: SecretString },
 }
 
 impl Access {
-    /// What properties of librdkafka ask for; `None` if this client cannot do it.
+    /// The authentication that properties of librdkafka configure; `None` if this client does not support it.
     pub(super) fn of(properties: &BTreeMap<String, SecretString>) -> Option<Self> {
         let property = |name: &str| properties.get(name).map(|value| value.expose_secret().to_owned());
         match property("security.protocol").unwrap_or_default().to_lowercase().as_str() {
@@ -55,12 +55,12 @@ impl Access {
     }
 }
 
-/// A connection on which one request is answered at a time.
+/// A connection with one request in flight at a time.
 pub(super) struct Connection {
     stream: TcpStream,
     deadline: Instant,
     requests: i32,
-    /// Newest version of each request that the broker understands, by the number of its kind.
+    /// Newest version of each request that the broker supports, by API key.
     versions: BTreeMap<i16, i16>,
 }
 
@@ -78,7 +78,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Newest version of a request that both sides understand; 0 if the broker does not tell.
+    /// Newest version of a request that both sides support; 0 if the broker does not list it.
     pub(super) fn version<R: Request>(&self) -> i16 {
         self.versions.get(&R::KEY).map_or(0, |newest| R::VERSIONS.max.min(*newest))
     }
@@ -102,7 +102,7 @@ impl Connection {
         let mut answer = self.read()?;
         let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version));
         if header.map_err(io::Error::other)?.correlation_id != self.requests {
-            return Err(io::Error::other("the broker answers another request"));
+            return Err(io::Error::other("the broker answered another request"));
         }
         R::Response::decode(&mut answer, version).map_err(io::Error::other)
     }
@@ -112,14 +112,14 @@ impl Connection {
         self.read_exact(&mut length)?;
         let length = u32::from_be_bytes(length);
         if length > LONGEST_ANSWER {
-            return Err(io::Error::other(format!("an answer of {length} bytes is not one of Kafka")));
+            return Err(io::Error::other(format!("a response of {length} bytes does not come from Kafka")));
         }
         let mut answer = vec![0; length as usize];
         self.read_exact(&mut answer)?;
         Ok(answer.into())
     }
 
-    /// The time limit of the whole conversation holds for each read.
+    /// Reads within the deadline of the connection.
     fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let mut filled = 0;
         while filled < buffer.len() {

@@ -19,7 +19,7 @@ const HEADER_OVERHEAD: usize = 10;
 /// Most bytes of a record beside key, value and headers: lengths, time and place in the batch.
 const RECORD_OVERHEAD: usize = 36;
 
-/// What is published of one event.
+/// The Kafka record of one event.
 #[derive(Debug)]
 pub struct Record {
     /// Partition, the shard of the event.
@@ -33,7 +33,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of an event, told by `source`.
+    /// The record of an event; `source` is its `ce_source`.
     #[must_use]
     pub fn new(event: &LoggedEvent, source: &str) -> Self {
         let key = event.request.to_string();
@@ -55,13 +55,13 @@ impl Record {
         }
         Self {
             partition: event.shard.number().into(),
-            value: contract::place_event(&event.payload, event.shard, event.position),
+            value: contract::with_position(&event.payload, event.shard, event.position),
             key,
             headers,
         }
     }
 
-    /// Most bytes that it takes in a batch.
+    /// Upper bound of its size in a batch.
     pub(super) fn size(&self) -> usize {
         let header =
             |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len) + HEADER_OVERHEAD;
@@ -69,7 +69,7 @@ impl Record {
     }
 }
 
-/// Which event a record on the topic tells.
+/// The event that a record on the topic is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
     /// Its position.
@@ -81,7 +81,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Reads it from the key and headers of a record; `None` if this service did not write the record.
+    /// Reads key and headers of a record; `None` if this service did not write it.
     pub(super) fn read<M: Message>(record: &M) -> Option<Self> {
         let headers = record.headers()?;
         let header = |key| {

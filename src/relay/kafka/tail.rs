@@ -1,4 +1,4 @@
-//! The tail: the last committed record of each partition, whose position is where the relay stands.
+//! Tails: the last committed record of each partition, whose position is the relay's cursor.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -12,15 +12,15 @@ use super::window::{Progress, Span, find_last};
 use super::{KafkaFailure, KafkaSettings, Told, drop_elsewhere};
 use crate::domain::Shard;
 
-/// Pause between looks at a transaction that should have ended.
+/// Interval of checks whether an open transaction has ended.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a partition holds.
+/// The end of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tail {
     /// The partition.
     pub shard: Shard,
-    /// Whether records were ever removed from it: its first offset is not 0.
+    /// Whether records were removed: the first offset is not 0.
     pub was_trimmed: bool,
     /// Its next offset.
     pub end: i64,
@@ -28,7 +28,7 @@ pub struct Tail {
     pub open_from: Option<i64>,
     /// Offset of the last record among those read that this service did not write.
     pub foreign: Option<i64>,
-    /// What the last committed record of this service tells, if there is one.
+    /// The event of the last committed record of this service, if there is one.
     pub last: Option<Told>,
 }
 
@@ -46,7 +46,7 @@ impl Bounds {
     }
 }
 
-/// Reads the tails of partitions. Nothing may publish to them meanwhile: fence first.
+/// Reads the tails of partitions. Fence first: nothing may publish to them meanwhile.
 ///
 /// # Errors
 /// [`KafkaFailure::ForeignTransaction`] if somebody else writes to the topic; otherwise what the cluster says.
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         Ok(shards.iter().map(tail).collect())
     }
 
-    /// First and last offsets, once no transaction is open below the last: what a predecessor left is being aborted.
+    /// First and last offsets, once no transaction is open: the cluster is still aborting those of the predecessors.
     fn settled_bounds(&self, shards: &[Shard]) -> Result<BTreeMap<Shard, Bounds>, KafkaFailure> {
         let deadline = Instant::now() + self.settings.commit_timeout();
         loop {
@@ -118,14 +118,14 @@ impl<'a> Reader<'a> {
         let high = self.offsets(self.uncommitted.as_ref(), shards, Offset::End)?;
         let stable = self.offsets(self.committed.as_ref(), shards, Offset::End)?;
         let bounds = |shard: &Shard| {
-            // Read later, so it may be higher.
+            // Read later than `high`, so it may be higher.
             let high = high[shard].max(stable[shard]);
             (*shard, Bounds { low: low[shard], stable: stable[shard], high })
         };
         Ok(shards.iter().map(bounds).collect())
     }
 
-    /// Offsets of partitions. Those of a topic that was just created have no leader for a moment.
+    /// Offsets of partitions. The partitions of a new topic have no leader for a moment.
     fn offsets(
         &self,
         consumer: Option<&BaseConsumer<Progress>>,
@@ -178,14 +178,14 @@ impl Drop for Reader<'_> {
     }
 }
 
-/// Whether a partition exists without being ready.
+/// Whether a partition has no leader yet.
 fn is_without_leader(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition};
     let code = error.rdkafka_error_code();
     matches!(code, Some(LeaderNotAvailable | NotLeaderForPartition | UnknownPartition | UnknownTopicOrPartition))
 }
 
-/// Partitions that were asked for have the numbers of shards.
+/// The shard of a partition that was queried.
 fn shard_of(partition: i32) -> Shard {
     Shard::new(u16::try_from(partition).unwrap_or(u16::MAX))
 }

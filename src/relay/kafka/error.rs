@@ -1,4 +1,4 @@
-//! What can go wrong with Kafka, told apart by what the relay does next: start over, or halt.
+//! Failures of Kafka, by what the relay does about them: begin a new session, or halt.
 
 use std::io;
 
@@ -7,11 +7,11 @@ use thiserror::Error;
 
 use crate::domain::Shard;
 
-/// A failure of Kafka. `Display` leaves out the source; a log walks the chain.
+/// A failure of Kafka. `Display` omits the source; logs print the whole chain.
 #[derive(Debug, Error)]
 pub enum KafkaFailure {
-    /// The settings do not make a client.
-    #[error("the Kafka settings do not make a client")]
+    /// librdkafka rejects the settings.
+    #[error("librdkafka rejects the Kafka settings")]
     Settings(#[source] KafkaError),
     /// The cluster did not answer in time, or answered with an error that may pass.
     #[error("Kafka did not {0}")]
@@ -19,7 +19,7 @@ pub enum KafkaFailure {
     /// No broker described the topic.
     #[error("Kafka did not describe the topic")]
     Describe(#[source] io::Error),
-    /// The topic could not be made.
+    /// The topic could not be created.
     #[error("topic {topic} could not be created: {reason}")]
     CreateTopic {
         /// The topic.
@@ -40,13 +40,13 @@ pub enum KafkaFailure {
     /// A record was not delivered.
     #[error("a record was not delivered")]
     Delivery(#[source] KafkaError),
-    /// Records were still under way when the time for them was over.
+    /// Records were still in flight at the deadline.
     #[error("{0} records were not delivered in time")]
     DeliveryTimeout(i32),
     /// The topic was deleted, and may have been created again, while records were sent to it.
-    #[error("topic {0} was deleted meanwhile")]
+    #[error("topic {0} was deleted while the relay published to it")]
     TopicReplaced(String),
-    /// A record landed before the end of its partition, or Kafka did not say where it landed.
+    /// Kafka acknowledged a record at an offset before the end of its partition, or without an offset.
     #[error(
         "partition {partition} ended at offset {end}, but Kafka acknowledged a record at offset {offset}; \
          the topic may have been deleted and created again"
@@ -59,8 +59,8 @@ pub enum KafkaFailure {
         /// Offset that the record had to have at least.
         end: i64,
     },
-    /// The topic does not take this much of one partition in one batch.
-    #[error("the topic does not take a batch of about {bytes} bytes; a smaller one follows")]
+    /// The topic does not accept a batch of this size.
+    #[error("the topic does not accept a batch of about {bytes} bytes; retrying with a smaller one")]
     BatchTooLarge {
         /// Size of the records that go to the partition.
         bytes: usize,
@@ -68,7 +68,7 @@ pub enum KafkaFailure {
         #[source]
         source: KafkaError,
     },
-    /// The topic does not take a record, however it is sent.
+    /// The topic does not accept a record, even alone in a batch.
     #[error(
         "partition {shard}: an event of {bytes} bytes exceeds max.message.bytes of topic {topic}. Raise it: `kafka-configs.sh \
          --bootstrap-server {brokers} --alter --entity-type topics --entity-name {topic} --add-config \
@@ -84,8 +84,8 @@ pub enum KafkaFailure {
         /// Where the cluster is.
         brokers: String,
     },
-    /// A transaction stays open on a partition although every producer of the lane was fenced: it is of somebody else, or
-    /// the cluster never ended it (KAFKA-20734).
+    /// A transaction stays open on a partition although every producer of the group was fenced: another client's, or one that the
+    /// cluster failed to end (KAFKA-20734).
     #[error("a transaction stays open on partition {shard} from offset {start}")]
     ForeignTransaction {
         /// The partition.

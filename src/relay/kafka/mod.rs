@@ -1,7 +1,6 @@
-//! Kafka as the relay sees it: a topic to make sure of, a tail to read, producers that fence and publish.
+//! The relay's Kafka client: describes and creates the topic, reads tails, fences and publishes.
 //!
-//! What a real broker does to each of these, and why the limits are what they are, was measured; the README tells the gist.
-//! Everything here blocks, and so belongs on threads of its own.
+//! Everything here blocks, so it belongs on threads of its own.
 
 mod broker;
 mod ends;
@@ -23,7 +22,7 @@ pub use settings::KafkaSettings;
 pub use tail::{Tail, peek_tails, read_tails};
 pub use topic::{TopicDescription, describe_or_create_topic, describe_topic};
 
-/// Drops a client on another thread. Closing one takes up to a tenth of a second, in which a lane can do better things.
+/// Drops a client on another thread, since closing one takes up to 100 ms.
 fn drop_elsewhere<T: Send + 'static>(client: T) {
     std::thread::spawn(move || drop(client));
 }

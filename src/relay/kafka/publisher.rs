@@ -1,7 +1,7 @@
-//! Publishing: one Kafka transaction a batch, through producers that keep every predecessor out.
+//! Publishing: one Kafka transaction per batch, by producers that have fenced every predecessor.
 //!
-//! A lane rotates between two transactional ids, since the next transaction of one id has to wait until the markers of the
-//! last are written (20 ms a time in librdkafka).
+//! A worker alternates between two transactional ids, since a producer cannot begin a transaction before the markers of its last one
+//! are written (20 ms each time in librdkafka).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,14 +19,14 @@ use super::topic::confirm_topic;
 use super::{KafkaFailure, KafkaSettings, Record, Tail, drop_elsewhere};
 use crate::store::TopicIdentity;
 
-/// Transactional ids of a lane. Never fewer than in an earlier release: an id that nobody fences any more is open to a
-/// predecessor.
+/// Transactional ids of a group. Never fewer than in an earlier release: a predecessor could still commit under an id that is not
+/// fenced any more.
 const IDS: usize = 2;
 
-/// Pause between looks at deliveries that are under way.
+/// Interval of polls for delivery reports.
 const DRAIN_PAUSE: Duration = Duration::from_micros(100);
 
-/// The producers of one lane. Only the newest publisher of a lane can commit anything.
+/// The producers of one partition group. Only the newest publisher of a group can commit.
 pub struct Publisher {
     producers: Vec<BaseProducer<Watch>>,
     topic: String,
@@ -34,31 +34,31 @@ pub struct Publisher {
     commit_timeout: Duration,
     turn: usize,
     ends: Ends,
-    /// The topic that the tails are of, and how to look at it.
+    /// The topic of the tails, and how to reach it.
     expected: Option<(KafkaSettings, TopicIdentity)>,
 }
 
-/// What became of a batch that was committed.
+/// What happened to the connections during a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
-    /// The publisher can go on.
+    /// Nothing; the publisher can be used again.
     Clean,
-    /// A connection was lost and found again meanwhile. A stray end of this transaction may still be on its way, so this
-    /// publisher had better not begin another one (KAFKA-17754): fence anew. Not every loss is told, so this only makes such
-    /// a stray rarer; what defends against it is that the tail is the cursor.
+    /// A connection was lost and restored. A delayed `EndTxn` of this transaction may still arrive and end the next one (KAFKA-17754),
+    /// so fence again before publishing more. librdkafka does not report every loss: this only makes the case rarer. The guarantee
+    /// rests on the tail being the cursor.
     Reconnected,
 }
 
 impl Publisher {
-    /// Makes the producers of a lane, which fences those of every predecessor and aborts what they left open.
+    /// Creates the producers of a group, which fences those of every predecessor and aborts their open transactions.
     ///
     /// # Errors
-    /// What the cluster says, after waiting for as long as a commit may take.
-    pub fn fence(settings: &KafkaSettings, lane: u16) -> Result<Self, KafkaFailure> {
-        // One after the other, and a publisher begins with the first: of two that start at once, the one that lost the first
-        // id commits nothing, whoever owns the second. In parallel, each could own one, and both could commit.
+    /// The error of the cluster, after retries for as long as a commit may take.
+    pub fn fence(settings: &KafkaSettings, group: u16) -> Result<Self, KafkaFailure> {
+        // In sequence, and a publisher begins with the first id: of two publishers that start at once, the one that lost the first id
+        // commits nothing, whoever owns the second. In parallel, each could own one id and both could commit.
         let producers = (0..IDS)
-            .map(|id| fenced_producer(settings, &format!("{}.lane-{lane}.{id}", settings.topic)))
+            .map(|id| fenced_producer(settings, &format!("{}.group-{group}.{id}", settings.topic)))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             producers,
@@ -71,18 +71,18 @@ impl Publisher {
         })
     }
 
-    /// Has records follow these tails, which were read after the fence. Records that Kafka acknowledges elsewhere are not
+    /// Requires records to follow these tails, which were read after the fence. Records that Kafka acknowledges at other offsets are not
     /// committed: the topic was deleted and created again meanwhile.
     pub fn follow(&mut self, tails: &[Tail], settings: &KafkaSettings, topic: Option<&TopicIdentity>) {
         self.expected = topic.map(|topic| (settings.clone(), topic.clone()));
         self.ends = Ends::new(tails.iter().map(|tail| (tail.shard, tail.end)));
     }
 
-    /// Publishes records in one transaction. After an error nothing is known: drop the publisher and read the tail.
+    /// Publishes records in one transaction. After an error the outcome is unknown: drop the publisher and read the tails.
     ///
     /// # Errors
-    /// What went wrong; the records may be on the topic, or not. [`KafkaFailure::BatchTooLarge`] if the topic would take fewer
-    /// of them, [`KafkaFailure::RecordTooLarge`] if it does not take one alone; nothing was published then.
+    /// [`KafkaFailure::BatchTooLarge`] if the topic may accept fewer records at once, [`KafkaFailure::RecordTooLarge`] if it does not
+    /// accept one alone; nothing was published then. After any other error the records may or may not be on the topic.
     pub fn publish(&mut self, records: impl IntoIterator<Item = Record>) -> Result<Published, KafkaFailure> {
         let mut groups = Groups::default();
         self.publish_groups(records, &mut groups).map_err(|failure| match failure {
@@ -100,7 +100,7 @@ impl Publisher {
         let producer = &self.producers[self.turn];
         self.turn = (self.turn + 1) % self.producers.len();
 
-        // What happened before this transaction is told now.
+        // Handle the events from before this transaction first.
         producer.poll(Duration::ZERO);
         producer.context().was_disconnected.store(false, Ordering::Release);
         producer.context().set_ends(self.ends.clone());
@@ -112,7 +112,7 @@ impl Publisher {
         drain(producer, deadline)?;
         self.ends = producer.context().take_ends();
         self.ends.check()?;
-        // The first record of a partition fits a new topic as well.
+        // Offsets cannot tell a new topic from an old one at the first record of a partition.
         if self.ends.take_begun()
             && let Some((settings, topic)) = &self.expected
         {
@@ -147,7 +147,7 @@ fn fenced_producer(settings: &KafkaSettings, transactional_id: &str) -> Result<B
     let deadline = Instant::now() + settings.commit_timeout();
     let producer: BaseProducer<Watch> =
         settings.producer(transactional_id).create_with_context(Watch::default()).map_err(KafkaFailure::Settings)?;
-    // A client without a connection waits half a second before it asks who coordinates its transactions.
+    // A client without a connection waits half a second before it looks up its transaction coordinator.
     producer
         .client()
         .fetch_metadata(Some(&settings.topic), KafkaSettings::CALL_TIMEOUT)
@@ -176,7 +176,7 @@ fn enqueue(producer: &BaseProducer<Watch>, topic: &str, record: Record, deadline
     }
 }
 
-/// Waits until every record is delivered. A commit with anything under way would take a tenth of a second.
+/// Waits until every record is delivered. A commit with records in flight takes 100 ms.
 fn drain(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), Failure> {
     loop {
         producer.poll(Duration::ZERO);
@@ -205,7 +205,7 @@ fn commit(producer: &BaseProducer<Watch>, deadline: Instant) -> Result<(), Failu
     }
 }
 
-/// Repeats a call for as long as librdkafka says that it may be resumed.
+/// Repeats a call while librdkafka reports it as retriable.
 fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     loop {
         match call() {
@@ -215,10 +215,10 @@ fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) ->
     }
 }
 
-/// What librdkafka tells in callbacks.
+/// What the callbacks of librdkafka report.
 #[derive(Debug, Default)]
 struct Watch {
-    /// The first record that was not delivered: its partition, and why.
+    /// Partition and error of the first record that was not delivered.
     failure: Mutex<Option<(i32, KafkaError)>>,
     was_disconnected: AtomicBool,
     ends: Mutex<Ends>,
@@ -239,7 +239,7 @@ impl Watch {
 }
 
 impl ClientContext for Watch {
-    /// The loss of the connection to the coordinator is logged only.
+    /// librdkafka reports the loss of the coordinator's connection only in its log.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if facility == "FAIL" {
             self.was_disconnected.store(true, Ordering::Release);
