@@ -75,8 +75,8 @@ impl Core {
 
 /// The store of an environment.
 pub(crate) async fn open_store(env: &BenchEnv) -> Arc<dyn Store> {
-    let (shards, lanes) = TOPOLOGY;
-    let topology = Topology { shards: ShardCount::new(shards).unwrap(), lanes };
+    let (shards, partition_groups) = TOPOLOGY;
+    let topology = Topology { shards: ShardCount::new(shards).unwrap(), partition_groups };
     let url = env.database.clone();
     let settings = PostgresSettings { url, max_connections: 8, relay_connections: 8, topology };
     Arc::new(Postgres::connect(&settings).await.unwrap())

@@ -134,7 +134,7 @@ impl Default for Settings {
 }
 
 fn store(config: &Config) -> StoreSettings {
-    let topology = Topology { shards: config.kafka.partitions, lanes: config.kafka.partition_groups };
+    let topology = Topology { shards: config.kafka.partitions, partition_groups: config.kafka.partition_groups };
     let url = config.database.url.expose();
     match config.database.url.kind() {
         DatabaseKind::Postgres => StoreSettings::Postgres(PostgresSettings {

@@ -15,6 +15,6 @@ pub struct PartitionGroup {
 impl PartitionGroup {
     /// Every group of a topology.
     pub(super) fn all(topology: Topology) -> impl Iterator<Item = Self> {
-        (0..topology.lanes).map(move |number| Self { number, shards: topology.shards_of(number).collect() })
+        (0..topology.partition_groups).map(move |number| Self { number, shards: topology.shards_of(number).collect() })
     }
 }

@@ -87,7 +87,7 @@ impl Relay {
                 kafka: settings.kafka.clone(),
                 status: Arc::clone(&status),
                 drain: drain.clone(),
-                volume: Cell::new(VolumeLimit::new(topology.lanes, settings.kafka.transaction_timeout)),
+                volume: Cell::new(VolumeLimit::new(topology.partition_groups, settings.kafka.transaction_timeout)),
                 runtime: Handle::current(),
             });
             let guard = broken.clone().drop_guard();

@@ -15,7 +15,7 @@ use super::status::WorkerState;
 use super::stop::{Ended, Stop};
 use super::topic_watch::TopicWatch;
 use crate::domain::{Position, Shard};
-use crate::store::{Checkpoint, LaneLock, LoggedEvent};
+use crate::store::{Checkpoint, LoggedEvent, PartitionGroupLock};
 
 /// Time to linger after a transaction, for each of its events but the first. A transaction costs the broker as much as a hundred
 /// events, so a busy worker makes few large ones; a worker with little to publish does not wait.
@@ -62,7 +62,7 @@ struct ShardProgress {
 
 impl<'a> Session<'a> {
     /// Runs a session until it ends.
-    pub(super) fn run(context: &'a Context, lock: &dyn LaneLock, halted: Option<&Halt>) -> Ended {
+    pub(super) fn run(context: &'a Context, lock: &dyn PartitionGroupLock, halted: Option<&Halt>) -> Ended {
         let mut session = match Self::begin(context, halted) {
             Ok(session) => session,
             Err(stop) => return stop.ended(false, &context.kafka),
@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
         if has_changed { self.store_checkpoints() } else { Ok(()) }
     }
 
-    fn stream(&mut self, lock: &dyn LaneLock, published: &mut bool) -> Result<Ended, Stop> {
+    fn stream(&mut self, lock: &dyn PartitionGroupLock, published: &mut bool) -> Result<Ended, Stop> {
         let mut changes = self.context.feed.subscribe();
         loop {
             if !lock.is_held() {

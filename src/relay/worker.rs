@@ -10,7 +10,7 @@ use super::session::Session;
 use super::status::WorkerState;
 use super::stop::Ended;
 use crate::runtime::telemetry::{error_chain, names};
-use crate::store::LaneLock;
+use crate::store::PartitionGroupLock;
 
 /// Pause between attempts to lock a group that another process holds; bounds how long it lies idle after a kill.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ impl RelayWorker {
         let mut since = Instant::now();
         self.context.status.set(WorkerState::Waiting, None);
         while !self.context.drain.is_cancelled() {
-            match self.context.query(self.context.store.lock_lane(self.context.group())) {
+            match self.context.query(self.context.store.lock_partition_group(self.context.group())) {
                 Ok(Some(lock)) => {
                     halted = self.own(&*lock, halted);
                     since = Instant::now();
@@ -74,7 +74,7 @@ impl RelayWorker {
     }
 
     /// Runs sessions until the lock is lost or one halts. A halted worker stays halted until it streams again.
-    fn own(&self, lock: &dyn LaneLock, mut halted: Option<Halt>) -> Option<Halt> {
+    fn own(&self, lock: &dyn PartitionGroupLock, mut halted: Option<Halt>) -> Option<Halt> {
         let mut pause = FAILURE_PAUSE;
         let mut problem = None;
         while lock.is_held() {

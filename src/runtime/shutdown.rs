@@ -4,7 +4,7 @@
 //! 1. the soft token is cancelled: readiness says no, and streams to callers end;
 //! 2. nothing new is accepted: listeners close, connections finish what they carry;
 //! 3. what is under way is answered, and with its last handle dropped the writer ends;
-//! 4. the relay publishes what the log holds, writes its checkpoints and gives up its lanes;
+//! 4. the relay publishes what the log holds, writes its checkpoints and releases its locks;
 //! 5. the store closes.
 //!
 //! The hard token cuts short whatever still waits. Nothing is lost by that: an unanswered call is one whose outcome the

@@ -27,32 +27,32 @@ pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
 pub use subject_rows::SubjectRows;
 
-/// How many shards and relay lanes the log has. Fixed when the database is made; a process that is configured otherwise
-/// is refused, since two processes that disagree would give one shard to two lanes.
+/// How the log is divided. Fixed for the life of a database: a process with another configuration is refused, because two
+/// processes that disagree would publish the same shard from two partition groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// Shards, which are partitions of the topic.
+    /// Shards; each is one partition of the topic.
     pub shards: ShardCount,
-    /// Relay lanes; lane `n` has the shards whose number leaves `n` when divided by the number of lanes.
-    pub lanes: u16,
+    /// Partition groups of the relay; group `n` has the shards whose number modulo the number of groups is `n`.
+    pub partition_groups: u16,
 }
 
 impl Topology {
-    /// The shards of one lane.
-    pub fn shards_of(self, lane: u16) -> impl Iterator<Item = Shard> + use<> {
-        self.shards.shards().filter(move |shard| shard.number() % self.lanes == lane)
+    /// The shards of one partition group.
+    pub fn shards_of(self, group: u16) -> impl Iterator<Item = Shard> + use<> {
+        self.shards.shards().filter(move |shard| shard.number() % self.partition_groups == group)
     }
 
-    /// Compares with what a database was made with.
-    fn check_stored(self, shards: i32, lanes: i32) -> Result<(), StoreError> {
-        if (shards, lanes) == (i32::from(self.shards.get()), i32::from(self.lanes)) {
+    /// Refuses a topology other than the stored one.
+    fn check_stored(self, shards: i32, groups: i32) -> Result<(), StoreError> {
+        if (shards, groups) == (i32::from(self.shards.get()), i32::from(self.partition_groups)) {
             return Ok(());
         }
         Err(StoreError::Unfit(format!(
-            "the database was made with {shards} shards in {lanes} relay lanes, the configuration says {} in {}; \
+            "the database was created with {shards} shards in {groups} partition groups, but the configuration says {} in {}; \
              both are fixed for the life of a database",
             self.shards.get(),
-            self.lanes
+            self.partition_groups
         )))
     }
 }
@@ -100,7 +100,7 @@ pub struct Checkpoint {
     pub may_start_topic: bool,
     /// Last offset up to which an operator lets records of somebody else stay; -1 if there is none.
     pub ignored_to: i64,
-    /// The run of a relay lane that may write this checkpoint; a later run takes it over.
+    /// The relay session that may write this checkpoint; a later session takes it over.
     pub owner: Uuid,
 }
 
@@ -115,9 +115,9 @@ pub struct TopicIdentity {
     pub topic_id: Option<Uuid>,
 }
 
-/// The right to run one relay lane, held until dropped. It keeps lanes from fighting; what keeps a second writer from the
-/// topic is the fencing by Kafka.
-pub trait LaneLock: Send {
+/// The lock of a partition group, held until dropped. It only avoids contention between workers; Kafka's fencing keeps a second
+/// writer from the topic.
+pub trait PartitionGroupLock: Send {
     /// Whether the lock is still held, as far as is known.
     fn is_held(&self) -> bool;
 }
@@ -174,8 +174,8 @@ pub trait Store: Send + Sync + 'static {
     /// Makes `owner` the one who may write the checkpoints of these shards.
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError>;
 
-    /// Replaces those checkpoints that still have the owner given with them, and tells how many; a lane that was overtaken
-    /// changes nothing.
+    /// Replaces the checkpoints whose stored owner equals the given one, and returns how many; a session that another one has
+    /// replaced changes nothing.
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError>;
 
     /// The topic to which the log is published, once there is one.
@@ -189,8 +189,8 @@ pub trait Store: Send + Sync + 'static {
     /// Tells whether it did.
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError>;
 
-    /// Takes the right to run a lane; `None` if another process has it.
-    async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError>;
+    /// Locks a partition group; `None` if the lock is taken.
+    async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError>;
 
     /// Does what must be done from time to time: room for the events of the coming days, idempotency keys that are over. A clock
     /// that is ahead of the others does not shorten the life of keys.

@@ -145,7 +145,7 @@ async fn a_database_that_does_not_fit(env: &TestEnv) {
     {
         let told = refusal(&env.run(&[(name, value), QUIET], &["serve"]));
         let sentence =
-            format!("8 shards in 2 relay lanes, the configuration says {other}; both are fixed for the life");
+            format!("8 shards in 2 partition groups, but the configuration says {other}; both are fixed for the life");
         assert!(told.contains(&sentence), "{told}");
     }
     let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

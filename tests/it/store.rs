@@ -113,7 +113,7 @@ suite! {
         two_processes_share_one_database
         a_database_with_another_topology_is_refused
         a_newer_schema_is_refused
-        a_lane_is_run_by_one_process
+        a_partition_group_is_locked_by_one_process
         stores_can_be_opened_at_the_same_time
         maintenance_deletes_only_old_keys
         a_clock_that_is_ahead_deletes_no_keys

@@ -33,7 +33,7 @@ fn assert_defaults(settings: &Settings) {
     assert_eq!(settings.templates, Path::new("deploy/templates"));
     let StoreSettings::Sqlite(store) = &settings.store else { panic!("{:?}", settings.store) };
     assert_eq!(store.path, Path::new("data/cmgate.db"));
-    assert_eq!(store.topology, Topology { shards: ShardCount::new(8).unwrap(), lanes: 2 });
+    assert_eq!(store.topology, Topology { shards: ShardCount::new(8).unwrap(), partition_groups: 2 });
 
     let RelaySettings { kafka, poll_interval } = &settings.relay;
     assert_eq!(*poll_interval, Duration::from_millis(100));
@@ -119,7 +119,7 @@ fn each_key_reaches_its_part() {
     );
     let StoreSettings::Postgres(store) = &settings.store else { panic!("{:?}", settings.store) };
     assert_eq!((store.max_connections, store.relay_connections), (3, 10));
-    assert_eq!(store.topology, Topology { shards: ShardCount::new(32).unwrap(), lanes: 16 });
+    assert_eq!(store.topology, Topology { shards: ShardCount::new(32).unwrap(), partition_groups: 16 });
     assert_eq!((settings.relay.kafka.replication_factor, settings.log.format), (3, LogFormat::Json));
     assert_eq!(settings.relay.kafka.properties.keys().collect::<Vec<_>>(), ["sasl.password"]);
     let ApiSettings { max_message_bytes, max_duration, max_memory_bytes, rest } = settings.api;

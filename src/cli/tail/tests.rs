@@ -14,7 +14,7 @@ use crate::domain::{
     CardId, EventType, Listing, Page, ProfileTemplate, Query, Request, RequestId, Subject, SubjectPage, SubjectQuery,
     TemplateId, Timestamp, Version,
 };
-use crate::store::{Checkpoint, Committed, Decide, LaneLock, TopicIdentity, Topology};
+use crate::store::{Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
 
 /// A log in memory that can do nothing but be read; it grows by one event of shard 0 with every look at its heads.
 struct Log {
@@ -64,7 +64,7 @@ fn not_asked<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl Store for Log {
     fn topology(&self) -> Topology {
-        Topology { shards: ShardCount::new(3).unwrap(), lanes: 1 }
+        Topology { shards: ShardCount::new(3).unwrap(), partition_groups: 1 }
     }
 
     async fn heads(&self) -> Result<Vec<Position>, StoreError> {
@@ -142,7 +142,7 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn lock_lane(&self, _lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+    async fn lock_partition_group(&self, _group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
         not_asked()
     }
 

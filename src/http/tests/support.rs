@@ -16,7 +16,9 @@ use crate::http::auth::{Authentication, Development};
 use crate::http::{Api, assemble};
 use crate::runtime::clock::Clock;
 use crate::service::{Authority, Service, Writer};
-use crate::store::{Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology};
+use crate::store::{
+    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
+};
 
 /// What the database of the tests says to everything.
 pub(crate) const AWAY: &str = "nobody listens on the port of the database";
@@ -33,7 +35,7 @@ fn away<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl Store for NoStore {
     fn topology(&self) -> Topology {
-        Topology { shards: ShardCount::new(8).unwrap(), lanes: 1 }
+        Topology { shards: ShardCount::new(8).unwrap(), partition_groups: 1 }
     }
     async fn commit(&self, _batch: &dyn Decide) -> Result<Committed, StoreError> {
         away()
@@ -89,7 +91,7 @@ impl Store for NoStore {
     async fn rebind_topic(&self, _topic: &TopicIdentity, _checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
         away()
     }
-    async fn lock_lane(&self, _lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+    async fn lock_partition_group(&self, _group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
         away()
     }
     async fn maintain(&self, _now: Timestamp, _keys_before: Timestamp) -> Result<(), StoreError> {

@@ -14,8 +14,8 @@ use crate::domain::{
     Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef, Timestamp,
 };
 use crate::store::{
-    Change, Checkpoint, Committed, Decide, LaneLock, LockedRows, LoggedEvent, Store, StoreError, TopicIdentity,
-    Topology,
+    Change, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, PartitionGroupLock, Store, StoreError,
+    TopicIdentity, Topology,
 };
 
 /// The smart card of the documented examples, with its profile.
@@ -76,7 +76,7 @@ fn first_of<T>(mut members: Vec<T>, limit: u32) -> Listing<T> {
 #[async_trait]
 impl Store for Memory {
     fn topology(&self) -> Topology {
-        Topology { shards: ShardCount::new(1).unwrap(), lanes: 1 }
+        Topology { shards: ShardCount::new(1).unwrap(), partition_groups: 1 }
     }
 
     async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {
@@ -201,7 +201,7 @@ impl Store for Memory {
         Ok(false)
     }
 
-    async fn lock_lane(&self, _: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+    async fn lock_partition_group(&self, _: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
         Ok(None)
     }
 

@@ -154,14 +154,15 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), StoreError> {
 }
 
 async fn agree_on_topology(connection: &mut PgConnection, wanted: Topology) -> Result<(), StoreError> {
-    let (shards, lanes) = (i32::from(wanted.shards.get()), i32::from(wanted.lanes));
+    let (shards, groups) = (i32::from(wanted.shards.get()), i32::from(wanted.partition_groups));
     let mut tx = connection.begin().await?;
-    sqlx::query("INSERT INTO topology (shards, lanes) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+    sqlx::query("INSERT INTO topology (shards, partition_groups) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(shards)
-        .bind(lanes)
+        .bind(groups)
         .execute(&mut *tx)
         .await?;
-    let stored: (i32, i32) = sqlx::query_as("SELECT shards, lanes FROM topology").fetch_one(&mut *tx).await?;
+    let stored: (i32, i32) =
+        sqlx::query_as("SELECT shards, partition_groups FROM topology").fetch_one(&mut *tx).await?;
     wanted.check_stored(stored.0, stored.1)?;
     for table in ["event_head", "relay_checkpoint"] {
         let sql = format!("INSERT INTO {table} (shard) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING");

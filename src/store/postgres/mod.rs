@@ -6,7 +6,7 @@
 mod commit;
 mod conflict;
 mod connect;
-mod lane_lock;
+mod group_lock;
 mod lines;
 mod log;
 mod maintain;
@@ -24,7 +24,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology, Workload,
+    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
+    Workload,
 };
 use crate::domain::{
     CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
@@ -38,8 +39,8 @@ pub struct PostgresSettings {
     pub url: String,
     /// Most connections that read for callers.
     pub max_connections: u32,
-    /// Most connections that serve the relay, and nothing else, so that nothing else can hold it up. Each relay lane takes one
-    /// more for its lock, each batch that is under way has one of its own, and imports and upkeep have two each.
+    /// Most connections that serve the relay, and nothing else, so that nothing else can delay it. Each partition group takes one
+    /// more for its lock, each batch under way has its own, and imports and upkeep have two each.
     pub relay_connections: u32,
     /// How the log is divided, or to be divided if the database is new.
     pub topology: Topology,
@@ -62,7 +63,7 @@ pub struct Postgres {
     list_lines: Arc<lines::Lines>,
     options: PgConnectOptions,
     topology: Topology,
-    candidates: Arc<lane_lock::Candidates>,
+    candidates: Arc<group_lock::Candidates>,
     recent: Arc<recent::Recent>,
     health: Arc<WriteHealth>,
 }
@@ -148,8 +149,8 @@ impl Store for Postgres {
         topic::rebind(&self.relay_lines, topic, checkpoints).await
     }
 
-    async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
-        lane_lock::take(&self.options, &self.candidates, lane).await
+    async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
+        group_lock::take(&self.options, &self.candidates, group).await
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {

@@ -29,7 +29,7 @@ pub(super) async fn warn_if_scarce(
 
 /// Connections that a process may have open.
 fn wanted(settings: &PostgresSettings) -> u32 {
-    settings.max_connections + settings.relay_connections + u32::from(settings.topology.lanes) + OTHERS
+    settings.max_connections + settings.relay_connections + u32::from(settings.topology.partition_groups) + OTHERS
 }
 
 #[cfg(test)]
@@ -39,8 +39,8 @@ mod tests {
     use crate::store::Topology;
 
     #[test]
-    fn each_lane_counts_for_its_lock() {
-        let topology = Topology { shards: ShardCount::new(64).unwrap(), lanes: 64 };
+    fn each_partition_group_needs_a_connection_for_its_lock() {
+        let topology = Topology { shards: ShardCount::new(64).unwrap(), partition_groups: 64 };
         let settings = PostgresSettings { url: String::new(), max_connections: 16, relay_connections: 10, topology };
         assert_eq!(wanted(&settings), 102);
     }

@@ -95,12 +95,13 @@ async fn prepare(connection: &mut SqliteConnection, topology: Topology) -> Resul
 }
 
 async fn agree_on_topology(tx: &mut SqliteConnection, wanted: Topology) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO topology (only_row, shards, lanes) VALUES (1, ?, ?) ON CONFLICT DO NOTHING")
+    sqlx::query("INSERT INTO topology (only_row, shards, partition_groups) VALUES (1, ?, ?) ON CONFLICT DO NOTHING")
         .bind(wanted.shards.get())
-        .bind(wanted.lanes)
+        .bind(wanted.partition_groups)
         .execute(&mut *tx)
         .await?;
-    let stored: (i32, i32) = sqlx::query_as("SELECT shards, lanes FROM topology").fetch_one(&mut *tx).await?;
+    let stored: (i32, i32) =
+        sqlx::query_as("SELECT shards, partition_groups FROM topology").fetch_one(&mut *tx).await?;
     wanted.check_stored(stored.0, stored.1)?;
     for shard in wanted.shards.shards() {
         for table in ["event_head", "relay_checkpoint"] {

@@ -5,7 +5,7 @@
 
 mod commit;
 mod connect;
-mod lane_lock;
+mod group_lock;
 mod log;
 mod maintain;
 mod read;
@@ -22,7 +22,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology, Workload,
+    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
+    Workload,
 };
 use crate::domain::{
     CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
@@ -122,8 +123,8 @@ impl Store for Sqlite {
         self.health.note(topic::rebind(&self.writer, topic, checkpoints).await)
     }
 
-    async fn lock_lane(&self, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
-        lane_lock::take(&self.path, lane)
+    async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
+        group_lock::take(&self.path, group)
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {

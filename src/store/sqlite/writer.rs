@@ -140,7 +140,7 @@ mod tests {
     }
 
     async fn open(directory: &tempfile::TempDir) -> Store {
-        let topology = Topology { shards: ShardCount::new(1).unwrap(), lanes: 1 };
+        let topology = Topology { shards: ShardCount::new(1).unwrap(), partition_groups: 1 };
         Store::open(&SqliteSettings { path: directory.path().join("cmgate.db"), topology }).await.unwrap()
     }
 

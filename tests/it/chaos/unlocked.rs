@@ -8,7 +8,9 @@ use cmgate::domain::{
     CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
     SubjectQuery, TemplateId, Timestamp,
 };
-use cmgate::store::{Checkpoint, Committed, Decide, LaneLock, LoggedEvent, Store, StoreError, TopicIdentity, Topology};
+use cmgate::store::{
+    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
+};
 use uuid::Uuid;
 
 /// The real store without what keeps relays apart.
@@ -17,7 +19,7 @@ pub(super) struct Unlocked(pub(super) Arc<dyn Store>);
 /// A lock that excludes no one and is never lost.
 struct NoLock;
 
-impl LaneLock for NoLock {
+impl PartitionGroupLock for NoLock {
     fn is_held(&self) -> bool {
         true
     }
@@ -25,7 +27,7 @@ impl LaneLock for NoLock {
 
 #[async_trait]
 impl Store for Unlocked {
-    async fn lock_lane(&self, _lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+    async fn lock_partition_group(&self, _group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
         Ok(Some(Box::new(NoLock)))
     }
 

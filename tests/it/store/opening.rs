@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cmgate::domain::Command;
 use cmgate::runtime::clock::Clock;
-use cmgate::store::{LaneLock, Store, StoreError};
+use cmgate::store::{PartitionGroupLock, Store, StoreError};
 use futures::future::join_all;
 use tokio::sync::Barrier;
 
@@ -47,9 +47,9 @@ pub(super) async fn two_processes_share_one_database(database: &TestDatabase) {
 
 pub(super) async fn a_database_with_another_topology_is_refused(database: &TestDatabase) {
     database.open_with(topology(4, 2)).await.unwrap();
-    for (shards, lanes) in [(8, 2), (2, 2), (4, 1), (4, 4)] {
-        let refused = database.open_with(topology(shards, lanes)).await.err();
-        assert!(matches!(refused, Some(StoreError::Unfit(_))), "{shards} shards in {lanes} lanes: {refused:?}");
+    for (shards, groups) in [(8, 2), (2, 2), (4, 1), (4, 4)] {
+        let refused = database.open_with(topology(shards, groups)).await.err();
+        assert!(matches!(refused, Some(StoreError::Unfit(_))), "{shards} shards in {groups} groups: {refused:?}");
     }
     let store = database.open_with(topology(4, 2)).await.unwrap();
     assert_eq!(store.topology(), topology(4, 2));
@@ -68,26 +68,26 @@ pub(super) async fn a_newer_schema_is_refused(database: &TestDatabase) {
     assert!(matches!(refused, Some(StoreError::Unfit(_))), "{refused:?}");
 }
 
-pub(super) async fn a_lane_is_run_by_one_process(database: &TestDatabase) {
+pub(super) async fn a_partition_group_is_locked_by_one_process(database: &TestDatabase) {
     let (one, other) = (database.open().await, database.open().await);
-    let lock = one.lock_lane(0).await.unwrap().expect("nobody has the lane");
+    let lock = one.lock_partition_group(0).await.unwrap().expect("nobody has the lock");
     assert!(lock.is_held());
-    assert!(other.lock_lane(0).await.unwrap().is_none());
-    assert!(one.lock_lane(0).await.unwrap().is_none(), "not even for the process that has it");
-    let neighbour = other.lock_lane(1).await.unwrap();
-    assert!(neighbour.is_some_and(|lock| lock.is_held()), "lanes do not meet");
+    assert!(other.lock_partition_group(0).await.unwrap().is_none());
+    assert!(one.lock_partition_group(0).await.unwrap().is_none(), "not even for the process that has it");
+    let neighbour = other.lock_partition_group(1).await.unwrap();
+    assert!(neighbour.is_some_and(|lock| lock.is_held()), "the locks of groups are independent");
 
     drop(lock);
     let lock = lock_when_free(&*other, 0).await;
     assert!(lock.is_held());
-    assert!(one.lock_lane(0).await.unwrap().is_none());
+    assert!(one.lock_partition_group(0).await.unwrap().is_none());
 }
 
 /// A dropped lock is free once the server has noticed, which it does by itself.
-async fn lock_when_free(store: &dyn Store, lane: u16) -> Box<dyn LaneLock> {
+async fn lock_when_free(store: &dyn Store, group: u16) -> Box<dyn PartitionGroupLock> {
     let tries = async {
         loop {
-            if let Some(lock) = store.lock_lane(lane).await.unwrap() {
+            if let Some(lock) = store.lock_partition_group(group).await.unwrap() {
                 return lock;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -189,6 +189,6 @@ async fn execute_on_server(sql: String) {
     connection.close().await.unwrap();
 }
 
-pub(crate) fn topology(shards: u16, lanes: u16) -> Topology {
-    Topology { shards: ShardCount::new(shards).unwrap(), lanes }
+pub(crate) fn topology(shards: u16, partition_groups: u16) -> Topology {
+    Topology { shards: ShardCount::new(shards).unwrap(), partition_groups }
 }

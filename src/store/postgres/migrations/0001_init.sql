@@ -1,14 +1,14 @@
 -- Requests, their event log, and what both need. Numbers of statuses and types: src/store/document/codes.rs.
 
 CREATE TABLE topology (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    shards   integer NOT NULL CHECK (shards > 0),
-    lanes    integer NOT NULL CHECK (lanes > 0)
+    only_row         boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    shards           integer NOT NULL CHECK (shards > 0),
+    partition_groups integer NOT NULL CHECK (partition_groups > 0)
 );
-COMMENT ON TABLE  topology          IS 'How the event log is divided; written once, and every process must agree with it.';
-COMMENT ON COLUMN topology.only_row IS 'Keeps the table at one row.';
-COMMENT ON COLUMN topology.shards   IS 'Shards of the event log, which are partitions of the topic.';
-COMMENT ON COLUMN topology.lanes    IS 'Partition groups of the relay; group n has the shards whose number modulo lanes is n.';
+COMMENT ON TABLE  topology                  IS 'How the event log is divided; written once, and every process must agree with it.';
+COMMENT ON COLUMN topology.only_row         IS 'Keeps the table at one row.';
+COMMENT ON COLUMN topology.shards           IS 'Shards of the event log; each is one partition of the topic.';
+COMMENT ON COLUMN topology.partition_groups IS 'Partition groups of the relay; group n has the shards whose number modulo this is n.';
 
 -- The document is the truth; the columns are what lists filter and sort by. Room is left on each page, since most rows
 -- change a few times.
@@ -108,7 +108,7 @@ COMMENT ON COLUMN relay_checkpoint.pos             IS 'Last position known to be
 COMMENT ON COLUMN relay_checkpoint.exact           IS 'Whether nothing after it was published: written on a clean stop, or by an operator.';
 COMMENT ON COLUMN relay_checkpoint.may_start_topic IS 'Whether an operator lets the relay go on from here although the topic is empty.';
 COMMENT ON COLUMN relay_checkpoint.ignored_to      IS 'Last offset up to which an operator lets records of somebody else stay.';
-COMMENT ON COLUMN relay_checkpoint.owner           IS 'The run of a relay lane that may write this row; a later run takes it over.';
+COMMENT ON COLUMN relay_checkpoint.owner           IS 'The relay session that may write this row; a later session takes it over.';
 
 CREATE TABLE relay_topic (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

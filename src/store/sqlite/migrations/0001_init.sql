@@ -3,9 +3,9 @@
 
 -- How the event log is divided; written once, and every process must agree with it.
 CREATE TABLE topology (
-    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), -- keeps the table at one row
-    shards   INTEGER NOT NULL CHECK (shards > 0),      -- shards of the event log, which are partitions of the topic
-    lanes    INTEGER NOT NULL CHECK (lanes > 0)        -- relay lanes; lane n has the shards whose number modulo lanes is n
+    only_row         INTEGER PRIMARY KEY CHECK (only_row = 1),  -- keeps the table at one row
+    shards           INTEGER NOT NULL CHECK (shards > 0),       -- shards of the event log; each is one partition of the topic
+    partition_groups INTEGER NOT NULL CHECK (partition_groups > 0) -- relay; group n has the shards whose number modulo this is n
 ) STRICT;
 
 -- Requests as they stand. The document is the truth; the columns are what lists filter and sort by.
@@ -52,7 +52,7 @@ CREATE TABLE relay_checkpoint (
     exact           INTEGER NOT NULL DEFAULT 0,                 -- whether nothing after it was published
     may_start_topic INTEGER NOT NULL DEFAULT 0,                 -- whether an operator lets the relay go on from here
     ignored_to      INTEGER NOT NULL DEFAULT -1,                -- last offset up to which records of somebody else may stay
-    owner           BLOB    NOT NULL DEFAULT (zeroblob(16))     -- the run of a relay lane that may write this row
+    owner           BLOB    NOT NULL DEFAULT (zeroblob(16))     -- the relay session that may write this row
 ) STRICT;
 
 -- The topic to which the log is published; the relay writes no other until an operator says so.

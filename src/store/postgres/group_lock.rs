@@ -1,6 +1,6 @@
-//! The right to run a relay lane: a session advisory lock on a connection of its own.
+//! The lock of a partition group: a session advisory lock on a dedicated connection.
 //!
-//! A process that is killed loses its connection, and the server frees the lock at once.
+//! When a process is killed its connection closes, and the server releases the lock at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::lines::connect;
-use crate::store::{LaneLock, StoreError};
+use crate::store::{PartitionGroupLock, StoreError};
 
-/// First half of the key of every lane's lock ("cmga"); the lane is the other half.
+/// First half of the key of every lock ("cmga"); the number of the group is the second half.
 const LOCK_CLASS: i32 = 0x636d_6761;
 
-/// How often the connection is tried; a lost one has lost the lock.
+/// Interval between probes of the connection; when the connection is lost, so is the lock.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The server ends the connection of a process that has stopped probing, and so frees its lock.
+/// The server closes the connection of a process that has stopped probing, which releases its lock.
 const IDLE_SESSION: (&str, &str) = ("idle_session_timeout", "3s");
 
-/// Connections of lanes that another process has, kept for the next try.
+/// Connections that found the lock of their group taken, kept for the next attempt.
 pub(super) type Candidates = Mutex<HashMap<u16, PgConnection>>;
 
 struct AdvisoryLock {
@@ -32,25 +32,25 @@ struct AdvisoryLock {
     keeper: JoinHandle<()>,
 }
 
-/// See [`crate::store::Store::lock_lane`].
+/// See [`crate::store::Store::lock_partition_group`].
 pub(super) async fn take(
     options: &PgConnectOptions,
     candidates: &Candidates,
-    lane: u16,
-) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
-    // The guard is gone before anything is waited for; no other lane takes this lane's connection.
-    let candidate = candidates.lock().await.remove(&lane);
+    group: u16,
+) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
+    // Release the mutex before any query. Only the worker of this group uses this entry.
+    let candidate = candidates.lock().await.remove(&group);
     let mut connection = match candidate {
         Some(connection) => connection,
         None => connect(&options.clone().options([IDLE_SESSION])).await?,
     };
     let is_taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
         .bind(LOCK_CLASS)
-        .bind(i32::from(lane))
+        .bind(i32::from(group))
         .fetch_one(&mut connection)
         .await?;
     if !is_taken {
-        candidates.lock().await.insert(lane, connection);
+        candidates.lock().await.insert(group, connection);
         return Ok(None);
     }
     let is_held = Arc::new(AtomicBool::new(true));
@@ -69,7 +69,7 @@ async fn keep(mut connection: PgConnection, is_held: Arc<AtomicBool>) {
     }
 }
 
-impl LaneLock for AdvisoryLock {
+impl PartitionGroupLock for AdvisoryLock {
     fn is_held(&self) -> bool {
         self.is_held.load(Ordering::Acquire)
     }

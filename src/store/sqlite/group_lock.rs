@@ -1,18 +1,18 @@
-//! The right to run a relay lane: a locked file beside the database, freed by the system when its process ends.
+//! The lock of a partition group: a locked file beside the database. The operating system releases it when the process ends.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use crate::store::{LaneLock, StoreError};
+use crate::store::{PartitionGroupLock, StoreError};
 
 struct FileLock {
     _file: File,
 }
 
-/// See [`crate::store::Store::lock_lane`].
-pub(super) fn take(database: &Path, lane: u16) -> Result<Option<Box<dyn LaneLock>>, StoreError> {
+/// See [`crate::store::Store::lock_partition_group`].
+pub(super) fn take(database: &Path, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
     let mut path = database.as_os_str().to_owned();
-    path.push(format!(".lane-{lane}.lock"));
+    path.push(format!(".group-{group}.lock"));
     let path = Path::new(&path);
     let failed = |source| StoreError::File { path: path.display().to_string(), source };
     let file = File::options().create(true).append(true).open(path).map_err(failed)?;
@@ -23,7 +23,7 @@ pub(super) fn take(database: &Path, lane: u16) -> Result<Option<Box<dyn LaneLock
     }
 }
 
-impl LaneLock for FileLock {
+impl PartitionGroupLock for FileLock {
     fn is_held(&self) -> bool {
         true
     }
