@@ -17,7 +17,7 @@ use crate::support::kafka::{
 use crate::support::servers::CLOSED_PORT;
 use crate::support::wait::wait_until;
 
-/// States of a lane.
+/// States of a worker.
 const HALTED: &str = "halted";
 const STREAMING: &str = "streaming";
 
@@ -125,7 +125,7 @@ async fn a_topic_with_another_number_of_partitions_is_not_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_older_than_the_topic_halts_its_lane_alone() {
+async fn a_database_older_than_the_topic_halts_its_worker_alone() {
     let env = TestEnv::postgres().await;
     let published = env.publish_some().await;
     let (shard, last) = published.iter().find(|(_, last)| **last > 0).map(|(shard, last)| (*shard, *last)).unwrap();
@@ -133,12 +133,12 @@ async fn a_database_older_than_the_topic_halts_its_lane_alone() {
 
     let instance = env.start();
     let (halted, other) = (usize::from(shard % 2), usize::from((shard + 1) % 2));
-    wait_until("one lane has halted and the other one streams", async || {
-        let lanes = instance.lanes().await;
-        lanes[halted].0 == HALTED && lanes[other].0 == STREAMING
+    wait_until("one worker has halted and the other one streams", async || {
+        let workers = instance.workers().await;
+        workers[halted].0 == HALTED && workers[other].0 == STREAMING
     })
     .await;
-    let detail = instance.lanes().await.remove(halted).1;
+    let detail = instance.workers().await.remove(halted).1;
     let expected = format!("shard {shard}: the topic ends at position {last}, the log at {}", last - 1);
     assert!(detail.starts_with(&expected) && detail.contains("Restore a newer one"), "{detail}");
 
@@ -170,7 +170,7 @@ async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
 
     let instance = env.start();
     for detail in instance.wait_until_all_are(HALTED).await {
-        assert!(detail.contains("restore"), "{detail}");
+        assert!(detail.contains("Restore"), "{detail}");
     }
     instance.end().await;
     let expected = between(&BTreeMap::new(), &published);
@@ -179,7 +179,7 @@ async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
 
 /// Events after a gap must not be published: a consumer could not tell the gap from a loss.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gap_in_the_log_halts_its_lane_before_the_gap() {
+async fn a_gap_in_the_log_halts_its_worker_before_the_gap() {
     let env = TestEnv::postgres().await;
     let published = env.publish_some().await;
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
@@ -193,9 +193,9 @@ async fn a_gap_in_the_log_halts_its_lane_before_the_gap() {
     env.lose_event(shard, missing).await;
 
     let instance = env.start();
-    let lane = usize::from(shard % 2);
-    wait_until("the lane has halted", async || instance.lanes().await[lane].0 == HALTED).await;
-    let detail = instance.lanes().await.remove(lane).1;
+    let worker = usize::from(shard % 2);
+    wait_until("the worker has halted", async || instance.workers().await[worker].0 == HALTED).await;
+    let detail = instance.workers().await.remove(worker).1;
     let expected =
         format!("shard {shard}: position {missing} is missing from the log; the next one is {}", missing + 1);
     assert!(detail.starts_with(&expected), "{detail}");
@@ -205,18 +205,18 @@ async fn a_gap_in_the_log_halts_its_lane_before_the_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_record_halts_the_lane_of_its_partition() {
+async fn a_foreign_record_halts_the_worker_of_its_partition() {
     let env = TestEnv::sqlite();
     let published = env.publish_some().await;
     publish_foreign(&env.topic, 3).await;
 
     let instance = env.start();
-    wait_until("lane 1, which has partition 3, has halted, and lane 0 streams", async || {
-        let lanes = instance.lanes().await;
-        lanes[1].0 == HALTED && lanes[0].0 == STREAMING
+    wait_until("worker 1, which has partition 3, has halted, and worker 0 streams", async || {
+        let workers = instance.workers().await;
+        workers[1].0 == HALTED && workers[0].0 == STREAMING
     })
     .await;
-    let detail = instance.lanes().await.remove(1).1;
+    let detail = instance.workers().await.remove(1).1;
     assert!(detail.starts_with("partition 3 has a record at offset"), "{detail}");
     create_many(&mut instance.client(), MANY).await;
     instance.end().await;

@@ -3,11 +3,7 @@
 use super::*;
 
 fn identity(topic: &str, cluster: Option<&str>, id: Option<u128>) -> TopicIdentity {
-    TopicIdentity {
-        topic: topic.to_owned(),
-        cluster: cluster.map(str::to_owned),
-        topic_id: id.map(Uuid::from_u128),
-    }
+    TopicIdentity { topic: topic.to_owned(), cluster: cluster.map(str::to_owned), topic_id: id.map(Uuid::from_u128) }
 }
 
 #[test]

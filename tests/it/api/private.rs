@@ -54,9 +54,9 @@ async fn the_private_port_reports_health_and_metrics() {
 
     let alive = private.get("/livez").await;
     assert_eq!((alive.status, alive.body.as_str()), (200, "alive\n"));
-    wait_until("both lanes stream", async || {
-        let lanes = api.instance.lanes().await;
-        lanes.len() == 2 && lanes.iter().all(|(state, detail)| state == "streaming" && detail.is_empty())
+    wait_until("both workers stream", async || {
+        let workers = api.instance.workers().await;
+        workers.len() == 2 && workers.iter().all(|(state, detail)| state == "streaming" && detail.is_empty())
     })
     .await;
     let ready = private.get("/readyz").await;

@@ -19,8 +19,8 @@ enum DatabaseFault {
     StoppedAtOnce,
     /// Kill -9 of one backend that writes, upon which Postgres starts all of them again.
     BackendKilled,
-    /// The sessions that hold the locks of the relay's lanes are ended.
-    LanesTerminated,
+    /// The sessions that hold the locks of partition groups are ended.
+    LocksTerminated,
     /// The sessions that write are ended.
     WritersTerminated,
     /// Every connection is cut at any moment.
@@ -41,7 +41,7 @@ const FAULTS: [DatabaseFault; 11] = [
     DatabaseFault::CutAfterCommit,
     DatabaseFault::CutBeforeWrite,
     DatabaseFault::Killed,
-    DatabaseFault::LanesTerminated,
+    DatabaseFault::LocksTerminated,
     DatabaseFault::CutBeforeCommit,
     DatabaseFault::StoppedAtOnce,
     DatabaseFault::CutAfterWrite,
@@ -51,8 +51,8 @@ const FAULTS: [DatabaseFault; 11] = [
     DatabaseFault::Silent,
 ];
 
-/// Sessions of the service in this database that hold the lock of a lane, and those that don't.
-const LANES: &str = "datname = current_database() AND application_name = 'cmgate' AND pid IN (
+/// Sessions of the service in this database that hold the lock of a partition group, and those that do not.
+const LOCK_SESSIONS: &str = "datname = current_database() AND application_name = 'cmgate' AND pid IN (
     SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)";
 const WRITERS: &str = "datname = current_database() AND application_name = 'cmgate' AND pid NOT IN (
     SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)";
@@ -72,7 +72,7 @@ async fn nothing_is_lost_when_the_database_or_its_connections_die() {
             DatabaseFault::Killed => restart(fleet, "kill").await,
             DatabaseFault::StoppedAtOnce => restart(fleet, "stop-immediate").await,
             DatabaseFault::BackendKilled => kill_backend(fleet).await,
-            DatabaseFault::LanesTerminated => terminate(fleet, LANES).await,
+            DatabaseFault::LocksTerminated => terminate(fleet, LOCK_SESSIONS).await,
             DatabaseFault::WritersTerminated => terminate(fleet, WRITERS).await,
             DatabaseFault::Disconnected => fleet.proxy().cut_all(),
             DatabaseFault::Silent => fleet.proxy().fall_silent(),

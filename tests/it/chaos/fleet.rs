@@ -27,9 +27,9 @@ const PROGRESS: usize = 40;
 /// Longest pause before a fault, so that it hits every phase of the work.
 const ANY_MOMENT: Duration = Duration::from_millis(200);
 
-/// Partitions of a topic that the service makes, and lanes of its relay.
+/// Partitions of a topic that the service makes, and workers of its relay.
 const PARTITIONS: u16 = 8;
-const LANES: usize = 2;
+const WORKERS: usize = 2;
 
 /// Few connections, because fleets share a server; and a short transaction timeout, so that an outage can outlast it.
 const SETTINGS: [(&str, &str); 2] =
@@ -184,7 +184,7 @@ impl Fleet {
         self.addresses.set(self.instances.iter().map(|instance| instance.public).collect());
     }
 
-    /// The instance that owns most lanes.
+    /// The instance that owns most partition groups.
     pub(super) async fn owner(&self) -> usize {
         let mut owner = (0, 0);
         for instance in 0..INSTANCES {
@@ -193,22 +193,22 @@ impl Fleet {
         owner.1
     }
 
-    /// Waits until every lane streams in one of these instances.
+    /// Waits until every worker streams in one of these instances.
     pub(super) async fn wait_for_owner(&self, instances: &[usize]) {
-        wait_until("every lane has an owner", async || {
+        wait_until("every partition group has an owner", async || {
             let mut streaming = 0;
             for instance in instances {
                 streaming += self.streaming(*instance).await;
             }
-            streaming >= LANES
+            streaming >= WORKERS
         })
         .await;
     }
 
-    /// How many lanes stream in an instance, according to its readiness report.
+    /// How many workers stream in an instance, according to its readiness report.
     async fn streaming(&self, instance: usize) -> usize {
-        let lanes = self.instances[instance].lanes().await;
-        lanes.iter().filter(|(state, _)| state == "streaming").count()
+        let workers = self.instances[instance].workers().await;
+        workers.iter().filter(|(state, _)| state == "streaming").count()
     }
 
     /// Waits until everything that is in the log by now is published.

@@ -38,7 +38,7 @@ async fn a_long_transaction_of_another_client_delays_nothing() {
         let elsewhere = begin(&postgres(), Stranger::Writes).await;
         open.replace(vec![here, elsewhere]);
         let begun = Instant::now();
-        // Another lane has to be taken over, and an instance starts, which would make the partition of a day to come.
+        // Another partition group has to be taken over, and an instance starts, which would make the partition of a day to come.
         let owner = fleet.owner().await;
         fleet.instances[owner].kill();
         fleet.instances[owner] = fleet.start_instance();

@@ -58,7 +58,7 @@ async fn restore(env: &TestEnv, backup: &TestEnv, outgrows: bool) {
     }
     let instance = backup.start();
     for detail in instance.wait_until_all_are("halted").await {
-        assert!(detail.contains("restore"), "{detail}");
+        assert!(detail.contains("Restore"), "{detail}");
     }
     create_many(&mut instance.client(), MANY).await;
     instance.end().await;

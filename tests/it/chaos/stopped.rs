@@ -8,7 +8,7 @@ use super::{Kind, ROUNDS, play};
 /// How long an owner is stopped.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
-    /// Until the others own its lanes.
+    /// Until the others own its partition groups.
     UntilReplaced,
     /// Longer than every limit that there is in the service, on its commits and on its questions to a database.
     BeyondEveryLimit,

@@ -1,5 +1,5 @@
-//! A store without the locks that keep relays apart: it grants a lane to every caller and drops checkpoints, whose owner would
-//! reveal another relay. Everything else is delegated to a real store.
+//! A store without the locks that keep relays apart: it grants the lock of a partition group to every caller, and drops
+//! checkpoints, whose owner would reveal another relay. Everything else is delegated to a real store.
 
 use std::sync::Arc;
 

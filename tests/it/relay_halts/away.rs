@@ -56,8 +56,8 @@ async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
     create_many(&mut instance.client(), MANY).await;
     wait_until_all_wait(&instance.private).await;
     instance.signal("TERM");
-    // Two lanes, each of which has tried in vain since.
-    wait_until("every lane has failed since the service was told to stop", async || {
+    // Two workers, each of which has tried in vain since.
+    wait_until("every worker has failed since the service was told to stop", async || {
         let log = instance.log();
         let (_, since) = log.split_once("stopping").unwrap_or_default();
         ["group=0", "group=1"].iter().all(|group| since.contains(&format!("relay worker restarts its session {group}")))

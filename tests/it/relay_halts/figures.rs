@@ -1,4 +1,4 @@
-//! Metrics of the relay: their values while Kafka is unreachable, and which instance shows them after a lane has moved.
+//! Metrics of the relay: their values while Kafka is unreachable, and which instance shows them after a partition group has moved.
 
 use crate::relay_halts::STREAMING;
 use crate::support::client::create_many;
@@ -20,7 +20,7 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
     let env = TestEnv::postgres().await;
     env.publish_some().await;
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
-    wait_until("the figures of both lanes are shown", async || {
+    wait_until("the figures of both workers are shown", async || {
         let metrics = instance.private.get("/metrics").await;
         let count = |name| metrics.samples(name).len();
         (count(POSITION), count(LAG_EVENTS), count(LAG_SECONDS)) == (SHARDS, SHARDS, 1)
@@ -38,7 +38,7 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lane_that_has_moved_is_shown_by_its_new_owner_alone() {
+async fn a_partition_group_that_has_moved_is_shown_by_its_new_owner_alone() {
     let env = TestEnv::postgres().await;
     let owner = env.start();
     create_many(&mut owner.client(), MANY).await;
@@ -50,8 +50,10 @@ async fn a_lane_that_has_moved_is_shown_by_its_new_owner_alone() {
     }
 
     owner.signal("STOP");
-    wait_until("the other one has the lanes", async || other.lanes().await.iter().all(|(state, _)| state == STREAMING))
-        .await;
+    wait_until("the other one publishes all groups", async || {
+        other.workers().await.iter().all(|(state, _)| state == STREAMING)
+    })
+    .await;
     owner.signal("CONT");
     wait_until("they are the other one's alone", async || {
         let mut left = 0;

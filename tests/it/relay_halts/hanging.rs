@@ -1,4 +1,4 @@
-//! A hanging transaction: the lane halts, and its messages guide an operator to a sound topic.
+//! A hanging transaction: the worker halts, and its messages guide an operator to a sound topic.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,10 +22,10 @@ use crate::support::servers::{CLOSED_PORT, kafka};
 use crate::support::wait::{PATIENCE, wait_until};
 
 const PARTITION: i32 = 3;
-/// The lane that has it.
-const LANE: usize = 1;
+/// The worker that has it.
+const WORKER: usize = 1;
 
-/// As if the cluster had never ended a transaction of the lane in one partition: the lane was told that it is committed, so its
+/// As if the cluster had never ended a transaction of the worker in one partition: the worker was told that it is committed, so its
 /// checkpoint says more than anybody can read, and the abort of the transaction loses its records.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_transaction_is_ended_and_what_it_held_is_published_again() {
@@ -67,22 +67,22 @@ async fn a_hanging_transaction_is_ended_and_what_it_held_is_published_again() {
     drop(hanging);
 }
 
-/// Waits until the lane has halted for a reason.
+/// Waits until the worker has halted for a reason.
 async fn wait_until_halted(instance: &Instance, reason: &str) -> String {
-    wait_until("the lane has halted", async || {
-        let lane = instance.lanes().await.remove(LANE);
-        lane.0 == HALTED && lane.1.contains(reason)
+    wait_until("the worker has halted", async || {
+        let worker = instance.workers().await.remove(WORKER);
+        worker.0 == HALTED && worker.1.contains(reason)
     })
     .await;
-    instance.lanes().await.remove(LANE).1
+    instance.workers().await.remove(WORKER).1
 }
 
-/// Sees the lane halted, in readiness and metrics, while it looks again several times without fencing anybody.
+/// Sees the worker halted, in readiness and metrics, while it looks again several times without fencing anybody.
 async fn stay_halted(instance: &Instance) {
     let looked = || instance.log().matches("relay worker is still halted").count();
     let before = looked();
-    wait_until("the lane has looked again", async || {
-        assert_eq!(instance.lanes().await[LANE].0, HALTED);
+    wait_until("the worker has looked again", async || {
+        assert_eq!(instance.workers().await[WORKER].0, HALTED);
         let metrics = instance.private.get("/metrics").await;
         assert!(metrics.body.contains("cmgate_relay_state{group=\"1\"} 3"), "{}", metrics.body);
         looked() >= before + 2

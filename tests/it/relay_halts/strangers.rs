@@ -13,12 +13,12 @@ async fn an_operator_can_have_a_foreign_record_ignored() {
     env.publish_some().await;
     publish_foreign(&env.topic, 3).await;
     let instance = env.start();
-    wait_until("lane 1, which has partition 3, has halted, and lane 0 streams", async || {
-        let lanes = instance.lanes().await;
-        lanes[1].0 == HALTED && lanes[0].0 == STREAMING
+    wait_until("worker 1, which has partition 3, has halted, and worker 0 streams", async || {
+        let workers = instance.workers().await;
+        workers[1].0 == HALTED && workers[0].0 == STREAMING
     })
     .await;
-    let command = command_in(&instance.lanes().await[1].1, "cmgate relay ignore-record");
+    let command = command_in(&instance.workers().await[1].1, "cmgate relay ignore-record");
     let refused = env.run(&[], &["relay", "ignore-record", "--shard", "3", "--offset", "0"]);
     assert_eq!(refused.status.code(), Some(64), "{refused:?}");
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -34,7 +34,7 @@ async fn an_operator_can_have_a_foreign_record_ignored() {
     // The next one is another matter.
     publish_foreign(&env.topic, 3).await;
     let instance = env.start();
-    wait_until("lane 1 has halted", async || instance.lanes().await[1].0 == HALTED).await;
+    wait_until("worker 1 has halted", async || instance.workers().await[1].0 == HALTED).await;
     instance.end().await;
 }
 
@@ -53,9 +53,9 @@ async fn a_halted_relay_does_not_fence_the_owner_of_the_topic() {
     halted.wait_until_all_are(HALTED).await;
     let looked = || halted.log().matches("relay worker is still halted").count();
     let before = looked();
-    wait_until("both lanes have looked again", async || {
-        let lanes = halted.lanes().await;
-        assert!(lanes.iter().all(|(state, _)| state == HALTED), "{lanes:?}");
+    wait_until("both workers have looked again", async || {
+        let workers = halted.workers().await;
+        assert!(workers.iter().all(|(state, _)| state == HALTED), "{workers:?}");
         create_many(&mut owner.client(), 1).await;
         looked() >= before + 4
     })

@@ -34,7 +34,7 @@ async fn a_running_relay_does_not_continue_on_a_recreated_topic() {
         if from == "--from-start" {
             assert_eq!(env.audit_published().await.records, 2 * MANY + 1);
         } else {
-            // What a lane had not written down yet is published again, at most.
+            // What a worker had not written down yet is published again, at most.
             let found = positions(&read_committed(&env.topic).await);
             for (shard, head) in env.heads().await {
                 let found = found.get(&shard).cloned().unwrap_or_default();
@@ -86,7 +86,7 @@ async fn a_topic_with_records_does_not_count_as_empty() {
     assert_eq!(env.heads().await, published);
 }
 
-/// A process that is configured wrongly halts, and leaves the lanes to others.
+/// A process that is configured wrongly halts, and leaves the partition groups to others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_halted_instance_with_another_topic_does_not_block_others() {
     let env = TestEnv::postgres().await;
@@ -94,7 +94,7 @@ async fn a_halted_instance_with_another_topic_does_not_block_others() {
     let other = fresh_topic();
     let wrong = env.start_with(&[("CMGATE__KAFKA__TOPIC", &other)]);
     for detail in wrong.wait_until_all_are(HALTED).await {
-        let expected = format!("published to topic {}, the configuration says {other}", env.topic);
+        let expected = format!("publishes to topic {}, but kafka.topic is {other}", env.topic);
         assert!(detail.contains(&expected), "{detail}");
         assert!(detail.contains(&format!("Set `kafka.topic` to {}", env.topic)), "{detail}");
     }
@@ -125,13 +125,13 @@ async fn a_copy_of_the_topic_is_adopted_by_an_operator() {
     copy_records(&records[..records.len() - 1], &env.topic).await;
     let adopted = env.run(&[], &["relay", "adopt-topic"]);
     assert!(adopted.status.success(), "{adopted:?}");
-    let lane = usize::from(last.partition % 2);
-    wait_until("the lane of the partition that lacks a record halts, the other streams", async || {
-        let lanes = instance.lanes().await;
-        lanes[lane].1.contains("lost records") && lanes[1 - lane].0 == STREAMING
+    let worker = usize::from(last.partition % 2);
+    wait_until("the worker of the partition that lacks a record halts, the other streams", async || {
+        let workers = instance.workers().await;
+        workers[worker].1.contains("lost records") && workers[1 - worker].0 == STREAMING
     })
     .await;
-    let command = command_in(&instance.lanes().await[lane].1, "cmgate relay republish");
+    let command = command_in(&instance.workers().await[worker].1, "cmgate relay republish");
     let wrong: Vec<String> =
         command.iter().map(|word| word.parse().map_or(word.clone(), |_: u64| "1".to_owned())).collect();
     if wrong != command {

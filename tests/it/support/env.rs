@@ -10,7 +10,7 @@ use super::kafka::read_committed;
 use super::servers::{Exclusive, fresh_topic, kafka};
 use crate::audit::{Acknowledged, Report, audit};
 
-/// Requests that leave no lane, and hardly any shard, without an event.
+/// Requests that leave no worker, and hardly any shard, without an event.
 pub(crate) const MANY: usize = 40;
 
 /// A database and a topic of one test.

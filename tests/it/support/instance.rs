@@ -66,21 +66,21 @@ impl Instance {
         channel(self.public)
     }
 
-    /// The relay lanes according to `/readyz`: the state of each and what keeps it from publishing.
-    pub(crate) async fn lanes(&self) -> Vec<(String, String)> {
+    /// The relay workers according to `/readyz`: the state of each and what keeps it from publishing.
+    pub(crate) async fn workers(&self) -> Vec<(String, String)> {
         let report = self.private.get("/readyz").await.json();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let lanes = report["checks"]["relay"].as_array().unwrap();
-        lanes.iter().map(|lane| (text(&lane["state"]), text(&lane["detail"]))).collect()
+        let workers = report["checks"]["relay"].as_array().unwrap();
+        workers.iter().map(|worker| (text(&worker["state"]), text(&worker["detail"]))).collect()
     }
 
-    /// Waits until all lanes are in a state, and gives what they say about it.
+    /// Waits until all workers are in a state, and gives what they say about it.
     pub(crate) async fn wait_until_all_are(&self, state: &str) -> Vec<String> {
         let mut details = Vec::new();
-        wait_until(&format!("all relay lanes are {state}"), async || {
-            let lanes = self.lanes().await;
-            let is_so = lanes.iter().all(|(found, _)| found == state);
-            details = lanes.into_iter().map(|(_, detail)| detail).collect();
+        wait_until(&format!("all relay workers are {state}"), async || {
+            let workers = self.workers().await;
+            let is_so = workers.iter().all(|(found, _)| found == state);
+            details = workers.into_iter().map(|(_, detail)| detail).collect();
             is_so
         })
         .await;

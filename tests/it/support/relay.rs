@@ -96,28 +96,30 @@ impl TestRelay {
         Self { store, relay }
     }
 
-    /// Waits until every lane of this relay has halted.
+    /// Waits until every worker of this relay has halted.
     pub(crate) async fn wait_until_halted(&self) {
-        let is_halted = async || self.relay.workers().iter().all(|lane| lane.state() == WorkerState::Halted);
-        wait_until("every lane has halted", is_halted).await;
+        let is_halted = async || self.relay.workers().iter().all(|worker| worker.state() == WorkerState::Halted);
+        wait_until("every worker has halted", is_halted).await;
     }
 
-    /// Waits until a lane of this relay has halted, and returns the reason.
+    /// Waits until a worker of this relay has halted, and returns the reason.
     pub(crate) async fn wait_until_one_halted(&self) -> String {
         let reason = || {
-            let mut lanes = self.relay.workers().iter();
-            lanes.find(|lane| lane.state() == WorkerState::Halted).map(|lane| lane.problem().unwrap_or_default())
+            let mut workers = self.relay.workers().iter();
+            workers
+                .find(|worker| worker.state() == WorkerState::Halted)
+                .map(|worker| worker.problem().unwrap_or_default())
         };
-        wait_until("a lane has halted", async || reason().is_some()).await;
+        wait_until("a worker has halted", async || reason().is_some()).await;
         reason().unwrap()
     }
 
-    /// Whether something keeps a lane of this relay from publishing.
+    /// Whether something keeps a worker of this relay from publishing.
     pub(crate) fn has_problem(&self) -> bool {
-        self.relay.workers().iter().any(|lane| lane.problem().is_some())
+        self.relay.workers().iter().any(|worker| worker.problem().is_some())
     }
 
-    /// Waits until the lanes of this relay have published the whole log, for as long as they make progress.
+    /// Waits until the workers of this relay have published the whole log, for as long as they make progress.
     pub(crate) async fn wait_until_published(&self) {
         let mut progressed = (Instant::now(), self.cursors());
         while !self.has_published(&self.store.heads().await.unwrap()) {
@@ -127,14 +129,15 @@ impl TestRelay {
                 progressed = (Instant::now(), cursors);
             }
             if progressed.0.elapsed() > PATIENCE {
-                let lanes: Vec<_> = self.relay.workers().iter().map(|lane| (lane.state(), lane.problem())).collect();
-                panic!("the relay does not reach the end of the log: {lanes:?}");
+                let workers: Vec<_> =
+                    self.relay.workers().iter().map(|worker| (worker.state(), worker.problem())).collect();
+                panic!("the relay does not reach the end of the log: {workers:?}");
             }
         }
     }
 
     fn cursors(&self) -> Vec<(Shard, Option<Position>)> {
-        self.relay.workers().iter().flat_map(|lane| lane.cursors()).collect()
+        self.relay.workers().iter().flat_map(|worker| worker.cursors()).collect()
     }
 
     fn has_published(&self, heads: &[Position]) -> bool {
