@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=src/store/postgres/migrations");
     println!("cargo:rerun-if-changed=src/store/sqlite/migrations");
 
-    let files = ["request", "subject", "request_event", "request_service", "subject_service"];
+    let files = ["request", "credential", "request_event", "request_service", "credential_service"];
     let files = files.map(|name| format!("cmgate/v1/{name}.proto"));
     let descriptors = protox::compile(files, ["proto"])?;
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cmgate::cli::Settings;
 use cmgate::config::templates;
 use cmgate::domain::{
-    Caller, Comment, CorrelationId, Credential, Draft, RequestType, ShardCount, Sid, TemplateId, UserId,
+    Caller, Comment, CorrelationId, CredentialIds, Draft, RequestType, ShardCount, Sid, TemplateId, UserId,
 };
 use cmgate::feed::Feed;
 use cmgate::runtime::clock::Clock;
@@ -64,7 +64,7 @@ impl Core {
             kind: RequestType::Enroll,
             template: Some(TemplateId::new(TEMPLATE.parse().unwrap())),
             target: None,
-            old: Credential::NONE,
+            old: CredentialIds::NONE,
             data_items: Vec::new(),
             comment: Comment::parse("comment", "measured").unwrap(),
             priority: None,

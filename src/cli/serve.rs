@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::upkeep::Upkeep;
 use super::wiring;
 use crate::config::templates;
-use crate::domain::Subject;
+use crate::domain::Credential;
 use crate::feed::Feed;
 use crate::grpc::Serving;
 use crate::http::admin::{Readiness, WorkerHealth};
@@ -23,7 +23,7 @@ use crate::relay::{Relay, WorkerState, WorkerStatus};
 use crate::runtime::clock::Clock;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::telemetry::Metrics;
-use crate::service::{Service, Writer, import_subjects, load_catalog};
+use crate::service::{Service, Writer, import_credentials, load_catalog};
 use crate::store::{Store, StoreError};
 
 /// Serves until a signal.
@@ -41,7 +41,7 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     let store = wiring::store(&settings.store).await?;
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
     upkeep.maintain().await;
-    import_listed(&*store, &clock, templates.subjects).await?;
+    import_listed(&*store, &clock, templates.credentials).await?;
     let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await?);
     let broker = wiring::test_broker(&mut settings)?;
 
@@ -102,12 +102,12 @@ async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<()
 }
 
 /// Imports the profiles and cards that the template files list and the store lacks. The store knows better about the others.
-async fn import_listed(store: &dyn Store, clock: &Clock, listed: Vec<Subject>) -> Result<(), StoreError> {
-    let ids: Vec<_> = listed.iter().map(Subject::id).collect();
-    let known = store.subjects(&ids).await?;
-    let is_new = |subject: &Subject| known.iter().all(|known| known.id() != subject.id());
-    let new: Vec<Subject> = listed.into_iter().filter(is_new).collect();
-    if let Err(refusal) = import_subjects(store, &new, clock.now()).await? {
+async fn import_listed(store: &dyn Store, clock: &Clock, listed: Vec<Credential>) -> Result<(), StoreError> {
+    let ids: Vec<_> = listed.iter().map(Credential::id).collect();
+    let known = store.credentials(&ids).await?;
+    let is_new = |credential: &Credential| known.iter().all(|known| known.id() != credential.id());
+    let new: Vec<Credential> = listed.into_iter().filter(is_new).collect();
+    if let Err(refusal) = import_credentials(store, &new, clock.now()).await? {
         tracing::warn!(%refusal, "cannot import the profiles and cards that the template files list");
     }
     Ok(())

@@ -17,8 +17,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::{
-    Comment, Item, Lineage, Medium, Policy, ProfileId, ProfileTemplate, RequestType, SmartcardConfiguration,
-    SmartcardId, Standing, Subject, TemplateId, TemplateRef, UserId,
+    Comment, Credential, CredentialStatus, Item, Lineage, Medium, Policy, ProfileId, ProfileTemplate, RequestType,
+    SmartcardConfiguration, SmartcardId, TemplateId, TemplateRef, UserId,
 };
 
 /// The contents of the directory.
@@ -27,7 +27,7 @@ pub struct Templates {
     /// The templates, in the order of their files' names.
     pub templates: Vec<ProfileTemplate>,
     /// Profiles and cards that were issued under them before this service existed.
-    pub subjects: Vec<Subject>,
+    pub credentials: Vec<Credential>,
 }
 
 /// Why the templates were refused.
@@ -98,9 +98,9 @@ pub fn load(directory: &Path) -> Result<Templates, TemplateError> {
         let invalid = |(key, problem)| TemplateError::Invalid { path: path.clone(), key, problem };
         file.check().map_err(invalid)?;
         seen.note(&path, &file).map_err(invalid)?;
-        let (template, subjects) = file.into_parts();
+        let (template, credentials) = file.into_parts();
         loaded.templates.push(template);
-        loaded.subjects.extend(subjects);
+        loaded.credentials.extend(credentials);
     }
     Ok(loaded)
 }
@@ -119,29 +119,29 @@ struct TemplateFile {
     #[serde(default)]
     smartcard: SmartcardConfiguration,
     #[serde(default)]
-    subjects: Vec<IssuedSubject>,
+    credentials: Vec<IssuedCredential>,
 }
 
 /// A profile, a card, or a profile on a card, issued before this service existed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IssuedSubject {
+struct IssuedCredential {
     profile: Option<ProfileId>,
     smartcard: Option<SmartcardId>,
     owner: UserId,
 }
 
-impl IssuedSubject {
+impl IssuedCredential {
     /// The profile and the card, active since the first version of their template.
-    fn into_subjects(self, template: TemplateId) -> impl Iterator<Item = Subject> {
+    fn into_credentials(self, template: TemplateId) -> impl Iterator<Item = Credential> {
         let Self { profile, smartcard, owner } = self;
         let card = smartcard.map(|id| Item::Smartcard { id, profile, card: None });
         let profile = profile.map(|id| Item::Profile { id, smartcard });
-        [card, profile].into_iter().flatten().map(move |item| Subject {
+        [card, profile].into_iter().flatten().map(move |item| Credential {
             item,
             owner,
             template: TemplateRef { id: template, version: 1 },
-            standing: Standing::Active,
+            status: CredentialStatus::Active,
             lineage: Lineage::First,
             comment: Comment::default(),
         })
@@ -190,19 +190,23 @@ impl TemplateFile {
             require(fits, &key, "requires medium = \"smartcard\"")?;
             policy::check(&key, *kind, policy)?;
         }
-        for (index, subject) in self.subjects.iter().enumerate() {
-            let key = format!("subjects[{index}]");
-            require(subject.profile.is_some() || subject.smartcard.is_some(), &key, "lacks profile or smartcard")?;
-            let fits = subject.smartcard.is_none() || self.medium == Medium::Smartcard;
+        for (index, credential) in self.credentials.iter().enumerate() {
+            let key = format!("credentials[{index}]");
+            require(
+                credential.profile.is_some() || credential.smartcard.is_some(),
+                &key,
+                "lacks profile or smartcard",
+            )?;
+            let fits = credential.smartcard.is_none() || self.medium == Medium::Smartcard;
             require(fits, format!("{key}.smartcard"), "requires medium = \"smartcard\"")?;
         }
         Ok(())
     }
 
-    fn into_parts(self) -> (ProfileTemplate, impl Iterator<Item = Subject>) {
-        let Self { uuid: id, name, description, medium, policies, smartcard, subjects } = self;
-        let subjects = subjects.into_iter().flat_map(move |subject| subject.into_subjects(id));
-        (ProfileTemplate { id, name, description, medium, policies, smartcard }, subjects)
+    fn into_parts(self) -> (ProfileTemplate, impl Iterator<Item = Credential>) {
+        let Self { uuid: id, name, description, medium, policies, smartcard, credentials } = self;
+        let credentials = credentials.into_iter().flat_map(move |credential| credential.into_credentials(id));
+        (ProfileTemplate { id, name, description, medium, policies, smartcard }, credentials)
     }
 }
 
@@ -210,7 +214,7 @@ impl TemplateFile {
 #[derive(Default)]
 struct Seen {
     templates: HashMap<TemplateId, PathBuf>,
-    subjects: HashMap<Uuid, PathBuf>,
+    credentials: HashMap<Uuid, PathBuf>,
 }
 
 impl Seen {
@@ -219,15 +223,15 @@ impl Seen {
         if let Some(earlier) = self.templates.insert(file.uuid, path.to_owned()) {
             return Err(("uuid".to_owned(), again(&earlier)));
         }
-        for (index, subject) in file.subjects.iter().enumerate() {
+        for (index, credential) in file.credentials.iter().enumerate() {
             let ids = [
-                ("profile", subject.profile.map(ProfileId::uuid)),
-                ("smartcard", subject.smartcard.map(SmartcardId::uuid)),
+                ("profile", credential.profile.map(ProfileId::uuid)),
+                ("smartcard", credential.smartcard.map(SmartcardId::uuid)),
             ];
             for (name, id) in ids {
-                let earlier = id.and_then(|id| self.subjects.insert(id, path.to_owned()));
+                let earlier = id.and_then(|id| self.credentials.insert(id, path.to_owned()));
                 if let Some(earlier) = earlier {
-                    return Err((format!("subjects[{index}].{name}"), again(&earlier)));
+                    return Err((format!("credentials[{index}].{name}"), again(&earlier)));
                 }
             }
         }

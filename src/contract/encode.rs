@@ -3,11 +3,11 @@
 use prost::Message;
 use prost_types::Timestamp as ProtoTimestamp;
 
-use super::subject::subject;
+use super::credential::{credential, credential_ids};
 use super::v1;
 use crate::domain::{
-    Actor, Approval, CancelReason, Conclusion, Credential, DataItem, Event, EventType, Execution, FailReason, Medium,
-    Position, Request, RequestType, Shard, State, Status, Timestamp,
+    Actor, Approval, CancelReason, Conclusion, DataItem, Event, EventType, Execution, FailReason, Medium, Position,
+    Request, RequestType, Shard, State, Status, Timestamp,
 };
 
 /// The event as it is logged: without its place, which is not known before the log gives it one.
@@ -19,7 +19,7 @@ pub(super) fn event(event: &Event) -> v1::RequestEvent {
         actor: Some(actor(&event.actor)),
         time: Some(time(event.at)),
         comment: event.comment.as_str().to_owned(),
-        subjects: event.subjects.iter().map(subject).collect(),
+        credentials: event.credentials.iter().map(credential).collect(),
         shard: 0,
         position: 0,
     }
@@ -53,8 +53,8 @@ pub fn request(request: &Request) -> v1::Request {
         comment: request.comment.as_str().to_owned(),
         data_items: request.data_items.iter().map(data_item).collect(),
         is_data_collection_complete: request.is_data_collection_complete(),
-        old_credential: credential(request.old),
-        new_credential: credential(request.new),
+        old_credential: credential_ids(request.old),
+        new_credential: credential_ids(request.new),
         approvals_needed: request.policy.approvals_needed.into(),
         approvals: request.approvals.iter().map(approval).collect(),
         execution: request.state.execution().map(execution),
@@ -64,15 +64,6 @@ pub fn request(request: &Request) -> v1::Request {
         version: request.version.get(),
         etag: request.etag().to_string(),
     }
-}
-
-/// A profile and smart card; absent if there is neither.
-#[must_use]
-pub fn credential(credential: Credential) -> Option<v1::Credential> {
-    (!credential.is_none()).then(|| v1::Credential {
-        profile: credential.profile.map(|id| id.to_string()).unwrap_or_default(),
-        smartcard: credential.smartcard.map(|id| id.to_string()).unwrap_or_default(),
-    })
 }
 
 fn data_item(item: &DataItem) -> v1::DataItem {

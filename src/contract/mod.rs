@@ -1,8 +1,8 @@
 //! The public contract: the types generated from `proto/cmgate/v1`, and how domain values are told in them.
 
+mod credential;
 mod encode;
 mod room;
-mod subject;
 
 #[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated; documented in the proto files")]
 /// Package `cmgate.v1`.
@@ -13,6 +13,6 @@ pub mod v1 {
 /// Descriptors of every proto file, as reflection serves them.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.descriptors"));
 
-pub use encode::{credential, event_type, request, request_type, status, with_position};
+pub use credential::{credential, credential_ids, credential_status};
+pub use encode::{event_type, request, request_type, status, with_position};
 pub use room::{MAX_EVENT_BYTES, encode_event_within_limits};
-pub use subject::{standing, subject};

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::encode::event as event_message;
 use super::v1;
-use super::v1::subject::Item;
-use crate::domain::{Actor, Atr, CardId, Comment, Event, EventType, MAX_CHANGED_SUBJECTS, Refusal, Request};
+use super::v1::credential::Item;
+use crate::domain::{Actor, Atr, Comment, Event, EventType, MAX_CHANGED_CREDENTIALS, Refusal, Request, SerialNumber};
 
 /// Longest event, in bytes. A Kafka producer takes messages of 1,000,000 bytes by default and a broker slightly more; the
 /// difference is for the key and the headers of the record. An event that could not be published would block its shard.
@@ -34,7 +34,7 @@ static LAST_STEP: LazyLock<usize> = LazyLock::new(|| {
         actor: Some(actor()),
         time: Some(TIME),
         comment: text(Comment::MAX_CHARS),
-        subjects: vec![subject(); MAX_CHANGED_SUBJECTS],
+        credentials: vec![credential(); MAX_CHANGED_CREDENTIALS],
         shard: u32::MAX,
         position: u64::MAX,
     };
@@ -96,7 +96,7 @@ fn last_request() -> v1::Request {
         data_items: Vec::new(),
         is_data_collection_complete: true,
         old_credential: None,
-        new_credential: Some(credential()),
+        new_credential: Some(credential_ids()),
         approvals_needed: 0,
         approvals: Vec::new(),
         execution: Some(v1::Execution { actor: Some(actor()), time: Some(TIME) }),
@@ -114,12 +114,12 @@ fn last_request() -> v1::Request {
 }
 
 /// The longest profile or card that an event carries; a card is longer than a profile.
-fn subject() -> v1::Subject {
-    v1::Subject {
+fn credential() -> v1::Credential {
+    v1::Credential {
         item: Some(Item::Smartcard(v1::Smartcard {
             id: id(),
             profile: id(),
-            card_id: "x".repeat(CardId::MAX_CHARS),
+            serial_number: "x".repeat(SerialNumber::MAX_CHARS),
             atr: "x".repeat(2 * Atr::MAX_BYTES),
         })),
         owner: id(),
@@ -127,13 +127,13 @@ fn subject() -> v1::Subject {
         profile_template_version: u32::MAX,
         status: i32::MAX,
         lineage: i32::MAX,
-        parent: Some(credential()),
+        parent: Some(credential_ids()),
         comment: text(Comment::MAX_CHARS),
     }
 }
 
-fn credential() -> v1::Credential {
-    v1::Credential { profile: id(), smartcard: id() }
+fn credential_ids() -> v1::CredentialIds {
+    v1::CredentialIds { profile: id(), smartcard: id() }
 }
 
 fn actor() -> v1::Actor {

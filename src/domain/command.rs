@@ -1,8 +1,8 @@
 //! Commands: the only way to create or change a request.
 
 use super::{
-    Caller, Card, Comment, Creation, Credential, DataItem, IdempotencyKey, RequestId, SmartcardId, Standing, Timestamp,
-    Version,
+    Caller, Comment, Creation, CredentialIds, CredentialStatus, DataItem, IdempotencyKey, PhysicalCard, RequestId,
+    SmartcardId, Timestamp, Version,
 };
 
 /// One command of one caller for one request.
@@ -49,7 +49,7 @@ pub enum Action {
     /// Bind a smart card to it; the request then accepts no other card.
     BindSmartcard {
         /// The card.
-        card: Card,
+        card: PhysicalCard,
         /// The id for a card that is not yet known. It is not part of what the caller asks for.
         id: SmartcardId,
         /// Comment of the executor.
@@ -60,14 +60,14 @@ pub enum Action {
         /// The card.
         smartcard: SmartcardId,
         /// The new status.
-        standing: Standing,
+        status: CredentialStatus,
         /// Comment of the executor.
         comment: Comment,
     },
     /// Complete it.
     Complete {
         /// The profile and card it issued.
-        new: Credential,
+        new: CredentialIds,
         /// Comment of the executor.
         comment: Comment,
     },

@@ -9,8 +9,8 @@ use super::credential::effect;
 use super::repetition::repeats_conclusion;
 use super::{
     Action, Actor, Approval, CancelReason, Command, Comment, Conclusion, Creation, Credential, CredentialEffect,
-    DataItem, Event, EventType, Execution, FailReason, Medium, ProfileId, Refusal, Request, SmartcardId, State, Status,
-    Subject, Subjects, Timestamp, merge_items,
+    CredentialIds, Credentials, DataItem, Event, EventType, Execution, FailReason, Medium, ProfileId, Refusal, Request,
+    SmartcardId, State, Status, Timestamp, merge_items,
 };
 
 /// Decides a command. `current` is the stored request and `known` holds the stored profiles and cards that the command
@@ -20,7 +20,7 @@ use super::{
 ///
 /// # Errors
 /// The [`Refusal`] for the caller; nothing changes.
-pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) -> Result<Option<Event>, Refusal> {
+pub fn decide(command: &Command, current: Option<&Request>, known: &Credentials) -> Result<Option<Event>, Refusal> {
     let Some(current) = current else {
         return match &command.action {
             Action::Create(creation) => created(command, creation, known).map(Some),
@@ -50,7 +50,7 @@ pub fn decide(command: &Command, current: Option<&Request>, known: &Subjects) ->
         actor: command.caller.actor(),
         at,
         comment: step.comment,
-        subjects: step.subjects,
+        credentials: step.credentials,
         traceparent: command.traceparent.clone(),
     }))
 }
@@ -59,10 +59,10 @@ struct Step {
     event_type: EventType,
     request: Request,
     comment: Comment,
-    subjects: Vec<Subject>,
+    credentials: Vec<Credential>,
 }
 
-fn created(command: &Command, creation: &Creation, known: &Subjects) -> Result<Event, Refusal> {
+fn created(command: &Command, creation: &Creation, known: &Credentials) -> Result<Event, Refusal> {
     let request = creation.request(command.request, &command.caller, command.now, known)?;
     Ok(Event {
         event_type: EventType::Created,
@@ -70,13 +70,13 @@ fn created(command: &Command, creation: &Creation, known: &Subjects) -> Result<E
         actor: command.caller.actor(),
         at: request.submitted_at,
         comment: request.comment.clone(),
-        subjects: Vec::new(),
+        credentials: Vec::new(),
         traceparent: command.traceparent.clone(),
         request: Arc::new(request),
     })
 }
 
-fn step(command: &Command, current: &Request, known: &Subjects) -> Result<Option<Step>, Refusal> {
+fn step(command: &Command, current: &Request, known: &Credentials) -> Result<Option<Step>, Refusal> {
     let illegal = || Refusal::IllegalTransition { action: command.action.name(), status: current.status() };
     let at = command.now.max(current.changed_at);
     let actor = command.caller.actor();
@@ -85,11 +85,11 @@ fn step(command: &Command, current: &Request, known: &Subjects) -> Result<Option
         event_type,
         request: Request { state, ..current.clone() },
         comment: comment.clone(),
-        subjects: Vec::new(),
+        credentials: Vec::new(),
     };
     // A request that ends without being completed releases the card bound to it.
     let ended = |event_type, state, comment: &Comment| Step {
-        subjects: effect::released(current, known),
+        credentials: effect::released(current, known),
         ..moved(event_type, state, comment)
     };
 
@@ -110,18 +110,18 @@ fn step(command: &Command, current: &Request, known: &Subjects) -> Result<Option
             let bound = effect::bind(current, card, *id, known)?;
             return Ok(bound.map(|bound| with_smartcard(current, bound, comment)));
         }
-        (Action::ChangeSmartcard { smartcard, standing, comment }, Status::Approved | Status::Executing) => {
-            let subjects = effect::change(current, *smartcard, *standing, known)?;
-            if subjects.is_empty() {
+        (Action::ChangeSmartcard { smartcard, status, comment }, Status::Approved | Status::Executing) => {
+            let credentials = effect::change(current, *smartcard, *status, known)?;
+            if credentials.is_empty() {
                 return Ok(None);
             }
-            Step { subjects, ..moved(EventType::SmartcardChanged, current.state.clone(), comment) }
+            Step { credentials, ..moved(EventType::SmartcardChanged, current.state.clone(), comment) }
         }
         (Action::Complete { new, comment }, Status::Approved | Status::Executing) => {
             let state = State::Completed { execution: execution(current), conclusion: conclusion(comment) };
             let mut step = moved(EventType::Completed, state, comment);
             step.request.new = produced(current, *new)?;
-            step.subjects = effect::completed(current, step.request.new, known)?;
+            step.credentials = effect::completed(current, step.request.new, known)?;
             step
         }
         (Action::Fail { comment }, Status::Approved | Status::Executing) => {
@@ -193,17 +193,17 @@ fn approved(
         request.policy.check_complete("data_items", &request.data_items)?;
         request.state = State::Approved;
     }
-    Ok(Step { event_type, request, comment: comment.clone(), subjects: Vec::new() })
+    Ok(Step { event_type, request, comment: comment.clone(), credentials: Vec::new() })
 }
 
 /// Binds a card; the status of the request stays.
 fn with_smartcard(current: &Request, bound: effect::Bound, comment: &Comment) -> Step {
-    let new = Credential { smartcard: Some(bound.id), ..current.new };
+    let new = CredentialIds { smartcard: Some(bound.id), ..current.new };
     Step {
         event_type: EventType::SmartcardBound,
         request: Request { new, ..current.clone() },
         comment: comment.clone(),
-        subjects: bound.subject.into_iter().collect(),
+        credentials: bound.credential.into_iter().collect(),
     }
 }
 
@@ -216,7 +216,7 @@ fn failed(request: &Request, reason: FailReason, conclusion: Conclusion) -> Stat
 }
 
 /// The ids that a completed request leaves: those it keeps, or those it issued as far as the caller named them.
-fn produced(request: &Request, told: Credential) -> Result<Credential, Refusal> {
+fn produced(request: &Request, told: CredentialIds) -> Result<CredentialIds, Refusal> {
     if request.medium == Medium::Software && told.smartcard.is_some() {
         let problem = "must be absent: the request is for a software profile";
         return Err(Refusal::invalid("new_credential.smartcard", problem));

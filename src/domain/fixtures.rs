@@ -6,10 +6,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    Action, Actor, Approval, Atr, Caller, CancelReason, Card, CardId, Command, Comment, Conclusion, Creation,
-    Credential, Draft, Execution, FailReason, Item, Lineage, Medium, Policy, Priority, ProfileId, ProfileTemplate,
-    Request, RequestId, RequestType, Sid, SmartcardConfiguration, SmartcardId, Standing, State, Status, Subject,
-    Subjects, TemplateId, TemplateRef, Timestamp, UserId, Version,
+    Action, Actor, Approval, Atr, Caller, CancelReason, Command, Comment, Conclusion, Creation, Credential,
+    CredentialIds, CredentialStatus, Credentials, Draft, Execution, FailReason, Item, Lineage, Medium, PhysicalCard,
+    Policy, Priority, ProfileId, ProfileTemplate, Request, RequestId, RequestType, SerialNumber, Sid,
+    SmartcardConfiguration, SmartcardId, State, Status, TemplateId, TemplateRef, Timestamp, UserId, Version,
 };
 
 pub(super) const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
@@ -24,12 +24,12 @@ pub(super) const REQUEST: RequestId = RequestId::new(Uuid::from_u128(0x10));
 pub(super) const TEMPLATE: TemplateId = TemplateId::new(Uuid::from_u128(0x20));
 
 /// A card with its profile.
-pub(super) const CARD: Credential = Credential {
+pub(super) const CARD: CredentialIds = CredentialIds {
     profile: Some(ProfileId::new(Uuid::from_u128(0x30))),
     smartcard: Some(SmartcardId::new(Uuid::from_u128(0x31))),
 };
 /// Another one.
-pub(super) const OTHER_CARD: Credential = Credential {
+pub(super) const OTHER_CARD: CredentialIds = CredentialIds {
     profile: Some(ProfileId::new(Uuid::from_u128(0x40))),
     smartcard: Some(SmartcardId::new(Uuid::from_u128(0x41))),
 };
@@ -85,8 +85,8 @@ pub(super) fn request(status: Status, policy: Policy) -> Request {
         priority: Priority(0),
         comment: comment("please"),
         data_items: Vec::new(),
-        old: Credential::NONE,
-        new: Credential::NONE,
+        old: CredentialIds::NONE,
+        new: CredentialIds::NONE,
         descriptor: "O:S-1-5-21-1D:".to_owned(),
         approvals: Vec::new(),
         state,
@@ -123,7 +123,7 @@ pub(super) fn creation(policy: Policy, target: UserId) -> Action {
         kind: RequestType::Enroll,
         template: Some(TEMPLATE),
         target: Some(target),
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: comment("please"),
         priority: None,
@@ -140,29 +140,30 @@ pub(super) fn creation(policy: Policy, target: UserId) -> Action {
     Action::Create(Box::new(Creation { draft, catalog: Arc::new([(template, 1)].into_iter().collect()), service }))
 }
 
-pub(super) fn card(id: &str) -> Card {
-    Card { card_id: CardId::parse("card_id", id).unwrap(), atr: Atr::default() }
+pub(super) fn card(id: &str) -> PhysicalCard {
+    PhysicalCard { serial_number: SerialNumber::parse("serial_number", id).unwrap(), atr: Atr::default() }
 }
 
 /// A card of somebody with the profile on it, as the service knows them.
-pub(super) fn holding(owner: UserId, credential: Credential, standing: Standing) -> Vec<Subject> {
-    let smartcard = credential.smartcard.map(|id| Item::Smartcard { id, profile: credential.profile, card: None });
-    let profile = credential.profile.map(|id| Item::Profile { id, smartcard: credential.smartcard });
-    let subject = |item| Subject {
+pub(super) fn holding(owner: UserId, credential_ids: CredentialIds, status: CredentialStatus) -> Vec<Credential> {
+    let smartcard =
+        credential_ids.smartcard.map(|id| Item::Smartcard { id, profile: credential_ids.profile, card: None });
+    let profile = credential_ids.profile.map(|id| Item::Profile { id, smartcard: credential_ids.smartcard });
+    let credential = |item| Credential {
         item,
         owner,
         template: TemplateRef { id: TEMPLATE, version: 1 },
-        standing,
+        status,
         lineage: Lineage::First,
         comment: Comment::default(),
     };
-    smartcard.into_iter().chain(profile).map(subject).collect()
+    smartcard.into_iter().chain(profile).map(credential).collect()
 }
 
 /// What is known where the requests of the fixtures are decided.
-pub(super) fn known() -> Subjects {
-    let held = Credential { profile: None, smartcard: Some(HELD) };
-    holding(TARGET, held, Standing::Active).into_iter().collect()
+pub(super) fn known() -> Credentials {
+    let held = CredentialIds { profile: None, smartcard: Some(HELD) };
+    holding(TARGET, held, CredentialStatus::Active).into_iter().collect()
 }
 
 /// The action of this name, with nothing said and nothing delivered; a creation is one with no approvals to come.
@@ -174,8 +175,8 @@ pub(super) fn action(name: &str) -> Action {
         "deny" => Action::Deny { comment },
         "start" => Action::Start { comment },
         "bind" => Action::BindSmartcard { card: card("bc88f13f-83ba-4037-8262-46eba1291c6e"), id: BOUND, comment },
-        "change" => Action::ChangeSmartcard { smartcard: HELD, standing: Standing::Suspended, comment },
-        "complete" => Action::Complete { new: Credential::NONE, comment },
+        "change" => Action::ChangeSmartcard { smartcard: HELD, status: CredentialStatus::Suspended, comment },
+        "complete" => Action::Complete { new: CredentialIds::NONE, comment },
         "fail" => Action::Fail { comment },
         "cancel" => Action::Cancel { comment },
         "abandon" => Action::Abandon { comment },

@@ -28,14 +28,14 @@ pub use command::{Action, Command, Idempotent};
 pub use comment::Comment;
 use comment::text_within;
 pub use credential::{
-    Atr, Card, CardId, Credential, Item, Lineage, LockSet, MAX_CHANGED_SUBJECTS, Standing, Subject, Subjects, import,
-    import_lock_set, lock_set,
+    Atr, Credential, CredentialIds, CredentialStatus, Credentials, Item, Lineage, LockSet, MAX_CHANGED_CREDENTIALS,
+    PhysicalCard, SerialNumber, import, import_lock_set, lock_set,
 };
 pub use decide::decide;
 pub use idempotency_key::IdempotencyKey;
 pub use ids::{CorrelationId, ProfileId, RequestId, SmartcardId, TemplateId, UserId};
 pub use priority::Priority;
-pub use query::{Cursor, Listing, PAGE_BYTES_MAX, PAGE_SIZE_MAX, Page, Query, SubjectPage, SubjectQuery};
+pub use query::{CredentialPage, CredentialQuery, Cursor, Listing, PAGE_BYTES_MAX, PAGE_SIZE_MAX, Page, Query};
 pub use refusal::{ErrorKind, FieldViolation, Refusal};
 pub use request::{
     AgentRule, Approval, CancelReason, Conclusion, Creation, CredentialEffect, DataItem, Draft, ETag, Event, EventType,

@@ -2,9 +2,9 @@
 //!
 //! They stand apart from their types, which a refusal has to know.
 
-use super::{CardId, IdempotencyKey, Refusal, UserId};
+use super::{IdempotencyKey, Refusal, SerialNumber, UserId};
 
-impl CardId {
+impl SerialNumber {
     /// Checks an id that arrived in `field`.
     ///
     /// # Errors
@@ -26,28 +26,28 @@ impl IdempotencyKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{CardId, IdempotencyKey};
+    use super::{IdempotencyKey, SerialNumber};
     use crate::domain::Refusal;
     use crate::domain::fixtures::{STRANGER, TARGET};
 
     #[test]
-    fn a_card_id_that_is_a_guid_has_one_form() {
+    fn a_serial_number_that_is_a_guid_has_one_form() {
         for text in [
             "BC88F13F-83BA-4037-8262-46EBA1291C6E",
             "{bc88f13f-83ba-4037-8262-46eba1291c6e}",
             " bc88f13f83ba4037826246eba1291c6e ",
         ] {
-            let id = CardId::parse("cardid", text).unwrap();
+            let id = SerialNumber::parse("cardid", text).unwrap();
             assert_eq!((id.as_str(), id.is_guid()), ("bc88f13f-83ba-4037-8262-46eba1291c6e", true), "{text}");
         }
-        let other = CardId::parse("cardid", " ACME-0001 ").unwrap();
+        let other = SerialNumber::parse("cardid", " ACME-0001 ").unwrap();
         assert_eq!((other.as_str(), other.is_guid()), ("ACME-0001", false));
     }
 
     #[test]
-    fn what_is_no_card_id_is_refused() {
+    fn what_is_no_serial_number_is_refused() {
         for text in ["", " ", "\u{a0}1", "1\t", "two words", "nul\0", "größer", &"7".repeat(129)] {
-            assert!(CardId::parse("cardid", text).is_err(), "{text:?}");
+            assert!(SerialNumber::parse("cardid", text).is_err(), "{text:?}");
         }
     }
 

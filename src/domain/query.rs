@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{RequestId, RequestType, Standing, Status, TemplateId, Timestamp, UserId};
+use super::{CredentialStatus, RequestId, RequestType, Status, TemplateId, Timestamp, UserId};
 
 /// Maximum number of requests per page.
 pub const PAGE_SIZE_MAX: u32 = 1_000;
@@ -51,16 +51,16 @@ pub struct Cursor {
 
 /// Filters of a list of profiles and smart cards.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectQuery {
+pub struct CredentialQuery {
     /// The owner.
     pub owner: UserId,
     /// Any of these statuses; empty matches all.
-    pub standings: Vec<Standing>,
+    pub statuses: Vec<CredentialStatus>,
 }
 
 /// A page of a list of profiles and smart cards ordered by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SubjectPage {
+pub struct CredentialPage {
     /// Start after this id.
     pub after: Option<Uuid>,
     /// Maximum number of members.

@@ -8,7 +8,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    CardId, IdempotencyKey, ProfileId, RequestId, RequestType, SmartcardId, Standing, Status, TemplateId, Version,
+    CredentialStatus, IdempotencyKey, ProfileId, RequestId, RequestType, SerialNumber, SmartcardId, Status, TemplateId,
+    Version,
 };
 
 /// Why a call was refused.
@@ -40,7 +41,7 @@ pub enum Refusal {
     },
     /// The card is in use.
     #[error("smart card {0} is already in use")]
-    CardInUse(CardId),
+    CardInUse(SerialNumber),
     /// Another card is bound to the request.
     #[error("another smart card is bound to this request: {0}")]
     OtherCardBound(SmartcardId),
@@ -48,20 +49,20 @@ pub enum Refusal {
     #[error("the request has no smart card {0}")]
     NotItsSmartcard(SmartcardId),
     /// The status of the profile or card does not allow this type of request.
-    #[error("the credential is {} and does not accept {} requests", .standing.name(), .kind.name())]
-    SubjectUnfit {
+    #[error("the credential is {} and does not accept {} requests", .status.name(), .kind.name())]
+    CredentialUnfit {
         /// The requested type.
         kind: RequestType,
         /// Status of the profile or card.
-        standing: Standing,
+        status: CredentialStatus,
     },
     /// The status of the card does not allow this change.
     #[error("a smart card cannot change from {} to {}", .from.name(), .to.name())]
-    IllegalStanding {
+    IllegalCredentialStatus {
         /// Current status.
-        from: Standing,
+        from: CredentialStatus,
         /// Requested status.
-        to: Standing,
+        to: CredentialStatus,
     },
     /// A retired card would hold a valid profile.
     #[error("{field}: profile {profile} cannot be on a retired smart card; disable or retire it in the same import")]
@@ -73,10 +74,10 @@ pub enum Refusal {
     },
     /// There is no such profile or smart card.
     #[error("there is no profile or smart card {0}")]
-    SubjectNotFound(Uuid),
-    /// The service knows no card with this card id.
+    CredentialNotFound(Uuid),
+    /// The service knows no card with this serial number.
     #[error("no smart card with the id {0} is known")]
-    CardNotFound(CardId),
+    SerialNumberNotFound(SerialNumber),
     /// The template does not accept this type of request.
     #[error("profile template {template:?} does not accept requests of type {}", .kind.name())]
     WorkflowDisabled {
@@ -201,9 +202,10 @@ impl Refusal {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::RequestNotFound(_) | Self::NotItsSmartcard(_) | Self::SubjectNotFound(_) | Self::CardNotFound(_) => {
-                ErrorKind::NotFound
-            }
+            Self::RequestNotFound(_)
+            | Self::NotItsSmartcard(_)
+            | Self::CredentialNotFound(_)
+            | Self::SerialNumberNotFound(_) => ErrorKind::NotFound,
             // A draft that names something unknown has an invalid field.
             Self::Invalid(_) | Self::TemplateNotFound(_) | Self::SmartcardNotFound(_) | Self::ProfileNotFound(_) => {
                 ErrorKind::Invalid
@@ -220,8 +222,8 @@ impl Refusal {
             | Self::CredentialTaken { .. }
             | Self::CardInUse(_)
             | Self::OtherCardBound(_)
-            | Self::SubjectUnfit { .. }
-            | Self::IllegalStanding { .. }
+            | Self::CredentialUnfit { .. }
+            | Self::IllegalCredentialStatus { .. }
             | Self::ProfileOnRetiredCard { .. } => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
@@ -243,11 +245,11 @@ impl Refusal {
             Self::CardInUse(_) => "SMARTCARD_IN_USE",
             Self::OtherCardBound(_) => "OTHER_SMARTCARD_BOUND",
             Self::NotItsSmartcard(_) => "SMARTCARD_NOT_OF_REQUEST",
-            Self::SubjectUnfit { .. } => "SUBJECT_UNFIT",
-            Self::IllegalStanding { .. } => "ILLEGAL_SMARTCARD_STATUS",
+            Self::CredentialUnfit { .. } => "CREDENTIAL_UNFIT",
+            Self::IllegalCredentialStatus { .. } => "ILLEGAL_CREDENTIAL_STATUS",
             Self::ProfileOnRetiredCard { .. } => "PROFILE_ON_RETIRED_SMARTCARD",
-            Self::SubjectNotFound(_) => "SUBJECT_NOT_FOUND",
-            Self::CardNotFound(_) => "CARD_NOT_FOUND",
+            Self::CredentialNotFound(_) => "CREDENTIAL_NOT_FOUND",
+            Self::SerialNumberNotFound(_) => "SERIAL_NUMBER_NOT_FOUND",
             Self::WorkflowDisabled { .. } => "WORKFLOW_DISABLED",
             Self::SmartcardOnly { .. } => "SMARTCARD_TEMPLATE_NEEDED",
             Self::TemplateNotOffered { .. } => "PROFILE_TEMPLATE_NOT_OFFERED",
@@ -280,7 +282,7 @@ impl Refusal {
                 );
                 vec![FieldViolation { field: field.clone(), problem }]
             }
-            Self::CardInUse(_) => one("card_id"),
+            Self::CardInUse(_) => one("serial_number"),
             Self::TooLarge { field, bytes, limit } => {
                 let problem = format!(
                     "must be shorter by {} bytes: the request would take {bytes}, and at most {limit} leave room for its \

@@ -12,12 +12,15 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::{Known, Requests};
+use crate::contract::v1::credential_service_server::CredentialServiceServer;
 use crate::contract::v1::request_service_server::RequestServiceServer;
-use crate::contract::v1::subject_service_server::SubjectServiceServer;
 
 /// Names that have a health: the whole server, and the services of the contract. All share one.
-const NAMES: [&str; 3] =
-    ["", <RequestServiceServer<Requests> as NamedService>::NAME, <SubjectServiceServer<Known> as NamedService>::NAME];
+const NAMES: [&str; 3] = [
+    "",
+    <RequestServiceServer<Requests> as NamedService>::NAME,
+    <CredentialServiceServer<Known> as NamedService>::NAME,
+];
 
 /// Longest message of a health call; names of services are short.
 const MESSAGE_BYTES: usize = 4 << 10;

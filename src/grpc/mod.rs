@@ -1,11 +1,11 @@
 //! The gRPC transport: each method reads its message, calls the use case and tells what came of it.
 
+mod credentials;
 mod decode;
 mod errors;
 mod health;
 mod page;
 mod page_token;
-mod subjects;
 
 use std::sync::Arc;
 
@@ -24,9 +24,9 @@ use crate::contract::v1::request_service_server::{RequestService, RequestService
 use crate::domain::{CorrelationId, Cursor, ErrorKind, Refusal, Request, UserId};
 use crate::service::{Call, Error, Service};
 
+pub use credentials::Known;
 pub use errors::complete;
 pub use health::{HealthService, Serving, health};
-pub use subjects::Known;
 
 /// The request service of the contract, over the use cases.
 #[derive(Clone)]
@@ -152,7 +152,7 @@ impl RequestService for Requests {
         let (call, message) = split(request)?;
         let binding = decode::bind(call.caller.user, message).map_err(|refusal| refuse(&call, refusal))?;
         let step = Step {
-            action: self.service.binding(binding.card_id, binding.atr, binding.comment),
+            action: self.service.binding(binding.serial_number, binding.atr, binding.comment),
             id: binding.id,
             expected: binding.expected,
             key: binding.key,

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::{Cursor, Query, Refusal, RequestId, SubjectQuery, Timestamp};
+use crate::domain::{CredentialQuery, Cursor, Query, Refusal, RequestId, Timestamp};
 
 /// First byte of every token; another one announces another layout.
 const LAYOUT: u8 = 1;
@@ -45,10 +45,10 @@ pub(super) fn parse(token: &str, query: &Query) -> Result<Cursor, Refusal> {
 }
 
 /// The token of the page of profiles and cards that begins after an id.
-pub(super) fn format_id(id: Uuid, query: &SubjectQuery) -> String {
+pub(super) fn format_id(id: Uuid, query: &CredentialQuery) -> String {
     let mut bytes = vec![ID_LAYOUT];
     bytes.extend(id.as_bytes());
-    bytes.extend(hash_subjects(query));
+    bytes.extend(hash_credentials(query));
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn format_id(id: Uuid, query: &SubjectQuery) -> String {
 ///
 /// # Errors
 /// [`Refusal::Invalid`] on `page_token`, if the token is not of this service or belongs to other filters.
-pub(super) fn parse_id(token: &str, query: &SubjectQuery) -> Result<Uuid, Refusal> {
+pub(super) fn parse_id(token: &str, query: &CredentialQuery) -> Result<Uuid, Refusal> {
     let read = || -> Option<(Uuid, [u8; FILTERS])> {
         let bytes = URL_SAFE_NO_PAD.decode(token.get(..token.len().min(LENGTH * 2))?).ok()?;
         let (&[layout], rest) = bytes.split_first_chunk()?;
@@ -65,18 +65,18 @@ pub(super) fn parse_id(token: &str, query: &SubjectQuery) -> Result<Uuid, Refusa
     };
     match read() {
         None => Err(Refusal::invalid("page_token", "must be the next_page_token of an answer of this service")),
-        Some((_, filters)) if filters != hash_subjects(query) => {
+        Some((_, filters)) if filters != hash_credentials(query) => {
             Err(Refusal::invalid("page_token", "belongs to a list with other filters"))
         }
         Some((id, _)) => Ok(id),
     }
 }
 
-fn hash_subjects(query: &SubjectQuery) -> [u8; FILTERS] {
-    let SubjectQuery { owner, standings } = query;
+fn hash_credentials(query: &CredentialQuery) -> [u8; FILTERS] {
+    let CredentialQuery { owner, statuses } = query;
     let mut hasher = Sha256::new();
     add(&mut hasher, std::iter::once(owner.uuid().into_bytes()));
-    add(&mut hasher, standings.iter().map(|standing| standing.name()));
+    add(&mut hasher, statuses.iter().map(|status| status.name()));
     first(hasher)
 }
 

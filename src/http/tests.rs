@@ -188,7 +188,7 @@ async fn wrong_fields_are_named_by_their_path_in_calls_and_in_batches() {
         profile_template: ID.to_owned(),
         ..v1::RequestDraft::default()
     };
-    let create = |draft| v1::CreateRequestRequest { draft: Some(draft), request_id: String::new() };
+    let create = |draft| v1::CreateRequestRequest { draft: Some(draft), idempotency_key: String::new() };
     let field = |status: Status| status.get_details_bad_request().unwrap().field_violations[0].field.clone();
 
     let no_template = v1::RequestDraft { profile_template: "?".to_owned(), ..draft.clone() };

@@ -3,14 +3,14 @@
 use super::body::{BODY, member, uuid_of};
 use super::numbers;
 use super::value::{Value, text_of};
-use crate::domain::{Atr, CardId, Refusal, RequestId, Standing};
+use crate::domain::{Atr, CredentialStatus, Refusal, RequestId, SerialNumber};
 use crate::service::Violations;
 
 /// A card to be bound to a request.
 #[derive(Debug)]
 pub(super) struct Binding {
     pub(super) request: RequestId,
-    pub(super) card_id: CardId,
+    pub(super) serial_number: SerialNumber,
     pub(super) atr: Atr,
 }
 
@@ -27,8 +27,8 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
     if request == Some(None) {
         violations.add("requestid", "must be a GUID");
     }
-    let card_id = text_of(member(members, "cardid")).unwrap_or_default();
-    let card_id = violations.keep(CardId::parse("cardid", &card_id));
+    let serial_number = text_of(member(members, "cardid")).unwrap_or_default();
+    let serial_number = violations.keep(SerialNumber::parse("cardid", &serial_number));
     // Not a number: it would have lost the zeros at its beginning.
     let atr = match member(members, "atr") {
         Value::Null => Atr::parse("atr", ""),
@@ -38,9 +38,9 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
         }
     };
     let atr = violations.keep(atr);
-    match (request.flatten(), card_id, atr) {
-        (Some(request), Some(card_id), Some(atr)) if violations.is_empty() => {
-            Ok(Binding { request: RequestId::new(request), card_id, atr })
+    match (request.flatten(), serial_number, atr) {
+        (Some(request), Some(serial_number), Some(atr)) if violations.is_empty() => {
+            Ok(Binding { request: RequestId::new(request), serial_number, atr })
         }
         _ => Err(violations.refusal()),
     }
@@ -50,21 +50,21 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
 ///
 /// # Errors
 /// [`Refusal::Invalid`] with all that is wrong with the body, and with what was found wrong before.
-pub(super) fn standing(body: &Value, mut violations: Violations) -> Result<Standing, Refusal> {
+pub(super) fn credential_status(body: &Value, mut violations: Violations) -> Result<CredentialStatus, Refusal> {
     let Value::Object(members) = body else {
         violations.add(BODY, "must be a JSON object");
         return Err(violations.refusal());
     };
-    let standing = match member(members, "status") {
+    let status = match member(members, "status") {
         Value::String(name) => numbers::read_smartcard_status(name),
         Value::Number(number) => numbers::read_smartcard_status(numbers::whole(number)),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
-    if standing.is_none() {
+    if status.is_none() {
         violations.add("status", "must be one of Active, Disabled, Suspended, Retired");
     }
-    match standing {
-        Some(standing) if violations.is_empty() => Ok(standing),
+    match status {
+        Some(status) if violations.is_empty() => Ok(status),
         _ => Err(violations.refusal()),
     }
 }

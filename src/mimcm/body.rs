@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::value::{Value, text_of};
 use super::{guid, items, numbers};
 use crate::domain::{
-    Comment, Credential, Draft, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId, UserId,
+    Comment, CredentialIds, Draft, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId, UserId,
 };
 use crate::service::Violations;
 
@@ -27,7 +27,7 @@ pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, R
     let target = uuid("target").map(UserId::new);
     let profile = uuid("profile").map(ProfileId::new);
     let smartcard = uuid("smartcard").map(SmartcardId::new);
-    let old = Credential { profile, smartcard };
+    let old = CredentialIds { profile, smartcard };
     let kind = violations.keep(kind_of(member("type")));
     let data_items = items::read(member("datacollection"), &mut violations);
     let comment = violations.keep(comment_of(member("comment"))).unwrap_or_default();

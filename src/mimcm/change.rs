@@ -3,7 +3,7 @@
 use super::body::{BODY, member};
 use super::numbers;
 use super::value::Value;
-use crate::domain::{Action, Comment, Credential, Refusal, Status};
+use crate::domain::{Action, Comment, CredentialIds, Refusal, Status};
 use crate::service::Violations;
 
 /// Reads the step that a body asks for.
@@ -34,7 +34,7 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
 fn leading_to(status: &str) -> Option<Action> {
     let comment = Comment::default();
     if numbers::is_status(status, Status::Completed) {
-        Some(Action::Complete { new: Credential::NONE, comment })
+        Some(Action::Complete { new: CredentialIds::NONE, comment })
     } else if numbers::is_status(status, Status::Canceled) {
         Some(Action::Cancel { comment })
     } else if status.eq_ignore_ascii_case("Abandoned") {

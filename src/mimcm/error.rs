@@ -29,7 +29,7 @@ const LEGACY_NAMES: [(&str, &str); 9] = [
     ("new_credential.smartcard", "NewSmartcardUuid"),
     ("new_credential.profile", "NewProfileUuid"),
     ("data_items", "datacollection"),
-    ("card_id", "cardid"),
+    ("serial_number", "cardid"),
     ("id", "requestid"),
 ];
 

@@ -99,7 +99,7 @@ impl Facade {
             (Resource::Profiles, &Method::GET) => self.profiles(call, request.uri()).await,
             (Resource::Profile(id), &Method::GET) => self.profile(&call, id).await,
             (Resource::ProfilesOf(id), &Method::GET) => self.profiles_of(&call, id).await,
-            (Resource::Operations(subject), &Method::GET) => self.operations(&call, subject).await,
+            (Resource::Operations(credential), &Method::GET) => self.operations(&call, credential).await,
             (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => {
                 Err(HttpError::Elsewhere(elsewhere))
             }

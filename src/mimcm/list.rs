@@ -11,13 +11,15 @@ use http::header::CONTENT_TYPE;
 use uuid::Uuid;
 
 use super::answer::no_content;
+use super::credential_view::{ProfileView, SmartcardView};
 use super::error::{HttpError, JSON};
 use super::numbers;
 use super::query::Parameters;
-use super::subject_view::{ProfileView, SmartcardView};
 use super::view;
 use super::write::write_json;
-use crate::domain::{Cursor, Listing, Page, Query, Refusal, Request, Standing, Subject, SubjectPage, SubjectQuery};
+use crate::domain::{
+    Credential, CredentialPage, CredentialQuery, CredentialStatus, Cursor, Listing, Page, Query, Refusal, Request,
+};
 use crate::runtime::telemetry::error_chain;
 use crate::service::Violations;
 use crate::service::{Call, Error, Service};
@@ -221,42 +223,42 @@ impl Pages for Requests {
 }
 
 /// The profiles or the smart cards of the caller.
-pub(super) struct Subjects {
+pub(super) struct Credentials {
     pub(super) service: Service,
     pub(super) call: Call,
-    pub(super) standings: Vec<Standing>,
+    pub(super) statuses: Vec<CredentialStatus>,
     /// Cards, rather than the profiles that are on none.
     pub(super) are_smartcards: bool,
 }
 
-impl Pages for Subjects {
-    type Member = Subject;
+impl Pages for Credentials {
+    type Member = Credential;
     type Place = Uuid;
 
     fn call(&self) -> &Call {
         &self.call
     }
 
-    async fn read(&self, after: Option<&Uuid>) -> Result<Listing<Subject>, Error> {
-        let query = SubjectQuery { owner: self.call.caller.user, standings: self.standings.clone() };
-        let page = SubjectPage { after: after.copied(), limit: PAGE, max_bytes: PAGE_BYTES };
-        self.service.list_subjects(&self.call, &query, page).await
+    async fn read(&self, after: Option<&Uuid>) -> Result<Listing<Credential>, Error> {
+        let query = CredentialQuery { owner: self.call.caller.user, statuses: self.statuses.clone() };
+        let page = CredentialPage { after: after.copied(), limit: PAGE, max_bytes: PAGE_BYTES };
+        self.service.list_credentials(&self.call, &query, page).await
     }
 
-    fn place(subject: &Subject) -> Uuid {
-        subject.id()
+    fn place(credential: &Credential) -> Uuid {
+        credential.id()
     }
 
-    fn shows(&self, subject: &Subject) -> bool {
-        subject.is_smartcard() == self.are_smartcards
-            && (self.are_smartcards || subject.credential().smartcard.is_none())
+    fn shows(&self, credential: &Credential) -> bool {
+        credential.is_smartcard() == self.are_smartcards
+            && (self.are_smartcards || credential.credential_ids().smartcard.is_none())
     }
 
-    fn write(&self, out: &mut Vec<u8>, subject: &Subject, _part: usize) -> Option<usize> {
+    fn write(&self, out: &mut Vec<u8>, credential: &Credential, _part: usize) -> Option<usize> {
         if self.are_smartcards {
-            write_json(out, &SmartcardView::of(subject));
+            write_json(out, &SmartcardView::of(credential));
         } else {
-            write_json(out, &ProfileView::of(subject, &self.service.operations(&self.call, subject)));
+            write_json(out, &ProfileView::of(credential, &self.service.operations(&self.call, credential)));
         }
         None
     }

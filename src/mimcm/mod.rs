@@ -9,6 +9,8 @@ mod binding;
 mod body;
 mod caching;
 mod change;
+mod credential_view;
+mod credentials;
 mod elsewhere;
 mod error;
 mod guid;
@@ -21,8 +23,6 @@ mod metadata;
 mod numbers;
 mod path;
 mod query;
-mod subject_view;
-mod subjects;
 mod template_view;
 #[cfg(test)]
 mod tests;

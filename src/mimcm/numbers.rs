@@ -4,7 +4,7 @@
 //! the documents number neither `OfflineUnblock` nor the halves of the data collection, nor anything of its definitions.
 
 use crate::domain::{
-    DataItemDefinition, DataItemType, Lineage, Medium, Provider, Request, RequestType, Standing, Status,
+    CredentialStatus, DataItemDefinition, DataItemType, Lineage, Medium, Provider, Request, RequestType, Status,
 };
 
 /// Names of types that a caller may use: those of the create page, of the policy page, and of the enumeration.
@@ -104,32 +104,32 @@ pub(super) const fn validation_number(definition: &DataItemDefinition) -> u8 {
 }
 
 /// The number of where a smart card stands. The documents show 2, 3 and 6; the others follow the order of the names.
-pub(super) const fn smartcard_status_number(standing: Standing) -> u8 {
-    match standing {
-        Standing::New => 1,
-        Standing::Assigned => 2,
-        Standing::Active => 3,
-        Standing::Disabled => 4,
-        Standing::Suspended => 5,
-        Standing::Retired => 6,
+pub(super) const fn smartcard_status_number(status: CredentialStatus) -> u8 {
+    match status {
+        CredentialStatus::New => 1,
+        CredentialStatus::Assigned => 2,
+        CredentialStatus::Active => 3,
+        CredentialStatus::Disabled => 4,
+        CredentialStatus::Suspended => 5,
+        CredentialStatus::Retired => 6,
     }
 }
 
 /// The number of where a profile stands. The documents show 2, active; the others follow the order of the names.
-pub(super) const fn profile_status_number(standing: Standing) -> u8 {
-    match standing {
+pub(super) const fn profile_status_number(status: CredentialStatus) -> u8 {
+    match status {
         // No profile is assigned; what is not in use yet is new.
-        Standing::New | Standing::Assigned => 1,
-        Standing::Active => 2,
-        Standing::Disabled => 3,
-        Standing::Suspended => 4,
-        Standing::Retired => 5,
+        CredentialStatus::New | CredentialStatus::Assigned => 1,
+        CredentialStatus::Active => 2,
+        CredentialStatus::Disabled => 3,
+        CredentialStatus::Suspended => 4,
+        CredentialStatus::Retired => 5,
     }
 }
 
 /// The bits of the `Flags` of cards and profiles: 1 primary, as the documents show; 2 duplicate and 32 temporary follow the
 /// order of the names.
-pub(super) const fn subject_flags(lineage: Lineage) -> u8 {
+pub(super) const fn credential_flags(lineage: Lineage) -> u8 {
     match lineage {
         Lineage::First | Lineage::Replaces(_) => 1,
         Lineage::Duplicates(_) => 2,
@@ -159,7 +159,7 @@ pub(super) enum ProfileStatus {
     /// All.
     Any,
     /// Those that stand there.
-    Is(Standing),
+    Is(CredentialStatus),
     /// Those that stand where only requests stand: none.
     OfRequests,
 }
@@ -173,8 +173,8 @@ pub(super) fn read_profile_status(text: &str) -> Option<ProfileStatus> {
     if text.is_empty() {
         return Some(ProfileStatus::Any);
     }
-    if let Some(standing) = read_standing(text) {
-        return Some(ProfileStatus::Is(standing));
+    if let Some(status) = read_credential_status(text) {
+        return Some(ProfileStatus::Is(status));
     }
     // A number would be that of a request.
     let is_name = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
@@ -183,16 +183,17 @@ pub(super) fn read_profile_status(text: &str) -> Option<ProfileStatus> {
 
 /// A status that a caller may give to a card, by its name in any case or by a number that the documents show. The numbers 4
 /// and 5 are not documented and could be swapped in MIM CM, and a disabled card cannot be reactivated.
-pub(super) fn read_smartcard_status(text: &str) -> Option<Standing> {
+pub(super) fn read_smartcard_status(text: &str) -> Option<CredentialStatus> {
     let text = text.trim();
-    let documented = [Standing::Active, Standing::Retired];
-    let numbered = documented.into_iter().find(|standing| is_number(text, smartcard_status_number(*standing)));
-    let named = read_standing(text).filter(|standing| !matches!(standing, Standing::New | Standing::Assigned));
+    let documented = [CredentialStatus::Active, CredentialStatus::Retired];
+    let numbered = documented.into_iter().find(|status| is_number(text, smartcard_status_number(*status)));
+    let named = read_credential_status(text)
+        .filter(|status| !matches!(status, CredentialStatus::New | CredentialStatus::Assigned));
     named.or(numbered)
 }
 
-fn read_standing(text: &str) -> Option<Standing> {
-    Standing::ALL.into_iter().find(|standing| standing.name().eq_ignore_ascii_case(text))
+fn read_credential_status(text: &str) -> Option<CredentialStatus> {
+    CredentialStatus::ALL.into_iter().find(|status| status.name().eq_ignore_ascii_case(text))
 }
 
 /// A type by a name in any case, or by its number, as the framework binds an enumeration.

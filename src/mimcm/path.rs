@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Uri};
 
 use super::elsewhere::Elsewhere;
 use super::{guid, numbers};
-use crate::domain::{Credential, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
+use crate::domain::{CredentialIds, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
 
 /// The part of a path before the addresses that answers contain.
 pub(super) const ROOT: &str = "/CertificateManagement/";
@@ -45,7 +45,7 @@ pub(super) enum Resource {
     /// `/requests/{id}/profiles`
     ProfilesOf(RequestId),
     /// `/smartcards/{id}/operations` and `/profiles/{id}/operations`
-    Operations(Credential),
+    Operations(CredentialIds),
     /// `/openapi.json`, which the old API did not have
     Description,
     /// What is not offered here.
@@ -96,7 +96,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
         (Resource::Profiles, &Method::GET) => Some("GET /profiles"),
         (Resource::Profile(_), &Method::GET) => Some("GET /profiles/{id}"),
         (Resource::ProfilesOf(_), &Method::GET) => Some("GET /requests/{id}/profiles"),
-        (Resource::Operations(Credential { smartcard: Some(_), .. }), &Method::GET) => {
+        (Resource::Operations(CredentialIds { smartcard: Some(_), .. }), &Method::GET) => {
             Some("GET /smartcards/{id}/operations")
         }
         (Resource::Operations(_), &Method::GET) => Some("GET /profiles/{id}/operations"),
@@ -179,7 +179,7 @@ fn of_smartcard(rest: &[&str]) -> Option<Resource> {
     let id = SmartcardId::new(guid::read(id)?);
     match rest {
         [] => Some(Resource::Smartcard(id)),
-        ["operations"] => Some(Resource::Operations(Credential { smartcard: Some(id), profile: None })),
+        ["operations"] => Some(Resource::Operations(CredentialIds { smartcard: Some(id), profile: None })),
         ["certificates"] => Some(Resource::Elsewhere(Elsewhere::SmartcardCertificates)),
         ["serverproposedpin"] => Some(Resource::Elsewhere(Elsewhere::ServerProposedPin)),
         _ => None,
@@ -191,7 +191,7 @@ fn of_profile(rest: &[&str]) -> Option<Resource> {
     let id = ProfileId::new(guid::read(id)?);
     match rest {
         [] => Some(Resource::Profile(id)),
-        ["operations"] => Some(Resource::Operations(Credential { profile: Some(id), smartcard: None })),
+        ["operations"] => Some(Resource::Operations(CredentialIds { profile: Some(id), smartcard: None })),
         ["certificates"] => Some(Resource::Elsewhere(Elsewhere::ProfileCertificates)),
         _ => None,
     }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use crate::contract;
 use crate::domain::{
-    Action, Command, Event, LockSet, Refusal, Request, RequestId, Subject, Subjects, decide, lock_set,
+    Action, Command, Credential, Credentials, Event, LockSet, Refusal, Request, RequestId, decide, lock_set,
 };
 use crate::store::{
     Change, Committed, Decide, KeptReply, LockedRows, LoggedEvent, MemberRows, Outcome, Store, StoreError, StoredReply,
     Workload, Writes,
 };
 
-pub use import::import_subjects;
+pub use import::import_credentials;
 
 /// What became of one command of a batch.
 pub type Reply = Result<Applied, Refusal>;
@@ -25,7 +25,7 @@ pub struct Applied {
     /// The request after the change.
     pub request: Arc<Request>,
     /// The smart card that the command names, after the change.
-    pub smartcard: Option<Subject>,
+    pub smartcard: Option<Credential>,
     /// The event that was logged; `None` if the effect is an earlier one.
     pub logged: Option<LoggedEvent>,
 }
@@ -102,18 +102,18 @@ fn decide_member(command: &Command, rows: &mut LockedRows, writes: &mut Writes) 
         return Ok(Outcome::Unchanged { request: Arc::new(earlier.request), smartcard: earlier.smartcard });
     }
     let current = rows.requests.get(&command.request);
-    let known = lock_set(command, current).within(&rows.subjects);
+    let known = lock_set(command, current).within(&rows.credentials);
     let Some(event) = decide(command, current, &known)? else {
         return unchanged(command, current, &known, writes);
     };
     let payload = contract::encode_event_within_limits(&event)?;
     let is_new = current.is_none();
     // The next member of the batch may be about the same card.
-    for subject in &event.subjects {
-        writes.subjects.add(subject.clone(), rows.subjects.get(subject.id()), event.at);
-        rows.subjects.put(subject.clone());
+    for credential in &event.credentials {
+        writes.credentials.add(credential.clone(), rows.credentials.get(credential.id()), event.at);
+        rows.credentials.put(credential.clone());
     }
-    let smartcard = named_smartcard(command, &event.subjects);
+    let smartcard = named_smartcard(command, &event.credentials);
     let Event { event_type, request, at, traceparent, .. } = event;
     let key = command.idempotent.clone();
     writes.changes.push(Change { request, is_new, event_type, at, traceparent, payload, key, smartcard });
@@ -136,7 +136,7 @@ fn earlier_reply(command: &Command, rows: &mut LockedRows) -> Result<Option<Stor
 fn unchanged(
     command: &Command,
     current: Option<&Request>,
-    known: &Subjects,
+    known: &Credentials,
     writes: &mut Writes,
 ) -> Result<Outcome, Refusal> {
     let request = Arc::new(current.cloned().ok_or(Refusal::RequestNotFound(command.request))?);
@@ -151,9 +151,9 @@ fn unchanged(
 }
 
 /// The smart card that a command names, among those that it found or changed.
-fn named_smartcard<'s>(command: &Command, subjects: impl IntoIterator<Item = &'s Subject>) -> Option<Subject> {
+fn named_smartcard<'s>(command: &Command, credentials: impl IntoIterator<Item = &'s Credential>) -> Option<Credential> {
     let Action::ChangeSmartcard { smartcard, .. } = &command.action else { return None };
-    subjects.into_iter().find(|subject| subject.id() == smartcard.uuid()).cloned()
+    credentials.into_iter().find(|credential| credential.id() == smartcard.uuid()).cloned()
 }
 
 /// The reply to each member of a committed batch.

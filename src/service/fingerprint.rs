@@ -9,7 +9,8 @@ use std::fmt::Display;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Action, Card, Comment, Creation, Credential, DataItem, Draft, RequestId, RequestType, Standing, Version,
+    Action, Comment, Creation, CredentialIds, CredentialStatus, DataItem, Draft, PhysicalCard, RequestId, RequestType,
+    Version,
 };
 
 /// First line of every canonical text. Another version makes every key that is in use look like another call.
@@ -60,8 +61,8 @@ impl<'s> Canonical<'s> {
         }
     }
 
-    fn credential(&mut self, prefix: &str, credential: Credential) {
-        let Credential { profile, smartcard } = credential;
+    fn credential_ids(&mut self, prefix: &str, credential_ids: CredentialIds) {
+        let CredentialIds { profile, smartcard } = credential_ids;
         self.optional(&format!("{prefix}.profile"), profile);
         self.optional(&format!("{prefix}.smartcard"), smartcard);
     }
@@ -83,7 +84,7 @@ fn write_draft(out: &mut Canonical<'_>, draft: &Draft) {
     out.field("type", type_word(*kind));
     out.optional("template", *template);
     out.optional("target", *target);
-    out.credential("old", *old);
+    out.credential_ids("old", *old);
     out.optional("priority", priority.map(|priority| priority.0));
     out.comment(comment);
     out.data_items(data_items);
@@ -109,19 +110,19 @@ fn write_step(out: &mut Canonical<'_>, request: RequestId, action: &Action, expe
         Action::Deny { comment } => step(out, "deny", comment),
         Action::Start { comment } => step(out, "start", comment),
         // A retry carries a new id for the card.
-        Action::BindSmartcard { card: Card { card_id, atr }, id: _, comment } => {
+        Action::BindSmartcard { card: PhysicalCard { serial_number, atr }, id: _, comment } => {
             step(out, "bind_smartcard", comment);
-            out.field("serial_number", card_id.as_str());
+            out.field("serial_number", serial_number.as_str());
             out.field("atr", atr.as_str());
         }
-        Action::ChangeSmartcard { smartcard, standing, comment } => {
+        Action::ChangeSmartcard { smartcard, status, comment } => {
             step(out, "change_smartcard", comment);
             out.field("smartcard", &smartcard.to_string());
-            out.field("status", status_word(*standing));
+            out.field("status", status_word(*status));
         }
         Action::Complete { new, comment } => {
             step(out, "complete", comment);
-            out.credential("new", *new);
+            out.credential_ids("new", *new);
         }
         Action::Fail { comment } => step(out, "fail", comment),
         Action::Cancel { comment } => step(out, "cancel", comment),
@@ -146,14 +147,14 @@ const fn type_word(kind: RequestType) -> &'static str {
     }
 }
 
-const fn status_word(status: Standing) -> &'static str {
+const fn status_word(status: CredentialStatus) -> &'static str {
     match status {
-        Standing::New => "new",
-        Standing::Assigned => "assigned",
-        Standing::Active => "active",
-        Standing::Disabled => "disabled",
-        Standing::Suspended => "suspended",
-        Standing::Retired => "retired",
+        CredentialStatus::New => "new",
+        CredentialStatus::Assigned => "assigned",
+        CredentialStatus::Active => "active",
+        CredentialStatus::Disabled => "disabled",
+        CredentialStatus::Suspended => "suspended",
+        CredentialStatus::Retired => "retired",
     }
 }
 

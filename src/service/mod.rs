@@ -3,13 +3,13 @@
 mod batch;
 mod budget;
 mod catalog;
+mod credentials;
 mod error;
 mod error_table;
 mod fingerprint;
 mod reader;
 mod size;
 mod spread;
-mod subjects;
 mod violations;
 mod writer;
 
@@ -20,14 +20,14 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::{
-    Action, Atr, Caller, Card, CardId, Catalog, Command, Comment, CorrelationId, Creation, Draft, IdempotencyKey,
-    Idempotent, Listing, Page, Principal, ProfileTemplate, Query, Refusal, Request, RequestId, Sid, SmartcardId,
-    Standing, Subject, TemplateId, Timestamp, Version,
+    Action, Atr, Caller, Catalog, Command, Comment, CorrelationId, Creation, Credential, CredentialStatus, Draft,
+    IdempotencyKey, Idempotent, Listing, Page, PhysicalCard, Principal, ProfileTemplate, Query, Refusal, Request,
+    RequestId, SerialNumber, Sid, SmartcardId, TemplateId, Timestamp, Version,
 };
 use crate::runtime::clock::Clock;
 use crate::store::Store;
 
-pub use batch::{Applied, Reply, commit, import_subjects};
+pub use batch::{Applied, Reply, commit, import_credentials};
 pub use budget::{Budget, OverBudget, Reservation};
 pub use catalog::load_catalog;
 pub use error::Error;
@@ -121,9 +121,9 @@ impl Service {
 
     /// A step that binds a smart card to a request, with an id for a card that is new here.
     #[must_use]
-    pub fn binding(&self, card_id: CardId, atr: Atr, comment: Comment) -> Action {
+    pub fn binding(&self, serial_number: SerialNumber, atr: Atr, comment: Comment) -> Action {
         let id = SmartcardId::new(uuid_v7(self.clock.now()));
-        Action::BindSmartcard { card: Card { card_id, atr }, id, comment }
+        Action::BindSmartcard { card: PhysicalCard { serial_number, atr }, id, comment }
     }
 
     /// Takes a step with a request: anything but its creation.
@@ -149,13 +149,13 @@ impl Service {
         &self,
         call: &Call,
         (id, smartcard): (RequestId, SmartcardId),
-        standing: Standing,
+        status: CredentialStatus,
         expected: Option<Version>,
         key: Option<IdempotencyKey>,
-    ) -> Result<Subject, Error> {
-        let action = Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() };
+    ) -> Result<Credential, Error> {
+        let action = Action::ChangeSmartcard { smartcard, status, comment: Comment::default() };
         let written = self.step(call, id, action, expected, key).await?;
-        written.smartcard.ok_or_else(|| Refusal::SubjectNotFound(smartcard.uuid()).into())
+        written.smartcard.ok_or_else(|| Refusal::CredentialNotFound(smartcard.uuid()).into())
     }
 
     async fn step(

@@ -16,7 +16,7 @@ use super::batch::{Applied, Reply, commit};
 use super::budget::Reservation;
 use super::spread::{Crowd, Spread};
 use super::{Error, size};
-use crate::domain::{Action, Command, Request, ShardCount, Subject};
+use crate::domain::{Action, Command, Credential, Request, ShardCount};
 use crate::feed::Feed;
 use crate::runtime::telemetry::{error_chain, names};
 use crate::store::{LoggedEvent, Store, StoreError};
@@ -60,7 +60,7 @@ pub struct Written {
     /// The request after the change.
     pub request: Arc<Request>,
     /// The smart card that the command names, after the change.
-    pub smartcard: Option<Subject>,
+    pub smartcard: Option<Credential>,
 }
 
 #[derive(Debug)]

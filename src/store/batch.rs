@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{LoggedEvent, SubjectRows};
+use super::{CredentialRows, LoggedEvent};
 use crate::domain::{
-    EventType, IdempotencyKey, Idempotent, LockSet, Refusal, Request, RequestId, Subject, Subjects, Timestamp,
+    Credential, Credentials, EventType, IdempotencyKey, Idempotent, LockSet, Refusal, Request, RequestId, Timestamp,
 };
 
 /// A batch that its caller decides while the store holds the rows that it needs.
@@ -54,7 +54,7 @@ pub struct LockedRows {
     /// Requests that exist.
     pub requests: HashMap<RequestId, Request>,
     /// Profiles and cards that exist.
-    pub subjects: Subjects,
+    pub credentials: Credentials,
     /// Keys that were used before.
     pub keys: HashMap<IdempotencyKey, StoredReply>,
 }
@@ -67,7 +67,7 @@ pub struct StoredReply {
     /// The request as it was answered.
     pub request: Request,
     /// The smart card as it was answered.
-    pub smartcard: Option<Subject>,
+    pub smartcard: Option<Credential>,
 }
 
 /// What a batch writes, and what becomes of each of its members.
@@ -76,7 +76,7 @@ pub struct Writes {
     /// Changed requests, each at most once.
     pub changes: Vec<Change>,
     /// Profiles and cards.
-    pub subjects: SubjectRows,
+    pub credentials: CredentialRows,
     /// Replies of members that change nothing, to be kept under their keys.
     pub kept: Vec<KeptReply>,
     /// What becomes of each member. The store hands this back after the commit.
@@ -101,7 +101,7 @@ pub struct Change {
     /// The key to keep with it.
     pub key: Option<Idempotent>,
     /// The smart card to keep under the key.
-    pub smartcard: Option<Subject>,
+    pub smartcard: Option<Credential>,
 }
 
 /// The reply of a member that changes nothing, to be kept under its key.
@@ -112,7 +112,7 @@ pub struct KeptReply {
     /// The request as it is answered.
     pub request: Arc<Request>,
     /// The smart card as it is answered.
-    pub smartcard: Option<Subject>,
+    pub smartcard: Option<Credential>,
     /// When the key was used.
     pub at: Timestamp,
 }
@@ -127,7 +127,7 @@ pub enum Outcome {
         /// The request as it is answered.
         request: Arc<Request>,
         /// The smart card as it is answered.
-        smartcard: Option<Subject>,
+        smartcard: Option<Credential>,
     },
     /// It changes this request.
     Changed(RequestId),
@@ -146,7 +146,7 @@ impl Writes {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.kept.is_empty() && self.subjects.is_empty()
+        self.changes.is_empty() && self.kept.is_empty() && self.credentials.is_empty()
     }
 
     /// The same with the changes in the order in which the store locks rows: by request id.

@@ -18,7 +18,7 @@ use std::error::Error;
 use super::StoreError;
 
 pub(super) use codes::{
-    SMARTCARD_NUMBER, event_number, event_type, item_number, kind_number, standing_number, status_number,
+    SMARTCARD_NUMBER, credential_status_number, event_number, event_type, item_number, kind_number, status_number,
 };
 
 /// Why a stored text is not a document: it is not JSON of this form, or a value in it breaks a rule of the domain.

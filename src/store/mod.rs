@@ -17,15 +17,15 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::{
-    CardId, EventType, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Subject,
-    SubjectPage, SubjectQuery, TemplateId, Timestamp, Version,
+    Credential, CredentialPage, CredentialQuery, EventType, Listing, Page, Position, ProfileTemplate, Query, Request,
+    RequestId, SerialNumber, Shard, ShardCount, TemplateId, Timestamp, Version,
 };
 
 pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Outcome, StoredReply, Workload, Writes};
 pub use error::{OpenFault, StoreError};
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
-pub use subject_rows::SubjectRows;
+pub use subject_rows::CredentialRows;
 
 /// How the log is divided. Fixed for the life of a database: a process with another configuration is refused, because two
 /// processes that disagree would publish the same shard from two partition groups.
@@ -144,13 +144,17 @@ pub trait Store: Send + Sync + 'static {
     async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError>;
 
     /// Reads profiles and smart cards by id; what is not known is left out, the order is not defined.
-    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError>;
+    async fn credentials(&self, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError>;
 
     /// The smart card with this id on it: the one in use, else the one that was retired last.
-    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError>;
+    async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError>;
 
     /// Reads a page of the profiles and smart cards of a user.
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError>;
+    async fn find_credentials(
+        &self,
+        query: &CredentialQuery,
+        page: CredentialPage,
+    ) -> Result<Listing<Credential>, StoreError>;
 
     /// Keeps a template and gives its version: a new one if it differs from the newest that is kept.
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;

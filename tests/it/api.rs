@@ -1,13 +1,13 @@
 //! A running service as its callers see it: errors, keys, lists, limits, permissions, equal meaning over both transports, and the
 //! private port.
 
+mod credentials;
 mod errors;
 mod keys;
 mod lists;
 mod meaning;
 mod people;
 mod private;
-mod subjects;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
 use tonic::transport::Channel;

@@ -11,7 +11,8 @@ use cmgate::cli::Settings;
 use cmgate::config::Config;
 use cmgate::config::templates;
 use cmgate::domain::{
-    Action, Atr, Caller, CardId, Comment, CorrelationId, Credential, ProfileId, RequestId, Sid, SmartcardId, UserId,
+    Action, Atr, Caller, Comment, CorrelationId, CredentialIds, ProfileId, RequestId, SerialNumber, Sid, SmartcardId,
+    UserId,
 };
 use cmgate::feed::Feed;
 use cmgate::mimcm::{FacadeSettings, router};
@@ -45,15 +46,15 @@ const ISSUED: i64 = 1_436_312_257_767_000;
 const UNBLOCKED: i64 = 1_436_312_433_133_000;
 
 /// The profile and card that the executor made.
-fn issued() -> Credential {
+fn issued() -> CredentialIds {
     let profile: ProfileId = "b99ff38c-6653-471f-ae3c-325bb351a6bc".parse().unwrap();
     let smartcard: SmartcardId = "17cf063d-e337-4aa9-a822-346554ddd3c9".parse().unwrap();
-    Credential { profile: Some(profile), smartcard: Some(smartcard) }
+    CredentialIds { profile: Some(profile), smartcard: Some(smartcard) }
 }
 
 /// The id on the documented card.
-fn card_id() -> CardId {
-    CardId::parse("", "bc88f13f-83ba-4037-8262-46eba1291c6e").unwrap()
+fn serial_number() -> SerialNumber {
+    SerialNumber::parse("", "bc88f13f-83ba-4037-8262-46eba1291c6e").unwrap()
 }
 
 fn atr() -> Atr {
@@ -72,7 +73,7 @@ impl Installation {
         let time = Arc::new(AtomicI64::new(ENROLLED));
         let clock = Clock::Manual(Arc::clone(&time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
-        // The subjects of the files are left out: the card becomes known through the request that makes it.
+        // The credentials of the files are left out: the card becomes known through the request that makes it.
         let catalog = load_catalog(&*store, &clock, templates.templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
@@ -118,7 +119,8 @@ impl Installation {
 
     /// Binds the documented card, under the id that the documents give it.
     async fn bind(&self, id: RequestId) {
-        let Action::BindSmartcard { card, comment, .. } = self.service.binding(card_id(), atr(), Comment::default())
+        let Action::BindSmartcard { card, comment, .. } =
+            self.service.binding(serial_number(), atr(), Comment::default())
         else {
             panic!("a binding binds");
         };

@@ -9,7 +9,7 @@ use cmgate::contract::v1::RequestStatus;
 
 use self::play::{End, Player, Via};
 pub(crate) use self::play::{read, status_number, take, without_ids_and_times};
-pub(crate) use self::scenarios::{Action, CARD, CARD_PROFILE, credential, items};
+pub(crate) use self::scenarios::{Action, CARD, CARD_PROFILE, credential_ids, items};
 use self::scenarios::{SCENARIOS, Scenario};
 use crate::audit::{Acknowledged, read_topic};
 use crate::support::client::{CARDS, DEV, Http};

@@ -106,7 +106,7 @@ suite! {
     batches {
         any_batch_does_what_its_members_do_one_by_one
         any_import_has_the_outcome_that_the_domain_computes
-        cards_exchange_their_ids_in_one_import
+        cards_exchange_their_serial_numbers_in_one_import
     }
     opening {
         acknowledged_writes_survive_a_restart

@@ -102,7 +102,7 @@ fn each_key_reaches_its_part() {
             ("CMGATE__DATABASE__MAX_CONNECTIONS", "3"),
             ("CMGATE__KAFKA__BROKERS", "a:1"),
             ("CMGATE__KAFKA__PARTITIONS", "32"),
-            ("CMGATE__KAFKA__LANES", "16"),
+            ("CMGATE__KAFKA__PARTITION_GROUPS", "16"),
             ("CMGATE__KAFKA__PROPERTIES__SASL_PASSWORD", "canary"),
             ("CMGATE__REST__DESCRIPTOR_NUL_TAIL", "6"),
             ("CMGATE__LIMITS__MESSAGE_BYTES", "2048"),

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::*;
 use crate::contract::v1;
 use crate::domain::{
-    CardId, EventType, Listing, Page, ProfileTemplate, Query, Request, RequestId, Subject, SubjectPage, SubjectQuery,
-    TemplateId, Timestamp, Version,
+    Credential, CredentialPage, CredentialQuery, EventType, Listing, Page, ProfileTemplate, Query, Request, RequestId,
+    SerialNumber, TemplateId, Timestamp, Version,
 };
 use crate::store::{Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
 
@@ -94,15 +94,19 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn subjects(&self, _ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+    async fn credentials(&self, _ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
         not_asked()
     }
 
-    async fn card(&self, _card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+    async fn card(&self, _serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
         not_asked()
     }
 
-    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
+    async fn find_credentials(
+        &self,
+        _query: &CredentialQuery,
+        _page: CredentialPage,
+    ) -> Result<Listing<Credential>, StoreError> {
         not_asked()
     }
 

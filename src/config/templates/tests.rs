@@ -6,8 +6,8 @@ use std::path::Path;
 use super::{Templates, load};
 use crate::config::Config;
 use crate::domain::{
-    Caller, Comment, Credential, DataItem, Draft, Origin, Policy, Priority, Provider, Request, RequestId, RequestType,
-    Status, Timestamp, UserId, create,
+    Caller, Comment, CredentialIds, DataItem, Draft, Origin, Policy, Priority, Provider, Request, RequestId,
+    RequestType, Status, Timestamp, UserId, create,
 };
 
 fn samples() -> Templates {
@@ -24,18 +24,17 @@ fn create_as_dev(draft: &Draft) -> Request {
         groups: Vec::new(),
     };
     let samples = samples();
-    let subject = samples
-        .subjects
-        .iter()
-        .find(|subject| draft.old.smartcard.is_some() && subject.credential().smartcard == draft.old.smartcard);
-    let id = draft.template.or(subject.map(|subject| subject.template.id)).unwrap();
+    let credential = samples.credentials.iter().find(|credential| {
+        draft.old.smartcard.is_some() && credential.credential_ids().smartcard == draft.old.smartcard
+    });
+    let id = draft.template.or(credential.map(|credential| credential.template.id)).unwrap();
     let origin = Origin {
         id: RequestId::new(uuid::Uuid::nil()),
         caller: &caller,
         now: Timestamp::from_micros(0).unwrap(),
         template: samples.templates.iter().find(|template| template.id == id).unwrap(),
         template_version: 1,
-        subject,
+        credential,
         service: &config.service.sid,
     };
     create(draft, origin).unwrap()
@@ -46,7 +45,7 @@ fn draft(kind: RequestType) -> Draft {
         kind,
         template: None,
         target: None,
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: Comment::default(),
         priority: None,
@@ -76,11 +75,14 @@ fn the_first_documented_example_is_as_documented() {
 #[test]
 fn the_second_documented_example_is_as_documented() {
     let smartcard = Some("17cf063d-e337-4aa9-a822-346554ddd3c9".parse().unwrap());
-    let old = Credential { profile: None, smartcard };
+    let old = CredentialIds { profile: None, smartcard };
     let request = create_as_dev(&Draft { old, ..draft(RequestType::Unblock) });
     assert_eq!(request.status(), Status::Approved);
     let profile = Some("b99ff38c-6653-471f-ae3c-325bb351a6bc".parse().unwrap());
-    assert_eq!((request.old, request.new), (Credential { profile, smartcard }, Credential { profile, smartcard }));
+    assert_eq!(
+        (request.old, request.new),
+        (CredentialIds { profile, smartcard }, CredentialIds { profile, smartcard })
+    );
     assert_eq!(request.target, Config::default().development.user);
     assert_eq!(request.data_items, [DataItem::open("Sample Data Item")]);
     assert!(request.is_provided_by(Provider::CertificateManager) && !request.is_provided_by(Provider::Subscriber));
@@ -198,14 +200,14 @@ fn a_bad_file_is_refused_with_its_name_and_key() {
             format!("{CARD}{ENROLL}temporary_cards.block_admin_pin = true"),
             "t.toml: policies.enroll.temporary_cards is only allowed for temporary_card_enroll",
         ),
-        (format!("{CARD}{ENROLL}[[subjects]]\nowner = '{ID}'"), "t.toml: subjects[0] lacks profile or smartcard"),
+        (format!("{CARD}{ENROLL}[[credentials]]\nowner = '{ID}'"), "t.toml: credentials[0] lacks profile or smartcard"),
         (
-            format!("{SOFTWARE}{ENROLL}[[subjects]]\nowner = '{ID}'\nsmartcard = '{ID}'"),
-            "t.toml: subjects[0].smartcard requires medium = \"smartcard\"",
+            format!("{SOFTWARE}{ENROLL}[[credentials]]\nowner = '{ID}'\nsmartcard = '{ID}'"),
+            "t.toml: credentials[0].smartcard requires medium = \"smartcard\"",
         ),
         (
-            format!("{CARD}{ENROLL}[[subjects]]\nowner = '{ID}'\nprofile = '{ID}'\nsmartcard = '{ID}'"),
-            "t.toml: subjects[0].smartcard is already used in t.toml",
+            format!("{CARD}{ENROLL}[[credentials]]\nowner = '{ID}'\nprofile = '{ID}'\nsmartcard = '{ID}'"),
+            "t.toml: credentials[0].smartcard is already used in t.toml",
         ),
     ];
     for (text, expected) in cases {

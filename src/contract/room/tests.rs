@@ -12,18 +12,18 @@ use uuid::Uuid;
 use super::{MAX_EVENT_BYTES, encode_event_within_limits, reserve};
 use crate::contract;
 use crate::domain::{
-    Action, Actor, Approval, Atr, Caller, Card, CardId, Command, Comment, Creation, Credential, DataItem, Draft, Event,
-    Item, Lineage, Medium, Policy, Position, ProfileId, ProfileTemplate, Refusal, Request, RequestId, RequestType,
-    Shard, Sid, SmartcardConfiguration, SmartcardId, Standing, Status, Subject, Subjects, TemplateId, TemplateRef,
-    Timestamp, UserId, decide,
+    Action, Actor, Approval, Atr, Caller, Command, Comment, Creation, Credential, CredentialIds, CredentialStatus,
+    Credentials, DataItem, Draft, Event, Item, Lineage, Medium, PhysicalCard, Policy, Position, ProfileId,
+    ProfileTemplate, Refusal, Request, RequestId, RequestType, SerialNumber, Shard, Sid, SmartcardConfiguration,
+    SmartcardId, Status, TemplateId, TemplateRef, Timestamp, UserId, decide,
 };
 
 const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
 const TARGET: UserId = UserId::new(Uuid::from_u128(2));
 const REQUEST: RequestId = RequestId::new(Uuid::from_u128(3));
 const TEMPLATE: TemplateId = TemplateId::new(Uuid::from_u128(4));
-const OLD: Credential = credential(0x10);
-const NEW: Credential = credential(0x20);
+const OLD: CredentialIds = credential_ids(0x10);
+const NEW: CredentialIds = credential_ids(0x20);
 
 /// The longest character of UTF-8, and the shortest.
 const LONGEST: &str = "\u{10ffff}";
@@ -77,7 +77,7 @@ fn a_request_that_fills_its_event_is_refused() {
     let mut items: Vec<DataItem> = (0..59).map(|number| item(number, &text)).collect();
     items.push(item(59, &text[..13_810]));
     let case = Case { kind: RequestType::Enroll, approvals_needed: 0, letter: SHORTEST, excess: 0, approver_excess: 0 };
-    let event = decide(&creation(&case, items), None, &Subjects::default()).unwrap().unwrap();
+    let event = decide(&creation(&case, items), None, &Credentials::default()).unwrap().unwrap();
     let refusal = encode_event_within_limits(&event).unwrap_err();
     let Refusal::TooLarge { field: "data_items", bytes, limit } = refusal else { panic!("{refusal}") };
     assert!(bytes > 898_000 && limit < 860_000 && limit > 850_000, "{bytes} of {limit}");
@@ -134,7 +134,7 @@ fn cases() -> impl Strategy<Value = Case> {
 
 /// The request of a case, created with as many bytes of data items as it says; `None` if that is refused. Half of the room
 /// is left to approvers, if there are any.
-fn created(case: &Case, known: &Subjects) -> Option<Request> {
+fn created(case: &Case, known: &Credentials) -> Option<Request> {
     let event = |items| decide(&creation(case, items), None, known).unwrap().unwrap();
     let empty = event(Vec::new());
     let share = if case.approvals_needed == 0 { 1 } else { 2 };
@@ -146,7 +146,7 @@ fn created(case: &Case, known: &Subjects) -> Option<Request> {
 }
 
 /// The request with all of its approvals but the last, the first of which fills it with items; `None` if that is refused.
-fn approved_but_once(case: &Case, request: &Request, known: &Subjects) -> Option<Request> {
+fn approved_but_once(case: &Case, request: &Request, known: &Credentials) -> Option<Request> {
     let mut request = request.clone();
     if case.approvals_needed < 2 {
         return Some(request);
@@ -201,7 +201,7 @@ fn filler(first: usize, mut bytes: usize) -> Vec<DataItem> {
 }
 
 /// A step that must not be refused for its size, whoever may take it.
-fn fits(case: &Case, name: &str, request: &Request, known: &Subjects) -> Request {
+fn fits(case: &Case, name: &str, request: &Request, known: &Credentials) -> Request {
     let user = match name {
         "approve" | "deny" => approver(99),
         _ => TARGET,
@@ -209,15 +209,15 @@ fn fits(case: &Case, name: &str, request: &Request, known: &Subjects) -> Request
     step(case, name, user, request, known)
 }
 
-fn step(case: &Case, name: &str, user: UserId, request: &Request, known: &Subjects) -> Request {
+fn step(case: &Case, name: &str, user: UserId, request: &Request, known: &Credentials) -> Request {
     let comment = comment(case.letter);
     let action = match name {
         "approve" => Action::Approve { comment, data_items: Vec::new() },
         "deny" => Action::Deny { comment },
         "start" => Action::Start { comment },
         "bind" => {
-            let card_id = CardId::parse("card_id", &"7".repeat(CardId::MAX_CHARS)).unwrap();
-            let card = Card { card_id, atr: Atr::parse("atr", &"3b".repeat(Atr::MAX_BYTES)).unwrap() };
+            let serial_number = SerialNumber::parse("serial_number", &"7".repeat(SerialNumber::MAX_CHARS)).unwrap();
+            let card = PhysicalCard { serial_number, atr: Atr::parse("atr", &"3b".repeat(Atr::MAX_BYTES)).unwrap() };
             Action::BindSmartcard { card, id: NEW.smartcard.unwrap(), comment }
         }
         "complete" => Action::Complete { new: NEW, comment },
@@ -234,7 +234,7 @@ fn step(case: &Case, name: &str, user: UserId, request: &Request, known: &Subjec
 }
 
 fn creation(case: &Case, data_items: Vec<DataItem>) -> Command {
-    let old = if case.kind == RequestType::Renew { OLD } else { Credential::NONE };
+    let old = if case.kind == RequestType::Renew { OLD } else { CredentialIds::NONE };
     let draft = Draft {
         kind: case.kind,
         template: Some(TEMPLATE),
@@ -273,21 +273,22 @@ fn command(user: UserId, action: Action) -> Command {
 }
 
 /// What is renewed: a card with its profile, both with the longest comment.
-fn known() -> Subjects {
-    let card = Card { card_id: CardId::parse("card_id", "card").unwrap(), atr: Atr::default() };
+fn known() -> Credentials {
+    let card =
+        PhysicalCard { serial_number: SerialNumber::parse("serial_number", "card").unwrap(), atr: Atr::default() };
     let items = [
         Item::Smartcard { id: OLD.smartcard.unwrap(), profile: OLD.profile, card: Some(card) },
         Item::Profile { id: OLD.profile.unwrap(), smartcard: OLD.smartcard },
     ];
-    let subject = |item| Subject {
+    let credential = |item| Credential {
         item,
         owner: TARGET,
         template: TemplateRef { id: TEMPLATE, version: 1 },
-        standing: Standing::Active,
+        status: CredentialStatus::Active,
         lineage: Lineage::Replaces(NEW),
         comment: comment(LONGEST),
     };
-    items.into_iter().map(subject).collect()
+    items.into_iter().map(credential).collect()
 }
 
 fn comment(letter: &str) -> Comment {
@@ -302,8 +303,8 @@ const fn approver(number: u8) -> UserId {
     UserId::new(Uuid::from_u128(0x100 + number as u128))
 }
 
-const fn credential(id: u128) -> Credential {
-    Credential {
+const fn credential_ids(id: u128) -> CredentialIds {
+    CredentialIds {
         profile: Some(ProfileId::new(Uuid::from_u128(id))),
         smartcard: Some(SmartcardId::new(Uuid::from_u128(id + 1))),
     }

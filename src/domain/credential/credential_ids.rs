@@ -6,14 +6,14 @@ use crate::domain::{ProfileId, SmartcardId};
 
 /// A profile and the smart card that holds it; a software profile has no card. Both ids may be absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Credential {
+pub struct CredentialIds {
     /// The profile.
     pub profile: Option<ProfileId>,
     /// The card.
     pub smartcard: Option<SmartcardId>,
 }
 
-impl Credential {
+impl CredentialIds {
     /// No profile and no card.
     pub const NONE: Self = Self { profile: None, smartcard: None };
 

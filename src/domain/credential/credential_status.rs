@@ -7,7 +7,7 @@ use crate::domain::RequestType;
 
 /// The status of a profile or smart card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
+pub enum CredentialStatus {
     /// Registered and not yet assigned.
     New,
     /// Bound to an open request; smart cards only.
@@ -22,7 +22,7 @@ pub enum Standing {
     Retired,
 }
 
-impl Standing {
+impl CredentialStatus {
     /// Every status.
     pub const ALL: [Self; 6] =
         [Self::New, Self::Assigned, Self::Active, Self::Disabled, Self::Suspended, Self::Retired];
@@ -112,33 +112,34 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::CredentialStatus;
     use crate::domain::RequestType;
-    use crate::domain::Standing;
 
     #[test]
     fn nothing_leads_out_of_retirement() {
         for kind in RequestType::ALL {
-            assert_eq!(Standing::Retired.after(kind), Standing::Retired, "{}", kind.name());
-            assert!(!Standing::Retired.takes(kind), "{}", kind.name());
+            assert_eq!(CredentialStatus::Retired.after(kind), CredentialStatus::Retired, "{}", kind.name());
+            assert!(!CredentialStatus::Retired.takes(kind), "{}", kind.name());
         }
-        assert!(Standing::ALL.iter().all(|next| !Standing::Retired.may_become(*next)));
+        assert!(CredentialStatus::ALL.iter().all(|next| !CredentialStatus::Retired.may_become(*next)));
     }
 
     #[test]
     fn what_is_suspended_can_be_reinstated() {
-        let turned = |standing: Standing| standing.after(RequestType::SuspendOrReinstate);
-        assert_eq!(turned(Standing::Active), Standing::Suspended);
-        assert_eq!(turned(Standing::Suspended), Standing::Active);
-        assert_eq!(turned(Standing::Disabled), Standing::Disabled);
+        let turned = |status: CredentialStatus| status.after(RequestType::SuspendOrReinstate);
+        assert_eq!(turned(CredentialStatus::Active), CredentialStatus::Suspended);
+        assert_eq!(turned(CredentialStatus::Suspended), CredentialStatus::Active);
+        assert_eq!(turned(CredentialStatus::Disabled), CredentialStatus::Disabled);
     }
 
     #[test]
     fn a_request_that_is_taken_never_brings_back_what_was_out_of_use() {
-        for standing in Standing::ALL {
+        for status in CredentialStatus::ALL {
             for kind in RequestType::ALL {
-                let revives =
-                    standing.takes(kind) && standing != Standing::Active && standing.after(kind) == Standing::Active;
-                assert!(!revives || standing == Standing::Suspended, "{} {}", standing.name(), kind.name());
+                let revives = status.takes(kind)
+                    && status != CredentialStatus::Active
+                    && status.after(kind) == CredentialStatus::Active;
+                assert!(!revives || status == CredentialStatus::Suspended, "{} {}", status.name(), kind.name());
             }
         }
     }

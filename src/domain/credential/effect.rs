@@ -10,8 +10,8 @@ mod smartcard;
 mod tests;
 
 use crate::domain::{
-    Credential, CredentialEffect, Item, Lineage, ProfileId, Refusal, Request, RequestType, SmartcardId, Standing,
-    Subject, Subjects,
+    Credential, CredentialEffect, CredentialIds, CredentialStatus, Credentials, Item, Lineage, ProfileId, Refusal,
+    Request, RequestType, SmartcardId,
 };
 
 pub use import::import;
@@ -20,14 +20,14 @@ pub(in crate::domain) use smartcard::{Bound, bind, change};
 
 /// Maximum number of profiles and cards that one step changes: the card and profile of a completed request, the previous
 /// profile on that card, the card and profile that the request concerns, and the profile now on the latter card.
-pub const MAX_CHANGED_SUBJECTS: usize = 6;
+pub const MAX_CHANGED_CREDENTIALS: usize = 6;
 
 /// The credentials that completion changes. `current` is the request before, `new` the ids it keeps or issued.
 pub(in crate::domain) fn completed(
     current: &Request,
-    new: Credential,
-    known: &Subjects,
-) -> Result<Vec<Subject>, Refusal> {
+    new: CredentialIds,
+    known: &Credentials,
+) -> Result<Vec<Credential>, Refusal> {
     let mut left = Vec::new();
     match current.kind.effect() {
         CredentialEffect::Keeps => {}
@@ -38,79 +38,95 @@ pub(in crate::domain) fn completed(
         }
     }
     // Since the request was created, the card may have received another profile.
-    let on_card = current.old.smartcard.and_then(|card| known.valid_profile_on(card)).map(Subject::id);
+    let on_card = current.old.smartcard.and_then(|card| known.valid_profile_on(card)).map(Credential::id);
     let on_card = on_card.filter(|profile| current.old.ids().all(|id| id != *profile));
     for id in current.old.ids().chain(on_card) {
-        let Some(subject) = known.get(id).filter(|_| left.iter().all(|made| made.id() != id)) else { continue };
-        if subject.owner != current.target {
+        let Some(credential) = known.get(id).filter(|_| left.iter().all(|made| made.id() != id)) else { continue };
+        if credential.owner != current.target {
             return Err(taken("old_credential"));
         }
-        let standing = subject.standing.after(current.kind);
-        if standing != subject.standing {
-            left.push(Subject { standing, ..subject.clone() });
+        let status = credential.status.after(current.kind);
+        if status != credential.status {
+            left.push(Credential { status, ..credential.clone() });
         }
     }
     Ok(left)
 }
 
 /// Disables the valid profile that a new one on the same card replaces.
-fn superseded(current: &Request, new: Credential, known: &Subjects) -> Result<Option<Subject>, Refusal> {
+fn superseded(current: &Request, new: CredentialIds, known: &Credentials) -> Result<Option<Credential>, Refusal> {
     let before = new.smartcard.and_then(|card| known.valid_profile_on(card));
     if before.is_some_and(|before| before.owner != current.target) {
         return Err(taken("new_credential.smartcard"));
     }
-    let is_replaced = |before: &&Subject| new.profile.is_some_and(|profile| profile.uuid() != before.id());
+    let is_replaced = |before: &&Credential| new.profile.is_some_and(|profile| profile.uuid() != before.id());
     let before = before.filter(is_replaced);
-    Ok(before.map(|before| Subject { standing: Standing::Disabled, ..before.clone() }))
+    Ok(before.map(|before| Credential { status: CredentialStatus::Disabled, ..before.clone() }))
 }
 
 /// Retires the card bound to a request that ends without being completed: the card was never issued.
-pub(in crate::domain) fn released(current: &Request, known: &Subjects) -> Vec<Subject> {
+pub(in crate::domain) fn released(current: &Request, known: &Credentials) -> Vec<Credential> {
     let bound = current.new.smartcard.and_then(|id| known.get(id.uuid()));
-    let Some(bound) = bound.filter(|card| card.standing == Standing::Assigned && card.owner == current.target) else {
+    let Some(bound) = bound.filter(|card| card.status == CredentialStatus::Assigned && card.owner == current.target)
+    else {
         return Vec::new();
     };
-    let profile = bound.credential().smartcard.and_then(|card| known.valid_profile_on(card));
-    let retired = |subject: &Subject| Subject { standing: Standing::Retired, ..subject.clone() };
+    let profile = bound.credential_ids().smartcard.and_then(|card| known.valid_profile_on(card));
+    let retired = |credential: &Credential| Credential { status: CredentialStatus::Retired, ..credential.clone() };
     [Some(bound), profile].into_iter().flatten().map(retired).collect()
 }
 
-fn made_smartcard(current: &Request, id: SmartcardId, new: Credential, known: &Subjects) -> Result<Subject, Refusal> {
+fn made_smartcard(
+    current: &Request,
+    id: SmartcardId,
+    new: CredentialIds,
+    known: &Credentials,
+) -> Result<Credential, Refusal> {
     let Some(before) = known.get(id.uuid()) else {
         return Ok(fresh(current, Item::Smartcard { id, profile: new.profile, card: None }));
     };
     match &before.item {
         Item::Smartcard { profile, card, .. } if is_its_own(current, before, current.new.smartcard == Some(id)) => {
-            let standing = match before.standing {
-                Standing::New | Standing::Assigned => Standing::Active,
+            let status = match before.status {
+                CredentialStatus::New | CredentialStatus::Assigned => CredentialStatus::Active,
                 // Another request retired it; this one needs another card.
-                Standing::Retired => {
-                    return Err(Refusal::IllegalStanding { from: Standing::Retired, to: Standing::Active });
+                CredentialStatus::Retired => {
+                    return Err(Refusal::IllegalCredentialStatus {
+                        from: CredentialStatus::Retired,
+                        to: CredentialStatus::Active,
+                    });
                 }
-                standing @ (Standing::Active | Standing::Disabled | Standing::Suspended) => standing,
+                status @ (CredentialStatus::Active | CredentialStatus::Disabled | CredentialStatus::Suspended) => {
+                    status
+                }
             };
             let item = Item::Smartcard { id, profile: new.profile.or(*profile), card: card.clone() };
-            Ok(Subject { item, standing, ..before.clone() })
+            Ok(Credential { item, status, ..before.clone() })
         }
         Item::Smartcard { .. } | Item::Profile { .. } => Err(taken("new_credential.smartcard")),
     }
 }
 
-fn made_profile(current: &Request, id: ProfileId, new: Credential, known: &Subjects) -> Result<Subject, Refusal> {
+fn made_profile(
+    current: &Request,
+    id: ProfileId,
+    new: CredentialIds,
+    known: &Credentials,
+) -> Result<Credential, Refusal> {
     let Some(before) = known.get(id.uuid()) else {
         return Ok(fresh(current, Item::Profile { id, smartcard: new.smartcard }));
     };
     match &before.item {
         Item::Profile { smartcard, .. } if is_its_own(current, before, false) => {
             let item = Item::Profile { id, smartcard: new.smartcard.or(*smartcard) };
-            Ok(Subject { item, ..before.clone() })
+            Ok(Credential { item, ..before.clone() })
         }
         Item::Profile { .. } | Item::Smartcard { .. } => Err(taken("new_credential.profile")),
     }
 }
 
 /// Whether a request may reuse a known credential: one bound to it, or one it renews or recovers in place.
-fn is_its_own(current: &Request, before: &Subject, is_bound: bool) -> bool {
+fn is_its_own(current: &Request, before: &Credential, is_bound: bool) -> bool {
     let is_renewed = match current.kind {
         RequestType::Recover | RequestType::Renew => current.old.ids().any(|id| id == before.id()),
         _ => false,
@@ -118,12 +134,12 @@ fn is_its_own(current: &Request, before: &Subject, is_bound: bool) -> bool {
     before.owner == current.target && (is_bound || is_renewed)
 }
 
-fn fresh(current: &Request, item: Item) -> Subject {
-    Subject {
+fn fresh(current: &Request, item: Item) -> Credential {
+    Credential {
         item,
         owner: current.target,
         template: current.template,
-        standing: Standing::Active,
+        status: CredentialStatus::Active,
         lineage: lineage(current),
         comment: crate::domain::Comment::default(),
     }

@@ -7,22 +7,22 @@ use super::{Comment, ProfileId, SmartcardId, TemplateRef, UserId};
 mod atr;
 mod credential_ids;
 mod credential_status;
+mod credentials;
 pub(super) mod effect;
 mod physical_card;
 mod serial_number;
-mod subjects;
 
 pub use atr::Atr;
-pub use credential_ids::Credential;
-pub use credential_status::Standing;
-pub use effect::{LockSet, MAX_CHANGED_SUBJECTS, import, import_lock_set, lock_set};
-pub use physical_card::Card;
-pub use serial_number::CardId;
-pub use subjects::Subjects;
+pub use credential_ids::CredentialIds;
+pub use credential_status::CredentialStatus;
+pub use credentials::Credentials;
+pub use effect::{LockSet, MAX_CHANGED_CREDENTIALS, import, import_lock_set, lock_set};
+pub use physical_card::PhysicalCard;
+pub use serial_number::SerialNumber;
 
 /// A profile or smart card that the service tracks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct Credential {
     /// The profile or card itself.
     pub item: Item,
     /// The owner; never changes.
@@ -30,7 +30,7 @@ pub struct Subject {
     /// Template and template version at issuance.
     pub template: TemplateRef,
     /// Current status.
-    pub standing: Standing,
+    pub status: CredentialStatus,
     /// Origin.
     pub lineage: Lineage,
     /// Comment that describes it.
@@ -54,7 +54,7 @@ pub enum Item {
         /// The profile on it, if any.
         profile: Option<ProfileId>,
         /// The physical card, if known.
-        card: Option<Card>,
+        card: Option<PhysicalCard>,
     },
 }
 
@@ -65,11 +65,11 @@ pub enum Lineage {
     #[default]
     First,
     /// It replaces these.
-    Replaces(Credential),
+    Replaces(CredentialIds),
     /// It is a second copy of these.
-    Duplicates(Credential),
+    Duplicates(CredentialIds),
     /// It temporarily stands in for these; without ids, for none in particular.
-    StandsInFor(Credential),
+    StandsInFor(CredentialIds),
 }
 
 impl Item {
@@ -83,7 +83,7 @@ impl Item {
     }
 }
 
-impl Subject {
+impl Credential {
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> Uuid {
@@ -101,17 +101,17 @@ impl Subject {
 
     /// The ids of the profile and the card that belong together; this is one of them.
     #[must_use]
-    pub const fn credential(&self) -> Credential {
+    pub const fn credential_ids(&self) -> CredentialIds {
         match &self.item {
-            Item::Profile { id, smartcard } => Credential { profile: Some(*id), smartcard: *smartcard },
-            Item::Smartcard { id, profile, .. } => Credential { profile: *profile, smartcard: Some(*id) },
+            Item::Profile { id, smartcard } => CredentialIds { profile: Some(*id), smartcard: *smartcard },
+            Item::Smartcard { id, profile, .. } => CredentialIds { profile: *profile, smartcard: Some(*id) },
         }
     }
 
-    /// The card id of a card in use, if known. It is unique among cards in use.
+    /// The serial number of a card in use, if known. It is unique among cards in use.
     #[must_use]
-    pub fn card_id_in_use(&self) -> Option<&CardId> {
-        self.card().filter(|_| self.standing != Standing::Retired).map(|card| &card.card_id)
+    pub fn serial_number_in_use(&self) -> Option<&SerialNumber> {
+        self.card().filter(|_| self.status != CredentialStatus::Retired).map(|card| &card.serial_number)
     }
 
     /// The card that holds this profile.
@@ -126,12 +126,12 @@ impl Subject {
     /// The card that holds this profile, if the profile is valid. A card holds at most one valid profile.
     #[must_use]
     pub const fn valid_on(&self) -> Option<SmartcardId> {
-        if self.standing.is_valid() { self.holder() } else { None }
+        if self.status.is_valid() { self.holder() } else { None }
     }
 
     /// The physical card, if this is a card and its details are known.
     #[must_use]
-    pub const fn card(&self) -> Option<&Card> {
+    pub const fn card(&self) -> Option<&PhysicalCard> {
         match &self.item {
             Item::Profile { .. } => None,
             Item::Smartcard { card, .. } => card.as_ref(),

@@ -1,12 +1,12 @@
 //! The physical card: its serial number and its answer to reset.
 
-use super::{Atr, CardId};
+use super::{Atr, SerialNumber};
 
 /// A physical smart card.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Card {
+pub struct PhysicalCard {
     /// The number on the card.
-    pub card_id: CardId,
+    pub serial_number: SerialNumber,
     /// Its answer to reset; empty if unknown.
     pub atr: Atr,
 }

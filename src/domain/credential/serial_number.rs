@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 /// The number of a card as its middleware reports it. Most are GUIDs, which are normalized.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CardId(String);
+pub struct SerialNumber(String);
 
-impl CardId {
+impl SerialNumber {
     /// Longest id, in characters.
     pub const MAX_CHARS: usize = 128;
 
@@ -38,7 +38,7 @@ impl CardId {
     }
 }
 
-impl TryFrom<String> for CardId {
+impl TryFrom<String> for SerialNumber {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -46,13 +46,13 @@ impl TryFrom<String> for CardId {
     }
 }
 
-impl From<CardId> for String {
-    fn from(id: CardId) -> Self {
+impl From<SerialNumber> for String {
+    fn from(id: SerialNumber) -> Self {
         id.0
     }
 }
 
-impl fmt::Display for CardId {
+impl fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -7,7 +7,7 @@ mod rules;
 use crate::domain::fixtures::{
     APPROVER, HELD, ORIGINATOR, REQUEST, TARGET, action, at, command, creation, known, needing, request, rows,
 };
-use crate::domain::{Action, Command, Credential, Event, Refusal, Request, Status, UserId, Version};
+use crate::domain::{Action, Command, CredentialIds, Event, Refusal, Request, Status, UserId, Version};
 
 /// Decides a command that changes something, where little is known of cards.
 fn decide(command: &Command, current: Option<&Request>) -> Result<Event, Refusal> {
@@ -54,7 +54,7 @@ fn every_action_does_in_every_status_what_the_table_says() {
             assert_eq!((event.previous, event.request.version), (None, Version::FIRST));
         }
         for (status, expected) in Status::ALL.into_iter().zip(&row[3..]) {
-            let old = Credential { profile: None, smartcard: (name == "change").then_some(HELD) };
+            let old = CredentialIds { profile: None, smartcard: (name == "change").then_some(HELD) };
             let current = Request { old, ..request(status, policy.clone()) };
             let decided = super::decide(&command, Some(&current), &known());
             let Some(decided) = decided.transpose() else {

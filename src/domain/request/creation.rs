@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Caller, Catalog, Draft, Origin, Refusal, Request, RequestId, Sid, Subjects, Timestamp, create};
+use crate::domain::{Caller, Catalog, Credentials, Draft, Origin, Refusal, Request, RequestId, Sid, Timestamp, create};
 
 /// A draft with the templates in force. The credential it names is looked up when the creation is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +25,14 @@ impl Creation {
         id: RequestId,
         caller: &Caller,
         now: Timestamp,
-        known: &Subjects,
+        known: &Credentials,
     ) -> Result<Request, Refusal> {
-        let subject = known.of(self.draft.old);
-        let named = self.draft.template.or(subject.map(|subject| subject.template.id));
+        let credential = known.of(self.draft.old);
+        let named = self.draft.template.or(credential.map(|credential| credential.template.id));
         let named = named.ok_or_else(|| self.without_template())?;
         let (template, template_version) = self.catalog.get(named).ok_or(Refusal::TemplateNotFound(named))?;
         let service = &self.service;
-        create(&self.draft, Origin { id, caller, now, template, template_version, subject, service })
+        create(&self.draft, Origin { id, caller, now, template, template_version, credential, service })
     }
 
     /// Explains a missing template: the named card or profile is unknown, or the draft names neither.

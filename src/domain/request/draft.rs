@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::descriptor::descriptor;
 use crate::domain::{
-    Caller, Comment, Credential, CredentialEffect, DataItem, Policy, Priority, ProfileTemplate, Refusal, Request,
-    RequestId, RequestType, Sid, State, Subject, TemplateId, TemplateRef, Timestamp, UserId, Version, merge_items,
+    Caller, Comment, Credential, CredentialEffect, CredentialIds, DataItem, Policy, Priority, ProfileTemplate, Refusal,
+    Request, RequestId, RequestType, Sid, State, TemplateId, TemplateRef, Timestamp, UserId, Version, merge_items,
 };
 
 /// The choices of the creator of a request.
@@ -15,10 +15,10 @@ pub struct Draft {
     pub kind: RequestType,
     /// The template; optional if `old` names a known profile or card.
     pub template: Option<TemplateId>,
-    /// The target; defaults to the owner of the subject, else the caller.
+    /// The target; defaults to the owner of the credential, else the caller.
     pub target: Option<UserId>,
     /// The profile and card that the request concerns.
-    pub old: Credential,
+    pub old: CredentialIds,
     /// Data items delivered at creation.
     pub data_items: Vec<DataItem>,
     /// Comment of the creator.
@@ -27,7 +27,7 @@ pub struct Draft {
     pub priority: Option<Priority>,
 }
 
-/// The context of a draft: template, subject, caller and time.
+/// The context of a draft: template, credential, caller and time.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// Id of the new request.
@@ -36,31 +36,31 @@ pub struct Origin<'a> {
     pub caller: &'a Caller,
     /// When.
     pub now: Timestamp,
-    /// The template named by the draft or by its subject.
+    /// The template named by the draft or by its credential.
     pub template: &'a ProfileTemplate,
     /// Its version.
     pub template_version: u32,
     /// The profile or card that the draft names, if it is known.
-    pub subject: Option<&'a Subject>,
+    pub credential: Option<&'a Credential>,
     /// Account of the service, the owner of every descriptor.
     pub service: &'a Sid,
 }
 
-/// Builds a request from a draft; [`super::Creation`] looks up its template and subject.
+/// Builds a request from a draft; [`super::Creation`] looks up its template and credential.
 ///
 /// # Errors
 /// The [`Refusal`] for the caller: the template does not accept this type, the caller may not create the request, the
-/// subject is missing, not allowed or inconsistent with the draft, or a data item is duplicated, malformed or missing.
+/// credential is missing, not allowed or inconsistent with the draft, or a data item is duplicated, malformed or missing.
 pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     let caller = origin.caller;
     let policy = policy(draft.kind, origin.template)?;
-    let target = draft.target.or(origin.subject.map(|subject| subject.owner)).unwrap_or(caller.user);
+    let target = draft.target.or(origin.credential.map(|credential| credential.owner)).unwrap_or(caller.user);
     authorize_creation(policy, caller, target)?;
-    let old = subject_of(draft, origin.subject)?;
-    agree_with_subject(draft.kind, target, origin)?;
+    let old = credential_of(draft, origin.credential)?;
+    agree_with_credential(draft.kind, target, origin)?;
     let new = match draft.kind.effect() {
         CredentialEffect::Keeps => old,
-        CredentialEffect::Makes | CredentialEffect::Replaces => Credential::NONE,
+        CredentialEffect::Makes | CredentialEffect::Replaces => CredentialIds::NONE,
     };
     let delivered = merge_items("data_items", &[], &draft.data_items)?;
     policy.check_delivered("data_items", &draft.data_items)?;
@@ -97,10 +97,10 @@ pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
 
 /// The request types that the caller may create for a known credential, in the order of their numbers.
 #[must_use]
-pub fn offered(caller: &Caller, subject: &Subject, template: &ProfileTemplate) -> Vec<RequestType> {
+pub fn offered(caller: &Caller, credential: &Credential, template: &ProfileTemplate) -> Vec<RequestType> {
     let is_offered = |kind: &RequestType| {
-        let permitted = policy(*kind, template).and_then(|policy| authorize_creation(policy, caller, subject.owner));
-        permitted.is_ok() && subject.standing.takes(*kind)
+        let permitted = policy(*kind, template).and_then(|policy| authorize_creation(policy, caller, credential.owner));
+        permitted.is_ok() && credential.status.takes(*kind)
     };
     RequestType::ALL.into_iter().filter(is_offered).collect()
 }
@@ -127,19 +127,19 @@ fn authorize_creation(policy: &Policy, caller: &Caller, target: UserId) -> Resul
     }
 }
 
-/// The ids that the request concerns: none for a type that issues something new, else those of the known subject or of the
+/// The ids that the request concerns: none for a type that issues something new, else those of the known credential or of the
 /// draft.
-fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refusal> {
+fn credential_of(draft: &Draft, known: Option<&Credential>) -> Result<CredentialIds, Refusal> {
     let field = "old_credential";
-    if known.is_some_and(|subject| !subject.credential().agrees_with(&draft.old)) {
+    if known.is_some_and(|credential| !credential.credential_ids().agrees_with(&draft.old)) {
         return Err(Refusal::invalid(field, "names a profile and a smart card that do not belong together"));
     }
     match draft.kind.effect() {
         CredentialEffect::Makes if draft.kind == RequestType::TemporaryCardEnroll => {
             // A temporary card may be linked to the permanent card that it replaces for a while.
-            Ok(known.map_or(draft.old, Subject::credential))
+            Ok(known.map_or(draft.old, Credential::credential_ids))
         }
-        CredentialEffect::Makes if draft.old.is_none() => Ok(Credential::NONE),
+        CredentialEffect::Makes if draft.old.is_none() => Ok(CredentialIds::NONE),
         CredentialEffect::Makes => {
             Err(Refusal::invalid(field, format!("must be absent in a request of type {}", draft.kind.name())))
         }
@@ -147,31 +147,31 @@ fn subject_of(draft: &Draft, known: Option<&Subject>) -> Result<Credential, Refu
             field,
             format!("must name the profile or smart card that a request of type {} is about", draft.kind.name()),
         )),
-        CredentialEffect::Keeps | CredentialEffect::Replaces => Ok(known.map_or(draft.old, Subject::credential)),
+        CredentialEffect::Keeps | CredentialEffect::Replaces => Ok(known.map_or(draft.old, Credential::credential_ids)),
     }
 }
 
-/// Requires the owner as the target and the template of the subject. Otherwise the creator could choose the executor and
+/// Requires the owner as the target and the template of the credential. Otherwise the creator could choose the executor and
 /// the approvers.
-fn agree_with_subject(kind: RequestType, target: UserId, origin: Origin<'_>) -> Result<(), Refusal> {
-    let Some(subject) = origin.subject else { return Ok(()) };
-    if target != subject.owner {
+fn agree_with_credential(kind: RequestType, target: UserId, origin: Origin<'_>) -> Result<(), Refusal> {
+    let Some(credential) = origin.credential else { return Ok(()) };
+    if target != credential.owner {
         return Err(Refusal::invalid("target", "must be the owner of the profile or smart card"));
     }
-    if !subject.standing.takes(kind) {
-        return Err(Refusal::SubjectUnfit { kind, standing: subject.standing });
+    if !credential.status.takes(kind) {
+        return Err(Refusal::CredentialUnfit { kind, status: credential.status });
     }
     match kind.effect() {
         // A temporary card is issued under a template of its own.
         CredentialEffect::Makes => Ok(()),
-        CredentialEffect::Keeps | CredentialEffect::Replaces if origin.template.id == subject.template.id => Ok(()),
+        CredentialEffect::Keeps | CredentialEffect::Replaces if origin.template.id == credential.template.id => Ok(()),
         CredentialEffect::Keeps | CredentialEffect::Replaces => {
             Err(Refusal::invalid("profile_template", "must be the template of the profile or smart card"))
         }
     }
 }
 
-/// Adds the open items of the policy, which a request about an existing subject shows (documented Unblock example).
+/// Adds the open items of the policy, which a request about an existing credential shows (documented Unblock example).
 fn with_open_items(policy: &Policy, mut items: Vec<DataItem>) -> Vec<DataItem> {
     for definition in &policy.data_items {
         if !items.iter().any(|item| item.is_named(&definition.name)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Actor, Comment, Request, Status, Subject, Timestamp};
+use crate::domain::{Actor, Comment, Credential, Request, Status, Timestamp};
 
 /// One change of one request. Each version of a request has exactly one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Event {
     /// Comment given with the change.
     pub comment: Comment,
     /// Profiles and smart cards that the change created or updated, after the change.
-    pub subjects: Vec<Subject>,
+    pub credentials: Vec<Credential>,
     /// W3C trace context of the call.
     pub traceparent: Option<String>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Actor, Comment, Credential, Medium, Policy, Priority, Provider, RequestId, TemplateRef, Timestamp, UserId,
+    Actor, Comment, CredentialIds, Medium, Policy, Priority, Provider, RequestId, TemplateRef, Timestamp, UserId,
 };
 
 mod creation;
@@ -49,9 +49,9 @@ pub struct Request {
     /// Data items collected so far.
     pub data_items: Vec<DataItem>,
     /// The profile and card that the request concerns.
-    pub old: Credential,
+    pub old: CredentialIds,
     /// The profile and card that it issued or keeps.
-    pub new: Credential,
+    pub new: CredentialIds,
     /// Security descriptor in SDDL; set at creation, never changed.
     pub descriptor: String,
     /// Approvals given, each by another person.

@@ -24,7 +24,7 @@ pub(crate) fn creation(user: UserId, path: &str, message: v1::CreateRequestReque
         violations.add(format!("{path}draft"), "must be given");
         None
     };
-    let key = fields::key(&mut violations, &format!("{path}request_id"), user, &message.request_id);
+    let key = fields::key(&mut violations, &format!("{path}idempotency_key"), user, &message.idempotency_key);
     violations.finish(draft.map(|draft| Creation { draft, key }))
 }
 
@@ -42,7 +42,7 @@ fn draft(violations: &mut Violations, path: &str, draft: v1::RequestDraft) -> Op
     let kind = fields::request_type(violations, at("type"), draft.r#type);
     let template = fields::optional_uuid(violations, at("profile_template"), &draft.profile_template, TemplateId::new);
     let target = fields::optional_uuid(violations, at("target"), &draft.target, UserId::new);
-    let old = fields::credential(violations, at("old_credential"), draft.old_credential.as_ref());
+    let old = fields::credential_ids(violations, at("old_credential"), draft.old_credential.as_ref());
     let data_items = fields::data_items(violations, &at("data_items"), draft.data_items);
     let comment = fields::comment(violations, &at("comment"), draft.comment);
     let priority = draft.priority.and_then(|number| priority(violations, &at("priority"), number));

@@ -7,8 +7,8 @@ use uuid::fmt::Hyphenated;
 
 use crate::contract::v1;
 use crate::domain::{
-    Comment, Credential, DataItem, ETag, IdempotencyKey, ProfileId, RequestType, SmartcardId, Standing, Status,
-    Timestamp, UserId, Version,
+    Comment, CredentialIds, CredentialStatus, DataItem, ETag, IdempotencyKey, ProfileId, RequestType, SmartcardId,
+    Status, Timestamp, UserId, Version,
 };
 use crate::service::Violations;
 
@@ -17,17 +17,17 @@ pub(super) fn comment(violations: &mut Violations, field: &str, text: String) ->
 }
 
 /// A profile and smart card; an absent message is the same as an empty one.
-pub(super) fn credential(
+pub(super) fn credential_ids(
     violations: &mut Violations,
     field: impl Display,
-    credential: Option<&v1::Credential>,
-) -> Credential {
-    let Some(credential) = credential else { return Credential::NONE };
+    credential_ids: Option<&v1::CredentialIds>,
+) -> CredentialIds {
+    let Some(credential_ids) = credential_ids else { return CredentialIds::NONE };
     let profile = format_args!("{field}.profile");
-    let profile = optional_uuid(violations, profile, &credential.profile, ProfileId::new);
+    let profile = optional_uuid(violations, profile, &credential_ids.profile, ProfileId::new);
     let smartcard = format_args!("{field}.smartcard");
-    let smartcard = optional_uuid(violations, smartcard, &credential.smartcard, SmartcardId::new);
-    Credential { profile, smartcard }
+    let smartcard = optional_uuid(violations, smartcard, &credential_ids.smartcard, SmartcardId::new);
+    CredentialIds { profile, smartcard }
 }
 
 /// Data items, each checked on its own. That no name occurs twice is checked when they are merged into the request.
@@ -121,18 +121,22 @@ pub(super) fn status(violations: &mut Violations, field: impl Display, number: i
 }
 
 /// Where a profile or card stands; a number that is not known, or stands for nothing, is wrong.
-pub(super) fn standing(violations: &mut Violations, field: impl Display, number: i32) -> Option<Standing> {
-    let standing = match v1::SubjectStatus::try_from(number) {
-        Ok(v1::SubjectStatus::New) => Standing::New,
-        Ok(v1::SubjectStatus::Assigned) => Standing::Assigned,
-        Ok(v1::SubjectStatus::Active) => Standing::Active,
-        Ok(v1::SubjectStatus::Disabled) => Standing::Disabled,
-        Ok(v1::SubjectStatus::Suspended) => Standing::Suspended,
-        Ok(v1::SubjectStatus::Retired) => Standing::Retired,
-        Ok(v1::SubjectStatus::Unspecified) => return unspecified(violations, field),
+pub(super) fn credential_status(
+    violations: &mut Violations,
+    field: impl Display,
+    number: i32,
+) -> Option<CredentialStatus> {
+    let status = match v1::CredentialStatus::try_from(number) {
+        Ok(v1::CredentialStatus::New) => CredentialStatus::New,
+        Ok(v1::CredentialStatus::Assigned) => CredentialStatus::Assigned,
+        Ok(v1::CredentialStatus::Active) => CredentialStatus::Active,
+        Ok(v1::CredentialStatus::Disabled) => CredentialStatus::Disabled,
+        Ok(v1::CredentialStatus::Suspended) => CredentialStatus::Suspended,
+        Ok(v1::CredentialStatus::Retired) => CredentialStatus::Retired,
+        Ok(v1::CredentialStatus::Unspecified) => return unspecified(violations, field),
         Err(_) => return unknown(violations, field, number),
     };
-    Some(standing)
+    Some(status)
 }
 
 pub(super) fn unspecified<T>(violations: &mut Violations, field: impl Display) -> Option<T> {

@@ -3,7 +3,9 @@
 
 use super::fields;
 use crate::contract::v1;
-use crate::domain::{Action, Atr, CardId, Comment, IdempotencyKey, Refusal, RequestId, SmartcardId, UserId, Version};
+use crate::domain::{
+    Action, Atr, Comment, IdempotencyKey, Refusal, RequestId, SerialNumber, SmartcardId, UserId, Version,
+};
 use crate::service::Violations;
 
 /// A step to take with a request.
@@ -20,11 +22,11 @@ pub(crate) struct Step {
 struct Head<'a> {
     id: &'a str,
     etag: &'a str,
-    request_id: &'a str,
+    idempotency_key: &'a str,
 }
 
 pub(crate) fn approve(user: UserId, message: v1::ApproveRequestRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     step(user, head, |violations| {
         let data_items = fields::data_items(violations, "data_items", message.data_items);
         let comment = fields::comment(violations, "comment", message.comment)?;
@@ -33,12 +35,12 @@ pub(crate) fn approve(user: UserId, message: v1::ApproveRequestRequest) -> Resul
 }
 
 pub(crate) fn deny(user: UserId, message: v1::DenyRequestRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     commented(user, head, message.comment, |comment| Action::Deny { comment })
 }
 
 pub(crate) fn start(user: UserId, message: v1::StartRequestRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     commented(user, head, message.comment, |comment| Action::Start { comment })
 }
 
@@ -46,7 +48,7 @@ pub(crate) fn start(user: UserId, message: v1::StartRequestRequest) -> Result<St
 #[derive(Debug)]
 pub(crate) struct Binding {
     pub(crate) id: RequestId,
-    pub(crate) card_id: CardId,
+    pub(crate) serial_number: SerialNumber,
     pub(crate) atr: Atr,
     pub(crate) comment: Comment,
     pub(crate) expected: Option<Version>,
@@ -56,37 +58,38 @@ pub(crate) struct Binding {
 pub(crate) fn bind(user: UserId, message: v1::BindSmartcardRequest) -> Result<Binding, Refusal> {
     let mut violations = Violations::default();
     let id = fields::uuid(&mut violations, "id", &message.id, RequestId::new);
-    let card_id = violations.keep(CardId::parse("card_id", &message.card_id));
+    let serial_number = violations.keep(SerialNumber::parse("serial_number", &message.serial_number));
     let atr = violations.keep(Atr::parse("atr", &message.atr));
     let comment = fields::comment(&mut violations, "comment", message.comment);
     let expected = fields::etag(&mut violations, &message.etag);
-    let key = fields::key(&mut violations, "request_id", user, &message.request_id);
-    let parts = id.zip(card_id).zip(atr.zip(comment));
-    let binding = parts.map(|((id, card_id), (atr, comment))| Binding { id, card_id, atr, comment, expected, key });
+    let key = fields::key(&mut violations, "idempotency_key", user, &message.idempotency_key);
+    let parts = id.zip(serial_number).zip(atr.zip(comment));
+    let binding =
+        parts.map(|((id, serial_number), (atr, comment))| Binding { id, serial_number, atr, comment, expected, key });
     violations.finish(binding)
 }
 
 pub(crate) fn change_smartcard(user: UserId, message: v1::ChangeSmartcardRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     step(user, head, |violations| {
         let smartcard = fields::uuid(violations, "smartcard", &message.smartcard, SmartcardId::new);
-        let standing = fields::standing(violations, "status", message.status);
+        let status = fields::credential_status(violations, "status", message.status);
         let comment = fields::comment(violations, "comment", message.comment)?;
-        Some(Action::ChangeSmartcard { smartcard: smartcard?, standing: standing?, comment })
+        Some(Action::ChangeSmartcard { smartcard: smartcard?, status: status?, comment })
     })
 }
 
 pub(crate) fn complete(user: UserId, message: v1::CompleteRequestRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     step(user, head, |violations| {
-        let new = fields::credential(violations, "new_credential", message.new_credential.as_ref());
+        let new = fields::credential_ids(violations, "new_credential", message.new_credential.as_ref());
         let comment = fields::comment(violations, "comment", message.comment)?;
         Some(Action::Complete { new, comment })
     })
 }
 
 pub(crate) fn fail(user: UserId, message: v1::FailRequestRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     step(user, head, |violations| {
         if message.comment.is_empty() {
             violations.add("comment", "must say what went wrong");
@@ -96,12 +99,12 @@ pub(crate) fn fail(user: UserId, message: v1::FailRequestRequest) -> Result<Step
 }
 
 pub(crate) fn cancel(user: UserId, message: v1::CancelRequestRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     commented(user, head, message.comment, |comment| Action::Cancel { comment })
 }
 
 pub(crate) fn abandon(user: UserId, message: v1::AbandonRequestRequest) -> Result<Step, Refusal> {
-    let head = Head { id: &message.id, etag: &message.etag, request_id: &message.request_id };
+    let head = Head { id: &message.id, etag: &message.etag, idempotency_key: &message.idempotency_key };
     commented(user, head, message.comment, |comment| Action::Abandon { comment })
 }
 
@@ -126,7 +129,7 @@ fn step(user: UserId, head: Head<'_>, action: impl FnOnce(&mut Violations) -> Op
     let id = fields::uuid(&mut violations, "id", head.id, RequestId::new);
     let action = action(&mut violations);
     let expected = fields::etag(&mut violations, head.etag);
-    let key = fields::key(&mut violations, "request_id", user, head.request_id);
+    let key = fields::key(&mut violations, "idempotency_key", user, head.idempotency_key);
     let step = id.zip(action).map(|(id, action)| Step { id, action, expected, key });
     violations.finish(step)
 }

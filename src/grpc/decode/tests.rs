@@ -23,7 +23,7 @@ fn draft() -> v1::RequestDraft {
         r#type: v1::RequestType::Unblock.into(),
         profile_template: ID.to_owned(),
         target: ID.to_owned(),
-        old_credential: Some(v1::Credential { profile: String::new(), smartcard: ID.to_owned() }),
+        old_credential: Some(v1::CredentialIds { profile: String::new(), smartcard: ID.to_owned() }),
         data_items: vec![v1::DataItem { name: "Reason".to_owned(), value: None }],
         comment: "lost".to_owned(),
         priority: Some(255),
@@ -31,7 +31,7 @@ fn draft() -> v1::RequestDraft {
 }
 
 fn create(draft: v1::RequestDraft) -> v1::CreateRequestRequest {
-    v1::CreateRequestRequest { draft: Some(draft), request_id: "key-1".to_owned() }
+    v1::CreateRequestRequest { draft: Some(draft), idempotency_key: "key-1".to_owned() }
 }
 
 /// The paths of the fields that a refusal names.
@@ -57,7 +57,7 @@ fn a_good_draft_is_read_in_full() {
 fn what_a_draft_leaves_out_is_absent() {
     let bare = v1::RequestDraft { r#type: v1::RequestType::Enroll.into(), ..v1::RequestDraft::default() };
     let creation =
-        creation(user(), "", v1::CreateRequestRequest { draft: Some(bare), request_id: String::new() }).unwrap();
+        creation(user(), "", v1::CreateRequestRequest { draft: Some(bare), idempotency_key: String::new() }).unwrap();
     assert_eq!((creation.draft.template, creation.draft.target, creation.draft.priority), (None, None, None));
     assert!(creation.draft.old.is_none() && creation.key.is_none());
 }
@@ -91,8 +91,8 @@ fn every_bad_field_of_a_draft_is_named() {
 #[test]
 fn everything_wrong_is_told_at_once() {
     let draft = v1::RequestDraft { r#type: 0, target: "x".to_owned(), priority: Some(300), ..draft() };
-    let message = v1::CreateRequestRequest { draft: Some(draft), request_id: "two words".to_owned() };
-    let expected = ["draft.type", "draft.target", "draft.priority", "request_id"];
+    let message = v1::CreateRequestRequest { draft: Some(draft), idempotency_key: "two words".to_owned() };
+    let expected = ["draft.type", "draft.target", "draft.priority", "idempotency_key"];
     assert_eq!(fields(creation(user(), "", message.clone())), expected);
     let in_batch = expected.map(|field| format!("requests[3].{field}"));
     assert_eq!(fields(creation(user(), "requests[3].", message)), in_batch);
@@ -118,35 +118,35 @@ fn every_bad_field_of_a_step_is_named() {
         comment: long.clone(),
         data_items: vec![v1::DataItem::default()],
         etag: bad.clone(),
-        request_id: "x".repeat(129),
+        idempotency_key: "x".repeat(129),
     };
-    assert_eq!(fields(approve(user(), message)), ["id", "data_items[0].name", "comment", "etag", "request_id"]);
+    assert_eq!(fields(approve(user(), message)), ["id", "data_items[0].name", "comment", "etag", "idempotency_key"]);
     let message = v1::CompleteRequestRequest {
         id: String::new(),
-        new_credential: Some(v1::Credential { profile: bad.clone(), smartcard: bad.clone() }),
+        new_credential: Some(v1::CredentialIds { profile: bad.clone(), smartcard: bad.clone() }),
         comment: "\0".to_owned(),
         etag: "v01".to_owned(),
-        request_id: "ä".to_owned(),
+        idempotency_key: "ä".to_owned(),
     };
     assert_eq!(
         fields(complete(user(), message)),
-        ["id", "new_credential.profile", "new_credential.smartcard", "comment", "etag", "request_id"]
+        ["id", "new_credential.profile", "new_credential.smartcard", "comment", "etag", "idempotency_key"]
     );
     let message = v1::FailRequestRequest { id: ID.to_owned(), ..v1::FailRequestRequest::default() };
     assert_eq!(fields(fail(user(), message)), ["comment"]);
 
-    let all = ["id", "comment", "etag", "request_id"];
-    let (id, comment, etag, request_id) = (bad.clone(), long, bad, " ".to_owned());
-    let message = v1::DenyRequestRequest { id, comment, etag, request_id };
-    let v1::DenyRequestRequest { id, comment, etag, request_id } = message.clone();
+    let all = ["id", "comment", "etag", "idempotency_key"];
+    let (id, comment, etag, idempotency_key) = (bad.clone(), long, bad, " ".to_owned());
+    let message = v1::DenyRequestRequest { id, comment, etag, idempotency_key };
+    let v1::DenyRequestRequest { id, comment, etag, idempotency_key } = message.clone();
     assert_eq!(fields(deny(user(), message)), all);
-    let message = v1::StartRequestRequest { id, comment, etag, request_id };
-    let v1::StartRequestRequest { id, comment, etag, request_id } = message.clone();
+    let message = v1::StartRequestRequest { id, comment, etag, idempotency_key };
+    let v1::StartRequestRequest { id, comment, etag, idempotency_key } = message.clone();
     assert_eq!(fields(start(user(), message)), all);
-    let message = v1::CancelRequestRequest { id, comment, etag, request_id };
-    let v1::CancelRequestRequest { id, comment, etag, request_id } = message.clone();
+    let message = v1::CancelRequestRequest { id, comment, etag, idempotency_key };
+    let v1::CancelRequestRequest { id, comment, etag, idempotency_key } = message.clone();
     assert_eq!(fields(cancel(user(), message)), all);
-    let message = v1::AbandonRequestRequest { id, comment, etag, request_id };
+    let message = v1::AbandonRequestRequest { id, comment, etag, idempotency_key };
     assert_eq!(fields(abandon(user(), message)), all);
 }
 
@@ -156,7 +156,7 @@ fn a_step_knows_its_version_and_its_key() {
         id: ID.to_owned(),
         comment: "no".to_owned(),
         etag: "v7".to_owned(),
-        request_id: "k".to_owned(),
+        idempotency_key: "k".to_owned(),
     };
     let step = deny(user(), message).unwrap();
     assert_eq!(step.id.to_string(), ID);
@@ -236,8 +236,8 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::prop_oneof![".{0,40}", proptest::strategy::Just(ID.to_owned()), "v[0-9]{0,12}"]
 }
 
-fn any_credential() -> impl Strategy<Value = Option<v1::Credential>> {
-    option::of((any_text(), any_text()).prop_map(|(profile, smartcard)| v1::Credential { profile, smartcard }))
+fn any_credential() -> impl Strategy<Value = Option<v1::CredentialIds>> {
+    option::of((any_text(), any_text()).prop_map(|(profile, smartcard)| v1::CredentialIds { profile, smartcard }))
 }
 
 fn any_items() -> impl Strategy<Value = Vec<v1::DataItem>> {
@@ -254,7 +254,7 @@ proptest! {
         let draft = v1::RequestDraft {
             r#type: kind, profile_template: template, target, old_credential, data_items, comment, priority,
         };
-        let message = v1::CreateRequestRequest { draft: Some(draft), request_id: key };
+        let message = v1::CreateRequestRequest { draft: Some(draft), idempotency_key: key };
         if let Err(refusal) = creation(user(), "requests[0].", message) {
             let is_named = refusal.violations().iter().all(|violation| violation.field.starts_with("requests[0]."));
             prop_assert!(is_named && !refusal.violations().is_empty());

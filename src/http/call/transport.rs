@@ -129,9 +129,9 @@ const GRPC_METHODS: [&str; 20] = [
     "cmgate.v1.RequestService/FailRequest",
     "cmgate.v1.RequestService/CancelRequest",
     "cmgate.v1.RequestService/AbandonRequest",
-    "cmgate.v1.SubjectService/GetSubject",
-    "cmgate.v1.SubjectService/GetSubjects",
-    "cmgate.v1.SubjectService/ImportSubjects",
+    "cmgate.v1.CredentialService/GetCredential",
+    "cmgate.v1.CredentialService/GetCredentials",
+    "cmgate.v1.CredentialService/ImportCredentials",
     "grpc.health.v1.Health/Check",
     "grpc.health.v1.Health/Watch",
     "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_path_names_a_grpc_service_by_its_full_name() {
         for path in
-            ["/cmgate.v1.RequestService/CreateRequest", "/grpc.health.v1.Health/", "/cmgate.v1.SubjectService/a/b"]
+            ["/cmgate.v1.RequestService/CreateRequest", "/grpc.health.v1.Health/", "/cmgate.v1.CredentialService/a/b"]
         {
             assert!(names_grpc_service(path), "{path}");
         }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::cli::Settings;
 use crate::domain::{
-    CardId, Catalog, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, ShardCount, Sid,
-    Subject, SubjectPage, SubjectQuery, TemplateId, Timestamp, UserId,
+    Catalog, Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request,
+    RequestId, SerialNumber, Shard, ShardCount, Sid, TemplateId, Timestamp, UserId,
 };
 use crate::feed::Feed;
 use crate::http::auth::{Authentication, Development};
@@ -46,15 +46,19 @@ impl Store for NoStore {
     async fn find(&self, _query: &Query, _page: Page) -> Result<Listing<Request>, StoreError> {
         away()
     }
-    async fn subjects(&self, _ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
+    async fn credentials(&self, _ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
         away()
     }
 
-    async fn card(&self, _card_id: &CardId) -> Result<Option<Subject>, StoreError> {
+    async fn card(&self, _serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
         away()
     }
 
-    async fn find_subjects(&self, _query: &SubjectQuery, _page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
+    async fn find_credentials(
+        &self,
+        _query: &CredentialQuery,
+        _page: CredentialPage,
+    ) -> Result<Listing<Credential>, StoreError> {
         away()
     }
 

@@ -7,7 +7,7 @@ use super::changes::UNKNOWN;
 use super::golden::compact;
 use super::memory::{CARD, Memory, held};
 use super::{Answer, Facade, REQUESTS, SOFTWARE_TEMPLATE, template};
-use crate::domain::{Atr, Card, CardId, Item, Medium, RequestType, Standing};
+use crate::domain::{Atr, CredentialStatus, Item, Medium, PhysicalCard, RequestType, SerialNumber};
 
 const API: &str = "/CertificateManagement/api/v1.0";
 const BIND: &str = include_str!("golden/bind-1.json");
@@ -35,14 +35,14 @@ impl Facade {
 }
 
 /// A card as the documents show one.
-fn documented_card(id: &str, card_id: &str, standing: Standing) -> Memory {
-    let card = Card {
-        card_id: CardId::parse("", card_id).unwrap(),
+fn documented_card(id: &str, serial_number: &str, status: CredentialStatus) -> Memory {
+    let card = PhysicalCard {
+        serial_number: SerialNumber::parse("", serial_number).unwrap(),
         atr: Atr::parse("", "3b8d0180fba000000397425446590301c8").unwrap(),
     };
     let item = Item::Smartcard { id: id.parse().unwrap(), profile: None, card: Some(card) };
     let memory = Memory::default();
-    *memory.subjects.lock().unwrap() = vec![held(item, standing)];
+    *memory.credentials.lock().unwrap() = vec![held(item, status)];
     memory
 }
 
@@ -51,9 +51,9 @@ async fn the_documented_cards_are_shown_byte_for_byte() {
     let first = documented_card(
         "438d1b30-f3b4-4bed-85fa-285e08605ba7",
         "D1EF6869-5517-42A0-8F05-16CA1A0B834D",
-        Standing::Active,
+        CredentialStatus::Active,
     );
-    let second = documented_card(CARD, "{bc88f13f-83ba-4037-8262-46eba1291c6e}", Standing::Assigned);
+    let second = documented_card(CARD, "{bc88f13f-83ba-4037-8262-46eba1291c6e}", CredentialStatus::Assigned);
     for (memory, path, documented) in [
         (first, "/smartcards?cardid=d1ef6869-5517-42a0-8f05-16ca1a0b834d", include_str!("golden/smartcard-1.json")),
         (second, "/smartcards/17cf063d-e337-4aa9-a822-346554ddd3c9", include_str!("golden/smartcard-2.json")),
@@ -200,12 +200,12 @@ async fn the_operations_of_a_card_are_those_that_its_owner_may_ask_for() {
     let answer = facade.call("GET", &path, Body::empty()).await;
     assert_eq!(answer.body(), compact(include_str!("golden/operations-1.json")));
 
-    let suspended = |standing| {
-        let mut subjects = facade.store.subjects.lock().unwrap();
-        subjects.iter_mut().for_each(|subject| subject.standing = standing);
+    let suspended = |status| {
+        let mut credentials = facade.store.credentials.lock().unwrap();
+        credentials.iter_mut().for_each(|credential| credential.status = status);
     };
-    suspended(Standing::Suspended);
+    suspended(CredentialStatus::Suspended);
     assert_eq!(facade.call("GET", &path, Body::empty()).await.body(), "[\"retire\"]");
-    suspended(Standing::Retired);
+    suspended(CredentialStatus::Retired);
     assert_eq!(facade.call("GET", &path, Body::empty()).await.status, StatusCode::NO_CONTENT);
 }

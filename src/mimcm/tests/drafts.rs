@@ -4,7 +4,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
 use super::golden::enroll;
-use crate::domain::{Comment, Credential, DataItem, Draft, Priority, RequestType};
+use crate::domain::{Comment, CredentialIds, DataItem, Draft, Priority, RequestType};
 use crate::mimcm::{body, json, text};
 use crate::service::Violations;
 
@@ -119,7 +119,7 @@ fn every_form_of_a_value_is_read() {
             "a profile",
             ",\"Profile\":\"b99ff38c-6653-471f-ae3c-325bb351a6bc\"",
             Draft {
-                old: Credential { profile: "b99ff38c-6653-471f-ae3c-325bb351a6bc".parse().ok(), smartcard: None },
+                old: CredentialIds { profile: "b99ff38c-6653-471f-ae3c-325bb351a6bc".parse().ok(), smartcard: None },
                 ..enroll()
             },
         ),

@@ -8,7 +8,7 @@ use super::memory::{CARD, Memory, PROFILE};
 use super::{CARD_TEMPLATE, Facade, REQUESTS, USER, policy, user};
 use crate::cli::Settings;
 use crate::domain::{
-    Comment, Credential, DataItem, Draft, Medium, Priority, Request, RequestType, State, TemplateRef, Timestamp,
+    Comment, CredentialIds, DataItem, Draft, Medium, Priority, Request, RequestType, State, TemplateRef, Timestamp,
     Version,
 };
 use crate::mimcm::{FacadeSettings, body, json};
@@ -24,7 +24,7 @@ pub(super) fn enroll() -> Draft {
         kind: RequestType::Enroll,
         template: CARD_TEMPLATE.parse().ok(),
         target: None,
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: Comment::default(),
         priority: None,
@@ -38,7 +38,7 @@ fn the_first_example_enrolls() {
 
 #[test]
 fn the_second_example_unblocks_a_card_without_naming_a_template() {
-    let old = Credential { profile: None, smartcard: CARD.parse().ok() };
+    let old = CredentialIds { profile: None, smartcard: CARD.parse().ok() };
     let expected = Draft { kind: RequestType::Unblock, template: None, old, ..enroll() };
     assert_eq!(draft(include_str!("golden/create-2.json")), expected);
 }
@@ -108,8 +108,8 @@ fn request(id: &str, documented: &str) -> Request {
         priority: Priority(0),
         comment: Comment::default(),
         data_items: Vec::new(),
-        old: Credential::NONE,
-        new: Credential::NONE,
+        old: CredentialIds::NONE,
+        new: CredentialIds::NONE,
         descriptor: descriptor(documented),
         approvals: Vec::new(),
         state: State::Approved,
@@ -123,7 +123,7 @@ fn request(id: &str, documented: &str) -> Request {
 async fn the_documented_answers_are_given_byte_for_byte() {
     let enrolled = include_str!("golden/get-1.json");
     let unblocked = include_str!("golden/get-2.json");
-    let card = Credential { profile: PROFILE.parse().ok(), smartcard: CARD.parse().ok() };
+    let card = CredentialIds { profile: PROFILE.parse().ok(), smartcard: CARD.parse().ok() };
     let requests = vec![
         request("a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099", enrolled),
         Request {

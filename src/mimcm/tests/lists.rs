@@ -13,7 +13,7 @@ use super::super::view::{View, write_part};
 use super::super::write::write_json;
 use super::{Facade, REQUESTS, USER, call, policy, user};
 use crate::domain::{
-    Comment, Credential, DataItem, Medium, Priority, Request, RequestId, RequestType, State, TemplateRef, Timestamp,
+    Comment, CredentialIds, DataItem, Medium, Priority, Request, RequestId, RequestType, State, TemplateRef, Timestamp,
     UserId, Version,
 };
 use crate::service::{Budget, Call};
@@ -33,8 +33,8 @@ fn request(number: u32) -> Request {
         priority: Priority(0),
         comment: Comment::default(),
         data_items: Vec::new(),
-        old: Credential::NONE,
-        new: Credential::NONE,
+        old: CredentialIds::NONE,
+        new: CredentialIds::NONE,
         descriptor: String::new(),
         approvals: Vec::new(),
         state: if is_pending { State::Pending } else { State::Approved },

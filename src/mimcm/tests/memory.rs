@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    CardId, Comment, DataItem, Item, Lineage, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
-    Shard, ShardCount, Standing, Subject, SubjectPage, SubjectQuery, Subjects, TemplateId, TemplateRef, Timestamp,
+    Comment, Credential, CredentialPage, CredentialQuery, CredentialStatus, Credentials, DataItem, Item, Lineage,
+    Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, SerialNumber, Shard, ShardCount, TemplateId,
+    TemplateRef, Timestamp,
 };
 use crate::store::{
     Change, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, PartitionGroupLock, Store, StoreError,
@@ -24,7 +25,7 @@ pub(super) const PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
 
 pub(super) struct Memory {
     pub(super) requests: Mutex<Vec<Request>>,
-    pub(super) subjects: Mutex<Vec<Subject>>,
+    pub(super) credentials: Mutex<Vec<Credential>>,
     /// How many pages are read before the database goes away; `None`: it stays.
     pub(super) pages_left: Option<AtomicUsize>,
 }
@@ -43,18 +44,18 @@ impl Default for Memory {
             Item::Smartcard { id: smartcard, profile: Some(profile), card: None },
             Item::Profile { id: profile, smartcard: Some(smartcard) },
         ];
-        let subjects = items.map(|item| held(item, Standing::Active)).into();
-        Self { requests: Mutex::default(), subjects: Mutex::new(subjects), pages_left: None }
+        let credentials = items.map(|item| held(item, CredentialStatus::Active)).into();
+        Self { requests: Mutex::default(), credentials: Mutex::new(credentials), pages_left: None }
     }
 }
 
 /// A profile or card of the documented user.
-pub(super) fn held(item: Item, standing: Standing) -> Subject {
-    Subject {
+pub(super) fn held(item: Item, status: CredentialStatus) -> Credential {
+    Credential {
         item,
         owner: user(),
         template: TemplateRef { id: CARD_TEMPLATE.parse().unwrap(), version: 46 },
-        standing,
+        status,
         lineage: Lineage::First,
         comment: Comment::default(),
     }
@@ -81,17 +82,17 @@ impl Store for Memory {
 
     async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {
         let mut requests = self.requests.lock().unwrap();
-        let mut subjects = self.subjects.lock().unwrap();
+        let mut credentials = self.credentials.lock().unwrap();
         let rows = LockedRows {
             requests: requests.iter().map(|request| (request.id, request.clone())).collect(),
-            subjects: subjects.iter().cloned().collect(),
+            credentials: credentials.iter().cloned().collect(),
             keys: HashMap::new(),
         };
         // Each request has one event for each of its versions.
         let log_end: u64 = requests.iter().map(|request| u64::from(request.version.get())).sum();
         let writes = batch.decide(rows);
-        subjects.retain(|known| writes.subjects.all().all(|changed| changed.id() != known.id()));
-        subjects.extend(writes.subjects.all().cloned());
+        credentials.retain(|known| writes.credentials.all().all(|changed| changed.id() != known.id()));
+        credentials.extend(writes.credentials.all().cloned());
         requests.retain(|known| writes.changes.iter().all(|change| change.request.id != known.id));
         requests.extend(writes.changes.iter().map(|change| (*change.request).clone()));
         let event = |(change, position): (&Change, u64)| LoggedEvent {
@@ -137,23 +138,27 @@ impl Store for Memory {
         Ok(first_of(found, page.limit.min(fits)))
     }
 
-    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
-        Ok(self.subjects.lock().unwrap().iter().filter(|known| ids.contains(&known.id())).cloned().collect())
+    async fn credentials(&self, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
+        Ok(self.credentials.lock().unwrap().iter().filter(|known| ids.contains(&known.id())).cloned().collect())
     }
 
-    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-        let known: Subjects = self.subjects.lock().unwrap().iter().cloned().collect();
-        Ok(known.card_in_use(card_id).cloned())
+    async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
+        let known: Credentials = self.credentials.lock().unwrap().iter().cloned().collect();
+        Ok(known.card_in_use(serial_number).cloned())
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
-        let is_meant = |known: &&Subject| {
+    async fn find_credentials(
+        &self,
+        query: &CredentialQuery,
+        page: CredentialPage,
+    ) -> Result<Listing<Credential>, StoreError> {
+        let is_meant = |known: &&Credential| {
             known.owner == query.owner
-                && (query.standings.is_empty() || query.standings.contains(&known.standing))
+                && (query.statuses.is_empty() || query.statuses.contains(&known.status))
                 && page.after.is_none_or(|after| known.id() > after)
         };
-        let mut found: Vec<Subject> = self.subjects.lock().unwrap().iter().filter(is_meant).cloned().collect();
-        found.sort_by_key(Subject::id);
+        let mut found: Vec<Credential> = self.credentials.lock().unwrap().iter().filter(is_meant).cloned().collect();
+        found.sort_by_key(Credential::id);
         Ok(first_of(found, page.limit))
     }
 

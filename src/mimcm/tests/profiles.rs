@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 use super::golden::compact;
 use super::memory::{CARD, Memory, PROFILE, held};
 use super::{Facade, USER, template};
-use crate::domain::{Credential, Item, Lineage, Medium, RequestType, Standing, Subject, TemplateRef};
+use crate::domain::{Credential, CredentialIds, CredentialStatus, Item, Lineage, Medium, RequestType, TemplateRef};
 
 const DOCUMENTED: &str = include_str!("golden/profiles-1.json");
 const DOCUMENTED_USER: &str = "0378a33b-8650-4713-a727-efd233903643";
@@ -14,15 +14,15 @@ const TEMPLATES: [(&str, u32); 2] =
     [("8f31803f-8afc-49bb-911d-402ec264b589", 8), ("1e3a31fe-699b-4a6b-945c-18b83c985bc1", 9)];
 
 /// A software profile in use.
-fn profile(id: &str, template: (&str, u32), lineage: Lineage) -> Subject {
+fn profile(id: &str, template: (&str, u32), lineage: Lineage) -> Credential {
     let item = Item::Profile { id: id.parse().unwrap(), smartcard: None };
     let template = TemplateRef { id: template.0.parse().unwrap(), version: template.1 };
-    Subject { template, lineage, ..held(item, Standing::Active) }
+    Credential { template, lineage, ..held(item, CredentialStatus::Active) }
 }
 
 /// The documented profiles of the documented user, and the templates that let them be renewed, disabled and recovered.
 async fn documented() -> Facade {
-    let old = Credential { profile: "1c9e2606-fea2-4048-a6ac-b014e54c22df".parse().ok(), smartcard: None };
+    let old = CredentialIds { profile: "1c9e2606-fea2-4048-a6ac-b014e54c22df".parse().ok(), smartcard: None };
     let [usual, other] = TEMPLATES;
     let profiles = vec![
         profile("c0dd5c7d-ec35-4346-baca-3ad711e9722f", usual, Lineage::Replaces(old)),
@@ -30,7 +30,7 @@ async fn documented() -> Facade {
         profile("ff342953-c444-4dc7-b144-f5515d6460c6", other, Lineage::First),
     ];
     let memory = Memory::default();
-    memory.subjects.lock().unwrap().extend(profiles);
+    memory.credentials.lock().unwrap().extend(profiles);
     let kinds = [RequestType::Renew, RequestType::Disable, RequestType::Recover];
     let templates = vec![
         template(usual.0, Medium::Software, &kinds),

@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{LockSet, Refusal, Request, RequestId, Subject, Timestamp, import, import_lock_set};
+use crate::domain::{Credential, LockSet, Refusal, Request, RequestId, Timestamp, import, import_lock_set};
 use crate::store::{Decide, LockedRows, MemberRows, Outcome, Store, StoreError, Workload, Writes};
 
-/// Adds subjects that were issued elsewhere, or replaces what is known of them; all of them or, if one is refused, none.
-/// The paths in a refusal begin with the place in `subjects`.
+/// Adds credentials that were issued elsewhere, or replaces what is known of them; all of them or, if one is refused, none.
+/// The paths in a refusal begin with the place in `credentials`.
 ///
 /// # Errors
 /// See [`StoreError`]; unless the outcome is unknown, nothing has changed.
-pub async fn import_subjects(
+pub async fn import_credentials(
     store: &dyn Store,
-    subjects: &[Subject],
+    credentials: &[Credential],
     now: Timestamp,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    let committed = store.commit(&Import { subjects, now }).await?;
+    let committed = store.commit(&Import { credentials, now }).await?;
     let refusal = committed.writes.outcomes.into_iter().find_map(|outcome| match outcome {
         Outcome::Refused(refusal) => Some(refusal),
         Outcome::Unchanged { .. } | Outcome::Changed(_) => None,
@@ -24,7 +24,7 @@ pub async fn import_subjects(
 }
 
 struct Import<'s> {
-    subjects: &'s [Subject],
+    credentials: &'s [Credential],
     now: Timestamp,
 }
 
@@ -38,18 +38,18 @@ impl Decide for Import<'_> {
     }
 
     fn lock_set(&self, _requests: &HashMap<RequestId, Request>) -> LockSet {
-        import_lock_set(self.subjects)
+        import_lock_set(self.credentials)
     }
 
     fn decide(&self, rows: LockedRows) -> Writes {
         let mut writes = Writes::default();
-        if let Err(refusal) = import(self.subjects, &rows.subjects) {
+        if let Err(refusal) = import(self.credentials, &rows.credentials) {
             writes.outcomes.push(Outcome::Refused(refusal));
             return writes;
         }
         // Of two with the same id the last counts, as in the import.
-        for subject in self.subjects {
-            writes.subjects.add(subject.clone(), rows.subjects.get(subject.id()), self.now);
+        for credential in self.credentials {
+            writes.credentials.add(credential.clone(), rows.credentials.get(credential.id()), self.now);
         }
         writes
     }

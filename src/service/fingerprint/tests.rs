@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{Atr, CardId, Catalog, Priority, ProfileId, Sid, SmartcardId, TemplateId, UserId};
+use crate::domain::{Atr, Catalog, Priority, ProfileId, SerialNumber, Sid, SmartcardId, TemplateId, UserId};
 
 const REQUEST: RequestId = RequestId::new(Uuid::from_u128(0x10));
 
@@ -41,8 +41,8 @@ fn item(name: &str, value: Option<&str>) -> DataItem {
     DataItem::parse("item", name, value.map(str::to_owned)).unwrap()
 }
 
-fn credential() -> Credential {
-    Credential {
+fn credential_ids() -> CredentialIds {
+    CredentialIds {
         profile: Some(ProfileId::new(Uuid::from_u128(0x30))),
         smartcard: Some(SmartcardId::new(Uuid::from_u128(0x31))),
     }
@@ -53,7 +53,7 @@ fn least() -> Draft {
         kind: RequestType::Enroll,
         template: None,
         target: None,
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: Comment::default(),
         priority: None,
@@ -65,7 +65,7 @@ fn most() -> Draft {
         kind: RequestType::SuspendOrReinstate,
         template: Some(TemplateId::new(Uuid::from_u128(0x20))),
         target: Some(UserId::new(Uuid::from_u128(2))),
-        old: credential(),
+        old: credential_ids(),
         data_items: vec![item("Badge", Some("größer\n2")), item("Room", Some("")), item("Floor", None)],
         comment: comment("two\nlines"),
         priority: Some(Priority(7)),
@@ -78,8 +78,10 @@ fn create(draft: Draft) -> Action {
 }
 
 fn bind(id: u128) -> Action {
-    let card =
-        Card { card_id: CardId::parse("card_id", "ACME-0001").unwrap(), atr: Atr::parse("atr", "3b8d01").unwrap() };
+    let card = PhysicalCard {
+        serial_number: SerialNumber::parse("serial_number", "ACME-0001").unwrap(),
+        atr: Atr::parse("atr", "3b8d01").unwrap(),
+    };
     Action::BindSmartcard { card, id: SmartcardId::new(Uuid::from_u128(id)), comment: comment("") }
 }
 
@@ -110,10 +112,10 @@ fn samples() -> [Action; 11] {
         bind(0x61),
         Action::ChangeSmartcard {
             smartcard: SmartcardId::new(Uuid::from_u128(0x31)),
-            standing: Standing::Suspended,
+            status: CredentialStatus::Suspended,
             comment: comment("lost"),
         },
-        Action::Complete { new: credential(), comment: comment("done") },
+        Action::Complete { new: credential_ids(), comment: comment("done") },
         Action::Fail { comment: comment("broken") },
         Action::Cancel { comment: comment("") },
         Action::Abandon { comment: comment("gave up") },

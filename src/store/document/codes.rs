@@ -2,7 +2,7 @@
 //!
 //! Stored rows hold these numbers: a test pins each of them in `golden/codes.txt`.
 
-use crate::domain::{EventType, Item, RequestType, Standing, Status};
+use crate::domain::{CredentialStatus, EventType, Item, RequestType, Status};
 
 /// The number of a status in the database; never change one.
 pub(in crate::store) const fn status_number(status: Status) -> i16 {
@@ -37,21 +37,21 @@ pub(in crate::store) const fn kind_number(kind: RequestType) -> i16 {
 
 /// The number of where a profile or card stands; never change one. The unique indexes and the statements about profiles and
 /// cards know those of what is retired (6) and disabled (4).
-pub(in crate::store) const fn standing_number(standing: Standing) -> i16 {
-    match standing {
-        Standing::New => 1,
-        Standing::Assigned => 2,
-        Standing::Active => 3,
-        Standing::Disabled => 4,
-        Standing::Suspended => 5,
-        Standing::Retired => 6,
+pub(in crate::store) const fn credential_status_number(status: CredentialStatus) -> i16 {
+    match status {
+        CredentialStatus::New => 1,
+        CredentialStatus::Assigned => 2,
+        CredentialStatus::Active => 3,
+        CredentialStatus::Disabled => 4,
+        CredentialStatus::Suspended => 5,
+        CredentialStatus::Retired => 6,
     }
 }
 
-/// The number of smart cards among the varieties of subject in the database.
+/// The number of smart cards among the varieties of credential in the database.
 pub(in crate::store) const SMARTCARD_NUMBER: i16 = 2;
 
-/// The number of a variety of subject in the database; never change one.
+/// The number of a variety of credential in the database; never change one.
 pub(in crate::store) const fn item_number(item: &Item) -> i16 {
     match item {
         Item::Profile { .. } => 1,

@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::template::StoredTemplateRef;
 use super::vocabulary::StoredCredentialStatus;
 use super::{Document, FormVersion, Malformed};
-use crate::domain::{Atr, Card, CardId, Comment, Credential, Item, Lineage, ProfileId, SmartcardId, Subject, UserId};
+use crate::domain::{
+    Atr, Comment, Credential, CredentialIds, Item, Lineage, PhysicalCard, ProfileId, SerialNumber, SmartcardId, UserId,
+};
 
 #[derive(Serialize, Deserialize)]
 struct StoredCredential<'a> {
@@ -56,7 +58,7 @@ enum StoredLineage {
     StandsInFor(StoredCredentialIds),
 }
 
-/// Stored form of [`Credential`].
+/// Stored form of [`CredentialIds`].
 #[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct StoredCredentialIds {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +67,7 @@ pub(super) struct StoredCredentialIds {
     smartcard: Option<Uuid>,
 }
 
-impl Document for Subject {
+impl Document for Credential {
     fn encode(&self) -> serde_json::Result<String> {
         serde_json::to_string(&StoredCredential::from(self))
     }
@@ -75,21 +77,21 @@ impl Document for Subject {
     }
 }
 
-impl<'a> From<&'a Subject> for StoredCredential<'a> {
-    fn from(Subject { item, owner, template, standing, lineage, comment }: &'a Subject) -> Self {
+impl<'a> From<&'a Credential> for StoredCredential<'a> {
+    fn from(Credential { item, owner, template, status, lineage, comment }: &'a Credential) -> Self {
         Self {
             v: FormVersion,
             item: item.into(),
             owner: owner.uuid(),
             template: (*template).into(),
-            status: (*standing).into(),
+            status: (*status).into(),
             lineage: stored_lineage(*lineage),
             comment: comment.as_str().into(),
         }
     }
 }
 
-impl TryFrom<StoredCredential<'_>> for Subject {
+impl TryFrom<StoredCredential<'_>> for Credential {
     type Error = Malformed;
 
     fn try_from(stored: StoredCredential<'_>) -> Result<Self, Malformed> {
@@ -97,7 +99,7 @@ impl TryFrom<StoredCredential<'_>> for Subject {
             item: stored.item.try_into()?,
             owner: UserId::new(stored.owner),
             template: stored.template.into(),
-            standing: stored.status.into(),
+            status: stored.status.into(),
             lineage: stored.lineage.map_or(Lineage::First, Lineage::from),
             comment: Comment::unchecked(stored.comment.into_owned()),
         })
@@ -130,23 +132,26 @@ impl TryFrom<StoredItem<'_>> for Item {
             StoredItem::Smartcard { id, profile, card } => Self::Smartcard {
                 id: SmartcardId::new(id),
                 profile: profile.map(ProfileId::new),
-                card: card.map(Card::try_from).transpose()?,
+                card: card.map(PhysicalCard::try_from).transpose()?,
             },
         })
     }
 }
 
-impl<'a> From<&'a Card> for StoredPhysicalCard<'a> {
-    fn from(Card { card_id, atr }: &'a Card) -> Self {
-        Self { serial_number: card_id.as_str().into(), atr: atr.as_str().into() }
+impl<'a> From<&'a PhysicalCard> for StoredPhysicalCard<'a> {
+    fn from(PhysicalCard { serial_number, atr }: &'a PhysicalCard) -> Self {
+        Self { serial_number: serial_number.as_str().into(), atr: atr.as_str().into() }
     }
 }
 
-impl TryFrom<StoredPhysicalCard<'_>> for Card {
+impl TryFrom<StoredPhysicalCard<'_>> for PhysicalCard {
     type Error = Malformed;
 
     fn try_from(StoredPhysicalCard { serial_number, atr }: StoredPhysicalCard<'_>) -> Result<Self, Malformed> {
-        Ok(Self { card_id: CardId::try_from(serial_number.into_owned())?, atr: Atr::try_from(atr.into_owned())? })
+        Ok(Self {
+            serial_number: SerialNumber::try_from(serial_number.into_owned())?,
+            atr: Atr::try_from(atr.into_owned())?,
+        })
     }
 }
 
@@ -169,13 +174,13 @@ impl From<StoredLineage> for Lineage {
     }
 }
 
-impl From<Credential> for StoredCredentialIds {
-    fn from(Credential { profile, smartcard }: Credential) -> Self {
+impl From<CredentialIds> for StoredCredentialIds {
+    fn from(CredentialIds { profile, smartcard }: CredentialIds) -> Self {
         Self { profile: profile.map(ProfileId::uuid), smartcard: smartcard.map(SmartcardId::uuid) }
     }
 }
 
-impl From<StoredCredentialIds> for Credential {
+impl From<StoredCredentialIds> for CredentialIds {
     fn from(StoredCredentialIds { profile, smartcard }: StoredCredentialIds) -> Self {
         Self { profile: profile.map(ProfileId::new), smartcard: smartcard.map(SmartcardId::new) }
     }

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
-    Actor, Approval, Atr, CancelReason, Card, CardId, Comment, Conclusion, Credential, DataItem, DataItemDefinition,
-    DataItemType, Distribution, EventType, Execution, FailReason, Item, Lineage, Medium, OneTimePasswords, Pattern,
-    Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider, Request, RequestId, RequestType,
-    SmartcardConfiguration, SmartcardId, Standing, State, Status, Subject, TemplateId, TemplateRef, TemporaryCards,
-    Timestamp, UserId, Version,
+    Actor, Approval, Atr, CancelReason, Comment, Conclusion, Credential, CredentialIds, CredentialStatus, DataItem,
+    DataItemDefinition, DataItemType, Distribution, EventType, Execution, FailReason, Item, Lineage, Medium,
+    OneTimePasswords, Pattern, PhysicalCard, Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider,
+    Request, RequestId, RequestType, SerialNumber, SmartcardConfiguration, SmartcardId, State, Status, TemplateId,
+    TemplateRef, TemporaryCards, Timestamp, UserId, Version,
 };
 
 const REMEDY: &str = "store a new field only while it differs from its default, and keep the names of the others; a form \
@@ -64,8 +64,8 @@ fn comment(text: &str) -> Comment {
     Comment::parse("comment", text).unwrap()
 }
 
-fn credential() -> Credential {
-    Credential {
+fn credential_ids() -> CredentialIds {
+    CredentialIds {
         profile: Some(ProfileId::new(Uuid::from_u128(0x30))),
         smartcard: Some(SmartcardId::new(Uuid::from_u128(0x31))),
     }
@@ -129,8 +129,8 @@ fn least(kind: RequestType, state: State) -> Request {
         priority: Priority(0),
         comment: Comment::default(),
         data_items: Vec::new(),
-        old: Credential::NONE,
-        new: Credential::NONE,
+        old: CredentialIds::NONE,
+        new: CredentialIds::NONE,
         descriptor: "O:S-1-5-21-1D:".to_owned(),
         approvals: Vec::new(),
         state,
@@ -149,8 +149,8 @@ fn most(state: State) -> Request {
         priority: Priority(7),
         comment: comment("please\n\"now\""),
         data_items: vec![item("Badge", Some("größer")), item("Room", Some("")), item("Floor", None)],
-        old: credential(),
-        new: Credential { profile: None, smartcard: credential().smartcard },
+        old: credential_ids(),
+        new: CredentialIds { profile: None, smartcard: credential_ids().smartcard },
         approvals: vec![
             Approval { actor: actor(3), at: at(1), comment: comment("yes") },
             Approval { actor: actor(4), at: at(2), comment: Comment::default() },
@@ -235,24 +235,27 @@ fn a_template_has_its_golden_form() {
 
 #[test]
 fn a_profile_and_a_card_have_their_golden_forms() {
-    let subject = |item, standing, lineage, text| Subject {
+    let credential = |item, status, lineage, text| Credential {
         item,
         owner: user(2),
         template: TEMPLATE,
-        standing,
+        status,
         lineage,
         comment: comment(text),
     };
-    let card = Card { card_id: CardId::parse("", "ACME-0001").unwrap(), atr: Atr::parse("", "3b8d01").unwrap() };
+    let card = PhysicalCard {
+        serial_number: SerialNumber::parse("", "ACME-0001").unwrap(),
+        atr: Atr::parse("", "3b8d01").unwrap(),
+    };
     let (id, smartcard) = (ProfileId::new(Uuid::from_u128(0x30)), SmartcardId::new(Uuid::from_u128(0x31)));
     let profile = |smartcard| Item::Profile { id, smartcard };
-    check("profile-least", &subject(profile(None), Standing::Active, Lineage::First, ""));
-    let lineage = Lineage::Replaces(credential());
-    check("profile-most", &subject(profile(Some(smartcard)), Standing::Disabled, lineage, "old"));
+    check("profile-least", &credential(profile(None), CredentialStatus::Active, Lineage::First, ""));
+    let lineage = Lineage::Replaces(credential_ids());
+    check("profile-most", &credential(profile(Some(smartcard)), CredentialStatus::Disabled, lineage, "old"));
     let item = Item::Smartcard { id: smartcard, profile: None, card: None };
-    check("card-least", &subject(item, Standing::New, Lineage::StandsInFor(Credential::NONE), ""));
+    check("card-least", &credential(item, CredentialStatus::New, Lineage::StandsInFor(CredentialIds::NONE), ""));
     let item = Item::Smartcard { id: smartcard, profile: Some(id), card: Some(card) };
-    check("card-most", &subject(item, Standing::Retired, Lineage::Duplicates(credential()), "lost"));
+    check("card-most", &credential(item, CredentialStatus::Retired, Lineage::Duplicates(credential_ids()), "lost"));
 }
 
 #[test]
@@ -265,8 +268,8 @@ fn every_code_in_a_column_is_that_of_the_golden_file() {
     for kind in RequestType::ALL {
         row("type", kind.name(), kind_number(kind));
     }
-    for standing in Standing::ALL {
-        row("credential_status", standing.name(), standing_number(standing));
+    for status in CredentialStatus::ALL {
+        row("credential_status", status.name(), credential_status_number(status));
     }
     for event in EventType::ALL {
         row("event", event.name(), event_number(event));

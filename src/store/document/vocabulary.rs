@@ -60,6 +60,6 @@ words! {
     StoredCancelReason of CancelReason: Withdrawn
 }
 words! {
-    /// Stored form of [`domain::Standing`].
-    StoredCredentialStatus of Standing: New, Assigned, Active, Disabled, Suspended, Retired
+    /// Stored form of [`domain::CredentialStatus`].
+    StoredCredentialStatus of CredentialStatus: New, Assigned, Active, Disabled, Suspended, Retired
 }

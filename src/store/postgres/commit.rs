@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::conflict::{is_conflict, retry_on_conflict};
 use super::lines::{after_commit, roll_back};
-use super::{Postgres, shard_number, subject};
-use crate::domain::{IdempotencyKey, Position, Request, RequestId, Shard, ShardCount, Subject};
+use super::{Postgres, credential, shard_number};
+use crate::domain::{Credential, IdempotencyKey, Position, Request, RequestId, Shard, ShardCount};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::positions::Positions;
 use crate::store::{
@@ -87,7 +87,7 @@ const WRITE_NEW: &str = write_statement!("", "", "");
 
 /// Commits a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Postgres, batch: &dyn Decide) -> Result<Committed, StoreError> {
-    if let Some(writes) = batch.decide_unread().filter(|writes| writes.subjects.is_empty()) {
+    if let Some(writes) = batch.decide_unread().filter(|writes| writes.credentials.is_empty()) {
         // A key that was used before is a conflict, and the batch is then decided over what is stored.
         match write_alone(store, writes.in_lock_order()).await {
             Err(error) if is_conflict(&error) => {}
@@ -154,10 +154,10 @@ async fn decide_and_write(
 ) -> Result<Committed, StoreError> {
     let members = batch.members();
     let requests = lock_requests(tx, &members).await?;
-    let subjects = subject::lock(tx, &batch.lock_set(&requests)).await?;
+    let credentials = credential::lock(tx, &batch.lock_set(&requests)).await?;
     let keys = find_keys(tx, &members).await?;
-    let writes = batch.decide(LockedRows { requests, subjects, keys }).in_lock_order();
-    subject::write(tx, &writes.subjects).await?;
+    let writes = batch.decide(LockedRows { requests, credentials, keys }).in_lock_order();
+    credential::write(tx, &writes.credentials).await?;
     let events = if writes.changes.is_empty() && writes.kept.is_empty() {
         Vec::new()
     } else {
@@ -291,7 +291,7 @@ fn bind_kept<'q>(statement: Statement<'q>, kept: &'q [KeptReply]) -> Result<Stat
         .bind(kept.iter().map(|kept| kept.at.utc()).collect::<Vec<_>>()))
 }
 
-fn smartcard_document(smartcard: Option<&Subject>) -> Result<Option<String>, StoreError> {
+fn smartcard_document(smartcard: Option<&Credential>) -> Result<Option<String>, StoreError> {
     smartcard.map(|card| document::write("idempotency_key", card.id(), card)).transpose()
 }
 

@@ -8,7 +8,7 @@ const ATTEMPTS: u32 = 4;
 
 /// Constraints that a batch breaks if it adds a row which another one has added meanwhile.
 const CONFLICT_CONSTRAINTS: [&str; 4] =
-    ["idempotency_key_pkey", "subject_pkey", "subject_card_in_use", "subject_valid_on_card"];
+    ["idempotency_key_pkey", "credential_pkey", "credential_serial_number_in_use", "credential_valid_on_card"];
 
 /// Retries a transaction that conflicts with another one, and then finds what that one wrote.
 pub(super) async fn retry_on_conflict<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>

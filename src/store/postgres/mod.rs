@@ -1,11 +1,12 @@
 //! The production store: Postgres 15 or newer.
 //!
-//! Locks are always taken in one order: request rows by id, known subjects by id, new subjects by id, idempotency keys,
+//! Locks are always taken in one order: request rows by id, known credentials by id, new credentials by id, idempotency keys,
 //! heads by shard. So two batches can wait for each other's locks but never in a circle.
 
 mod commit;
 mod conflict;
 mod connect;
+mod credential;
 mod group_lock;
 mod lines;
 mod log;
@@ -13,7 +14,6 @@ mod maintain;
 mod read;
 mod recent;
 mod room;
-mod subject;
 mod topic;
 
 use std::sync::Arc;
@@ -28,8 +28,8 @@ use super::{
     Workload,
 };
 use crate::domain::{
-    CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
-    SubjectQuery, TemplateId, Timestamp,
+    Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
+    SerialNumber, Shard, TemplateId, Timestamp,
 };
 
 /// How to reach a Postgres database.
@@ -93,16 +93,20 @@ impl Store for Postgres {
         read::find(&self.list_lines, query, page).await
     }
 
-    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
-        subject::get(&self.list_lines, ids).await
+    async fn credentials(&self, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
+        credential::get(&self.list_lines, ids).await
     }
 
-    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-        subject::card(&self.list_lines, card_id).await
+    async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
+        credential::card(&self.list_lines, serial_number).await
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
-        subject::find(&self.list_lines, query, page).await
+    async fn find_credentials(
+        &self,
+        query: &CredentialQuery,
+        page: CredentialPage,
+    ) -> Result<Listing<Credential>, StoreError> {
+        credential::find(&self.list_lines, query, page).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Sqlite, subject};
-use crate::domain::{IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Subject, Timestamp};
+use super::{Sqlite, credential};
+use crate::domain::{Credential, IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Timestamp};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::positions::Positions;
 use crate::store::{
@@ -19,9 +19,9 @@ pub(super) async fn commit(store: &Sqlite, batch: &dyn Decide) -> Result<Committ
     let mut tx = connection.begin_immediate().await?;
     let members = batch.members();
     let requests = read_requests(&mut tx, &members).await?;
-    let subjects = subject::read(&mut tx, &batch.lock_set(&requests)).await?;
+    let credentials = credential::read(&mut tx, &batch.lock_set(&requests)).await?;
     let keys = find_keys(&mut tx, &members).await?;
-    let writes = batch.decide(LockedRows { requests, subjects, keys }).in_lock_order();
+    let writes = batch.decide(LockedRows { requests, credentials, keys }).in_lock_order();
     if writes.is_empty() {
         tx.rollback().await?;
         connection.release();
@@ -40,7 +40,7 @@ pub(super) async fn commit(store: &Sqlite, batch: &dyn Decide) -> Result<Committ
     for KeptReply { idempotent, request, smartcard, at } in &writes.kept {
         write_key(&mut tx, idempotent, (request, smartcard.as_ref()), *at).await?;
     }
-    subject::write(&mut tx, &writes.subjects).await?;
+    credential::write(&mut tx, &writes.credentials).await?;
     let committed = tx.commit().await;
     connection.end(committed).await?;
     Ok(Committed { writes, events })
@@ -139,7 +139,7 @@ async fn write_request(tx: &mut SqliteConnection, change: &Change) -> Result<(),
 async fn write_key(
     tx: &mut SqliteConnection,
     idempotent: &Idempotent,
-    (request, smartcard): (&Request, Option<&Subject>),
+    (request, smartcard): (&Request, Option<&Credential>),
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let key = &idempotent.key;

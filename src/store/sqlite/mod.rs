@@ -5,11 +5,11 @@
 
 mod commit;
 mod connect;
+mod credential;
 mod group_lock;
 mod log;
 mod maintain;
 mod read;
-mod subject;
 mod topic;
 mod writer;
 
@@ -26,8 +26,8 @@ use super::{
     Workload,
 };
 use crate::domain::{
-    CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
-    SubjectQuery, TemplateId, Timestamp,
+    Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
+    SerialNumber, Shard, TemplateId, Timestamp,
 };
 
 pub use connect::SqliteSettings;
@@ -67,16 +67,20 @@ impl Store for Sqlite {
         read::find(&self.readers, query, page).await
     }
 
-    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
-        subject::get(&self.readers, ids).await
+    async fn credentials(&self, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
+        credential::get(&self.readers, ids).await
     }
 
-    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-        subject::card(&self.readers, card_id).await
+    async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
+        credential::card(&self.readers, serial_number).await
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
-        subject::find(&self.readers, query, page).await
+    async fn find_credentials(
+        &self,
+        query: &CredentialQuery,
+        page: CredentialPage,
+    ) -> Result<Listing<Credential>, StoreError> {
+        credential::find(&self.readers, query, page).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

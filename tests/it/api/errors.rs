@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use cmgate::contract::v1::batch_create_result::Result as MemberResult;
 use cmgate::contract::v1::{
-    BatchCreateRequestsRequest, CompleteRequestRequest, Credential, DataItem, DenyRequestRequest, FailRequestRequest,
-    GetRequestRequest, RequestDraft, RequestStatus, RequestType, StartRequestRequest,
+    BatchCreateRequestsRequest, CompleteRequestRequest, CredentialIds, DataItem, DenyRequestRequest,
+    FailRequestRequest, GetRequestRequest, RequestDraft, RequestStatus, RequestType, StartRequestRequest,
 };
 use futures::future::join_all;
 use http::{Request, Response};
@@ -33,13 +33,13 @@ async fn every_wrong_field_is_named_by_its_path() {
         r#type: 99,
         profile_template: "cards".to_owned(),
         target: "me".to_owned(),
-        old_credential: Some(Credential { profile: "?".to_owned(), smartcard: String::new() }),
+        old_credential: Some(CredentialIds { profile: "?".to_owned(), smartcard: String::new() }),
         data_items: vec![item("fine"), item("")],
         comment: "x".repeat(4_001),
         priority: Some(256),
     };
     let mut call = creation(draft);
-    call.request_id = "two words".to_owned();
+    call.idempotency_key = "two words".to_owned();
     let error = client.create_request(call).await.unwrap_err();
     assert_told(&error, Code::InvalidArgument, "INVALID_FIELD");
     let expected = [
@@ -50,7 +50,7 @@ async fn every_wrong_field_is_named_by_its_path() {
         "draft.data_items[1].name",
         "draft.comment",
         "draft.priority",
-        "request_id",
+        "idempotency_key",
     ];
     assert_eq!(fields(&error), expected);
 

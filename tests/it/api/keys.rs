@@ -58,12 +58,13 @@ async fn a_repeated_step_is_answered_as_the_first_one() {
     let api = Api::start();
     let mut client = api.client.clone();
     let created = api.create_under("create", DEV, enrollment(CARDS)).await.unwrap();
-    let start = StartRequestRequest { id: created.id.clone(), request_id: "start".to_owned(), ..Default::default() };
+    let start =
+        StartRequestRequest { id: created.id.clone(), idempotency_key: "start".to_owned(), ..Default::default() };
     let started = client.start_request(start.clone()).await.unwrap().into_inner();
     assert_eq!(client.start_request(start.clone()).await.unwrap().into_inner(), started);
     assert_eq!(api.events(), 2);
 
-    let without_key = StartRequestRequest { request_id: String::new(), ..start.clone() };
+    let without_key = StartRequestRequest { idempotency_key: String::new(), ..start.clone() };
     assert_eq!(client.start_request(without_key).await.unwrap_err().code(), Code::FailedPrecondition);
     let other = StartRequestRequest { comment: "other".to_owned(), ..start };
     assert_reused(&client.start_request(other).await.unwrap_err());
@@ -74,7 +75,7 @@ async fn a_repeated_step_is_answered_as_the_first_one() {
 
 impl Api {
     async fn create_under(&self, key: &str, user: &str, draft: RequestDraft) -> Result<Request, Status> {
-        let message = CreateRequestRequest { draft: Some(draft), request_id: key.to_owned() };
+        let message = CreateRequestRequest { draft: Some(draft), idempotency_key: key.to_owned() };
         let answer = self.client.clone().create_request(sent_by(user, message)).await?;
         Ok(answer.into_inner().request.unwrap())
     }

@@ -1,7 +1,7 @@
 //! Callers: their identity, their correlation ids, and their permissions.
 
 use cmgate::contract::v1::{
-    ApproveRequestRequest, Credential, DenyRequestRequest, GetRequestRequest, Request, RequestDraft, RequestStatus,
+    ApproveRequestRequest, CredentialIds, DenyRequestRequest, GetRequestRequest, Request, RequestDraft, RequestStatus,
     RequestType,
 };
 use tonic::{Code, Status};
@@ -83,7 +83,7 @@ async fn a_request_is_approved_by_as_many_others_as_its_policy_says() {
     let draft = RequestDraft {
         r#type: RequestType::RecoverOnBehalf.into(),
         target: PAVLE.to_owned(),
-        old_credential: Some(Credential { profile: NAME.to_owned(), smartcard: String::new() }),
+        old_credential: Some(CredentialIds { profile: NAME.to_owned(), smartcard: String::new() }),
         ..enrollment(PROFILES)
     };
     let two = create(&mut client, draft.clone()).await;

@@ -9,7 +9,7 @@ use cmgate::cli::Settings;
 use cmgate::config::Config;
 use cmgate::config::templates;
 use cmgate::domain::{
-    Action, Caller, Comment, CorrelationId, Credential, Draft, IdempotencyKey, Request, RequestId, RequestType,
+    Action, Caller, Comment, CorrelationId, CredentialIds, Draft, IdempotencyKey, Request, RequestId, RequestType,
     Timestamp,
 };
 use cmgate::feed::Feed;
@@ -145,7 +145,7 @@ fn enrollment() -> Draft {
         kind: RequestType::Enroll,
         template: Some(CARDS.parse().unwrap()),
         target: None,
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: Comment::default(),
         priority: None,

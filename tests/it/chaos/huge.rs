@@ -74,7 +74,7 @@ async fn create(mut client: RequestServiceClient<Channel>, created: Arc<AtomicUs
     let item = |number| DataItem { name: format!("item {number}"), value: Some("x".repeat(ITEM_CHARS)) };
     let draft = RequestDraft { data_items: (0..ITEMS).map(item).collect(), ..enrollment(CARDS) };
     loop {
-        let call = CreateRequestRequest { draft: Some(draft.clone()), request_id: key.clone() };
+        let call = CreateRequestRequest { draft: Some(draft.clone()), idempotency_key: key.clone() };
         match client.create_request(call).await.map(|answer| answer.into_inner().request) {
             Ok(request) => {
                 let request = request.expect("every answer has its request");

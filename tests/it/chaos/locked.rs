@@ -3,8 +3,10 @@
 
 use std::time::Instant;
 
-use cmgate::contract::v1::subject_service_client::SubjectServiceClient;
-use cmgate::contract::v1::{ImportSubjectsRequest, Smartcard, Subject, SubjectLineage, SubjectStatus, subject};
+use cmgate::contract::v1::credential_service_client::CredentialServiceClient;
+use cmgate::contract::v1::{
+    Credential, CredentialLineage, CredentialStatus, ImportCredentialsRequest, Smartcard, credential,
+};
 use futures::future::join_all;
 use sqlx::{Connection, PgConnection};
 use tonic::{Code, Status};
@@ -48,7 +50,7 @@ async fn lock_cards(fleet: &mut Fleet) {
     import(fleet, 0).await.unwrap();
     let mut stranger = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
-    sqlx::query("SELECT FROM subject FOR UPDATE").execute(&mut *tx).await.unwrap();
+    sqlx::query("SELECT FROM credential FOR UPDATE").execute(&mut *tx).await.unwrap();
     let imports = join_all((0..INSTANCES * IMPORTS).map(|number| import(fleet, number % INSTANCES)));
     let goes_on = async {
         fleet.progress().await;
@@ -79,16 +81,16 @@ async fn lock_requests(fleet: &mut Fleet) {
 
 async fn import(fleet: &Fleet, instance: usize) -> Result<(), Status> {
     let card = Smartcard { id: "00000000-0000-0000-0000-0000000ca001".to_owned(), ..Smartcard::default() };
-    let card = Subject {
-        item: Some(subject::Item::Smartcard(card)),
+    let card = Credential {
+        item: Some(credential::Item::Smartcard(card)),
         owner: PAVLE.to_owned(),
         profile_template: CARDS.to_owned(),
         profile_template_version: 1,
-        status: SubjectStatus::Active.into(),
-        lineage: SubjectLineage::First.into(),
-        ..Subject::default()
+        status: CredentialStatus::Active.into(),
+        lineage: CredentialLineage::First.into(),
+        ..Credential::default()
     };
-    let mut client = SubjectServiceClient::new(fleet.instances[instance].channel());
-    let call = sent_by(DEV, ImportSubjectsRequest { subjects: vec![card] });
-    client.import_subjects(call).await.map(|_| ())
+    let mut client = CredentialServiceClient::new(fleet.instances[instance].channel());
+    let call = sent_by(DEV, ImportCredentialsRequest { credentials: vec![card] });
+    client.import_credentials(call).await.map(|_| ())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cmgate::domain::{
-    CardId, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, Shard, Subject, SubjectPage,
-    SubjectQuery, TemplateId, Timestamp,
+    Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
+    SerialNumber, Shard, TemplateId, Timestamp,
 };
 use cmgate::store::{
     Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
@@ -67,16 +67,20 @@ impl Store for Unlocked {
         self.0.find(query, page).await
     }
 
-    async fn subjects(&self, ids: &[Uuid]) -> Result<Vec<Subject>, StoreError> {
-        self.0.subjects(ids).await
+    async fn credentials(&self, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
+        self.0.credentials(ids).await
     }
 
-    async fn card(&self, card_id: &CardId) -> Result<Option<Subject>, StoreError> {
-        self.0.card(card_id).await
+    async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
+        self.0.card(serial_number).await
     }
 
-    async fn find_subjects(&self, query: &SubjectQuery, page: SubjectPage) -> Result<Listing<Subject>, StoreError> {
-        self.0.find_subjects(query, page).await
+    async fn find_credentials(
+        &self,
+        query: &CredentialQuery,
+        page: CredentialPage,
+    ) -> Result<Listing<Credential>, StoreError> {
+        self.0.find_credentials(query, page).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

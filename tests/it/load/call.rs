@@ -103,32 +103,32 @@ impl Connection {
 
     async fn send(&mut self, ask: &Ask) -> Result<Option<Request>, Status> {
         let id = ask.request.map(|id| id.to_string()).unwrap_or_default();
-        let request_id = ask.key.clone();
+        let idempotency_key = ask.key.clone();
         let grpc = &mut self.grpc;
         Ok(match ask.step {
             Step::Create => {
-                let call = CreateRequestRequest { draft: Some(enrollment(CARDS)), request_id };
+                let call = CreateRequestRequest { draft: Some(enrollment(CARDS)), idempotency_key };
                 grpc.create_request(call).await?.into_inner().request
             }
             Step::Start => {
-                let call = StartRequestRequest { id, request_id, ..Default::default() };
+                let call = StartRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.start_request(call).await?.into_inner().request
             }
             Step::Complete => {
-                let call = CompleteRequestRequest { id, request_id, ..Default::default() };
+                let call = CompleteRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.complete_request(call).await?.into_inner().request
             }
             Step::Fail => {
                 let comment = "under load".to_owned();
-                let call = FailRequestRequest { id, request_id, comment, ..Default::default() };
+                let call = FailRequestRequest { id, idempotency_key, comment, ..Default::default() };
                 grpc.fail_request(call).await?.into_inner().request
             }
             Step::Cancel => {
-                let call = CancelRequestRequest { id, request_id, ..Default::default() };
+                let call = CancelRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.cancel_request(call).await?.into_inner().request
             }
             Step::Abandon => {
-                let call = AbandonRequestRequest { id, request_id, ..Default::default() };
+                let call = AbandonRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.abandon_request(call).await?.into_inner().request
             }
         })

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::scenarios::{Action, REFUSED, SCENARIOS, Scenario, Step, credential, items};
+use super::scenarios::{Action, REFUSED, SCENARIOS, Scenario, Step, credential_ids, items};
 use crate::support::client::{DEV, Http, PAVLE, REQUESTS, creation, sent_by};
 use crate::support::instance::Instance;
 
@@ -136,8 +136,8 @@ impl Player {
 
     async fn take(&mut self, step: &Step, id: &str) -> Result<Request, Status> {
         match step.action {
-            Action::Bind(card_id) if self.via == Via::Rest && step.leads_to.is_ok() => {
-                let body = json!({ "requestid": id, "cardid": card_id, "atr": ATR }).to_string();
+            Action::Bind(serial_number) if self.via == Via::Rest && step.leads_to.is_ok() => {
+                let body = json!({ "requestid": id, "cardid": serial_number, "atr": ATR }).to_string();
                 let headers = [("Content-Type", "application/json")];
                 let answer = self.http.by(step.by).send("POST", SMARTCARDS, &headers, &body).await;
                 assert_eq!(answer.status, 201, "{answer:?}");
@@ -223,13 +223,13 @@ pub(crate) async fn take(
             let message = StartRequestRequest { id, ..Default::default() };
             client.start_request(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Bind(card_id) => {
-            let (card_id, atr) = (card_id.to_owned(), ATR.to_owned());
-            let message = BindSmartcardRequest { id, card_id, atr, ..Default::default() };
+        Action::Bind(serial_number) => {
+            let (serial_number, atr) = (serial_number.to_owned(), ATR.to_owned());
+            let message = BindSmartcardRequest { id, serial_number, atr, ..Default::default() };
             client.bind_smartcard(sent_by(by, message)).await?.into_inner().request
         }
         Action::Complete(profile, smartcard) => {
-            let new_credential = credential(profile, smartcard);
+            let new_credential = credential_ids(profile, smartcard);
             let message = CompleteRequestRequest { id, new_credential, ..Default::default() };
             client.complete_request(sent_by(by, message)).await?.into_inner().request
         }

@@ -1,6 +1,6 @@
 //! The script as data: what happens to each request.
 
-use cmgate::contract::v1::{Credential, DataItem, RequestDraft, RequestStatus as Status, RequestType as Type};
+use cmgate::contract::v1::{CredentialIds, DataItem, RequestDraft, RequestStatus as Status, RequestType as Type};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -351,7 +351,7 @@ impl Draft {
             r#type: self.kind.into(),
             profile_template: self.template.to_owned(),
             target: self.target.to_owned(),
-            old_credential: credential(self.profile, self.smartcard),
+            old_credential: credential_ids(self.profile, self.smartcard),
             data_items: items(self.items),
             comment: self.comment.to_owned(),
             priority: self.priority.map(u32::from),
@@ -384,9 +384,9 @@ impl Draft {
 }
 
 /// A profile and smart card; nothing if there is neither.
-pub(crate) fn credential(profile: &str, smartcard: &str) -> Option<Credential> {
+pub(crate) fn credential_ids(profile: &str, smartcard: &str) -> Option<CredentialIds> {
     let is_there = !(profile.is_empty() && smartcard.is_empty());
-    is_there.then(|| Credential { profile: profile.to_owned(), smartcard: smartcard.to_owned() })
+    is_there.then(|| CredentialIds { profile: profile.to_owned(), smartcard: smartcard.to_owned() })
 }
 
 /// Data items in the contract of gRPC.

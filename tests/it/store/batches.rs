@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use cmgate::domain::{
-    Action, Atr, Card, CardId, Command, Comment, Credential, Item, Lineage, ProfileId, Refusal, Request, RequestId,
-    RequestType, SmartcardId, Standing, Subject, Subjects, TemplateRef, import, import_lock_set,
+    Action, Atr, Command, Comment, Credential, CredentialIds, CredentialStatus, Credentials, Item, Lineage,
+    PhysicalCard, ProfileId, Refusal, Request, RequestId, RequestType, SerialNumber, SmartcardId, TemplateRef, import,
+    import_lock_set,
 };
-use cmgate::service::{Reply, commit, import_subjects};
+use cmgate::service::{Reply, commit, import_credentials};
 use cmgate::store::{LoggedEvent, Store};
 use fastrand::Rng;
 use uuid::Uuid;
@@ -23,7 +24,7 @@ const ROUNDS: usize = 12;
 #[derive(Debug, PartialEq)]
 struct Outcome {
     replies: Vec<Result<(Request, bool), Refusal>>,
-    subjects: Vec<Subject>,
+    credentials: Vec<Credential>,
     log: Vec<LoggedEvent>,
 }
 
@@ -36,9 +37,9 @@ pub(super) async fn any_batch_does_what_its_members_do_one_by_one(database: &Tes
         // Each round has its own ids, so that rounds are independent.
         let base = u128::from(round as u64 + 1) << 64;
         let (batch_store, single_store) = (database.open().await, singly.open().await);
-        let told: Vec<Subject> = (0..6).map(|_| subject(&mut rng, base)).collect();
-        let imported = import_subjects(&*batch_store, &told, at(0)).await.unwrap();
-        assert_eq!(import_subjects(&*single_store, &told, at(0)).await.unwrap(), imported, "seed {seed}");
+        let told: Vec<Credential> = (0..6).map(|_| credential(&mut rng, base)).collect();
+        let imported = import_credentials(&*batch_store, &told, at(0)).await.unwrap();
+        assert_eq!(import_credentials(&*single_store, &told, at(0)).await.unwrap(), imported, "seed {seed}");
         let (mut together, mut apart) = (Vec::new(), Vec::new());
         for number in 0..10 {
             let batch = batch(&mut rng, base, number);
@@ -50,7 +51,7 @@ pub(super) async fn any_batch_does_what_its_members_do_one_by_one(database: &Tes
         let together = outcome(&*batch_store, together, base).await;
         let apart = outcome(&*single_store, apart, base).await;
         assert_eq!(together.replies, apart.replies, "seed {seed}, round {round}");
-        assert_eq!(together.subjects, apart.subjects, "seed {seed}, round {round}");
+        assert_eq!(together.credentials, apart.credentials, "seed {seed}, round {round}");
         assert_eq!(together.log, apart.log, "seed {seed}, round {round}");
         effects += together.replies.iter().filter(|reply| reply.is_ok()).count();
     }
@@ -65,56 +66,56 @@ pub(super) async fn any_import_has_the_outcome_that_the_domain_computes(database
     for round in 0..ROUNDS {
         let mut rng = random::rng(seed, round as u64);
         let base = u128::from(round as u64 + 1) << 64;
-        let mut model: HashMap<Uuid, Subject> = HashMap::new();
+        let mut model: HashMap<Uuid, Credential> = HashMap::new();
         for step in 0..20 {
             let count = 1 + rng.usize(..6);
-            let told: Vec<Subject> = (0..count).map(|_| subject(&mut rng, base)).collect();
-            let known: Subjects = model.values().cloned().collect();
+            let told: Vec<Credential> = (0..count).map(|_| credential(&mut rng, base)).collect();
+            let known: Credentials = model.values().cloned().collect();
             let expected = import(&told, &import_lock_set(&told).within(&known)).map(|_| ());
             if expected.is_ok() {
-                model.extend(told.iter().map(|subject| (subject.id(), subject.clone())));
+                model.extend(told.iter().map(|credential| (credential.id(), credential.clone())));
             }
             *if expected.is_ok() { &mut taken } else { &mut refused } += 1;
             assert_eq!(
-                import_subjects(&*store, &told, at(0)).await.unwrap(),
+                import_credentials(&*store, &told, at(0)).await.unwrap(),
                 expected,
                 "seed {seed}, {round}.{step}: {told:?}"
             );
         }
-        let mut expected: Vec<Subject> = model.into_values().collect();
-        expected.sort_by_key(Subject::id);
-        assert_eq!(subjects(&*store, base).await, expected, "seed {seed}, round {round}");
+        let mut expected: Vec<Credential> = model.into_values().collect();
+        expected.sort_by_key(Credential::id);
+        assert_eq!(credentials(&*store, base).await, expected, "seed {seed}, round {round}");
     }
     assert!(taken > 20 && refused > 20, "seed {seed}: {taken} taken, {refused} refused");
 }
 
-/// Whichever row is written first, the unique index of the card ids meets no card that is about to give up its own.
-pub(super) async fn cards_exchange_their_ids_in_one_import(database: &TestDatabase) {
+/// Whichever row is written first, the unique index of the serial numbers meets no card that is about to give up its own.
+pub(super) async fn cards_exchange_their_serial_numbers_in_one_import(database: &TestDatabase) {
     let store = database.open().await;
     let ids = [Uuid::nil(), Uuid::from_u128(u128::MAX / 2), Uuid::max()];
-    let card = |id: Uuid, name: &str| Subject {
+    let card = |id: Uuid, name: &str| Credential {
         item: Item::Smartcard { id: SmartcardId::new(id), profile: None, card: Some(named(name)) },
-        ..blank(Standing::Active)
+        ..blank(CredentialStatus::Active)
     };
     let told = |names: [&str; 3]| [0, 1, 2].map(|place| card(ids[place], names[place]));
-    assert_eq!(import_subjects(&*store, &told(["X", "Y", "Z"]), at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_credentials(&*store, &told(["X", "Y", "Z"]), at(0)).await.unwrap(), Ok(()));
     for names in [["Y", "X", "Z"], ["Z", "Y", "X"], ["Y", "Z", "X"], ["X", "new", "Z"], ["new", "X", "Z"]] {
         let [first, second, third] = told(names);
         for order in [[&first, &second, &third], [&third, &first, &second], [&third, &second, &first]] {
             let told = order.map(Clone::clone);
-            assert_eq!(import_subjects(&*store, &told, at(0)).await.unwrap(), Ok(()), "{names:?}");
+            assert_eq!(import_credentials(&*store, &told, at(0)).await.unwrap(), Ok(()), "{names:?}");
         }
-        let mut known = store.subjects(&ids).await.unwrap();
-        known.sort_by_key(Subject::id);
+        let mut known = store.credentials(&ids).await.unwrap();
+        known.sort_by_key(Credential::id);
         assert_eq!(known, told(names));
     }
-    let refused = import_subjects(&*store, &[card(ids[0], "Z")], at(0)).await.unwrap();
-    assert_eq!(refused, Err(Refusal::CardInUse(named("Z").card_id)));
+    let refused = import_credentials(&*store, &[card(ids[0], "Z")], at(0)).await.unwrap();
+    assert_eq!(refused, Err(Refusal::CardInUse(named("Z").serial_number)));
 
     // A card that is retired makes way within the same import, wherever it stands there.
-    let retired = Subject { standing: Standing::Retired, ..card(ids[2], "Z") };
-    assert_eq!(import_subjects(&*store, &[card(ids[0], "Z"), retired], at(1)).await.unwrap(), Ok(()));
-    let in_use = store.card(&named("Z").card_id).await.unwrap().unwrap();
+    let retired = Credential { status: CredentialStatus::Retired, ..card(ids[2], "Z") };
+    assert_eq!(import_credentials(&*store, &[card(ids[0], "Z"), retired], at(1)).await.unwrap(), Ok(()));
+    let in_use = store.card(&named("Z").serial_number).await.unwrap().unwrap();
     assert_eq!(in_use.id(), ids[0]);
 }
 
@@ -131,7 +132,7 @@ fn batch(rng: &mut Rng, base: u128, number: u128) -> Vec<Command> {
                 new.id = request_id(number, slot);
                 let kinds = [RequestType::Enroll, RequestType::Renew, RequestType::Retire, RequestType::Disable];
                 new.kind = *rng.choice(&kinds).unwrap();
-                new.old = if new.kind == RequestType::Enroll { Credential::NONE } else { credential(rng, base) };
+                new.old = if new.kind == RequestType::Enroll { CredentialIds::NONE } else { credential_ids(rng, base) };
                 creation(Request { originator: TARGET, ..new })
             }
             3 => {
@@ -144,10 +145,10 @@ fn batch(rng: &mut Rng, base: u128, number: u128) -> Vec<Command> {
             }
             4 => {
                 let smartcard = SmartcardId::new(Uuid::from_u128(base + 0x3000 + rng.usize(..3) as u128));
-                let standing = *rng.choice(&Standing::ALL).unwrap();
-                command(TARGET, id, Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() })
+                let status = *rng.choice(&CredentialStatus::ALL).unwrap();
+                command(TARGET, id, Action::ChangeSmartcard { smartcard, status, comment: Comment::default() })
             }
-            5 | 6 => command(TARGET, id, complete(credential(rng, base))),
+            5 | 6 => command(TARGET, id, complete(credential_ids(rng, base))),
             _ => command(TARGET, id, cancel()),
         };
         let key = format!("{base}-{number}-{slot}");
@@ -156,8 +157,8 @@ fn batch(rng: &mut Rng, base: u128, number: u128) -> Vec<Command> {
     batch
 }
 
-fn subject(rng: &mut Rng, base: u128) -> Subject {
-    let Credential { profile, smartcard } = credential(rng, base);
+fn credential(rng: &mut Rng, base: u128) -> Credential {
+    let CredentialIds { profile, smartcard } = credential_ids(rng, base);
     let card = rng.bool().then(|| named(&format!("card-{base}-{}", rng.usize(..3))));
     let item = match (profile, smartcard) {
         (Some(id), smartcard) if smartcard.is_none() || rng.bool() => Item::Profile { id, smartcard },
@@ -165,32 +166,33 @@ fn subject(rng: &mut Rng, base: u128) -> Subject {
         _ => Item::Profile { id: ProfileId::new(Uuid::from_u128(base + 0x2000)), smartcard: None },
     };
     // Most are in use, or almost every import would be refused as a return from retirement.
-    let standing = if rng.usize(..4) == 0 { *rng.choice(&Standing::ALL).unwrap() } else { Standing::Active };
-    Subject { item, ..blank(standing) }
+    let status =
+        if rng.usize(..4) == 0 { *rng.choice(&CredentialStatus::ALL).unwrap() } else { CredentialStatus::Active };
+    Credential { item, ..blank(status) }
 }
 
-fn blank(standing: Standing) -> Subject {
-    Subject {
+fn blank(status: CredentialStatus) -> Credential {
+    Credential {
         item: Item::Profile { id: ProfileId::new(Uuid::nil()), smartcard: None },
         owner: TARGET,
         template: TemplateRef { id: TEMPLATE, version: 1 },
-        standing,
+        status,
         lineage: Lineage::First,
         comment: Comment::default(),
     }
 }
 
-fn named(name: &str) -> Card {
-    Card { card_id: CardId::parse("card_id", name).unwrap(), atr: Atr::default() }
+fn named(name: &str) -> PhysicalCard {
+    PhysicalCard { serial_number: SerialNumber::parse("serial_number", name).unwrap(), atr: Atr::default() }
 }
 
-fn credential(rng: &mut Rng, base: u128) -> Credential {
+fn credential_ids(rng: &mut Rng, base: u128) -> CredentialIds {
     let profile = ProfileId::new(Uuid::from_u128(base + 0x2000 + rng.usize(..4) as u128));
     let smartcard = SmartcardId::new(Uuid::from_u128(base + 0x3000 + rng.usize(..3) as u128));
     match rng.usize(..5) {
-        0 => Credential { profile: Some(profile), smartcard: None },
-        1 => Credential { profile: None, smartcard: Some(smartcard) },
-        _ => Credential { profile: Some(profile), smartcard: Some(smartcard) },
+        0 => CredentialIds { profile: Some(profile), smartcard: None },
+        1 => CredentialIds { profile: None, smartcard: Some(smartcard) },
+        _ => CredentialIds { profile: Some(profile), smartcard: Some(smartcard) },
     }
 }
 
@@ -205,15 +207,15 @@ async fn outcome(store: &dyn Store, replies: Vec<Reply>, base: u128) -> Outcome 
         event.position = *position;
         *position = position.plus(1);
     }
-    Outcome { replies: replies.into_iter().map(seen).collect(), subjects: subjects(store, base).await, log }
+    Outcome { replies: replies.into_iter().map(seen).collect(), credentials: credentials(store, base).await, log }
 }
 
 /// All that the store knows of the profiles and cards of a round.
-async fn subjects(store: &dyn Store, base: u128) -> Vec<Subject> {
+async fn credentials(store: &dyn Store, base: u128) -> Vec<Credential> {
     let ids = [(0x2000, 4), (0x3000, 3), (0x4000, 0xb00)].into_iter();
     let ids: Vec<Uuid> =
         ids.flat_map(|(from, count)| (0..count).map(move |n| Uuid::from_u128(base + from + n))).collect();
-    let mut known = store.subjects(&ids).await.unwrap();
-    known.sort_by_key(Subject::id);
+    let mut known = store.credentials(&ids).await.unwrap();
+    known.sort_by_key(Credential::id);
     known
 }

@@ -1,10 +1,10 @@
 //! Templates, and the profiles and cards that requests issue or refer to.
 
 use cmgate::domain::{
-    Atr, Card, CardId, Comment, Credential, Item, Lineage, Policy, Refusal, RequestType, SmartcardId, Standing,
-    Subject, TemplateRef, UserId,
+    Atr, Comment, Credential, CredentialIds, CredentialStatus, Item, Lineage, PhysicalCard, Policy, Refusal,
+    RequestType, SerialNumber, SmartcardId, TemplateRef, UserId,
 };
-use cmgate::service::{commit, import_subjects};
+use cmgate::service::{commit, import_credentials};
 use cmgate::store::Store;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use crate::support::database::TestDatabase;
 
 pub(super) async fn a_completed_request_registers_its_credentials(database: &TestDatabase) {
     let store = database.open().await;
-    let software = Credential { smartcard: None, ..fresh_card() };
+    let software = CredentialIds { smartcard: None, ..fresh_card() };
     for (kind, made) in [
         (RequestType::Enroll, fresh_card()),
         (RequestType::Renew, fresh_card()),
@@ -26,16 +26,16 @@ pub(super) async fn a_completed_request_registers_its_credentials(database: &Tes
     ] {
         let mut new = request(0);
         new.kind = kind;
-        new.old = if kind == RequestType::Renew { fresh_card() } else { Credential::NONE };
+        new.old = if kind == RequestType::Renew { fresh_card() } else { CredentialIds::NONE };
         carry_out(&*store, creation(new.clone())).await;
         assert_eq!(known(&*store, made).await, [], "{}: not before its end", kind.name());
         carry_out(&*store, command(TARGET, new.id, complete(made))).await;
         let lineage = match kind {
             RequestType::Renew => Lineage::Replaces(new.old),
-            RequestType::TemporaryCardEnroll => Lineage::StandsInFor(Credential::NONE),
+            RequestType::TemporaryCardEnroll => Lineage::StandsInFor(CredentialIds::NONE),
             _ => Lineage::First,
         };
-        let expected = held(TARGET, made).map(|subject| Subject { lineage, ..subject }).collect::<Vec<_>>();
+        let expected = held(TARGET, made).map(|credential| Credential { lineage, ..credential }).collect::<Vec<_>>();
         assert_eq!(known(&*store, made).await, expected, "{}", kind.name());
     }
 }
@@ -46,31 +46,31 @@ pub(super) async fn a_request_with_an_unknown_card_or_a_failed_one_registers_not
     let mut new = request(0);
     (new.kind, new.old) = (RequestType::Unblock, kept);
     carry_out(&*store, creation(new.clone())).await;
-    carry_out(&*store, command(TARGET, new.id, complete(Credential::NONE))).await;
+    carry_out(&*store, command(TARGET, new.id, complete(CredentialIds::NONE))).await;
     assert_eq!(known(&*store, kept).await, []);
 
     let (failing, _) = carry_out(&*store, creation(request(0))).await;
     carry_out(&*store, command(TARGET, failing.id, fail())).await;
     let (empty, _) = carry_out(&*store, creation(request(0))).await;
-    let (completed, _) = carry_out(&*store, command(TARGET, empty.id, complete(Credential::NONE))).await;
+    let (completed, _) = carry_out(&*store, command(TARGET, empty.id, complete(CredentialIds::NONE))).await;
     assert!(completed.new.is_none());
 }
 
 pub(super) async fn a_completed_request_changes_the_status_of_its_card(database: &TestDatabase) {
     let store = database.open().await;
-    for (kind, standing) in [
-        (RequestType::Unblock, Standing::Active),
-        (RequestType::SuspendOrReinstate, Standing::Suspended),
-        (RequestType::Disable, Standing::Disabled),
-        (RequestType::Retire, Standing::Retired),
+    for (kind, status) in [
+        (RequestType::Unblock, CredentialStatus::Active),
+        (RequestType::SuspendOrReinstate, CredentialStatus::Suspended),
+        (RequestType::Disable, CredentialStatus::Disabled),
+        (RequestType::Retire, CredentialStatus::Retired),
     ] {
         let card = issued(&*store).await;
         let mut new = request(0);
         (new.kind, new.old) = (kind, card);
         carry_out(&*store, creation(new.clone())).await;
-        carry_out(&*store, command(TARGET, new.id, complete(Credential::NONE))).await;
-        for subject in known(&*store, card).await {
-            assert_eq!(subject.standing, standing, "{}", kind.name());
+        carry_out(&*store, command(TARGET, new.id, complete(CredentialIds::NONE))).await;
+        for credential in known(&*store, card).await {
+            assert_eq!(credential.status, status, "{}", kind.name());
         }
     }
 }
@@ -85,9 +85,9 @@ pub(super) async fn a_request_is_not_completed_with_the_credential_of_another_us
     let before = (known(&*store, theirs).await, whole_log(&*store).await);
     for (told, field) in [
         (theirs, "new_credential.smartcard"),
-        (Credential { smartcard: None, ..theirs }, "new_credential.profile"),
-        (Credential { profile: fresh_card().profile, ..theirs }, "new_credential.smartcard"),
-        (Credential { smartcard: fresh_card().smartcard, ..theirs }, "new_credential.profile"),
+        (CredentialIds { smartcard: None, ..theirs }, "new_credential.profile"),
+        (CredentialIds { profile: fresh_card().profile, ..theirs }, "new_credential.smartcard"),
+        (CredentialIds { smartcard: fresh_card().smartcard, ..theirs }, "new_credential.profile"),
     ] {
         let reply = commit_one(&*store, command(ORIGINATOR, new.id, complete(told))).await;
         assert_eq!(reply.unwrap_err(), Refusal::CredentialTaken { field: field.to_owned() });
@@ -125,8 +125,8 @@ pub(super) async fn a_card_is_bound_to_one_request_until_that_ends(database: &Te
     let (bound, event) = carry_out(&*store, command(TARGET, one.id, bind("card-1"))).await;
     let card = bound.new.smartcard.unwrap();
     assert_eq!(event.version.get(), 2);
-    let standing = async || store.subjects(&[card.uuid()]).await.unwrap().remove(0).standing;
-    assert_eq!(standing().await, Standing::Assigned);
+    let status = async || store.credentials(&[card.uuid()]).await.unwrap().remove(0).status;
+    assert_eq!(status().await, CredentialStatus::Assigned);
 
     // Once more, which changes nothing; with another card, and to another request, which is refused.
     let again = commit_one(&*store, command(TARGET, one.id, bind("card-1"))).await.unwrap();
@@ -141,13 +141,13 @@ pub(super) async fn a_card_is_bound_to_one_request_until_that_ends(database: &Te
     let replies = commit(&*store, &batch).await.unwrap();
     let next = replies[1].as_ref().unwrap().request.new.smartcard.unwrap();
     assert_ne!(next, card);
-    assert_eq!(standing().await, Standing::Retired);
+    assert_eq!(status().await, CredentialStatus::Retired);
     let in_use = store.card(&"card-1".to_owned().try_into().unwrap()).await.unwrap().unwrap();
     assert_eq!(in_use.id(), next.uuid());
 
-    let (completed, _) = carry_out(&*store, command(TARGET, other.id, complete(Credential::NONE))).await;
+    let (completed, _) = carry_out(&*store, command(TARGET, other.id, complete(CredentialIds::NONE))).await;
     assert_eq!(completed.new.smartcard, Some(next), "what was bound stays");
-    assert_eq!(store.subjects(&[next.uuid()]).await.unwrap()[0].standing, Standing::Active);
+    assert_eq!(store.credentials(&[next.uuid()]).await.unwrap()[0].status, CredentialStatus::Active);
     whole_log(&*store).await;
 }
 
@@ -172,74 +172,76 @@ pub(super) async fn one_card_in_many_batches_at_once_is_bound_once(database: &Te
 
 pub(super) async fn credentials_issued_elsewhere_can_be_imported(database: &TestDatabase) {
     let store = database.open().await;
-    let (card, profile) = (fresh_card(), Credential { smartcard: None, ..fresh_card() });
-    let subjects: Vec<Subject> = held(TARGET, card).chain(held(TARGET, profile)).collect();
-    assert_eq!(import_subjects(&*store, &[], at(0)).await.unwrap(), Ok(()));
+    let (card, profile) = (fresh_card(), CredentialIds { smartcard: None, ..fresh_card() });
+    let credentials: Vec<Credential> = held(TARGET, card).chain(held(TARGET, profile)).collect();
+    assert_eq!(import_credentials(&*store, &[], at(0)).await.unwrap(), Ok(()));
     for _ in 0..2 {
-        assert_eq!(import_subjects(&*store, &subjects, at(0)).await.unwrap(), Ok(()));
-        assert_eq!(known(&*store, card).await, subjects[..2]);
-        assert_eq!(known(&*store, profile).await, subjects[2..]);
+        assert_eq!(import_credentials(&*store, &credentials, at(0)).await.unwrap(), Ok(()));
+        assert_eq!(known(&*store, card).await, credentials[..2]);
+        assert_eq!(known(&*store, profile).await, credentials[2..]);
     }
-    let suspended = Subject { standing: Standing::Suspended, ..subjects[2].clone() };
+    let suspended = Credential { status: CredentialStatus::Suspended, ..credentials[2].clone() };
     let suspended = [suspended];
-    assert_eq!(import_subjects(&*store, &suspended, at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_credentials(&*store, &suspended, at(0)).await.unwrap(), Ok(()));
     assert_eq!(known(&*store, profile).await, suspended);
 
     // One that is refused keeps out the others.
-    let handed_on = Subject { owner: ORIGINATOR, ..subjects[0].clone() };
-    let refused = Refusal::CredentialTaken { field: "subjects[1].id".to_owned() };
-    assert_eq!(import_subjects(&*store, &[subjects[2].clone(), handed_on], at(0)).await.unwrap(), Err(refused));
+    let handed_on = Credential { owner: ORIGINATOR, ..credentials[0].clone() };
+    let refused = Refusal::CredentialTaken { field: "credentials[1].id".to_owned() };
+    assert_eq!(import_credentials(&*store, &[credentials[2].clone(), handed_on], at(0)).await.unwrap(), Err(refused));
     assert_eq!(known(&*store, profile).await, suspended);
 }
 
 /// When no card with an id is in use, the one that was retired last counts, whatever its id, and however often it is told.
 pub(super) async fn the_card_retired_last_is_the_one_that_is_found(database: &TestDatabase) {
     let store = database.open().await;
-    let card_id = CardId::parse("card_id", "one").unwrap();
-    let card = |number: u128, standing| Subject {
+    let serial_number = SerialNumber::parse("serial_number", "one").unwrap();
+    let card = |number: u128, status| Credential {
         item: Item::Smartcard {
             id: SmartcardId::new(Uuid::from_u128(number)),
             profile: None,
-            card: Some(Card { card_id: card_id.clone(), atr: Atr::default() }),
+            card: Some(PhysicalCard { serial_number: serial_number.clone(), atr: Atr::default() }),
         },
-        standing,
+        status,
         ..held(TARGET, fresh_card()).next().unwrap()
     };
-    let import = async |number, standing, seconds| {
-        let imported = import_subjects(&*store, &[card(number, standing)], at(seconds)).await.unwrap();
+    let import = async |number, status, seconds| {
+        let imported = import_credentials(&*store, &[card(number, status)], at(seconds)).await.unwrap();
         assert_eq!(imported, Ok(()), "card {number}");
-        store.card(&card_id).await.unwrap().unwrap().id().as_u128()
+        store.card(&serial_number).await.unwrap().unwrap().id().as_u128()
     };
-    assert_eq!(import(9, Standing::Retired, 1).await, 9);
-    assert_eq!(import(5, Standing::Active, 2).await, 5, "the one in use");
-    assert_eq!(import(5, Standing::Retired, 3).await, 5, "retired after 9");
-    assert_eq!(import(7, Standing::Retired, 2).await, 5, "retired before 5");
-    assert_eq!(import(9, Standing::Retired, 4).await, 5, "9 was retired before, and is told once more");
+    assert_eq!(import(9, CredentialStatus::Retired, 1).await, 9);
+    assert_eq!(import(5, CredentialStatus::Active, 2).await, 5, "the one in use");
+    assert_eq!(import(5, CredentialStatus::Retired, 3).await, 5, "retired after 9");
+    assert_eq!(import(7, CredentialStatus::Retired, 2).await, 5, "retired before 5");
+    assert_eq!(import(9, CredentialStatus::Retired, 4).await, 5, "9 was retired before, and is told once more");
 }
 
 pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(database: &TestDatabase) {
-    use cmgate::domain::{PAGE_BYTES_MAX, SubjectPage, SubjectQuery};
+    use cmgate::domain::{CredentialPage, CredentialQuery, PAGE_BYTES_MAX};
     let store = database.open().await;
-    let mut theirs: Vec<Subject> = (0..5).flat_map(|_| held(TARGET, fresh_card())).collect();
-    theirs[3].standing = Standing::Disabled;
-    let others: Vec<Subject> = held(ORIGINATOR, fresh_card()).collect();
-    assert_eq!(import_subjects(&*store, &[theirs.clone(), others].concat(), at(0)).await.unwrap(), Ok(()));
-    theirs.sort_by_key(Subject::id);
-    for standings in [vec![], vec![Standing::Disabled], vec![Standing::Active, Standing::Disabled]] {
-        let is_meant = |subject: &&Subject| standings.is_empty() || standings.contains(&subject.standing);
-        let expected: Vec<Subject> = theirs.iter().filter(is_meant).cloned().collect();
-        let query = SubjectQuery { owner: TARGET, standings: standings.clone() };
-        let mut listed: Vec<Subject> = Vec::new();
+    let mut theirs: Vec<Credential> = (0..5).flat_map(|_| held(TARGET, fresh_card())).collect();
+    theirs[3].status = CredentialStatus::Disabled;
+    let others: Vec<Credential> = held(ORIGINATOR, fresh_card()).collect();
+    assert_eq!(import_credentials(&*store, &[theirs.clone(), others].concat(), at(0)).await.unwrap(), Ok(()));
+    theirs.sort_by_key(Credential::id);
+    for statuses in
+        [vec![], vec![CredentialStatus::Disabled], vec![CredentialStatus::Active, CredentialStatus::Disabled]]
+    {
+        let is_meant = |credential: &&Credential| statuses.is_empty() || statuses.contains(&credential.status);
+        let expected: Vec<Credential> = theirs.iter().filter(is_meant).cloned().collect();
+        let query = CredentialQuery { owner: TARGET, statuses: statuses.clone() };
+        let mut listed: Vec<Credential> = Vec::new();
         loop {
-            let after = listed.last().map(Subject::id);
+            let after = listed.last().map(Credential::id);
             let max_bytes = if listed.len() < 3 { PAGE_BYTES_MAX } else { 1 };
-            let found = store.find_subjects(&query, SubjectPage { after, limit: 3, max_bytes }).await.unwrap();
+            let found = store.find_credentials(&query, CredentialPage { after, limit: 3, max_bytes }).await.unwrap();
             listed.extend(found.members);
             if !found.has_more {
                 break;
             }
         }
-        assert_eq!(listed, expected, "{standings:?}");
+        assert_eq!(listed, expected, "{statuses:?}");
     }
 }
 
@@ -260,7 +262,7 @@ pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(database:
 }
 
 /// A card with its profile that the target has enrolled for.
-async fn issued(store: &dyn Store) -> Credential {
+async fn issued(store: &dyn Store) -> CredentialIds {
     let (card, new) = (fresh_card(), request(0));
     carry_out(store, creation(new.clone())).await;
     carry_out(store, command(TARGET, new.id, complete(card))).await;
@@ -268,23 +270,23 @@ async fn issued(store: &dyn Store) -> Credential {
 }
 
 /// What is known of a card and its profile, the card first.
-async fn known(store: &dyn Store, credential: Credential) -> Vec<Subject> {
-    let ids: Vec<Uuid> = credential.ids().collect();
-    let mut known = store.subjects(&ids).await.unwrap();
-    known.sort_by_key(|subject| !subject.is_smartcard());
+async fn known(store: &dyn Store, credential_ids: CredentialIds) -> Vec<Credential> {
+    let ids: Vec<Uuid> = credential_ids.ids().collect();
+    let mut known = store.credentials(&ids).await.unwrap();
+    known.sort_by_key(|credential| !credential.is_smartcard());
     known
 }
 
 /// A card with its profile in use, the card first.
-fn held(owner: UserId, credential: Credential) -> impl Iterator<Item = Subject> {
-    let Credential { profile, smartcard } = credential;
+fn held(owner: UserId, credential_ids: CredentialIds) -> impl Iterator<Item = Credential> {
+    let CredentialIds { profile, smartcard } = credential_ids;
     let card = smartcard.map(|id| Item::Smartcard { id, profile, card: None });
     let profile = profile.map(|id| Item::Profile { id, smartcard });
-    card.into_iter().chain(profile).map(move |item| Subject {
+    card.into_iter().chain(profile).map(move |item| Credential {
         item,
         owner,
         template: TemplateRef { id: TEMPLATE, version: 1 },
-        standing: Standing::Active,
+        status: CredentialStatus::Active,
         lineage: Lineage::First,
         comment: Comment::default(),
     })

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cmgate::domain::{Action, Command, Comment, Credential, Refusal, RequestId, Standing, Status};
+use cmgate::domain::{Action, Command, Comment, CredentialIds, CredentialStatus, Refusal, RequestId, Status};
 use cmgate::service::{Reply, commit};
 use cmgate::store::Store;
 use tokio::task::JoinSet;
@@ -129,7 +129,7 @@ pub(super) async fn a_step_that_changed_nothing_is_answered_as_it_was(database: 
     assert_eq!((&unchanged.request, &unchanged.logged), (&bound, &None));
 
     // The same step would be refused now.
-    carry_out(&*store, command(TARGET, created.id, complete(Credential::NONE))).await;
+    carry_out(&*store, command(TARGET, created.id, complete(CredentialIds::NONE))).await;
     let heard = commit_one(&*store, repeated()).await.unwrap();
     assert_eq!((heard.request, heard.logged), (bound, None));
     let other = commit_one(&*store, under_key("again", 2, command(TARGET, created.id, cancel()))).await;
@@ -141,21 +141,21 @@ pub(super) async fn a_repeated_change_of_a_card_shows_the_card_as_it_was(databas
     let (created, _) = carry_out(&*store, creation(request(0))).await;
     let (bound, _) = carry_out(&*store, command(TARGET, created.id, bind("card"))).await;
     let smartcard = bound.new.smartcard.unwrap();
-    let change = |standing| {
-        command(TARGET, created.id, Action::ChangeSmartcard { smartcard, standing, comment: Comment::default() })
+    let change = |status| {
+        command(TARGET, created.id, Action::ChangeSmartcard { smartcard, status, comment: Comment::default() })
     };
     // The second changes nothing and is answered all the same.
-    let active = ["changed", "unchanged"].map(|key| under_key(key, 1, change(Standing::Active)));
+    let active = ["changed", "unchanged"].map(|key| under_key(key, 1, change(CredentialStatus::Active)));
     for command in &active {
         let applied = commit_one(&*store, command.clone()).await.unwrap();
-        assert_eq!(applied.smartcard.unwrap().standing, Standing::Active);
+        assert_eq!(applied.smartcard.unwrap().status, CredentialStatus::Active);
     }
-    let (_, suspended) = carry_out(&*store, change(Standing::Suspended)).await;
-    assert_eq!(store.subjects(&[smartcard.uuid()]).await.unwrap()[0].standing, Standing::Suspended);
+    let (_, suspended) = carry_out(&*store, change(CredentialStatus::Suspended)).await;
+    assert_eq!(store.credentials(&[smartcard.uuid()]).await.unwrap()[0].status, CredentialStatus::Suspended);
 
     for command in active {
         let repeated = commit_one(&*store, command).await.unwrap();
-        assert_eq!(repeated.smartcard.unwrap().standing, Standing::Active);
+        assert_eq!(repeated.smartcard.unwrap().status, CredentialStatus::Active);
         assert!(repeated.request.version < suspended.version);
     }
 }

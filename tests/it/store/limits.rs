@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cmgate::domain::{Comment, Item, Lineage, SmartcardId, Standing, Subject, TemplateRef};
-use cmgate::service::{commit, import_subjects};
+use cmgate::domain::{Comment, Credential, CredentialStatus, Item, Lineage, SmartcardId, TemplateRef};
+use cmgate::service::{commit, import_credentials};
 use cmgate::store::{Postgres, PostgresSettings, StoreError};
 use futures::future::join_all;
 use sqlx::postgres::PgConnectOptions;
@@ -18,12 +18,12 @@ use crate::support::database::{TestDatabase, topology};
 use crate::support::servers::postgres;
 use crate::support::wait::{PATIENCE, wait_until};
 
-fn card(number: u128) -> Subject {
-    Subject {
+fn card(number: u128) -> Credential {
+    Credential {
         item: Item::Smartcard { id: SmartcardId::new(Uuid::from_u128(number)), profile: None, card: None },
         owner: TARGET,
         template: TemplateRef { id: TEMPLATE, version: 1 },
-        standing: Standing::Active,
+        status: CredentialStatus::Active,
         lineage: Lineage::First,
         comment: Comment::default(),
     }
@@ -34,16 +34,16 @@ fn card(number: u128) -> Subject {
 async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     let database = TestDatabase::postgres().await;
     let store = database.open().await;
-    assert_eq!(import_subjects(&*store, &[card(1)], at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_credentials(&*store, &[card(1)], at(0)).await.unwrap(), Ok(()));
     let (created, event) = carry_out(&*store, creation(request(0))).await;
     let mut stranger = PgConnection::connect(database.url()).await.unwrap();
     let mut tx = stranger.begin().await.unwrap();
-    sqlx::query("SELECT FROM subject FOR UPDATE").execute(&mut *tx).await.unwrap();
+    sqlx::query("SELECT FROM credential FOR UPDATE").execute(&mut *tx).await.unwrap();
 
     let imports: Vec<_> = (0..12)
         .map(|_| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { import_subjects(&*store, &[card(1)], at(0)).await })
+            tokio::spawn(async move { import_credentials(&*store, &[card(1)], at(0)).await })
         })
         .collect();
     wait_until("imports wait for the row", async || waiting(&database).await > 0).await;
@@ -63,7 +63,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
         assert!(matches!(outcome, Err(StoreError::Busy(_))), "{outcome:?}");
     }
     tx.rollback().await.unwrap();
-    assert_eq!(import_subjects(&*store, &[card(1)], at(0)).await.unwrap(), Ok(()));
+    assert_eq!(import_credentials(&*store, &[card(1)], at(0)).await.unwrap(), Ok(()));
     assert_eq!(read(&*store, created.id).await, *created);
 }
 

@@ -1,7 +1,7 @@
 //! Lists: filters and pages.
 
 use cmgate::domain::{
-    Action, Credential, Cursor, Listing, PAGE_BYTES_MAX, Page, Query, Request, RequestId, RequestType, Status,
+    Action, CredentialIds, Cursor, Listing, PAGE_BYTES_MAX, Page, Query, Request, RequestId, RequestType, Status,
     TemplateId, TemplateRef, UserId,
 };
 use cmgate::store::Store;
@@ -90,7 +90,7 @@ async fn fill(store: &dyn Store) -> Vec<Request> {
         (1, &[(approver(9), deny())]),
         (1, &[(TARGET, cancel())]),
         (0, &[(TARGET, start())]),
-        (0, &[(TARGET, start()), (TARGET, complete(Credential::NONE))]),
+        (0, &[(TARGET, start()), (TARGET, complete(CredentialIds::NONE))]),
     ];
     let mut requests = Vec::new();
     for number in 0..40_u8 {
@@ -98,7 +98,7 @@ async fn fill(store: &dyn Store) -> Vec<Request> {
         let (approvals_needed, steps) = lives[nth % lives.len()];
         let mut new = request(approvals_needed);
         new.kind = RequestType::ALL[nth % 3];
-        new.old = if new.kind == RequestType::Enroll { Credential::NONE } else { fresh_card() };
+        new.old = if new.kind == RequestType::Enroll { CredentialIds::NONE } else { fresh_card() };
         new.originator = approver(number % 2);
         new.template = TemplateRef { id: template(nth % 4), version: 1 };
         // Later ones were submitted earlier, four at a time.

@@ -31,7 +31,7 @@ pub(super) async fn acknowledged_writes_survive_a_restart(database: &TestDatabas
     let store = database.open().await;
     assert_eq!(read(&*store, created.id).await, *completed);
     assert_eq!(whole_log(&*store).await, log);
-    assert_eq!(store.subjects(&[card.smartcard.unwrap().uuid()]).await.unwrap().len(), 1);
+    assert_eq!(store.credentials(&[card.smartcard.unwrap().uuid()]).await.unwrap().len(), 1);
     assert_eq!(commit_one(&*store, once).await.unwrap().request, created);
     carry_out(&*store, creation(request(0))).await;
     assert_eq!(whole_log(&*store).await.len(), log.len() + 1);

@@ -49,7 +49,7 @@ pub(crate) fn enrollment(template: &str) -> RequestDraft {
 
 /// The message that creates a request, without an idempotency key.
 pub(crate) fn creation(draft: RequestDraft) -> CreateRequestRequest {
-    CreateRequestRequest { draft: Some(draft), request_id: String::new() }
+    CreateRequestRequest { draft: Some(draft), idempotency_key: String::new() }
 }
 
 /// Creates a request that must be accepted.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cmgate::domain::{
-    Action, Atr, Caller, Card, CardId, Command, Comment, Creation, Credential, DataItem, Draft, IdempotencyKey,
-    Idempotent, Medium, Origin, Policy, ProfileId, ProfileTemplate, Request, RequestId, RequestType, Sid,
-    SmartcardConfiguration, SmartcardId, TemplateId, Timestamp, UserId, create,
+    Action, Atr, Caller, Command, Comment, Creation, CredentialIds, DataItem, Draft, IdempotencyKey, Idempotent,
+    Medium, Origin, PhysicalCard, Policy, ProfileId, ProfileTemplate, Request, RequestId, RequestType, SerialNumber,
+    Sid, SmartcardConfiguration, SmartcardId, TemplateId, Timestamp, UserId, create,
 };
 use uuid::Uuid;
 
@@ -33,9 +33,9 @@ pub(crate) fn item(name: &str, value: Option<&str>) -> DataItem {
 }
 
 /// A profile on a card, unlike any other.
-pub(crate) fn fresh_card() -> Credential {
+pub(crate) fn fresh_card() -> CredentialIds {
     let (profile, smartcard) = (ProfileId::new(Uuid::new_v4()), SmartcardId::new(Uuid::new_v4()));
-    Credential { profile: Some(profile), smartcard: Some(smartcard) }
+    CredentialIds { profile: Some(profile), smartcard: Some(smartcard) }
 }
 
 /// A policy that needs so many approvals and is otherwise the default.
@@ -62,7 +62,7 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
         kind: RequestType::Enroll,
         template: Some(TEMPLATE),
         target: Some(TARGET),
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: Comment::default(),
         priority: None,
@@ -73,7 +73,7 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
         now: at(0),
         template: &template(needing(approvals_needed)),
         template_version: 1,
-        subject: None,
+        credential: None,
         service: &Sid::parse("S-1-5-21-1").unwrap(),
     };
     create(&draft, origin).unwrap()
@@ -134,12 +134,15 @@ pub(crate) fn start() -> Action {
 }
 
 /// Binds the card with this serial number.
-pub(crate) fn bind(card_id: &str) -> Action {
-    let card = Card { card_id: CardId::parse("card_id", card_id).unwrap(), atr: Atr::default() };
+pub(crate) fn bind(serial_number: &str) -> Action {
+    let card = PhysicalCard {
+        serial_number: SerialNumber::parse("serial_number", serial_number).unwrap(),
+        atr: Atr::default(),
+    };
     Action::BindSmartcard { card, id: SmartcardId::new(Uuid::new_v4()), comment: Comment::default() }
 }
 
-pub(crate) fn complete(new: Credential) -> Action {
+pub(crate) fn complete(new: CredentialIds) -> Action {
     Action::Complete { new, comment: Comment::default() }
 }
 

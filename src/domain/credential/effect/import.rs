@@ -7,70 +7,71 @@ use std::mem::discriminant;
 use uuid::Uuid;
 
 use super::taken;
-use crate::domain::{Refusal, Standing, Subject, Subjects};
+use crate::domain::{Credential, CredentialStatus, Credentials, Refusal};
 
 /// What is known after an import. The order in which profiles and cards are told does not matter, except that of two that
 /// have the same id the last counts; `known` holds what [`super::import_lock_set`] names.
 ///
 /// # Errors
 /// [`Refusal::CredentialTaken`] if something is another user's or of the other variety, [`Refusal::CardInUse`] if two cards in
-/// use would have the same card id, [`Refusal::IllegalStanding`] if something would come back from retirement,
+/// use would have the same serial number, [`Refusal::IllegalCredentialStatus`] if something would come back from retirement,
 /// [`Refusal::ProfileOnRetiredCard`] if a valid profile would be on a retired card. Fields begin with the place in `told`.
-pub fn import(told: &[Subject], known: &Subjects) -> Result<Subjects, Refusal> {
+pub fn import(told: &[Credential], known: &Credentials) -> Result<Credentials, Refusal> {
     let mut last: HashMap<Uuid, usize> = HashMap::new();
-    for (index, subject) in told.iter().enumerate() {
-        let before = last.insert(subject.id(), index).map(|earlier| &told[earlier]);
-        replaces(subject, before.or_else(|| known.get(subject.id())), index)?;
+    for (index, credential) in told.iter().enumerate() {
+        let before = last.insert(credential.id(), index).map(|earlier| &told[earlier]);
+        replaces(credential, before.or_else(|| known.get(credential.id())), index)?;
     }
-    let told = || told.iter().enumerate().filter(|(index, subject)| last.get(&subject.id()) == Some(index));
-    let kept = || known.all().filter(|subject| !last.contains_key(&subject.id()));
-    let after: Subjects = kept().chain(told().map(|(_, subject)| subject)).cloned().collect();
+    let told = || told.iter().enumerate().filter(|(index, credential)| last.get(&credential.id()) == Some(index));
+    let kept = || known.all().filter(|credential| !last.contains_key(&credential.id()));
+    let after: Credentials = kept().chain(told().map(|(_, credential)| credential)).cloned().collect();
 
-    let mut cards = Holders::new(kept().filter_map(|subject| Some((subject.card_id_in_use()?, subject.id()))));
-    let mut profiles = Holders::new(kept().filter_map(|subject| Some((subject.valid_on()?, subject.id()))));
-    for (index, subject) in told() {
-        if let Some(card_id) = subject.card_id_in_use()
-            && cards.is_held(card_id, subject.id())
+    let mut cards =
+        Holders::new(kept().filter_map(|credential| Some((credential.serial_number_in_use()?, credential.id()))));
+    let mut profiles = Holders::new(kept().filter_map(|credential| Some((credential.valid_on()?, credential.id()))));
+    for (index, credential) in told() {
+        if let Some(serial_number) = credential.serial_number_in_use()
+            && cards.is_held(serial_number, credential.id())
         {
-            return Err(Refusal::CardInUse(card_id.clone()));
+            return Err(Refusal::CardInUse(serial_number.clone()));
         }
-        if let Some(card) = subject.valid_on() {
-            let field = || format!("subjects[{index}].profile.smartcard");
-            if profiles.is_held(card, subject.id()) {
+        if let Some(card) = credential.valid_on() {
+            let field = || format!("credentials[{index}].profile.smartcard");
+            if profiles.is_held(card, credential.id()) {
                 return Err(taken(&field()));
             }
             if let Some(card) = after.get(card.uuid()) {
-                agree(subject, card, field)?;
+                agree(credential, card, field)?;
             }
         }
-        if let Some(profile) = subject.credential().smartcard.and_then(|card| after.valid_profile_on(card))
-            && subject.is_smartcard()
+        if let Some(profile) = credential.credential_ids().smartcard.and_then(|card| after.valid_profile_on(card))
+            && credential.is_smartcard()
         {
-            agree(profile, subject, || format!("subjects[{index}].smartcard"))?;
+            agree(profile, credential, || format!("credentials[{index}].smartcard"))?;
         }
     }
     Ok(after)
 }
 
 /// Checks that a valid profile may be on a card.
-fn agree(profile: &Subject, card: &Subject, field: impl Fn() -> String) -> Result<(), Refusal> {
+fn agree(profile: &Credential, card: &Credential, field: impl Fn() -> String) -> Result<(), Refusal> {
     if !card.is_smartcard() || profile.owner != card.owner {
         return Err(taken(&field()));
     }
-    if card.standing == Standing::Retired {
+    if card.status == CredentialStatus::Retired {
         return Err(Refusal::ProfileOnRetiredCard { field: field(), profile: profile.id() });
     }
     Ok(())
 }
 
 /// Checks that an imported credential may overwrite the stored one.
-fn replaces(told: &Subject, before: Option<&Subject>, index: usize) -> Result<(), Refusal> {
+fn replaces(told: &Credential, before: Option<&Credential>, index: usize) -> Result<(), Refusal> {
     let Some(before) = before else { return Ok(()) };
     if before.owner != told.owner || discriminant(&before.item) != discriminant(&told.item) {
-        return Err(taken(&format!("subjects[{index}].id")));
+        return Err(taken(&format!("credentials[{index}].id")));
     }
-    if before.standing == Standing::Retired && told.standing != Standing::Retired {
-        return Err(Refusal::IllegalStanding { from: Standing::Retired, to: told.standing });
+    if before.status == CredentialStatus::Retired && told.status != CredentialStatus::Retired {
+        return Err(Refusal::IllegalCredentialStatus { from: CredentialStatus::Retired, to: told.status });
     }
     Ok(())
 }

@@ -12,8 +12,8 @@ use crate::domain::fixtures::{
     AGENT, APPROVER, BOUND, INITIATOR, ORIGINATOR, SECOND_APPROVER, STRANGER, TARGET, action, at, command, creation,
 };
 use crate::domain::{
-    Action, Command, Comment, Event, EventType, Policy, Principal, Refusal, Request, Standing, Status, Subjects,
-    UserId, Version, decide,
+    Action, Command, Comment, CredentialStatus, Credentials, Event, EventType, Policy, Principal, Refusal, Request,
+    Status, UserId, Version, decide,
 };
 
 /// The creation of a request, and what people then try to do with it.
@@ -26,17 +26,17 @@ struct Attempt {
 /// What came of it: the events, and the commands that caused them.
 struct Life {
     events: Vec<Event>,
-    known: Subjects,
+    known: Credentials,
     effective: Vec<Command>,
 }
 
 impl Attempt {
     fn live(&self) -> Life {
-        let first = decide(&self.created, None, &Subjects::default()).unwrap().unwrap();
-        let mut life = Life { events: vec![first], known: Subjects::default(), effective: Vec::new() };
+        let first = decide(&self.created, None, &Credentials::default()).unwrap().unwrap();
+        let mut life = Life { events: vec![first], known: Credentials::default(), effective: Vec::new() };
         for command in &self.commands {
             if let Ok(Some(event)) = decide(command, Some(life.current()), &life.known) {
-                event.subjects.iter().cloned().for_each(|subject| life.known.put(subject));
+                event.credentials.iter().cloned().for_each(|credential| life.known.put(credential));
                 life.events.push(event);
                 life.effective.push(command.clone());
             }
@@ -232,7 +232,7 @@ fn commands() -> impl Strategy<Value = Command> {
         let action = match name {
             "retire" => {
                 let comment = Comment::default();
-                Action::ChangeSmartcard { smartcard: BOUND, standing: Standing::Retired, comment }
+                Action::ChangeSmartcard { smartcard: BOUND, status: CredentialStatus::Retired, comment }
             }
             name => action(name),
         };

@@ -5,7 +5,7 @@ use crate::domain::fixtures::{
     request,
 };
 use crate::domain::{
-    Action, Command, Comment, Conclusion, Credential, Event, Policy, Principal, Refusal, Request, State, Status,
+    Action, Command, Comment, Conclusion, CredentialIds, Event, Policy, Principal, Refusal, Request, State, Status,
     UserId, Version, decide,
 };
 
@@ -66,7 +66,7 @@ fn another_comment_or_credential_is_no_repetition() {
         assert_eq!(again(by, differing.clone(), &current), illegal(&differing, &current), "{ending:?}");
     }
     let current = ended(TARGET, Action::Complete { new: CARD, comment: Comment::default() });
-    for new in [OTHER_CARD, Credential { smartcard: OTHER_CARD.smartcard, ..CARD }] {
+    for new in [OTHER_CARD, CredentialIds { smartcard: OTHER_CARD.smartcard, ..CARD }] {
         let differing = Action::Complete { new, comment: Comment::default() };
         assert_eq!(again(TARGET, differing.clone(), &current), illegal(&differing, &current), "{new:?}");
     }
@@ -108,7 +108,7 @@ fn a_repetition_may_expect_the_version_that_it_ended_and_no_other() {
 
 fn silent(ending: &Action) -> Action {
     match with_comment(ending, Comment::default()) {
-        Action::Complete { comment, .. } => Action::Complete { new: Credential::NONE, comment },
+        Action::Complete { comment, .. } => Action::Complete { new: CredentialIds::NONE, comment },
         other => other,
     }
 }

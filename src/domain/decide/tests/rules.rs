@@ -6,7 +6,7 @@ use crate::domain::fixtures::{
     approval_by, at, command, comment, execution, needing, request, rows,
 };
 use crate::domain::{
-    Action, Approval, CancelReason, Command, Comment, Conclusion, Credential, CredentialEffect, DataItem, Event,
+    Action, Approval, CancelReason, Command, Comment, Conclusion, CredentialEffect, CredentialIds, DataItem, Event,
     Execution, FailReason, Medium, Policy, Principal, Refusal, Request, RequestType, State, Status, UserId, Version,
 };
 
@@ -156,7 +156,7 @@ fn a_request_that_ends_keeps_its_execution_and_says_why_it_ended() {
     let said = || comment("so be it");
     let cases = [
         (
-            Action::Complete { new: Credential::NONE, comment: said() },
+            Action::Complete { new: CredentialIds::NONE, comment: said() },
             State::Completed { execution: execution.clone(), conclusion: conclusion.clone() },
         ),
         (
@@ -211,17 +211,17 @@ fn a_clock_that_is_behind_does_not_take_a_request_back_in_time() {
 fn a_completed_request_leaves_what_its_type_makes_or_keeps() {
     for kind in RequestType::ALL {
         let is_kept = kind.effect() == CredentialEffect::Keeps;
-        let kept = if is_kept { CARD } else { Credential::NONE };
+        let kept = if is_kept { CARD } else { CredentialIds::NONE };
         let told = |new| complete(kind, kept, new).map(|event| event.request.new);
         let name = kind.name();
         if is_kept {
-            assert_eq!(told(Credential::NONE), Ok(CARD), "{name}: nothing told, kept");
+            assert_eq!(told(CredentialIds::NONE), Ok(CARD), "{name}: nothing told, kept");
             assert_eq!(told(CARD), Ok(CARD), "{name}: the kept card told");
-            assert_eq!(told(Credential { smartcard: None, ..CARD }), Ok(CARD), "{name}: half of the kept card told");
+            assert_eq!(told(CredentialIds { smartcard: None, ..CARD }), Ok(CARD), "{name}: half of the kept card told");
             let problem = format!("must match the old credential: a request of type {name} keeps it");
             assert_eq!(told(OTHER_CARD), Err(Refusal::invalid("new_credential", problem)), "{name}: another card told");
         } else {
-            assert_eq!(told(Credential::NONE), Ok(Credential::NONE), "{name}: nothing told");
+            assert_eq!(told(CredentialIds::NONE), Ok(CredentialIds::NONE), "{name}: nothing told");
             assert_eq!(told(OTHER_CARD), Ok(OTHER_CARD), "{name}: a card told");
         }
     }
@@ -233,13 +233,13 @@ fn a_software_profile_is_completed_without_a_smart_card() {
     let complete =
         |new| decide(&command(TARGET, Action::Complete { new, comment: Comment::default() }), Some(&current));
 
-    let profile = Credential { smartcard: None, ..CARD };
+    let profile = CredentialIds { smartcard: None, ..CARD };
     assert_eq!(complete(profile).unwrap().request.new, profile);
     let problem = "must be absent: the request is for a software profile";
     assert_eq!(complete(CARD), Err(Refusal::invalid("new_credential.smartcard", problem)));
 }
 
-fn complete(kind: RequestType, kept: Credential, new: Credential) -> Result<Event, Refusal> {
+fn complete(kind: RequestType, kept: CredentialIds, new: CredentialIds) -> Result<Event, Refusal> {
     let current = Request { kind, old: kept, new: kept, ..request(Status::Executing, needing(0)) };
     decide(&command(TARGET, Action::Complete { new, comment: Comment::default() }), Some(&current))
 }

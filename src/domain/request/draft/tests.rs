@@ -8,14 +8,14 @@ use crate::domain::fixtures::{
     CARD, OTHER_CARD, REQUEST, STRANGER, TARGET, TEMPLATE, at, caller, comment, holding, needing, rows,
 };
 use crate::domain::{
-    Caller, Comment, Credential, CredentialEffect, DataItem, DataItemDefinition, Medium, Policy, Principal, Priority,
-    ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration, SmartcardId,
-    Standing, Status, Subject, TemplateId, TemplateRef, UserId, Version,
+    Caller, Comment, Credential, CredentialEffect, CredentialIds, CredentialStatus, DataItem, DataItemDefinition,
+    Medium, Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid,
+    SmartcardConfiguration, SmartcardId, Status, TemplateId, TemplateRef, UserId, Version,
 };
 
 /// What a new request is about before and after, by whether its draft names a known card; and whether a template for
 /// software takes it.
-const SUBJECTS: &str = "
+const CREDENTIALS: &str = "
     type                   without_card    with_card    software
 
     enroll                 none,none       refused      taken
@@ -34,7 +34,7 @@ const SUBJECTS: &str = "
 
 #[test]
 fn every_type_of_request_is_about_what_the_table_says() {
-    let table = rows(SUBJECTS);
+    let table = rows(CREDENTIALS);
     let listed: Vec<&str> = table[1..].iter().map(|row| row[0]).collect();
     assert_eq!(listed, RequestType::ALL.map(RequestType::name), "the table has a row for every type");
 
@@ -44,7 +44,7 @@ fn every_type_of_request_is_about_what_the_table_says() {
         assert_eq!(about(&without), row[1], "{} without a card", kind.name());
 
         let with = Draft { old: CARD, ..draft(kind) };
-        let known = subject_of(TARGET);
+        let known = credential_of(TARGET);
         assert_eq!(about(&created(&with, &template(kind, policy.clone()), Some(&known))), row[2], "{}", kind.name());
 
         let software = ProfileTemplate { medium: Medium::Software, ..template(kind, policy) };
@@ -63,8 +63,8 @@ fn every_type_of_request_is_about_what_the_table_says() {
 
 #[test]
 fn a_request_about_something_known_takes_the_rest_from_it() {
-    let smartcard_alone = Draft { old: Credential { profile: None, ..CARD }, ..draft(RequestType::Unblock) };
-    let request = created_by(STRANGER, &smartcard_alone, Policy::default(), Some(&subject_of(TARGET))).unwrap();
+    let smartcard_alone = Draft { old: CredentialIds { profile: None, ..CARD }, ..draft(RequestType::Unblock) };
+    let request = created_by(STRANGER, &smartcard_alone, Policy::default(), Some(&credential_of(TARGET))).unwrap();
     assert_eq!((request.target, request.originator), (TARGET, STRANGER));
     assert_eq!((request.old, request.new), (CARD, CARD));
 }
@@ -73,15 +73,15 @@ fn a_request_about_something_known_takes_the_rest_from_it() {
 fn a_request_about_something_unknown_is_about_what_was_said() {
     let drafted = Draft { old: OTHER_CARD, ..draft(RequestType::Renew) };
     let request = created_by(TARGET, &drafted, Policy::default(), None).unwrap();
-    assert_eq!((request.old, request.new), (OTHER_CARD, Credential::NONE));
+    assert_eq!((request.old, request.new), (OTHER_CARD, CredentialIds::NONE));
 }
 
 #[test]
 fn a_profile_and_a_card_must_belong_together() {
-    let mixed = Credential { profile: OTHER_CARD.profile, ..CARD };
+    let mixed = CredentialIds { profile: OTHER_CARD.profile, ..CARD };
     for kind in [RequestType::Renew, RequestType::Unblock, RequestType::TemporaryCardEnroll] {
         let drafted = Draft { old: mixed, ..draft(kind) };
-        let refusal = created_by(TARGET, &drafted, Policy::default(), Some(&subject_of(TARGET))).unwrap_err();
+        let refusal = created_by(TARGET, &drafted, Policy::default(), Some(&credential_of(TARGET))).unwrap_err();
         let expected =
             Refusal::invalid("old_credential", "names a profile and a smart card that do not belong together");
         assert_eq!(refusal, expected, "{}", kind.name());
@@ -93,7 +93,7 @@ fn a_profile_and_a_card_must_belong_together() {
 fn nobody_asks_for_himself_about_a_card_of_somebody_else() {
     for kind in [RequestType::Recover, RequestType::Unblock, RequestType::TemporaryCardEnroll] {
         let drafted = Draft { old: CARD, target: Some(STRANGER), ..draft(kind) };
-        let refusal = created_by(STRANGER, &drafted, Policy::default(), Some(&subject_of(TARGET))).unwrap_err();
+        let refusal = created_by(STRANGER, &drafted, Policy::default(), Some(&credential_of(TARGET))).unwrap_err();
         let expected = Refusal::invalid("target", "must be the owner of the profile or smart card");
         assert_eq!(refusal, expected, "{}", kind.name());
     }
@@ -103,7 +103,7 @@ fn nobody_asks_for_himself_about_a_card_of_somebody_else() {
 #[test]
 fn nobody_asks_under_another_template_than_that_of_the_card() {
     let template = TemplateRef { id: TemplateId::new(uuid::Uuid::from_u128(0x21)), version: 1 };
-    let elsewhere = Subject { template, ..subject_of(TARGET) };
+    let elsewhere = Credential { template, ..credential_of(TARGET) };
     for kind in [RequestType::Recover, RequestType::Unblock] {
         let drafted = Draft { old: CARD, ..draft(kind) };
         let refusal = created_by(TARGET, &drafted, Policy::default(), Some(&elsewhere)).unwrap_err();
@@ -208,7 +208,7 @@ fn what_is_still_to_be_delivered_is_shown_in_a_request_about_a_card() {
     let items = |drafted: Draft| created_by(TARGET, &drafted, policy.clone(), None).unwrap().data_items;
 
     assert_eq!(items(drafted(RequestType::Unblock, CARD)), [item("ROOM", Some("1")), item("Reason", None)]);
-    assert_eq!(items(drafted(RequestType::Enroll, Credential::NONE)), [item("ROOM", Some("1"))]);
+    assert_eq!(items(drafted(RequestType::Enroll, CredentialIds::NONE)), [item("ROOM", Some("1"))]);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn the_documented_enrollment_is_reproduced() {
     let request = documented(&draft(RequestType::Enroll), policy, None);
 
     assert_eq!((request.status(), request.medium), (Status::Approved, Medium::Smartcard));
-    assert_eq!((request.old, request.new), (Credential::NONE, Credential::NONE));
+    assert_eq!((request.old, request.new), (CredentialIds::NONE, CredentialIds::NONE));
     assert_eq!(request.data_items, []);
     assert_eq!((request.priority, request.comment.as_str()), (Priority(0), ""));
     assert!(request.is_provided_by(Provider::CertificateManager), "flag 32 is set");
@@ -255,12 +255,12 @@ fn the_documented_enrollment_is_reproduced() {
 /// The second example of that page: the same user unblocks the card, by naming the card alone.
 #[test]
 fn the_documented_unblocking_is_reproduced() {
-    let card = Credential {
+    let card = CredentialIds {
         profile: Some("b99ff38c-6653-471f-ae3c-325bb351a6bc".parse::<ProfileId>().unwrap()),
         smartcard: Some("17cf063d-e337-4aa9-a822-346554ddd3c9".parse::<SmartcardId>().unwrap()),
     };
-    let known = holding(documented_user(), card, Standing::Active).remove(0);
-    let drafted = Draft { template: None, old: Credential { profile: None, ..card }, ..draft(RequestType::Unblock) };
+    let known = holding(documented_user(), card, CredentialStatus::Active).remove(0);
+    let drafted = Draft { template: None, old: CredentialIds { profile: None, ..card }, ..draft(RequestType::Unblock) };
     let request = documented(&drafted, documented_policy(), Some(&known));
 
     assert_eq!(request.status(), Status::Approved);
@@ -287,9 +287,9 @@ fn documented_policy() -> Policy {
     }
 }
 
-fn documented(draft: &Draft, policy: Policy, subject: Option<&Subject>) -> Request {
+fn documented(draft: &Draft, policy: Policy, credential: Option<&Credential>) -> Request {
     let user = Caller { sid: Some(sid(14_995_557)), ..caller(documented_user()) };
-    let request = create(draft, origin(&user, &template(draft.kind, policy), subject, &service())).unwrap();
+    let request = create(draft, origin(&user, &template(draft.kind, policy), credential, &service())).unwrap();
     assert_eq!((request.originator, request.target), (documented_user(), documented_user()));
     request
 }
@@ -312,7 +312,7 @@ fn draft(kind: RequestType) -> Draft {
         kind,
         template: Some(TEMPLATE),
         target: None,
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: Comment::default(),
         priority: None,
@@ -332,8 +332,8 @@ fn template(kind: RequestType, policy: Policy) -> ProfileTemplate {
 }
 
 /// What is known of the card.
-fn subject_of(owner: UserId) -> Subject {
-    holding(owner, CARD, Standing::Active).remove(0)
+fn credential_of(owner: UserId) -> Credential {
+    holding(owner, CARD, CredentialStatus::Active).remove(0)
 }
 
 fn asked(name: &str) -> DataItemDefinition {
@@ -347,24 +347,29 @@ fn item(name: &str, value: Option<&str>) -> DataItem {
 fn origin<'a>(
     caller: &'a Caller,
     template: &'a ProfileTemplate,
-    subject: Option<&'a Subject>,
+    credential: Option<&'a Credential>,
     service: &'a Sid,
 ) -> Origin<'a> {
-    Origin { id: REQUEST, caller, now: at(0), template, template_version: 3, subject, service }
+    Origin { id: REQUEST, caller, now: at(0), template, template_version: 3, credential, service }
 }
 
-fn created(draft: &Draft, template: &ProfileTemplate, subject: Option<&Subject>) -> Result<Request, Refusal> {
-    create(draft, origin(&caller(TARGET), template, subject, &service()))
+fn created(draft: &Draft, template: &ProfileTemplate, credential: Option<&Credential>) -> Result<Request, Refusal> {
+    create(draft, origin(&caller(TARGET), template, credential, &service()))
 }
 
-fn created_by(user: UserId, draft: &Draft, policy: Policy, subject: Option<&Subject>) -> Result<Request, Refusal> {
-    create(draft, origin(&caller(user), &template(draft.kind, policy), subject, &service()))
+fn created_by(
+    user: UserId,
+    draft: &Draft,
+    policy: Policy,
+    credential: Option<&Credential>,
+) -> Result<Request, Refusal> {
+    create(draft, origin(&caller(user), &template(draft.kind, policy), credential, &service()))
 }
 
 /// What the request is about before and after, as the table says it.
 fn about(created: &Result<Request, Refusal>) -> String {
-    let name = |credential| match credential {
-        Credential::NONE => "none",
+    let name = |credential_ids| match credential_ids {
+        CredentialIds::NONE => "none",
         CARD => "card",
         other => panic!("about something else: {other:?}"),
     };

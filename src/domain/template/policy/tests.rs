@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Policy;
 use crate::domain::fixtures::{APPROVER, REQUEST, SECOND_APPROVER, TARGET, TEMPLATE, at, caller, command, request};
 use crate::domain::{
-    Action, Command, Comment, Credential, DataItem, DataItemDefinition, DataItemType, Draft, Event, Medium, Origin,
-    Pattern, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration, Status, Subjects,
-    create, decide,
+    Action, Command, Comment, CredentialIds, Credentials, DataItem, DataItemDefinition, DataItemType, Draft, Event,
+    Medium, Origin, Pattern, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid, SmartcardConfiguration,
+    Status, create, decide,
 };
 
 #[test]
@@ -87,7 +87,7 @@ fn approved_by(pending: &Request, items: &[(&str, &str)]) -> Result<Event, Refus
 }
 
 fn decided(command: &Command, current: &Request) -> Result<Event, Refusal> {
-    decide(command, Some(current), &Subjects::default()).map(Option::unwrap)
+    decide(command, Some(current), &Credentials::default()).map(Option::unwrap)
 }
 
 fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> {
@@ -95,7 +95,7 @@ fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> 
         kind: RequestType::Enroll,
         template: Some(TEMPLATE),
         target: None,
-        old: Credential::NONE,
+        old: CredentialIds::NONE,
         data_items: delivered(items),
         comment: Comment::default(),
         priority: None,
@@ -114,7 +114,7 @@ fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> 
         now: at(0),
         template: &template,
         template_version: 1,
-        subject: None,
+        credential: None,
         service: &Sid::parse("S-1-5-21-1").unwrap(),
     };
     create(&draft, origin)

@@ -153,29 +153,29 @@ COMMENT ON COLUMN profile_template.version    IS 'Version, from 1.';
 COMMENT ON COLUMN profile_template.document   IS 'The template, as src/store/document/template.rs writes it.';
 COMMENT ON COLUMN profile_template.created_at IS 'When this version was first loaded.';
 
-CREATE TABLE subject (
+CREATE TABLE credential (
     id         uuid     PRIMARY KEY,
     kind       smallint NOT NULL,
     owner      uuid     NOT NULL,
-    standing   smallint NOT NULL,
-    card_id    text,
+    status   smallint NOT NULL,
+    serial_number    text,
     smartcard  uuid,
     retired_at timestamptz,
     document   jsonb    NOT NULL
 );
-COMMENT ON TABLE  subject            IS 'Profiles and smart cards that requests can be about.';
-COMMENT ON COLUMN subject.id         IS 'Id of a profile or of a smart card; a pair of both has two rows.';
-COMMENT ON COLUMN subject.kind       IS 'Number of its variety: profile or smart card.';
-COMMENT ON COLUMN subject.owner      IS 'User who holds it.';
-COMMENT ON COLUMN subject.standing   IS 'Number of where it stands.';
-COMMENT ON COLUMN subject.card_id    IS 'The id on the card itself, if it is a smart card of which that is known.';
-COMMENT ON COLUMN subject.smartcard  IS 'The smart card that it is on, if it is a profile on one.';
-COMMENT ON COLUMN subject.retired_at IS 'When it was retired, if it is.';
-COMMENT ON COLUMN subject.document   IS 'All that is known of it, as src/store/document/credential.rs writes it.';
+COMMENT ON TABLE  credential            IS 'Profiles and smart cards that requests can be about.';
+COMMENT ON COLUMN credential.id         IS 'Id of a profile or of a smart card; a pair of both has two rows.';
+COMMENT ON COLUMN credential.kind       IS 'Number of its variety: profile or smart card.';
+COMMENT ON COLUMN credential.owner      IS 'User who holds it.';
+COMMENT ON COLUMN credential.status   IS 'Number of where it stands.';
+COMMENT ON COLUMN credential.serial_number    IS 'The id on the card itself, if it is a smart card of which that is known.';
+COMMENT ON COLUMN credential.smartcard  IS 'The smart card that it is on, if it is a profile on one.';
+COMMENT ON COLUMN credential.retired_at IS 'When it was retired, if it is.';
+COMMENT ON COLUMN credential.document   IS 'All that is known of it, as src/store/document/credential.rs writes it.';
 
 -- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
-CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;
+CREATE UNIQUE INDEX credential_serial_number_in_use ON credential (serial_number) WHERE status <> 6;
 -- A card holds one valid profile at most, one that is neither disabled (4) nor retired (6).
-CREATE UNIQUE INDEX subject_valid_on_card ON subject (smartcard) WHERE standing NOT IN (4, 6);
-CREATE INDEX subject_by_card  ON subject (card_id, id);
-CREATE INDEX subject_by_owner ON subject (owner, id);
+CREATE UNIQUE INDEX credential_valid_on_card ON credential (smartcard) WHERE status NOT IN (4, 6);
+CREATE INDEX credential_by_serial_number  ON credential (serial_number, id);
+CREATE INDEX credential_by_owner ON credential (owner, id);

@@ -85,20 +85,20 @@ CREATE TABLE profile_template (
 ) STRICT, WITHOUT ROWID;
 
 -- Profiles and smart cards that requests can be about.
-CREATE TABLE subject (
+CREATE TABLE credential (
     id         BLOB    PRIMARY KEY,                    -- id of a profile or of a smart card; a pair of both has two rows
     kind       INTEGER NOT NULL,                       -- number of its variety: profile or smart card
     owner      BLOB    NOT NULL,                       -- user who holds it
-    standing   INTEGER NOT NULL,                       -- number of where it stands
-    card_id    TEXT,                                   -- the id on the card itself, if that is known
+    status   INTEGER NOT NULL,                       -- number of where it stands
+    serial_number    TEXT,                                   -- the id on the card itself, if that is known
     smartcard  BLOB,                                   -- the smart card that it is on, if it is a profile on one
     retired_at INTEGER,                                -- when it was retired, if it is
     document   TEXT    NOT NULL                        -- all that is known of it, as src/store/document/credential.rs writes it
 ) STRICT, WITHOUT ROWID;
 
 -- A card serves once at a time; 6 is the number of retired ones, which may come back as new ones.
-CREATE UNIQUE INDEX subject_card_in_use ON subject (card_id) WHERE standing <> 6;
+CREATE UNIQUE INDEX credential_serial_number_in_use ON credential (serial_number) WHERE status <> 6;
 -- A card holds one valid profile at most, one that is neither disabled (4) nor retired (6).
-CREATE UNIQUE INDEX subject_valid_on_card ON subject (smartcard) WHERE standing NOT IN (4, 6);
-CREATE INDEX subject_by_card  ON subject (card_id, id);
-CREATE INDEX subject_by_owner ON subject (owner, id);
+CREATE UNIQUE INDEX credential_valid_on_card ON credential (smartcard) WHERE status NOT IN (4, 6);
+CREATE INDEX credential_by_serial_number  ON credential (serial_number, id);
+CREATE INDEX credential_by_owner ON credential (owner, id);

@@ -7,7 +7,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::script::{CARD, CARD_PROFILE, credential, items};
+use crate::script::{CARD, CARD_PROFILE, credential_ids, items};
 use crate::support::client::{CARDS, DEV, PAVLE, PROFILES};
 
 /// Types with their names in the REST API: those that make something new, and those about something known.
@@ -55,7 +55,7 @@ impl Draft {
             r#type: kind.0.into(),
             profile_template: template.to_owned(),
             target: self.target.to_owned(),
-            old_credential: credential(profile, smartcard),
+            old_credential: credential_ids(profile, smartcard),
             data_items: items(&self.items),
             comment: self.comment.clone(),
             priority: self.priority.map(u32::from),
@@ -89,15 +89,15 @@ pub(super) fn drafts() -> impl Strategy<Value = Draft> {
 fn about() -> impl Strategy<Value = About> {
     let template = || select(vec![CARDS, PROFILES]);
     let making = (select(MAKING.to_vec()), template());
-    let subject = select(vec![("", CARD), (CARD_PROFILE, ""), (CARD_PROFILE, CARD)]);
-    let changing = (select(CHANGING.to_vec()), select(vec!["", CARDS]), subject);
+    let credential = select(vec![("", CARD), (CARD_PROFILE, ""), (CARD_PROFILE, CARD)]);
+    let changing = (select(CHANGING.to_vec()), select(vec!["", CARDS]), credential);
     let any_kind = select([&MAKING[..], &CHANGING[..]].concat());
     let mixed = (any_kind, template(), select(vec![("", ""), ("", CARD), (CARD_PROFILE, CARD), (CARD, CARD_PROFILE)]));
-    let with_subject = |(kind, template, (profile, smartcard))| About { kind, template, profile, smartcard };
+    let with_credential = |(kind, template, (profile, smartcard))| About { kind, template, profile, smartcard };
     prop_oneof![
         4 => making.prop_map(|(kind, template)| About { kind, template, profile: "", smartcard: "" }),
-        4 => changing.prop_map(with_subject),
-        1 => mixed.prop_map(with_subject),
+        4 => changing.prop_map(with_credential),
+        1 => mixed.prop_map(with_credential),
     ]
 }
 

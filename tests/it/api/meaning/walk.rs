@@ -32,7 +32,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 impl Step {
     /// Whether it changes the card or profile that a request is about.
-    pub(super) fn changes_subjects(self) -> bool {
+    pub(super) fn changes_credentials(self) -> bool {
         matches!(self.action, Action::Complete(..))
     }
 

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::domain::fixtures::{ORIGINATOR, TARGET, TEMPLATE, card, command, creation, needing};
 use crate::domain::{
-    Action, Command, Comment, Credential, EventType, Item, Lineage, MAX_CHANGED_SUBJECTS, ProfileId, Request,
-    RequestId, RequestType, SmartcardId, Standing, Subject, Subjects, TemplateRef, decide, import, import_lock_set,
-    lock_set,
+    Action, Command, Comment, Credential, CredentialIds, CredentialStatus, Credentials, EventType, Item, Lineage,
+    MAX_CHANGED_CREDENTIALS, ProfileId, Request, RequestId, RequestType, SmartcardId, TemplateRef, decide, import,
+    import_lock_set, lock_set,
 };
 
 /// Few of each, so that the steps of a walk meet.
@@ -26,13 +26,13 @@ const REQUESTS: u128 = 4;
 #[derive(Clone, Debug)]
 enum Step {
     Take(Box<Command>),
-    Import(Vec<Subject>),
+    Import(Vec<Credential>),
 }
 
 #[derive(Default)]
 struct World {
     requests: HashMap<RequestId, Request>,
-    known: Subjects,
+    known: Credentials,
     seen: Vec<EventType>,
     imports: usize,
     most_changed: usize,
@@ -46,8 +46,8 @@ impl World {
                 let current = self.requests.get(&command.request);
                 let known = lock_set(command, current).within(&self.known);
                 if let Ok(Some(event)) = decide(command, current, &known) {
-                    self.most_changed = self.most_changed.max(event.subjects.len());
-                    event.subjects.into_iter().for_each(|subject| self.known.put(subject));
+                    self.most_changed = self.most_changed.max(event.credentials.len());
+                    event.credentials.into_iter().for_each(|credential| self.known.put(credential));
                     self.seen.push(event.event_type);
                     self.requests.insert(command.request, (*event.request).clone());
                 }
@@ -55,9 +55,10 @@ impl World {
             Step::Import(told) => {
                 if import(told, &import_lock_set(told).within(&self.known)).is_ok() {
                     // Another order than that of the check: only the outcome counts.
-                    let after: HashMap<Uuid, &Subject> = told.iter().map(|subject| (subject.id(), subject)).collect();
-                    for subject in after.into_values() {
-                        self.known.put(subject.clone());
+                    let after: HashMap<Uuid, &Credential> =
+                        told.iter().map(|credential| (credential.id(), credential)).collect();
+                    for credential in after.into_values() {
+                        self.known.put(credential.clone());
                     }
                     self.imports += 1;
                 }
@@ -69,20 +70,20 @@ impl World {
     fn fault(&self) -> Option<String> {
         let mut held = HashMap::new();
         let mut in_use = HashMap::new();
-        for subject in self.known.all() {
-            if let Some(other) = subject.card_id_in_use().and_then(|id| in_use.insert(id, subject.id())) {
-                return Some(format!("{} and {other} have one card id", subject.id()));
+        for credential in self.known.all() {
+            if let Some(other) = credential.serial_number_in_use().and_then(|id| in_use.insert(id, credential.id())) {
+                return Some(format!("{} and {other} have one serial number", credential.id()));
             }
-            let Some(holder) = subject.valid_on() else { continue };
-            if let Some(other) = held.insert(holder, subject.id()) {
-                return Some(format!("{} and {other} are valid on one card", subject.id()));
+            let Some(holder) = credential.valid_on() else { continue };
+            if let Some(other) = held.insert(holder, credential.id()) {
+                return Some(format!("{} and {other} are valid on one card", credential.id()));
             }
             match self.known.get(holder.uuid()) {
-                Some(card) if card.standing == Standing::Retired => {
-                    return Some(format!("{} is {} on a retired card", subject.id(), subject.standing.name()));
+                Some(card) if card.status == CredentialStatus::Retired => {
+                    return Some(format!("{} is {} on a retired card", credential.id(), credential.status.name()));
                 }
-                Some(card) if card.owner != subject.owner => {
-                    return Some(format!("{} is on somebody else's card", subject.id()));
+                Some(card) if card.owner != credential.owner => {
+                    return Some(format!("{} is on somebody else's card", credential.id()));
                 }
                 Some(_) | None => {}
             }
@@ -101,7 +102,7 @@ proptest! {
             world.take(step);
             prop_assert!(world.fault().is_none(), "step {number}: {:?}", world.fault());
         }
-        prop_assert!(world.most_changed <= MAX_CHANGED_SUBJECTS);
+        prop_assert!(world.most_changed <= MAX_CHANGED_CREDENTIALS);
     }
 }
 
@@ -115,7 +116,7 @@ fn the_walks_come_to_what_they_are_about() {
         vec(steps(), 30..40).new_tree(&mut runner).unwrap().current().iter().for_each(|step| world.take(step));
         completed += world.seen.iter().filter(|event| **event == EventType::Completed).count();
         imports += world.imports;
-        retired += world.known.all().filter(|it| it.is_smartcard() && it.standing == Standing::Retired).count();
+        retired += world.known.all().filter(|it| it.is_smartcard() && it.status == CredentialStatus::Retired).count();
         most_changed = most_changed.max(world.most_changed);
     }
     assert!(completed > 100 && imports > 100 && retired > 100, "{completed} {imports} {retired}");
@@ -125,7 +126,7 @@ fn the_walks_come_to_what_they_are_about() {
 fn steps() -> impl Strategy<Value = Step> {
     let take = |(request, action)| Step::Take(Box::new(Command { request, ..command(TARGET, action) }));
     prop_oneof![
-        1 => vec(subjects(), 1..4).prop_map(Step::Import),
+        1 => vec(credentials(), 1..4).prop_map(Step::Import),
         4 => (requests(), creations()).prop_map(take),
         8 => (requests(), actions()).prop_map(take),
     ]
@@ -145,7 +146,7 @@ fn creations() -> impl Strategy<Value = Action> {
         RequestType::Duplicate,
         RequestType::SuspendOrReinstate,
     ]);
-    (kinds, credentials()).prop_map(|(kind, old)| {
+    (kinds, credential_ids()).prop_map(|(kind, old)| {
         let Action::Create(mut creation) = creation(needing(0), TARGET) else { unreachable!("it is a creation") };
         let (template, version) = creation.catalog.get(TEMPLATE).unwrap();
         let mut template = template.clone();
@@ -153,7 +154,7 @@ fn creations() -> impl Strategy<Value = Action> {
         template.policies.insert(kind, policy);
         creation.catalog = Arc::new([(template, version)].into_iter().collect());
         creation.draft.kind = kind;
-        creation.draft.old = if kind == RequestType::Enroll { Credential::NONE } else { old };
+        creation.draft.old = if kind == RequestType::Enroll { CredentialIds::NONE } else { old };
         Action::Create(creation)
     })
 }
@@ -166,38 +167,38 @@ fn actions() -> impl Strategy<Value = Action> {
             let id = SmartcardId::new(Uuid::from_u128(0x4000 << 64 | u128::from(id)));
             Action::BindSmartcard { card: card(&format!("card-{name}")), id, comment: comment() }
         }),
-        2 => (cards(), select(Standing::ALL.to_vec())).prop_map(move |(smartcard, standing)| {
-            Action::ChangeSmartcard { smartcard, standing, comment: comment() }
+        2 => (cards(), select(CredentialStatus::ALL.to_vec())).prop_map(move |(smartcard, status)| {
+            Action::ChangeSmartcard { smartcard, status, comment: comment() }
         }),
-        4 => credentials().prop_map(move |new| Action::Complete { new, comment: comment() }),
+        4 => credential_ids().prop_map(move |new| Action::Complete { new, comment: comment() }),
         1 => Just(Action::Cancel { comment: comment() }),
     ]
 }
 
-fn subjects() -> impl Strategy<Value = Subject> {
+fn credentials() -> impl Strategy<Value = Credential> {
     let owners = prop_oneof![4 => Just(TARGET), 1 => Just(ORIGINATOR)];
     let names = option::of((0..3_u8).prop_map(|name| card(&format!("card-{name}"))));
-    let item = (any::<bool>(), credentials(), names).prop_filter_map("nothing", |(is_card, it, card)| {
+    let item = (any::<bool>(), credential_ids(), names).prop_filter_map("nothing", |(is_card, it, card)| {
         if is_card {
             Some(Item::Smartcard { id: it.smartcard?, profile: it.profile, card })
         } else {
             Some(Item::Profile { id: it.profile?, smartcard: it.smartcard })
         }
     });
-    (item, owners, select(Standing::ALL.to_vec())).prop_map(|(item, owner, standing)| Subject {
+    (item, owners, select(CredentialStatus::ALL.to_vec())).prop_map(|(item, owner, status)| Credential {
         item,
         owner,
         template: TemplateRef { id: TEMPLATE, version: 1 },
-        standing,
+        status,
         lineage: Lineage::First,
         comment: Comment::default(),
     })
 }
 
-fn credentials() -> impl Strategy<Value = Credential> {
+fn credential_ids() -> impl Strategy<Value = CredentialIds> {
     let profiles = (0..PROFILES).prop_map(|id| ProfileId::new(Uuid::from_u128(0x2000 + id)));
     (option::weighted(0.8, profiles), option::weighted(0.8, cards()))
-        .prop_map(|(profile, smartcard)| Credential { profile, smartcard })
+        .prop_map(|(profile, smartcard)| CredentialIds { profile, smartcard })
 }
 
 fn cards() -> impl Strategy<Value = SmartcardId> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::numbers;
-use crate::domain::{CardId, Credential, Lineage, ProfileId, RequestType, SmartcardId, Subject};
+use crate::domain::{Credential, CredentialIds, Lineage, ProfileId, RequestType, SerialNumber, SmartcardId};
 
 /// The middleware of every card in the documents; the service knows of no other.
 const MIDDLEWARE: &str = "MSBaseCSP";
@@ -46,22 +46,22 @@ pub(super) struct ProfileView<'a> {
 
 impl<'a> SmartcardView<'a> {
     /// A smart card as it is shown.
-    pub(super) fn of(subject: &'a Subject) -> Self {
-        let card = subject.card();
-        let family = Family::of(subject.lineage);
-        let id = |credential: Credential| credential.smartcard.map_or(Uuid::nil(), SmartcardId::uuid);
+    pub(super) fn of(credential: &'a Credential) -> Self {
+        let card = credential.card();
+        let family = Family::of(credential.lineage);
+        let id = |credential_ids: CredentialIds| credential_ids.smartcard.map_or(Uuid::nil(), SmartcardId::uuid);
         Self {
-            uuid: subject.id(),
-            status: numbers::smartcard_status_number(subject.standing),
-            flags: numbers::subject_flags(subject.lineage),
+            uuid: credential.id(),
+            status: numbers::smartcard_status_number(credential.status),
+            flags: numbers::credential_flags(credential.lineage),
             parent_smartcard_uuid: id(family.parent),
             primary_smartcard_uuid: id(family.primary),
             permanent_smartcard_uuid: id(family.permanent),
-            assigned_user_uuid: subject.owner.uuid(),
-            profile_template_uuid: subject.template.id.uuid(),
-            profile_template_version: subject.template.version,
-            comment: subject.comment.as_str(),
-            serial_number: card.map(|card| serial_number(&card.card_id)).unwrap_or_default(),
+            assigned_user_uuid: credential.owner.uuid(),
+            profile_template_uuid: credential.template.id.uuid(),
+            profile_template_version: credential.template.version,
+            comment: credential.comment.as_str(),
+            serial_number: card.map(|card| serial_number(&card.serial_number)).unwrap_or_default(),
             middleware: card.map_or("", |_| MIDDLEWARE),
             atr: card.map_or("", |card| card.atr.as_str()),
         }
@@ -70,19 +70,19 @@ impl<'a> SmartcardView<'a> {
 
 impl<'a> ProfileView<'a> {
     /// A profile as it is shown.
-    pub(super) fn of(subject: &'a Subject, operations: &[RequestType]) -> Self {
-        let family = Family::of(subject.lineage);
-        let id = |credential: Credential| credential.profile.map_or(Uuid::nil(), ProfileId::uuid);
+    pub(super) fn of(credential: &'a Credential, operations: &[RequestType]) -> Self {
+        let family = Family::of(credential.lineage);
+        let id = |credential_ids: CredentialIds| credential_ids.profile.map_or(Uuid::nil(), ProfileId::uuid);
         Self {
-            uuid: subject.id(),
-            status: numbers::profile_status_number(subject.standing),
-            flags: numbers::subject_flags(subject.lineage),
+            uuid: credential.id(),
+            status: numbers::profile_status_number(credential.status),
+            flags: numbers::credential_flags(credential.lineage),
             parent_profile_uuid: id(family.parent),
             primary_profile_uuid: id(family.primary),
-            assigned_user_uuid: subject.owner.uuid(),
-            profile_template_uuid: subject.template.id.uuid(),
-            profile_template_version: subject.template.version,
-            comment: subject.comment.as_str(),
+            assigned_user_uuid: credential.owner.uuid(),
+            profile_template_uuid: credential.template.id.uuid(),
+            profile_template_version: credential.template.version,
+            comment: credential.comment.as_str(),
             profile_operations: numbers::operations(operations),
         }
     }
@@ -91,9 +91,9 @@ impl<'a> ProfileView<'a> {
 /// Where the profiles and cards before stand in the answer.
 #[derive(Default)]
 struct Family {
-    parent: Credential,
-    primary: Credential,
-    permanent: Credential,
+    parent: CredentialIds,
+    primary: CredentialIds,
+    permanent: CredentialIds,
 }
 
 impl Family {
@@ -108,6 +108,6 @@ impl Family {
 }
 
 /// A GUID is shown in braces, anything else as it is.
-fn serial_number(card_id: &CardId) -> String {
-    if card_id.is_guid() { format!("{{{card_id}}}") } else { card_id.to_string() }
+fn serial_number(serial_number: &SerialNumber) -> String {
+    if serial_number.is_guid() { format!("{{{serial_number}}}") } else { serial_number.to_string() }
 }

@@ -5,11 +5,11 @@ use uuid::Uuid;
 use super::list::page_size;
 use super::{fields, list};
 use crate::contract::v1;
-use crate::contract::v1::get_subject_request::Name;
-use crate::contract::v1::subject::Item as ItemMessage;
+use crate::contract::v1::credential::Item as ItemMessage;
+use crate::contract::v1::get_credential_request::Name;
 use crate::domain::{
-    Atr, Card, CardId, Item, Lineage, PAGE_BYTES_MAX, ProfileId, Refusal, SmartcardId, Subject, SubjectPage,
-    SubjectQuery, TemplateId, TemplateRef, UserId,
+    Atr, Credential, CredentialPage, CredentialQuery, Item, Lineage, PAGE_BYTES_MAX, PhysicalCard, ProfileId, Refusal,
+    SerialNumber, SmartcardId, TemplateId, TemplateRef, UserId,
 };
 use crate::grpc::page_token;
 use crate::service::Violations;
@@ -19,63 +19,66 @@ const IMPORT_MAX: usize = 1_000;
 
 /// A profile or smart card by one of its names.
 #[derive(Debug)]
-pub(crate) enum SubjectName {
+pub(crate) enum CredentialName {
     Profile(ProfileId),
     Smartcard(SmartcardId),
-    Card(CardId),
+    SerialNumber(SerialNumber),
 }
 
 /// A page of a list, and what it shows.
 #[derive(Debug)]
-pub(crate) struct SubjectList {
-    pub(crate) query: SubjectQuery,
-    pub(crate) page: SubjectPage,
+pub(crate) struct CredentialList {
+    pub(crate) query: CredentialQuery,
+    pub(crate) page: CredentialPage,
 }
 
-pub(crate) fn subject_name(message: &v1::GetSubjectRequest) -> Result<SubjectName, Refusal> {
+pub(crate) fn credential_name(message: &v1::GetCredentialRequest) -> Result<CredentialName, Refusal> {
     let mut violations = Violations::default();
     let name = match &message.name {
         Some(Name::Profile(id)) => {
-            fields::uuid(&mut violations, "profile", id, ProfileId::new).map(SubjectName::Profile)
+            fields::uuid(&mut violations, "profile", id, ProfileId::new).map(CredentialName::Profile)
         }
         Some(Name::Smartcard(id)) => {
-            fields::uuid(&mut violations, "smartcard", id, SmartcardId::new).map(SubjectName::Smartcard)
+            fields::uuid(&mut violations, "smartcard", id, SmartcardId::new).map(CredentialName::Smartcard)
         }
-        Some(Name::CardId(id)) => violations.keep(CardId::parse("card_id", id)).map(SubjectName::Card),
+        Some(Name::SerialNumber(id)) => {
+            violations.keep(SerialNumber::parse("serial_number", id)).map(CredentialName::SerialNumber)
+        }
         None => fields::unspecified(&mut violations, "name"),
     };
     violations.finish(name)
 }
 
-pub(crate) fn subject_list(user: UserId, message: &v1::GetSubjectsRequest) -> Result<SubjectList, Refusal> {
+pub(crate) fn credential_list(user: UserId, message: &v1::GetCredentialsRequest) -> Result<CredentialList, Refusal> {
     let mut violations = Violations::default();
     let owner = fields::optional_uuid(&mut violations, "owner", &message.owner, UserId::new).unwrap_or(user);
-    let standings = list::values(&mut violations, "statuses", &message.statuses, |violations, field, number| {
-        fields::standing(violations, field, *number)
+    let statuses = list::values(&mut violations, "statuses", &message.statuses, |violations, field, number| {
+        fields::credential_status(violations, field, *number)
     });
-    let query = SubjectQuery { owner, standings };
+    let query = CredentialQuery { owner, statuses };
     let limit = page_size(&mut violations, message.page_size);
     let after = match message.page_token.as_str() {
         "" => None,
         token => violations.keep(page_token::parse_id(token, &query)),
     };
-    violations.finish(Some(SubjectList { query, page: SubjectPage { after, limit, max_bytes: PAGE_BYTES_MAX } }))
+    violations.finish(Some(CredentialList { query, page: CredentialPage { after, limit, max_bytes: PAGE_BYTES_MAX } }))
 }
 
-pub(crate) fn subjects(message: v1::ImportSubjectsRequest) -> Result<Vec<Subject>, Refusal> {
+pub(crate) fn credentials(message: v1::ImportCredentialsRequest) -> Result<Vec<Credential>, Refusal> {
     let mut violations = Violations::default();
-    let count = message.subjects.len();
+    let count = message.credentials.len();
     if !(1..=IMPORT_MAX).contains(&count) {
-        violations.add("subjects", format!("must have 1 to {IMPORT_MAX} members"));
+        violations.add("credentials", format!("must have 1 to {IMPORT_MAX} members"));
         return violations.finish(None);
     }
-    let numbered = message.subjects.into_iter().enumerate();
-    let read = numbered.filter_map(|(index, message)| subject(&mut violations, &format!("subjects[{index}]"), message));
+    let numbered = message.credentials.into_iter().enumerate();
+    let read =
+        numbered.filter_map(|(index, message)| credential(&mut violations, &format!("credentials[{index}]"), message));
     let read = read.collect();
     violations.finish(Some(read))
 }
 
-fn subject(violations: &mut Violations, field: &str, message: v1::Subject) -> Option<Subject> {
+fn credential(violations: &mut Violations, field: &str, message: v1::Credential) -> Option<Credential> {
     let item = item(violations, field, message.item.as_ref());
     let owner = fields::uuid(violations, format_args!("{field}.owner"), &message.owner, UserId::new);
     let template =
@@ -84,21 +87,21 @@ fn subject(violations: &mut Violations, field: &str, message: v1::Subject) -> Op
     if !(1..=i32::MAX.unsigned_abs()).contains(&version) {
         violations.add(format!("{field}.profile_template_version"), "must be from 1 to 2,147,483,647");
     }
-    let standing = fields::standing(violations, format_args!("{field}.status"), message.status);
-    let parent = fields::credential(violations, format_args!("{field}.parent"), message.parent.as_ref());
-    let lineage = match v1::SubjectLineage::try_from(message.lineage) {
-        Ok(v1::SubjectLineage::Unspecified | v1::SubjectLineage::First) => Some(Lineage::First),
-        Ok(v1::SubjectLineage::Replaces) => Some(Lineage::Replaces(parent)),
-        Ok(v1::SubjectLineage::Duplicates) => Some(Lineage::Duplicates(parent)),
-        Ok(v1::SubjectLineage::StandsInFor) => Some(Lineage::StandsInFor(parent)),
+    let status = fields::credential_status(violations, format_args!("{field}.status"), message.status);
+    let parent = fields::credential_ids(violations, format_args!("{field}.parent"), message.parent.as_ref());
+    let lineage = match v1::CredentialLineage::try_from(message.lineage) {
+        Ok(v1::CredentialLineage::Unspecified | v1::CredentialLineage::First) => Some(Lineage::First),
+        Ok(v1::CredentialLineage::Replaces) => Some(Lineage::Replaces(parent)),
+        Ok(v1::CredentialLineage::Duplicates) => Some(Lineage::Duplicates(parent)),
+        Ok(v1::CredentialLineage::StandsInFor) => Some(Lineage::StandsInFor(parent)),
         Err(_) => fields::unknown(violations, format_args!("{field}.lineage"), message.lineage),
     };
     let comment = fields::comment(violations, &format!("{field}.comment"), message.comment);
-    Some(Subject {
+    Some(Credential {
         item: item?,
         owner: owner?,
         template: TemplateRef { id: template?, version },
-        standing: standing?,
+        status: status?,
         lineage: lineage?,
         comment: comment?,
     })
@@ -132,14 +135,14 @@ fn differ(violations: &mut Violations, field: &str, one: Option<Uuid>, other: Op
 }
 
 /// The card as a thing; nothing if its id is not known.
-fn card(violations: &mut Violations, field: &str, message: &v1::Smartcard) -> Option<Card> {
+fn card(violations: &mut Violations, field: &str, message: &v1::Smartcard) -> Option<PhysicalCard> {
     let atr = violations.keep(Atr::parse(&format!("{field}.atr"), &message.atr));
-    if message.card_id.is_empty() {
+    if message.serial_number.is_empty() {
         if !message.atr.is_empty() {
-            violations.add(format!("{field}.card_id"), "must be given with an atr");
+            violations.add(format!("{field}.serial_number"), "must be given with an atr");
         }
         return None;
     }
-    let card_id = violations.keep(CardId::parse(&format!("{field}.card_id"), &message.card_id));
-    card_id.zip(atr).map(|(card_id, atr)| Card { card_id, atr })
+    let serial_number = violations.keep(SerialNumber::parse(&format!("{field}.serial_number"), &message.serial_number));
+    serial_number.zip(atr).map(|(serial_number, atr)| PhysicalCard { serial_number, atr })
 }

@@ -6,12 +6,12 @@ use http::{Request, StatusCode, Uri};
 
 use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
 use super::binding::{self, Binding};
+use super::credential_view::{ProfileView, SmartcardView};
 use super::error::HttpError;
 use super::handlers::{Facade, Received};
 use super::query::Parameters;
-use super::subject_view::{ProfileView, SmartcardView};
 use super::{list, numbers};
-use crate::domain::{CardId, Comment, Credential, ProfileId, RequestId, SmartcardId, Subject};
+use crate::domain::{Comment, Credential, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId};
 use crate::service::Call;
 use crate::service::Violations;
 
@@ -19,8 +19,8 @@ impl Facade {
     /// `POST /smartcards`: binds a card to a request.
     pub(super) async fn bind(self, call: &Call, request: Request<Body>) -> Result<Response, HttpError> {
         let Received { body, key, violations, .. } = self.receive(call, request).await?;
-        let Binding { request, card_id, atr } = binding::binding(&body, violations)?;
-        let action = self.service.binding(card_id, atr, Comment::default());
+        let Binding { request, serial_number, atr } = binding::binding(&body, violations)?;
+        let action = self.service.binding(serial_number, atr, Comment::default());
         match self.service.act(call, request, action, None, key).await {
             Ok(request) => Ok(request
                 .new
@@ -34,17 +34,18 @@ impl Facade {
     pub(super) async fn smartcards(self, call: Call, uri: &Uri) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
         let parameters = Parameters::of(uri)?;
-        let card_id = parameters.get("cardid", &mut violations);
-        let is_given = !card_id.is_empty();
-        let card_id = if is_given { violations.keep(CardId::parse("cardid", card_id)) } else { None };
+        let serial_number = parameters.get("cardid", &mut violations);
+        let is_given = !serial_number.is_empty();
+        let serial_number = if is_given { violations.keep(SerialNumber::parse("cardid", serial_number)) } else { None };
         if !violations.is_empty() {
             return Err(violations.refusal().into());
         }
-        if let Some(card_id) = card_id {
-            let card = self.service.card(&call, &card_id).await?;
+        if let Some(serial_number) = serial_number {
+            let card = self.service.card(&call, &serial_number).await?;
             return Ok(card.map_or_else(no_content, |card| answer_with(StatusCode::OK, &SmartcardView::of(&card))));
         }
-        list::answer(list::Subjects { service: self.service, call, standings: Vec::new(), are_smartcards: true }).await
+        list::answer(list::Credentials { service: self.service, call, statuses: Vec::new(), are_smartcards: true })
+            .await
     }
 
     /// `GET /smartcards/{id}`
@@ -80,9 +81,9 @@ impl Facade {
     ) -> Result<Response, HttpError> {
         let mut received = self.receive(call, request).await?;
         let expected = received.expected();
-        let standing = binding::standing(&received.body, received.violations)?;
+        let status = binding::credential_status(&received.body, received.violations)?;
         let version = expected.version()?;
-        match self.service.change_smartcard(call, (id, smartcard), standing, version, received.key).await {
+        match self.service.change_smartcard(call, (id, smartcard), status, version, received.key).await {
             Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
             Err(error) => nothing_if_not_found(error),
         }
@@ -99,13 +100,13 @@ impl Facade {
         if !violations.is_empty() {
             return Err(violations.refusal().into());
         }
-        let standings = match status {
+        let statuses = match status {
             Some(numbers::ProfileStatus::Any) => Vec::new(),
-            Some(numbers::ProfileStatus::Is(standing)) => vec![standing],
+            Some(numbers::ProfileStatus::Is(status)) => vec![status],
             // Profiles do not stand where requests stand.
             Some(numbers::ProfileStatus::OfRequests) | None => return Ok(no_content()),
         };
-        list::answer(list::Subjects { service: self.service, call, standings, are_smartcards: false }).await
+        list::answer(list::Credentials { service: self.service, call, statuses, are_smartcards: false }).await
     }
 
     /// `GET /profiles/{id}`
@@ -128,21 +129,22 @@ impl Facade {
         let mut profiles = Vec::new();
         let old = request.old.profile.filter(|old| request.new.profile != Some(*old));
         for profile in [request.new.profile, old].into_iter().flatten() {
-            let known = self.service.subjects_of(call, Credential { profile: Some(profile), smartcard: None }).await?;
+            let known =
+                self.service.credentials_of(call, CredentialIds { profile: Some(profile), smartcard: None }).await?;
             profiles.extend(known);
         }
         Ok(self.list_profiles(call, &profiles))
     }
 
     /// `GET /smartcards/{id}/operations` and `GET /profiles/{id}/operations`: what the caller may ask for.
-    pub(super) async fn operations(&self, call: &Call, subject: Credential) -> Result<Response, HttpError> {
-        let known = self.service.subjects_of(call, subject).await?;
-        let known = known.into_iter().find(|known| known.is_smartcard() == subject.smartcard.is_some());
+    pub(super) async fn operations(&self, call: &Call, credential: CredentialIds) -> Result<Response, HttpError> {
+        let known = self.service.credentials_of(call, credential).await?;
+        let known = known.into_iter().find(|known| known.is_smartcard() == credential.smartcard.is_some());
         let operations = known.map(|known| numbers::operations(&self.service.operations(call, &known)));
         Ok(answer_with_list(&operations.unwrap_or_default()))
     }
 
-    fn list_profiles(&self, call: &Call, profiles: &[Subject]) -> Response {
+    fn list_profiles(&self, call: &Call, profiles: &[Credential]) -> Response {
         let view = |profile| ProfileView::of(profile, &self.service.operations(call, profile));
         let views: Vec<ProfileView<'_>> = profiles.iter().map(view).collect();
         answer_with_list(&views)

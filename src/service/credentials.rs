@@ -1,0 +1,87 @@
+//! Use cases about profiles and smart cards: reading them, saying what may be asked for, and importing them.
+
+use uuid::Uuid;
+
+use super::{Call, Error, Service, import_credentials};
+use crate::domain::{
+    Credential, CredentialIds, CredentialPage, CredentialQuery, Listing, ProfileId, Refusal, RequestType, SerialNumber,
+    SmartcardId, offered,
+};
+
+/// What a profile or card takes in memory beside its comment.
+const CREDENTIAL_BYTES: usize = 512;
+
+impl Service {
+    /// Reads a smart card. Everybody may read every profile and card, as every request that names them.
+    ///
+    /// # Errors
+    /// [`Refusal::CredentialNotFound`], or what [`Error`] says of the service.
+    pub async fn smartcard(&self, call: &Call, id: SmartcardId) -> Result<Credential, Error> {
+        let found = self.credentials_of(call, CredentialIds { profile: None, smartcard: Some(id) }).await?;
+        let card = found.into_iter().find(Credential::is_smartcard);
+        card.ok_or_else(|| Refusal::CredentialNotFound(id.uuid()).into())
+    }
+
+    /// Reads a profile.
+    ///
+    /// # Errors
+    /// [`Refusal::CredentialNotFound`], or what [`Error`] says of the service.
+    pub async fn profile(&self, call: &Call, id: ProfileId) -> Result<Credential, Error> {
+        let found = self.credentials_of(call, CredentialIds { profile: Some(id), smartcard: None }).await?;
+        let profile = found.into_iter().find(|credential| !credential.is_smartcard());
+        profile.ok_or_else(|| Refusal::CredentialNotFound(id.uuid()).into())
+    }
+
+    /// Reads the smart card with this id on it: the one in use, else the one that was retired last.
+    ///
+    /// # Errors
+    /// What [`Error`] says of the service.
+    pub async fn card(&self, _call: &Call, serial_number: &SerialNumber) -> Result<Option<Credential>, Error> {
+        Ok(self.store.card(serial_number).await?)
+    }
+
+    /// Reads what is known of a profile and a smart card.
+    ///
+    /// # Errors
+    /// What [`Error`] says of the service.
+    pub async fn credentials_of(&self, _call: &Call, credential_ids: CredentialIds) -> Result<Vec<Credential>, Error> {
+        let ids: Vec<Uuid> = credential_ids.ids().collect();
+        if ids.is_empty() { Ok(Vec::new()) } else { Ok(self.store.credentials(&ids).await?) }
+    }
+
+    /// Reads a page of the profiles and smart cards of a user, in order of their ids.
+    ///
+    /// # Errors
+    /// What [`Error`] says of the service.
+    pub async fn list_credentials(
+        &self,
+        call: &Call,
+        query: &CredentialQuery,
+        page: CredentialPage,
+    ) -> Result<Listing<Credential>, Error> {
+        let permit = self.lists.acquire().await.map_err(|_| Error::Stopping)?;
+        let found = self.store.find_credentials(query, page).await?;
+        drop(permit);
+        let comments = found.members.iter().map(|credential| CREDENTIAL_BYTES + credential.comment.as_str().len());
+        call.memory.hold(comments.sum::<usize>())?;
+        Ok(found)
+    }
+
+    /// What the caller may ask for about a profile or card; nothing if its template is not in force any more.
+    #[must_use]
+    pub fn operations(&self, call: &Call, credential: &Credential) -> Vec<RequestType> {
+        let template = self.catalog.get(credential.template.id);
+        template.map(|(template, _)| offered(&call.caller, credential, template)).unwrap_or_default()
+    }
+
+    /// Adds profiles and smart cards that were issued elsewhere, or replaces what is known of them: all or none.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAdministrator`], the refusal of the first that cannot be taken, or what [`Error`] says of the service.
+    pub async fn import(&self, call: &Call, credentials: &[Credential]) -> Result<(), Error> {
+        if !self.authority.administrators.iter().any(|principal| call.caller.is(principal)) {
+            return Err(Refusal::NotAdministrator.into());
+        }
+        Ok(import_credentials(&*self.store, credentials, self.clock.now()).await??)
+    }
+}
