@@ -6,8 +6,6 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    println!("cargo:rerun-if-changed=src/store/postgres/migrations");
-    println!("cargo:rerun-if-changed=src/store/sqlite/migrations");
 
     let files = ["request", "credential", "request_event", "request_service", "credential_service"];
     let files = files.map(|name| format!("cmgate/v1/{name}.proto"));

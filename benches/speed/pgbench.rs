@@ -40,22 +40,15 @@ pub(crate) struct Pgbench {
     scripts: Vec<PathBuf>,
 }
 
-/// A request as it is stored, to be written again by pgbench.
-#[derive(Debug, sqlx::FromRow)]
-struct Sample {
-    id: String,
-    target: String,
-    template: String,
-    document: String,
-    payload: String,
-}
+/// A stored request for pgbench to write again: id, target, template, document, payload.
+type Sample = (String, String, String, String, String);
 
 impl Pgbench {
     /// Creates like those of the service, which must have created a request in this environment.
     pub(crate) async fn creates(env: &BenchEnv) -> Self {
         env.execute(PREPARE).await;
         let pool = sqlx::PgPool::connect(&env.database).await.unwrap();
-        let sample: Sample = sqlx::query_as(
+        let (id, target, template, document, payload): Sample = sqlx::query_as(
             "SELECT r.id::text, r.target::text, r.template::text, r.document::jsonb::text AS document, encode(l.payload, 'hex') AS payload
              FROM request r JOIN event_log l ON l.request_id = r.id AND l.version = 1 LIMIT 1",
         )
@@ -64,11 +57,11 @@ impl Pgbench {
         .unwrap();
         pool.close().await;
         let script = CREATE
-            .replace("PAYLOAD", &sample.payload)
-            .replace("DOCUMENT", &literal(&sample.document))
-            .replace("TEMPLATE", &sample.template)
-            .replace("TARGET", &sample.target)
-            .replace("ID", &sample.id);
+            .replace("PAYLOAD", &payload)
+            .replace("DOCUMENT", &literal(&document))
+            .replace("TEMPLATE", &template)
+            .replace("TARGET", &target)
+            .replace("ID", &id);
         Self::new(env, [script])
     }
 

@@ -7,6 +7,7 @@ mod batch;
 mod document;
 mod error;
 mod health;
+mod migrations;
 mod positions;
 mod postgres;
 mod sqlite;

@@ -4,16 +4,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 use super::lines::{Lines, connect};
 use super::room::warn_if_scarce;
 use super::{Postgres, PostgresSettings, StoreError, Topology, WriteHealth};
-
-/// The schema of this version of the program.
-static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
+use crate::store::migrations;
 
 /// What the database or the role may have set otherwise: at a stricter level of isolation, batches that meet would fail instead
 /// of waiting for each other.
@@ -97,7 +94,7 @@ impl Postgres {
 async fn prepare(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<(), StoreError> {
     let mut connection = first_connection(options).await?;
     check_server(&mut connection).await?;
-    MIGRATOR.run_direct(None, &mut connection, false).await?;
+    migrations::POSTGRES.run_direct(None, &mut connection, false).await?;
     agree_on_topology(&mut connection, settings.topology).await?;
     warn_if_scarce(settings, &mut connection).await?;
     // What was done is committed, however the connection ends.

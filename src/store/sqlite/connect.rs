@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::writer::Writer;
 use super::{Sqlite, StoreError, Topology, WriteHealth};
-
-/// The schema of this version of the program.
-static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+use crate::store::migrations;
 
 /// Longest wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,7 +85,7 @@ async fn try_open(settings: &SqliteSettings) -> Result<Sqlite, StoreError> {
 /// wait for it.
 async fn prepare(connection: &mut SqliteConnection, topology: Topology) -> Result<(), StoreError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    MIGRATOR.run_direct(None, &mut *tx, false).await?;
+    migrations::SQLITE.run_direct(None, &mut *tx, false).await?;
     agree_on_topology(&mut tx, topology).await?;
     tx.commit().await?;
     Ok(())
