@@ -159,7 +159,7 @@ pub(super) fn uuid<T>(violations: &mut Violations, field: impl Display, text: &s
     uuid.map(id)
 }
 
-/// As [`uuid`], of a field that may be empty.
+/// As [`uuid()`], of a field that may be empty.
 pub(super) fn optional_uuid<T>(
     violations: &mut Violations,
     field: impl Display,
