@@ -38,7 +38,7 @@ impl Core {
         let writer = Writer::start(
             &store,
             &feed,
-            WriterSettings { lanes: 4, ..Settings::default().writer },
+            WriterSettings { workers: 4, ..Settings::default().writer },
             &TaskTracker::new(),
         );
         let authority = Authority { account: Sid::parse("S-1-5-21-1").unwrap(), administrators: Vec::new() };

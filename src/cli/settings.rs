@@ -172,12 +172,12 @@ const fn poll_interval(config: &Config) -> Duration {
 }
 
 const fn writer(config: &Config) -> WriterSettings {
-    let lanes = match config.database.url.kind() {
-        DatabaseKind::Postgres => config.writer.lanes,
-        // The file has one lock; a second lane would only split the batches.
+    let workers = match config.database.url.kind() {
+        DatabaseKind::Postgres => config.writer.workers,
+        // The file has one lock; a second worker would only split the batches.
         DatabaseKind::Sqlite => 1,
     };
-    WriterSettings { lanes, max_batch: config.writer.max_batch, max_waiting: config.writer.max_waiting }
+    WriterSettings { workers, max_batch: config.writer.max_batch, max_waiting: config.writer.max_waiting }
 }
 
 fn authority(config: &Config) -> Authority {

@@ -82,26 +82,26 @@ impl Limits {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Writer {
-    /// Maximum concurrent transactions; under light load fewer are used. `SQLite` always has one. Default: 4.
+    /// Maximum concurrent transactions, one per worker; under light load fewer are used. `SQLite` always has one. Default: 4.
     #[serde(deserialize_with = "setting::deserialize")]
-    pub lanes: u16,
+    pub workers: u16,
     /// Maximum commands per transaction. Default: 512.
     #[serde(deserialize_with = "setting::deserialize")]
     pub max_batch: usize,
-    /// Maximum commands that wait in a lane; further ones are refused as overload. Default: 4096.
+    /// Maximum commands that wait per worker; further ones are refused as overload. Default: 4096.
     #[serde(deserialize_with = "setting::deserialize")]
     pub max_waiting: usize,
 }
 
 impl Default for Writer {
     fn default() -> Self {
-        Self { lanes: 4, max_batch: 512, max_waiting: 4_096 }
+        Self { workers: 4, max_batch: 512, max_waiting: 4_096 }
     }
 }
 
 impl Writer {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require_within("writer.lanes", &self.lanes, &(1..=64))?;
+        require_within("writer.workers", &self.workers, &(1..=64))?;
         require_within("writer.max_batch", &self.max_batch, &(1..=512))?;
         require_within("writer.max_waiting", &self.max_waiting, &(1..=1_000_000))
     }

@@ -97,9 +97,9 @@ fn an_unknown_key_is_refused_with_its_source() {
         ("[kafka]\ntopics = 'x'", &[], "kafka.topics is not a known key; known are brokers, topic", "(from FILE)"),
         (
             "",
-            &[("CMGATE__WRITER__LANE", "1")],
-            "writer.lane is not",
-            "(from the environment variable CMGATE__WRITER__LANE)",
+            &[("CMGATE__WRITER__WORKER", "1")],
+            "writer.worker is not",
+            "(from the environment variable CMGATE__WRITER__WORKER)",
         ),
         ("", &[("CMGATE__", "1")], "the environment variable CMGATE__ does not name a setting", ""),
         (
@@ -161,7 +161,7 @@ fn a_bad_value_names_its_key_and_its_source() {
         ("limits.stall_time = '0s'", "limits.stall_time must be 100ms to 1h, not 0ms"),
         ("limits.connections = 0", "limits.connections must be 1 to 1000000"),
         ("limits.memory_bytes = 8000000", "limits.memory_bytes must be 8388608 to 68719476736, not 8000000"),
-        ("writer.lanes = 65", "writer.lanes must be 1 to 64, not 65"),
+        ("writer.workers = 65", "writer.workers must be 1 to 64, not 65"),
         ("writer.max_batch = 513", "writer.max_batch must be 1 to 512, not 513"),
         ("writer.max_waiting = 0", "writer.max_waiting must be 1 to 1000000"),
         ("shutdown.grace = '0s'", "shutdown.grace must be 1s to 1h"),
@@ -177,9 +177,9 @@ fn a_bad_value_names_its_key_and_its_source() {
 
 #[test]
 fn a_bad_variable_of_the_environment_is_named() {
-    let refused = load("", &[("CMGATE__WRITER__LANES", "many")]).unwrap_err();
-    let expected = "writer.lanes must be a whole number up to 65535, not \"many\" \
-                    (from the environment variable CMGATE__WRITER__LANES)";
+    let refused = load("", &[("CMGATE__WRITER__WORKERS", "many")]).unwrap_err();
+    let expected = "writer.workers must be a whole number up to 65535, not \"many\" \
+                    (from the environment variable CMGATE__WRITER__WORKERS)";
     assert_eq!(refused, expected);
 }
 

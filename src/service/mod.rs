@@ -3,13 +3,13 @@
 mod batch;
 mod budget;
 mod catalog;
+mod concurrency;
 mod credentials;
 mod error;
 mod error_table;
 mod fingerprint;
 mod reader;
 mod size;
-mod spread;
 mod violations;
 mod writer;
 

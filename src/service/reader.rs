@@ -14,22 +14,22 @@ use crate::domain::{Listing, Request, RequestId};
 use crate::runtime::telemetry::error_chain;
 use crate::store::{Store, StoreError};
 
-/// Most queries under way at once. A lane is used only while those before it have a full batch waiting: large batches are cheap.
-const LANES: usize = 4;
+/// Most queries under way at once. A worker is used only while those before it have a full batch waiting: large batches are cheap.
+const WORKERS: usize = 4;
 
 /// Most requests in one query. Where they are large a query asks for about as many as one can give, since the database prepares
 /// all that it is asked for.
 const MAX_BATCH: usize = 256;
 
-/// Most reads that may wait in a lane; more are refused.
+/// Most reads that may wait in a worker; more are refused.
 const MAX_WAITING: usize = 16_384;
 
 type Answer = Result<Option<Arc<Request>>, Error>;
 
-/// A handle to the reader's lanes. They end when the last handle is dropped, with everything answered.
+/// A handle to the reader's workers. They end when the last handle is dropped, with everything answered.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
-    lanes: Arc<[mpsc::Sender<Read>]>,
+    workers: Arc<[mpsc::Sender<Read>]>,
 }
 
 #[derive(Debug)]
@@ -39,22 +39,22 @@ struct Read {
 }
 
 impl Reader {
-    /// Starts the lanes.
+    /// Starts the workers.
     pub(super) fn start(store: &Arc<dyn Store>) -> Self {
-        let start_lane = |_| {
+        let start_worker = |_| {
             let (sender, waiting) = mpsc::channel(MAX_WAITING);
             tokio::spawn(run(Arc::clone(store), waiting));
             sender
         };
-        Self { lanes: (0..LANES).map(start_lane).collect() }
+        Self { workers: (0..WORKERS).map(start_worker).collect() }
     }
 
     /// Reads a request; `None` if there is none.
     pub(super) async fn get(&self, id: RequestId) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let has_room = |lane: &&mpsc::Sender<Read>| lane.max_capacity() - lane.capacity() < MAX_BATCH;
-        let lane = self.lanes.iter().find(has_room).or(self.lanes.last()).ok_or(Error::Stopping)?;
-        lane.try_send(Read { id, answer })?;
+        let has_room = |worker: &&mpsc::Sender<Read>| worker.max_capacity() - worker.capacity() < MAX_BATCH;
+        let worker = self.workers.iter().find(has_room).or(self.workers.last()).ok_or(Error::Stopping)?;
+        worker.try_send(Read { id, answer })?;
         answered.await.unwrap_or(Err(Error::Stopping))
     }
 }

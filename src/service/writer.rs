@@ -1,7 +1,7 @@
 //! The coalescing writer: commands that wait while a commit runs share the next one.
 //!
-//! A lane has a set of shards, takes all that is waiting, commits it as one batch and answers each caller after the
-//! commit. There is no timer: an idle lane commits a lone command at once, a busy one gathers a batch by being busy.
+//! A worker has a set of shards, takes all that is waiting, commits it as one batch and answers each caller after the
+//! commit. There is no timer: an idle worker commits a lone command at once, a busy one gathers a batch by being busy.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use tokio_util::task::TaskTracker;
 
 use super::batch::{Applied, Reply, commit};
 use super::budget::Reservation;
-use super::spread::{Crowd, Spread};
+use super::concurrency::{AverageBatch, Concurrency};
 use super::{Error, size};
 use crate::domain::{Action, Command, Credential, Request, ShardCount};
 use crate::feed::Feed;
 use crate::runtime::telemetry::{error_chain, names};
 use crate::store::{LoggedEvent, Store, StoreError};
 
-/// Longest wait for a commit. A database that vanished without a word would otherwise hold its lane for a quarter of an hour.
+/// Longest wait for a commit. A database that vanished without a word would otherwise hold its worker for a quarter of an hour.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Most bytes that a batch has the database write, unless one command alone has more.
@@ -35,19 +35,19 @@ const COMMIT_UNIT: usize = 1 << 10;
 /// How much the writer does at once.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterSettings {
-    /// Most lanes, each with a commit under way; 1 for a store that can only write one batch at a time.
-    pub lanes: u16,
+    /// Most workers, each with a commit under way; 1 for a store that can only write one batch at a time.
+    pub workers: u16,
     /// Most commands in one batch.
     pub max_batch: usize,
-    /// Most commands that may wait in a lane; more are refused.
+    /// Most commands that may wait in a worker; more are refused.
     pub max_waiting: usize,
 }
 
-/// A handle to the writer's lanes. They end when the last handle is dropped, with everything answered.
+/// A handle to the writer's workers. They end when the last handle is dropped, with everything answered.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    lanes: Arc<[mpsc::Sender<Submission>]>,
-    spread: Arc<Spread>,
+    workers: Arc<[mpsc::Sender<Submission>]>,
+    concurrency: Arc<Concurrency>,
     shards: ShardCount,
     broken: CancellationToken,
 }
@@ -81,35 +81,35 @@ struct Waiting {
 }
 
 impl Writer {
-    /// Starts the lanes.
+    /// Starts the workers.
     #[must_use]
     pub fn start(store: &Arc<dyn Store>, feed: &Arc<Feed>, settings: WriterSettings, tasks: &TaskTracker) -> Self {
         let broken = CancellationToken::new();
         let shards = store.topology().shards;
-        let lanes = settings.lanes.min(shards.get());
-        let spread = Arc::new(Spread::over(lanes.into()));
+        let workers = settings.workers.min(shards.get());
+        let concurrency = Arc::new(Concurrency::new(workers.into()));
         let commits = Arc::new(Semaphore::new(COMMIT_UNITS as usize));
-        let start_lane = |_| {
+        let start_worker = |_| {
             let (sender, waiting) = mpsc::channel(settings.max_waiting);
-            let lane = Lane {
+            let worker = Worker {
                 store: Arc::clone(store),
                 feed: Arc::clone(feed),
-                spread: Arc::clone(&spread),
+                concurrency: Arc::clone(&concurrency),
                 commits: Arc::clone(&commits),
                 settings,
             };
             let guard = broken.clone().drop_guard();
             tasks.spawn(async move {
-                lane.run(waiting).await;
+                worker.run(waiting).await;
                 guard.disarm();
             });
             sender
         };
-        let lanes = (0..lanes).map(start_lane).collect();
-        Self { lanes, spread, shards, broken }
+        let workers = (0..workers).map(start_worker).collect();
+        Self { workers, concurrency, shards, broken }
     }
 
-    /// Cancelled if a lane ends by a defect. Its shards cannot be written any more, so the process had better end.
+    /// Cancelled if a worker ends by a defect. Its shards cannot be written any more, so the process had better end.
     #[must_use]
     pub fn broken(&self) -> CancellationToken {
         self.broken.clone()
@@ -128,33 +128,33 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { deadline, answer, bytes: size::of_command(&command), memory };
         let shard = self.shards.shard_of(command.request);
-        let lane = || &self.lanes[self.spread.lane_of(shard)];
-        match lane().try_send(Submission { command, waiting }) {
+        let worker = || &self.workers[self.concurrency.worker_of(shard)];
+        match worker().try_send(Submission { command, waiting }) {
             Err(TrySendError::Full(submission)) => {
-                self.spread.widen();
-                lane().try_send(submission)?;
+                self.concurrency.scale_up();
+                worker().try_send(submission)?;
             }
             result => result?,
         }
-        // A lane answers everything it took, unless its task is torn down; then nobody knows how far it came.
+        // A worker answers everything it took, unless its task is torn down; then nobody knows how far it came.
         answered.await.unwrap_or_else(|_| Err(StoreError::NoAnswer(COMMIT_TIMEOUT).into()))
     }
 }
 
-struct Lane {
+struct Worker {
     store: Arc<dyn Store>,
     feed: Arc<Feed>,
-    spread: Arc<Spread>,
+    concurrency: Arc<Concurrency>,
     commits: Arc<Semaphore>,
     settings: WriterSettings,
 }
 
-impl Lane {
+impl Worker {
     async fn run(self, mut arrivals: mpsc::Receiver<Submission>) {
         let WriterSettings { max_batch, max_waiting, .. } = self.settings;
         let mut waiting = VecDeque::new();
         let mut fresh = Vec::new();
-        let mut crowd = Crowd::default();
+        let mut average = AverageBatch::default();
         let mut limit = max_batch;
         loop {
             if waiting.is_empty() && arrivals.recv_many(&mut fresh, max_batch).await == 0 {
@@ -171,7 +171,7 @@ impl Lane {
             let batch = take_batch(&mut waiting, limit, BATCH_BYTES);
             if !batch.is_empty() {
                 let members = batch.len();
-                self.spread.note(&mut crowd, members);
+                self.concurrency.record(&mut average, members);
                 let left = self.carry_out(batch).await;
                 limit = if left.is_empty() { max_batch.min(2 * limit) } else { members - left.len() };
                 for submission in left.into_iter().rev() {

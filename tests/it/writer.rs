@@ -1,5 +1,5 @@
-//! The coalescing writer over a real database: a command that the database refuses does not harm its batch, and work moves between
-//! lanes without loss.
+//! The coalescing writer over a real database: a command that the database refuses does not affect the rest of its batch, and no
+//! command is lost while the number of workers changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +23,11 @@ const POISON: &str = "poison";
 /// Commands of one batch, each of another request.
 const MEMBERS: usize = 20;
 
-/// Callers who make a crowd.
-const CROWD: usize = 1_000;
-/// Calls one after the other, after which there is none any more.
-const LONE: usize = 200;
-/// Commands that show how many lanes are used.
+/// Concurrent callers, enough to scale up.
+const CONCURRENT: usize = 1_000;
+/// Sequential calls, enough to scale down to one worker.
+const SEQUENTIAL: usize = 200;
+/// Commands that show how many workers are used.
 const PROBES: usize = 64;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,24 +75,24 @@ async fn a_command_that_the_database_refuses_leaves_its_batch_intact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_writer_uses_more_lanes_under_load_and_fewer_afterwards() {
+async fn the_writer_uses_more_workers_under_load_and_fewer_afterwards() {
     let database = TestDatabase::postgres().await;
     let store = database.open().await;
     let feed = Arc::new(Feed::new(store.topology().shards));
     let writer =
-        Writer::start(&store, &feed, WriterSettings { lanes: 4, ..Settings::default().writer }, &TaskTracker::new());
+        Writer::start(&store, &feed, WriterSettings { workers: 4, ..Settings::default().writer }, &TaskTracker::new());
     assert_eq!(transactions_at_once(&database, &writer).await, 1);
 
-    // Lives go on while their lanes change.
-    let crowd: JoinSet<()> = (0..CROWD).map(|_| live(writer.clone())).collect();
-    crowd.join_all().await;
-    assert!(transactions_at_once(&database, &writer).await > 1, "a crowd has one lane");
-    for _ in 0..LONE {
+    // The number of workers changes between the calls of a caller.
+    let callers: JoinSet<()> = (0..CONCURRENT).map(|_| live(writer.clone())).collect();
+    callers.join_all().await;
+    assert!(transactions_at_once(&database, &writer).await > 1, "one worker under load");
+    for _ in 0..SEQUENTIAL {
         live(writer.clone()).await;
     }
     assert_eq!(transactions_at_once(&database, &writer).await, 1);
 
-    assert_eq!(whole_log(&*store).await.len(), 2 * (CROWD + LONE) + 3 * PROBES);
+    assert_eq!(whole_log(&*store).await.len(), 2 * (CONCURRENT + SEQUENTIAL) + 3 * PROBES);
 }
 
 #[tokio::test(flavor = "multi_thread")]

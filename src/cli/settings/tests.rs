@@ -42,8 +42,8 @@ fn assert_defaults(settings: &Settings) {
     assert_eq!((kafka.transaction_timeout, kafka.properties.len()), (Duration::from_secs(10), 0));
     assert!(settings.has_test_broker() && !kafka.is_volatile);
 
-    let WriterSettings { lanes, max_batch, max_waiting } = settings.writer;
-    assert_eq!((lanes, max_batch, max_waiting), (1, 512, 4_096));
+    let WriterSettings { workers, max_batch, max_waiting } = settings.writer;
+    assert_eq!((workers, max_batch, max_waiting), (1, 512, 4_096));
     assert_eq!(settings.authority.account.to_string(), "S-1-5-21-2127521184-1604012920-1887927527-14134865");
     let Authentication::Development(development) = &settings.authentication;
     assert_eq!(settings.authority.administrators, [Principal::User(development.user)]);
@@ -86,7 +86,7 @@ fn the_compose_file_gives_postgres_and_a_broker() {
     assert_eq!((store.max_connections, store.relay_connections), (16, 4));
     assert_eq!(settings.relay.kafka.brokers, "127.0.0.1:9092");
     assert_eq!(settings.relay.poll_interval, Duration::from_millis(2));
-    assert_eq!((settings.relay.kafka.replication_factor, settings.writer.lanes), (1, 4));
+    assert_eq!((settings.relay.kafka.replication_factor, settings.writer.workers), (1, 4));
     assert!(!settings.has_test_broker());
 }
 
@@ -110,7 +110,7 @@ fn each_key_reaches_its_part() {
             ("CMGATE__LIMITS__CONNECTIONS", "5"),
             ("CMGATE__LIMITS__STALL_TIME", "6s"),
             ("CMGATE__LIMITS__MEMORY_BYTES", "9000000"),
-            ("CMGATE__WRITER__LANES", "7"),
+            ("CMGATE__WRITER__WORKERS", "7"),
             ("CMGATE__WRITER__MAX_BATCH", "8"),
             ("CMGATE__WRITER__MAX_WAITING", "9"),
             ("CMGATE__SHUTDOWN__GRACE", "10s"),
@@ -128,8 +128,8 @@ fn each_key_reaches_its_part() {
     let ServerSettings { max_connections, body_bytes, stall_timeout, drain_timeout, .. } = settings.server;
     assert_eq!((max_connections, body_bytes), (5, 2_048));
     assert_eq!((stall_timeout, drain_timeout), (Duration::from_secs(6), Duration::from_secs(5)));
-    let WriterSettings { lanes, max_batch, max_waiting } = settings.writer;
-    assert_eq!((lanes, max_batch, max_waiting), (7, 8, 9));
+    let WriterSettings { workers, max_batch, max_waiting } = settings.writer;
+    assert_eq!((workers, max_batch, max_waiting), (7, 8, 9));
     assert_eq!((settings.grace, settings.keep_keys), (Duration::from_secs(10), Duration::from_mins(11)));
     assert_eq!((settings.listen.port(), settings.admin_listen.port()), (1, 2));
     assert!(settings.authority.administrators.is_empty() && !settings.shows_examples);

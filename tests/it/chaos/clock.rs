@@ -99,7 +99,7 @@ impl KeyedCaller {
         let writer = Writer::start(
             &store,
             &feed,
-            WriterSettings { lanes: 4, ..Settings::default().writer },
+            WriterSettings { workers: 4, ..Settings::default().writer },
             &TaskTracker::new(),
         );
         let config = Config::default();
