@@ -15,7 +15,7 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// More is waiting to be written than the service holds.
-    #[error("the service has too much to do; try again")]
+    #[error("the service is overloaded; retry later")]
     Overloaded,
     /// The caller's time was over before the command was begun; nothing has changed.
     #[error("the deadline passed before the call was begun; nothing has changed")]

@@ -99,7 +99,7 @@ async fn flood(instance: &Instance, text: &str) -> (usize, usize) {
     (large, small.into_iter().sum())
 }
 
-/// Creates a request, unless the service has too much to do. Any other answer is a defect.
+/// Creates a request, unless the service is overloaded. Any other answer is a defect.
 async fn create(channel: Channel, draft: &RequestDraft, attempts: usize) -> bool {
     let mut client = RequestServiceClient::new(channel);
     for _ in 0..attempts {

@@ -312,7 +312,7 @@ async fn an_overloaded_service_says_when_to_retry() {
                 continue;
             }
             assert_eq!((answer.status, answer.header("retry-after")), (429, "1"), "{answer:?}");
-            assert!(answer.json()["Message"].as_str().unwrap().contains("try again"), "{answer:?}");
+            assert!(answer.json()["Message"].as_str().unwrap().contains("retry later"), "{answer:?}");
             refused += 1;
         }
     }
