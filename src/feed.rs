@@ -1,4 +1,4 @@
-//! The feed: how far the log reaches, and its newest events in memory, for those who follow it.
+//! The feed: the last position of each shard and the newest events in memory, for readers that follow the log.
 //!
 //! Events of this process arrive right after their commit. What other processes append is noticed by watching the heads
 //! of the log; whoever misses an event here reads it from the store.
@@ -14,16 +14,16 @@ use crate::store::LoggedEvent;
 
 /// Newest events kept in memory, per shard.
 const KEPT_EVENTS: usize = 4_096;
-/// Most bytes of events given at once, as long as one event is given.
+/// Maximum bytes of events per read, unless the first event alone exceeds them.
 const READ_BYTES: usize = 2 << 20;
-/// Bytes of them kept in memory, of all shards together.
+/// Maximum bytes of events kept in memory, over all shards.
 const KEPT_BYTES: usize = 16 << 20;
 
-/// How far the log reaches, with its newest events.
+/// The last position of each shard, with its newest events.
 #[derive(Debug)]
 pub struct Feed {
     shards: Vec<ShardFeed>,
-    /// Most bytes of events kept of each shard.
+    /// Maximum bytes of events kept per shard.
     shard_bytes: usize,
     changed: watch::Sender<()>,
 }
@@ -43,7 +43,7 @@ struct Run {
 }
 
 impl Feed {
-    /// A feed that knows of nothing yet.
+    /// An empty feed.
     #[must_use]
     pub fn new(shards: ShardCount) -> Self {
         let shard_bytes = KEPT_BYTES / usize::from(shards.get());
@@ -51,7 +51,7 @@ impl Feed {
         Self { shards, shard_bytes, changed: watch::Sender::new(()) }
     }
 
-    /// Takes in events that were just committed, each shard's in order.
+    /// Adds events that were just committed, in order within each shard.
     pub fn append(&self, events: impl IntoIterator<Item = LoggedEvent>) {
         for event in events {
             let Some(shard) = self.shards.get(event.shard.index()) else { continue };
@@ -62,7 +62,7 @@ impl Feed {
         self.changed.send_replace(());
     }
 
-    /// Whether the log is known to reach this far, in the order of the shards.
+    /// Whether the log is known to reach these positions, in shard order.
     #[must_use]
     pub fn reaches(&self, heads: &[Position]) -> bool {
         self.shards.iter().zip(heads).all(|(shard, head)| shard.head.load(Ordering::Acquire) >= head.get())
@@ -79,7 +79,7 @@ impl Feed {
         }
     }
 
-    /// The last position of a shard, as far as is known.
+    /// The last known position of a shard.
     #[must_use]
     pub fn head(&self, shard: Shard) -> Position {
         self.shards
@@ -87,7 +87,7 @@ impl Feed {
             .map_or(Position::START, |shard| Position::new(shard.head.load(Ordering::Acquire)))
     }
 
-    /// Up to `limit` events that follow `after` without a gap, as far as they are in memory and not too large together.
+    /// Up to `limit` events that follow `after` without a gap, as far as they are in memory and within the size limit of a read.
     #[must_use]
     pub fn read(&self, shard: Shard, after: Position, limit: usize) -> Vec<LoggedEvent> {
         let Some(shard) = self.shards.get(shard.index()) else { return Vec::new() };
@@ -105,7 +105,7 @@ impl Feed {
         newest.iter().skip(skip).take(limit).take_while(fits).cloned().collect()
     }
 
-    /// A signal that something was appended. Subscribe before looking, so that nothing is missed in between.
+    /// Signals when the log grows. Subscribe before reading, so that no event is missed in between.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
@@ -114,7 +114,7 @@ impl Feed {
 
 impl ShardFeed {
     fn lock(&self) -> MutexGuard<'_, Run> {
-        // The run is whole between any two statements, so a panic elsewhere cannot have left it broken.
+        // The run is consistent between any two statements, so a panic of another holder cannot have corrupted it.
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_all_shards_is_bounded_however_many_there_are() {
+    fn the_bytes_kept_are_bounded_for_any_number_of_shards() {
         for shards in [1, 8, 64] {
             let shards = ShardCount::new(shards).unwrap();
             let feed = Feed::new(shards);
@@ -166,7 +166,7 @@ mod tests {
             }
             let kept: Vec<usize> = feed.shards.iter().map(|shard| shard.lock().bytes).collect();
             assert!(kept.iter().sum::<usize>() <= KEPT_BYTES, "{kept:?}");
-            // Each shard has as much as fits into its share.
+            // Each shard uses its share.
             assert!(kept.iter().all(|bytes| bytes + 500_000 > KEPT_BYTES / kept.len()), "{kept:?}");
             let last = Position::new(99);
             for shard in shards.shards() {

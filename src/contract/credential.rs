@@ -1,10 +1,10 @@
-//! Profiles and smart cards as messages of the contract.
+//! Encodes profiles and smart cards as messages of the contract.
 
 use super::v1;
 use super::v1::credential::Item as ItemMessage;
 use crate::domain::{Credential, CredentialIds, CredentialStatus, Item, Lineage, PhysicalCard, ProfileId, SmartcardId};
 
-/// A profile or a smart card.
+/// Encodes a profile or a smart card.
 #[must_use]
 pub fn credential(credential: &Credential) -> v1::Credential {
     let (lineage, parent) = lineage(credential.lineage);
@@ -48,7 +48,7 @@ const fn lineage(lineage: Lineage) -> (v1::CredentialLineage, CredentialIds) {
     }
 }
 
-/// Where a profile or a smart card stands.
+/// Encodes the status of a profile or smart card.
 #[must_use]
 pub const fn credential_status(status: CredentialStatus) -> v1::CredentialStatus {
     match status {
@@ -61,7 +61,7 @@ pub const fn credential_status(status: CredentialStatus) -> v1::CredentialStatus
     }
 }
 
-/// A profile and smart card; absent if there is neither.
+/// Encodes a profile and smart card; `None` if there is neither.
 #[must_use]
 pub fn credential_ids(credential_ids: CredentialIds) -> Option<v1::CredentialIds> {
     (!credential_ids.is_none()).then(|| v1::CredentialIds {

@@ -1,4 +1,4 @@
-//! Domain values as messages of the contract.
+//! Encodes requests and events as messages of the contract.
 
 use prost::Message;
 use prost_types::Timestamp as ProtoTimestamp;
@@ -10,7 +10,7 @@ use crate::domain::{
     Request, RequestType, Shard, State, Status, Timestamp,
 };
 
-/// The event as it is logged: without its place, which is not known before the log gives it one.
+/// Encodes an event for the log: without shard and position, which are assigned at the write.
 pub(super) fn event(event: &Event) -> v1::RequestEvent {
     v1::RequestEvent {
         r#type: event_type(event.event_type).into(),
@@ -25,18 +25,18 @@ pub(super) fn event(event: &Event) -> v1::RequestEvent {
     }
 }
 
-/// A logged event as it is published: with its place. A protobuf message may be extended by appending fields.
+/// A logged event as it is published: with shard and position. A protobuf message can be extended by appending fields.
 #[must_use]
 pub fn with_position(payload: &[u8], shard: Shard, position: Position) -> Vec<u8> {
-    let place =
+    let position =
         v1::RequestEvent { shard: shard.number().into(), position: position.get(), ..v1::RequestEvent::default() };
-    let mut value = Vec::with_capacity(payload.len() + place.encoded_len());
+    let mut value = Vec::with_capacity(payload.len() + position.encoded_len());
     value.extend_from_slice(payload);
-    value.extend(place.encode_to_vec());
+    value.extend(position.encode_to_vec());
     value
 }
 
-/// A request.
+/// Encodes a request.
 #[must_use]
 pub fn request(request: &Request) -> v1::Request {
     v1::Request {
@@ -113,7 +113,7 @@ const fn reason(state: &State) -> v1::ConclusionReason {
     }
 }
 
-/// A status.
+/// Encodes a status.
 #[must_use]
 pub const fn status(status: Status) -> v1::RequestStatus {
     match status {
@@ -127,7 +127,7 @@ pub const fn status(status: Status) -> v1::RequestStatus {
     }
 }
 
-/// A type of request.
+/// Encodes a request type.
 #[must_use]
 pub const fn request_type(kind: RequestType) -> v1::RequestType {
     match kind {
@@ -146,7 +146,7 @@ pub const fn request_type(kind: RequestType) -> v1::RequestType {
     }
 }
 
-/// A type of event.
+/// Encodes an event type.
 #[must_use]
 pub const fn event_type(event_type: EventType) -> v1::RequestEventType {
     match event_type {

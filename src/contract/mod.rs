@@ -1,4 +1,4 @@
-//! The public contract: the types generated from `proto/cmgate/v1`, and how domain values are told in them.
+//! The public contract: the types generated from `proto/cmgate/v1`, and the encoding of domain values.
 
 mod credential;
 mod encode;
@@ -10,7 +10,7 @@ pub mod v1 {
     tonic::include_proto!("cmgate.v1");
 }
 
-/// Descriptors of every proto file, as reflection serves them.
+/// Descriptors of all proto files, for gRPC reflection and JSON.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.descriptors"));
 
 pub use credential::{credential, credential_ids, credential_status};

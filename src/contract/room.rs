@@ -1,4 +1,4 @@
-//! Room to grow: a request is accepted only while every later step of it still fits into one event.
+//! Room to grow: a request is accepted only if the event of every later step still fits the size limit.
 //!
 //! The reserve is the encoded length of the longest messages that later steps can add. Each message below lists all of its
 //! fields, so a new field does not compile until the reserve covers it.
@@ -15,8 +15,8 @@ use super::v1;
 use super::v1::credential::Item;
 use crate::domain::{Actor, Atr, Comment, Event, EventType, MAX_CHANGED_CREDENTIALS, Refusal, Request, SerialNumber};
 
-/// Longest event, in bytes. A Kafka producer takes messages of 1,000,000 bytes by default and a broker slightly more; the
-/// difference is for the key and the headers of the record. An event that could not be published would block its shard.
+/// Maximum size of an event, in bytes. By default a Kafka producer accepts messages of 1,000,000 bytes and a broker slightly
+/// more; the difference is for the key and the headers of the record. An event that cannot be published would block its shard.
 pub const MAX_EVENT_BYTES: usize = 990_000;
 
 /// Bytes that one approval can add to a request: its actor, its time and the longest comment.
@@ -25,7 +25,7 @@ static APPROVAL: LazyLock<usize> = LazyLock::new(|| {
     v1::Request { approvals: vec![approval], ..v1::Request::default() }.encoded_len()
 });
 
-/// Bytes that everything else can add to the event of a later step, whichever step it is.
+/// Bytes that everything else can add to the event of any later step.
 static LAST_STEP: LazyLock<usize> = LazyLock::new(|| {
     let event = v1::RequestEvent {
         r#type: i32::MAX,
@@ -43,8 +43,8 @@ static LAST_STEP: LazyLock<usize> = LazyLock::new(|| {
 
 const TIME: Timestamp = Timestamp { seconds: -1, nanos: -1 };
 
-/// Encodes an event for the log. Only a creation and an approval are refused for want of room, since only they add data
-/// items; any other step of an accepted request fits.
+/// Encodes an event for the log. Only a creation or an approval can be too large, since only these add data items; every other
+/// step of an accepted request fits.
 ///
 /// # Errors
 /// [`Refusal::TooLarge`], naming the field to shorten.
@@ -73,7 +73,7 @@ pub fn encode_event_within_limits(event: &Event) -> Result<Bytes, Refusal> {
     Ok(payload.into())
 }
 
-/// Bytes by which the event of any later step can exceed the encoded request as it is now, data items of approvers aside.
+/// Bytes by which the event of any later step can exceed the encoded request as it is now, not counting data items of approvers.
 fn reserve(request: &Request) -> usize {
     let approvals = usize::from(request.policy.approvals_needed).saturating_sub(request.approvals.len());
     approvals * *APPROVAL + *LAST_STEP
@@ -144,7 +144,7 @@ fn id() -> String {
     Uuid::max().to_string()
 }
 
-/// Text of so many characters, each as long as one can be in UTF-8.
+/// Text of `chars` characters, each of the maximum length in UTF-8.
 fn text(chars: usize) -> String {
     "\u{10ffff}".repeat(chars)
 }

@@ -1,4 +1,4 @@
-//! Decides a batch over the rows that the store holds: replays keys, applies the life cycle, encodes the events.
+//! Decides a batch over the locked rows: replays idempotency keys, applies the life cycle and encodes the events.
 
 mod import;
 
@@ -16,7 +16,7 @@ use crate::store::{
 
 pub use import::import_credentials;
 
-/// What became of one command of a batch.
+/// The outcome of one command of a batch.
 pub type Reply = Result<Applied, Refusal>;
 
 /// A command that took effect, now or when its idempotency key was first used.
@@ -26,13 +26,13 @@ pub struct Applied {
     pub request: Arc<Request>,
     /// The smart card that the command names, after the change.
     pub smartcard: Option<Credential>,
-    /// The event that was logged; `None` if the effect is an earlier one.
+    /// The logged event; `None` if the command changed nothing or its key was replayed.
     pub logged: Option<LoggedEvent>,
 }
 
-/// Carries out commands in one transaction: all of those that are not refused take effect, each with one event, or none
-/// does. A batch holds at most one command per request and one per idempotency key. If the rows of all are too large together,
-/// only the first commands are carried out, at least one, and there are as many replies.
+/// Runs commands in one transaction. Either all commands that are not refused take effect, each with at most one event, or none
+/// does. A batch holds at most one command per request and one per idempotency key. If its rows are too large together, only its
+/// first commands run, at least one, and there are as many replies.
 ///
 /// # Errors
 /// See [`StoreError`]; unless the outcome is unknown, nothing has changed.
@@ -78,8 +78,8 @@ impl Decide for Batch<'_> {
         writes
     }
 
-    /// Creations that are about nothing stored. One that is refused under a key may have been answered before, when other
-    /// templates were in force, so its key must be read.
+    /// Decides a batch of creations that refer to no stored rows. A refused creation with a key may have succeeded earlier, when
+    /// other templates were in force, so its key must be read.
     fn decide_unread(&self) -> Option<Writes> {
         if !self.0.iter().all(is_creation) || !self.lock_set(&HashMap::new()).is_empty() {
             return None;
@@ -96,7 +96,7 @@ const fn is_creation(command: &Command) -> bool {
     matches!(command.action, Action::Create(_))
 }
 
-/// Decides one command and adds what it writes.
+/// Decides one command and adds its writes.
 fn decide_member(command: &Command, rows: &mut LockedRows, writes: &mut Writes) -> Result<Outcome, Refusal> {
     if let Some(earlier) = earlier_reply(command, rows)? {
         return Ok(Outcome::Unchanged { request: Arc::new(earlier.request), smartcard: earlier.smartcard });
@@ -108,7 +108,7 @@ fn decide_member(command: &Command, rows: &mut LockedRows, writes: &mut Writes) 
     };
     let payload = contract::encode_event_within_limits(&event)?;
     let is_new = current.is_none();
-    // The next member of the batch may be about the same card.
+    // A later member of the batch may concern the same card.
     for credential in &event.credentials {
         writes.credentials.add(credential.clone(), rows.credentials.get(credential.id()), event.at);
         rows.credentials.put(credential.clone());
@@ -120,7 +120,7 @@ fn decide_member(command: &Command, rows: &mut LockedRows, writes: &mut Writes) 
     Ok(Outcome::Changed(command.request))
 }
 
-/// The reply that is kept under the key of a command, if the key was used before.
+/// The stored reply for the key of a command, if the key was used before.
 fn earlier_reply(command: &Command, rows: &mut LockedRows) -> Result<Option<StoredReply>, Refusal> {
     let Some(idempotent) = &command.idempotent else { return Ok(None) };
     match rows.keys.remove(&idempotent.key) {
@@ -131,8 +131,8 @@ fn earlier_reply(command: &Command, rows: &mut LockedRows) -> Result<Option<Stor
     }
 }
 
-/// The outcome of a command that changes nothing. Its key is kept with the reply, so that a retry gets the same reply even if
-/// the request changes before.
+/// The outcome of a command that changes nothing. Its key is stored with the reply, so a retry gets the same reply even if the
+/// request has changed since.
 fn unchanged(
     command: &Command,
     current: Option<&Request>,
@@ -150,7 +150,7 @@ fn unchanged(
     Ok(Outcome::Unchanged { request, smartcard })
 }
 
-/// The smart card that a command names, among those that it found or changed.
+/// The smart card that a command names, among the given credentials.
 fn named_smartcard<'s>(command: &Command, credentials: impl IntoIterator<Item = &'s Credential>) -> Option<Credential> {
     let Action::ChangeSmartcard { smartcard, .. } = &command.action else { return None };
     credentials.into_iter().find(|credential| credential.id() == smartcard.uuid()).cloned()

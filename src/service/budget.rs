@@ -1,6 +1,6 @@
-//! The memory of calls: what all of them hold together is bounded in bytes, and a call that finds no room is refused.
+//! The memory budget: the bytes that all calls hold are bounded, and a call that exceeds the budget is refused.
 //!
-//! Small calls have room of their own, so that large ones cannot crowd them out.
+//! Half of it is reserved for the first bytes of every call, so large calls cannot starve small ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,17 +9,17 @@ use thiserror::Error as ThisError;
 
 use super::Error;
 
-/// What every call is taken to hold, whatever it carries.
+/// Bytes that are reserved for every call, whatever its size.
 const CALL_BYTES: usize = 4 << 10;
 
-/// What a call holds beyond this comes out of the room for large calls.
+/// Bytes of a call beyond this count towards the half for large calls.
 const SMALL_BYTES: usize = 16 << 10;
 
-/// Bytes that calls may hold, all together. Clones share them.
+/// Maximum bytes that all calls may hold. Clones share the budget.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Rooms>);
 
-/// The error that ends a body when no memory is left for more of it.
+/// The error that ends a body when the memory budget is exhausted.
 #[derive(Debug, ThisError)]
 #[error("{}", Error::Overloaded)]
 pub struct OverBudget(#[source] BoxError);
@@ -27,12 +27,12 @@ pub struct OverBudget(#[source] BoxError);
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl OverBudget {
-    /// The error with the answer of a transport as its source; tonic takes its status from there.
+    /// Creates the error with the answer of a transport as its source, where tonic looks for the status.
     pub fn new(answer: impl Into<BoxError>) -> Self {
         Self(answer.into())
     }
 
-    /// Whether this is the cause of an error.
+    /// Whether an error has this one in its chain of sources.
     #[must_use]
     pub fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
         std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<Self>)
@@ -45,11 +45,11 @@ struct Rooms {
     large: Room,
 }
 
-/// Bytes that are free; fewer than none if more was taken than there is.
+/// Free bytes; negative if overdrawn.
 #[derive(Debug)]
 struct Room(AtomicI64);
 
-/// What one call holds, until its last clone is dropped. The default holds nothing and is never refused.
+/// The memory that one call holds until the last clone is dropped. The default holds nothing and is never refused.
 #[derive(Clone, Debug, Default)]
 pub struct Reservation(Option<Arc<Held>>);
 
@@ -58,22 +58,22 @@ struct Held {
     rooms: Arc<Rooms>,
     small: AtomicI64,
     large: AtomicI64,
-    /// Whether the answer has begun, after which nothing is refused.
+    /// Whether the answer has begun; after that nothing is refused.
     has_begun: AtomicBool,
 }
 
 impl Budget {
-    /// A budget of so many bytes, half of it for small calls.
+    /// A budget of `bytes`, half of them for small calls.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let half = || Room(AtomicI64::new(signed(bytes / 2)));
         Self(Arc::new(Rooms { small: half(), large: half() }))
     }
 
-    /// Room for one more call.
+    /// Admits a call and reserves its first bytes.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] if there is none.
+    /// [`Error::Overloaded`] if the budget is exhausted.
     pub fn admit(&self) -> Result<Reservation, Error> {
         let held = Held {
             rooms: Arc::clone(&self.0),
@@ -88,10 +88,10 @@ impl Budget {
 }
 
 impl Reservation {
-    /// Holds so many bytes in all, at least.
+    /// Raises the bytes held to at least `bytes` in total.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] if there is no room for them.
+    /// [`Error::Overloaded`] if the budget is exhausted.
     pub fn hold(&self, bytes: usize) -> Result<(), Error> {
         let Some(held) = &self.0 else { return Ok(()) };
         let (small, large) = split(bytes);
@@ -101,11 +101,11 @@ impl Reservation {
         if fits { Ok(()) } else { Err(Error::Overloaded) }
     }
 
-    /// Holds so many bytes in all, at least, until an answer that begins now has ended. From here on [`Self::hold`] refuses nothing:
-    /// an answer that has begun cannot be refused any more, only broken off. So `bytes` has to cover what it needs.
+    /// Raises the bytes held to at least `bytes` in total before an answer begins. From then on [`Self::hold`] refuses nothing,
+    /// because an answer that has begun can only be cut off. So `bytes` must cover the whole answer.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] if there is no room for them.
+    /// [`Error::Overloaded`] if the budget is exhausted.
     pub fn hold_to_the_end(&self, bytes: usize) -> Result<(), Error> {
         self.hold(bytes)?;
         if let Some(held) = &self.0 {
@@ -114,7 +114,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Holds so many bytes in all, at least, whether there is room for them or not: they are there already.
+    /// Raises the bytes held to at least `bytes` in total even if that overdraws the budget: they are already in memory.
     pub fn hold_anyway(&self, bytes: usize) {
         let Some(held) = &self.0 else { return };
         let (small, large) = split(bytes);
@@ -122,13 +122,13 @@ impl Reservation {
         held.rooms.large.take(&held.large, large, true);
     }
 
-    /// Whether this is a large call.
+    /// Whether the call counts as large.
     #[must_use]
     pub fn is_large(&self) -> bool {
         self.0.as_ref().is_some_and(|held| held.large.load(Ordering::Relaxed) > 0)
     }
 
-    /// Whether large calls hold more than there is room for.
+    /// Whether large calls hold more than their half.
     #[must_use]
     pub fn is_overdrawn(&self) -> bool {
         self.0.as_ref().is_some_and(|held| held.rooms.large.0.load(Ordering::Relaxed) < 0)
@@ -136,7 +136,7 @@ impl Reservation {
 }
 
 impl Room {
-    /// Raises what is held to `wanted`, and says whether that succeeded.
+    /// Raises `held` to `wanted` and returns whether that succeeded. `anyway` overdraws instead of failing.
     fn take(&self, held: &AtomicI64, wanted: i64, anyway: bool) -> bool {
         let more = wanted - held.load(Ordering::Relaxed);
         if more <= 0 {
@@ -159,7 +159,7 @@ impl Drop for Held {
     }
 }
 
-/// What of so many bytes counts as small, and what as large.
+/// Splits bytes into those that count towards the small half and the large half.
 fn split(bytes: usize) -> (i64, i64) {
     let small = bytes.min(SMALL_BYTES);
     (signed(small), signed(bytes - small))
@@ -175,13 +175,13 @@ mod tests {
 
     const BYTES: usize = 256 << 10;
 
-    /// What is free for large calls.
+    /// Free bytes for large calls.
     fn free(budget: &Budget) -> i64 {
         budget.0.large.0.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     #[test]
-    fn large_calls_are_refused_when_there_is_no_room_and_small_ones_are_not() {
+    fn large_calls_are_refused_without_room_and_small_ones_are_not() {
         let budget = Budget::new(BYTES);
         let large = budget.admit().unwrap();
         large.hold(SMALL_BYTES + BYTES / 2).unwrap();
@@ -192,7 +192,7 @@ mod tests {
         assert!(!other.is_large());
 
         drop(large.clone());
-        assert!(other.hold(SMALL_BYTES + 1).is_err(), "a clone is still there");
+        assert!(other.hold(SMALL_BYTES + 1).is_err(), "a clone still holds the memory");
         drop(large);
         other.hold(SMALL_BYTES + 1).unwrap();
     }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_already_is_counted_beyond_the_room() {
+    fn memory_in_use_can_overdraw_the_budget() {
         let budget = Budget::new(BYTES);
         let call = budget.admit().unwrap();
         call.hold_anyway(BYTES);
@@ -224,7 +224,7 @@ mod tests {
         other.hold_anyway(BYTES);
         let call = budget.admit().unwrap();
         assert!(call.hold_to_the_end(SMALL_BYTES + 1).is_err());
-        assert!(call.hold(SMALL_BYTES + 1).is_err(), "it has not begun");
+        assert!(call.hold(SMALL_BYTES + 1).is_err(), "the answer has not begun");
         drop(other);
         call.hold_to_the_end(SMALL_BYTES + 1).unwrap();
         call.hold(BYTES).unwrap();

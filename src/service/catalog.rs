@@ -1,13 +1,13 @@
-//! How the catalog of the templates in force is loaded: each is kept in the store, which knows its version.
+//! Loads the catalog of the templates in force. The store keeps every version of a template and assigns the version numbers.
 
 use crate::domain::{Catalog, ProfileTemplate};
 use crate::runtime::clock::Clock;
 use crate::store::{Store, StoreError};
 
-/// Keeps templates in the store and learns their versions.
+/// Stores templates and returns them with their versions.
 ///
 /// # Errors
-/// What the store says.
+/// See [`StoreError`].
 pub async fn load_catalog(
     store: &dyn Store,
     clock: &Clock,

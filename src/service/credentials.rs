@@ -1,4 +1,4 @@
-//! Use cases about profiles and smart cards: reading them, saying what may be asked for, and importing them.
+//! Use cases of profiles and smart cards: reading, available operations and imports.
 
 use uuid::Uuid;
 
@@ -8,11 +8,11 @@ use crate::domain::{
     SmartcardId, offered,
 };
 
-/// What a profile or card takes in memory beside its comment.
+/// Memory of a profile or card besides its comment, in bytes.
 const CREDENTIAL_BYTES: usize = 512;
 
 impl Service {
-    /// Reads a smart card. Everybody may read every profile and card, as every request that names them.
+    /// Reads a smart card. Every caller may read every profile and card, as with requests.
     ///
     /// # Errors
     /// [`Refusal::CredentialNotFound`], or what [`Error`] says of the service.
@@ -32,7 +32,7 @@ impl Service {
         profile.ok_or_else(|| Refusal::CredentialNotFound(id.uuid()).into())
     }
 
-    /// Reads the smart card with this id on it: the one in use, else the one that was retired last.
+    /// Reads the smart card with this serial number: the one in use, otherwise the one that was retired last.
     ///
     /// # Errors
     /// What [`Error`] says of the service.
@@ -40,7 +40,7 @@ impl Service {
         Ok(self.store.card(serial_number).await?)
     }
 
-    /// Reads what is known of a profile and a smart card.
+    /// Reads a profile and a smart card by their ids; unknown ones are left out.
     ///
     /// # Errors
     /// What [`Error`] says of the service.
@@ -49,10 +49,10 @@ impl Service {
         if ids.is_empty() { Ok(Vec::new()) } else { Ok(self.store.credentials(&ids).await?) }
     }
 
-    /// Reads a page of the profiles and smart cards of a user, in order of their ids.
+    /// Reads a page of the profiles and smart cards of a user, ordered by id.
     ///
     /// # Errors
-    /// What [`Error`] says of the service.
+    /// A failure of the service; see [`Error`].
     pub async fn list_credentials(
         &self,
         call: &Call,
@@ -67,17 +67,18 @@ impl Service {
         Ok(found)
     }
 
-    /// What the caller may ask for about a profile or card; nothing if its template is not in force any more.
+    /// The request types that the caller may create for a profile or card; none if its template is no longer in force.
     #[must_use]
     pub fn operations(&self, call: &Call, credential: &Credential) -> Vec<RequestType> {
         let template = self.catalog.get(credential.template.id);
         template.map(|(template, _)| offered(&call.caller, credential, template)).unwrap_or_default()
     }
 
-    /// Adds profiles and smart cards that were issued elsewhere, or replaces what is known of them: all or none.
+    /// Adds or replaces profiles and smart cards that were issued elsewhere: all or none.
     ///
     /// # Errors
-    /// [`Refusal::NotAdministrator`], the refusal of the first that cannot be taken, or what [`Error`] says of the service.
+    /// [`Refusal::NotAdministrator`], the refusal of the first one that cannot be imported, or a failure of the service; see
+    /// [`Error`].
     pub async fn import(&self, call: &Call, credentials: &[Credential]) -> Result<(), Error> {
         if !self.authority.administrators.iter().any(|principal| call.caller.is(principal)) {
             return Err(Refusal::NotAdministrator.into());

@@ -1,4 +1,4 @@
-//! Why a use case fails: through the caller, or through the service.
+//! Errors of the use cases: refusals, which the caller causes, and failures of the service.
 
 use std::sync::Arc;
 
@@ -8,31 +8,31 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::domain::{ErrorKind, FieldViolation, Refusal};
 use crate::store::StoreError;
 
-/// Why a use case failed. `Display` is what the caller reads; the source is for the log alone.
+/// Why a use case failed. `Display` is the message to the caller; the source goes to the log only.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The caller asked for something that cannot be.
+    /// The domain refused the call.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// More is waiting to be written than the service holds.
+    /// A queue or the memory for calls is full.
     #[error("the service is overloaded; retry later")]
     Overloaded,
-    /// The caller's time was over before the command was begun; nothing has changed.
-    #[error("the deadline passed before the call was begun; nothing has changed")]
+    /// The deadline passed before processing started; nothing has changed.
+    #[error("the deadline passed before processing started; nothing has changed")]
     DeadlineExceeded,
     /// The service is stopping; nothing has changed.
     #[error("the service is stopping; try again")]
     Stopping,
-    /// The database is away.
+    /// The database is unreachable, or refuses access or writes.
     #[error("the database is not available; nothing has changed, try again")]
     Unavailable(#[source] Arc<StoreError>),
-    /// Others hold what the call needs.
+    /// Others held a lock or all connections for too long.
     #[error("the database is busy; nothing has changed, try again")]
     Busy(#[source] Arc<StoreError>),
-    /// The database went away during a commit.
+    /// The connection to the database was lost or timed out during a commit.
     #[error("the outcome of the call is not known; repeat it with the same idempotency key to learn it")]
     OutcomeUnknown(#[source] Arc<StoreError>),
-    /// The service is wrong.
+    /// A defect of the service or of the stored data.
     #[error("the service failed to carry out the call; nothing has changed")]
     Internal(#[source] Arc<StoreError>),
 }
@@ -50,7 +50,7 @@ impl Error {
         }
     }
 
-    /// Stable name of the reason, for programs.
+    /// Stable, machine-readable name of the reason.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// The fields that are wrong, if that is the reason.
+    /// The wrong fields, if that is the reason.
     #[must_use]
     pub fn violations(&self) -> Vec<FieldViolation> {
         match self {
@@ -82,7 +82,7 @@ impl From<StoreError> for Error {
 }
 
 impl From<Arc<StoreError>> for Error {
-    /// One failed batch is answered to many callers, who share its error.
+    /// The callers of a failed batch share its error.
     fn from(error: Arc<StoreError>) -> Self {
         match *error {
             StoreError::Unavailable(_) | StoreError::Denied(_) | StoreError::ReadOnly(_) | StoreError::Open { .. } => {
@@ -100,7 +100,7 @@ impl From<Arc<StoreError>> for Error {
     }
 }
 
-/// A lane that does not take what it is given.
+/// A worker's queue that is full or closed.
 impl<T> From<TrySendError<T>> for Error {
     fn from(error: TrySendError<T>) -> Self {
         match error {

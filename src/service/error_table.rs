@@ -1,6 +1,6 @@
-//! The one table of errors: what each kind is in gRPC, in HTTP, in the log, and when a caller may retry.
+//! The error table: gRPC code, HTTP status, log severity and retry delay of each kind.
 //!
-//! Both transports, the access log and the metrics read it; nothing else decides any of these by kind.
+//! Both transports, the access log and the metrics use it; no other code maps kinds to any of these.
 
 use std::time::Duration;
 
@@ -11,35 +11,35 @@ use super::Error;
 use crate::domain::ErrorKind;
 use crate::runtime::telemetry::error_chain;
 
-/// How one kind of error is answered and logged.
+/// One row: how a kind of error is answered and logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Code of gRPC.
+    /// gRPC code.
     pub code: Code,
-    /// Status of HTTP.
+    /// HTTP status.
     pub status: StatusCode,
-    /// Stable name of the kind for programs. The reason of an error is narrower; an error that has none of its own has this one.
+    /// Stable, machine-readable name of the kind. An error without a narrower reason has this name as its reason.
     pub problem: &'static str,
-    /// Message of an error that comes without one.
+    /// Message of an error that has none.
     pub title: &'static str,
-    /// How loudly a failed call is logged.
+    /// Log severity of a failed call.
     pub severity: Severity,
-    /// When a retry may succeed; `None` if the same call would fail again.
+    /// Delay before a retry; `None` if the same call would fail again.
     pub retry_after: Option<Duration>,
 }
 
-/// How loudly a failed call is logged.
+/// Log severity of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The caller's matter.
+    /// The caller caused it, or the service shed load.
     Info,
-    /// The service could not do what it was asked; what it depends on, or its load, is the cause.
+    /// A dependency is unavailable, or the deadline passed.
     Warn,
     /// A defect of the service.
     Error,
 }
 
-/// Writes the rows as one `match` without a default arm, so that a new kind does not compile until it has its row here.
+/// Generates one `match` without a default arm, so a new kind does not compile until it has a row.
 macro_rules! table {
     ($($kind:ident | $code:ident | $status:ident | $problem:literal | $title:literal | $severity:ident | $retry:expr;)*) => {
         /// Every kind, in the order of the table.
@@ -63,7 +63,7 @@ macro_rules! table {
 }
 
 const NO_RETRY: Option<Duration> = None;
-/// A queue that is full drains within a second, and so does a fail-over that callers should not hurry.
+/// A full queue drains within a second, and callers should not retry faster during a fail-over.
 const SOON: Option<Duration> = Some(Duration::from_secs(1));
 
 table! {
@@ -83,7 +83,7 @@ table! {
     Internal         | Internal           | INTERNAL_SERVER_ERROR | "INTERNAL"          | "internal error"               | Error | NO_RETRY;
 }
 
-/// How loudly a gRPC code is logged. A code of no kind comes from the gRPC library alone.
+/// Log severity of a gRPC code. Codes outside the table come from the gRPC library only.
 #[must_use]
 pub fn severity_of_code(code: Code) -> Severity {
     let of_kinds = KINDS.iter().map(|kind| row(*kind)).filter(|row| row.code == code).map(|row| row.severity).max();
@@ -93,14 +93,14 @@ pub fn severity_of_code(code: Code) -> Severity {
     })
 }
 
-/// How loudly an HTTP status is logged. A status of no kind answers a call that no handler takes, such as 405 and 505.
+/// Log severity of an HTTP status. Statuses outside the table answer calls that reach no handler, such as 405 and 505.
 #[must_use]
 pub fn severity_of_status(status: StatusCode) -> Severity {
     let of_kinds = KINDS.iter().map(|kind| row(*kind)).filter(|row| row.status == status).map(|row| row.severity).max();
     of_kinds.unwrap_or(Severity::Info)
 }
 
-/// Logs a use case that failed through the service, with its cause, which the caller does not see.
+/// Logs a failure of the service with its cause, which the caller does not see.
 pub fn log_failure(error: &Error) {
     let (reason, cause) = (error.reason(), || error_chain(error));
     match row(error.kind()).severity {

@@ -1,8 +1,8 @@
-//! The fingerprint of a command: what an idempotency key stands for.
+//! The fingerprint of a command, which identifies the call that an idempotency key was used for.
 //!
-//! It is SHA-256 over a canonical text of its own, so neither a transport nor a change of a domain type affects it. During
-//! a rolling upgrade old and new releases must agree on it: otherwise a retry is refused as another call. Each field is
-//! written as its name, its length in bytes and its value; an absent field is not written.
+//! It is the SHA-256 of a canonical text, so neither the transport nor a change of a domain type affects it. During a rolling
+//! upgrade, old and new releases must agree on it; otherwise a retry is refused as a different call. The text lists each field as
+//! its name, its length in bytes and its value, and leaves out absent fields.
 
 use std::fmt::Display;
 
@@ -13,7 +13,7 @@ use crate::domain::{
     Version,
 };
 
-/// First line of every canonical text. Another version makes every key that is in use look like another call.
+/// First line of every canonical text. A new version makes the keys in use look like keys of different calls.
 const FORM: &str = "cmgate command 1\n";
 
 /// The fingerprint of a creation.
@@ -21,7 +21,7 @@ pub(super) fn of_creation(draft: &Draft) -> [u8; 32] {
     digest(|sink| write_draft(&mut Canonical::begin(sink), draft))
 }
 
-/// The fingerprint of a step that is taken with an existing request.
+/// The fingerprint of an action on an existing request.
 pub(super) fn of_step(request: RequestId, action: &Action, expected: Option<Version>) -> [u8; 32] {
     digest(|sink| write_step(&mut Canonical::begin(sink), request, action, expected))
 }
@@ -32,7 +32,7 @@ fn digest(write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Writes the fields of a canonical text to a sink, which gets large values without a copy.
+/// Writes the fields of a canonical text to a sink, without copying large values.
 struct Canonical<'s> {
     sink: &'s mut dyn FnMut(&[u8]),
 }
@@ -99,7 +99,7 @@ fn write_step(out: &mut Canonical<'_>, request: RequestId, action: &Action, expe
     };
     match action {
         Action::Create(creation) => {
-            // The catalog and the account of the service are not the caller's choice.
+            // The caller does not choose the catalog or the account of the service.
             let Creation { draft, catalog: _, service: _ } = &**creation;
             write_draft(out, draft);
         }
@@ -109,7 +109,7 @@ fn write_step(out: &mut Canonical<'_>, request: RequestId, action: &Action, expe
         }
         Action::Deny { comment } => step(out, "deny", comment),
         Action::Start { comment } => step(out, "start", comment),
-        // A retry carries a new id for the card.
+        // Each attempt generates a new id for the card.
         Action::BindSmartcard { card: PhysicalCard { serial_number, atr }, id: _, comment } => {
             step(out, "bind_smartcard", comment);
             out.field("serial_number", serial_number.as_str());

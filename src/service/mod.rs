@@ -1,4 +1,4 @@
-//! The use cases. Every transport calls these, and only these; each takes the call with its proven caller.
+//! The use cases. Transports call nothing else; every use case receives the call with its authenticated caller.
 
 mod batch;
 mod budget;
@@ -36,21 +36,21 @@ use reader::Reader;
 pub use violations::Violations;
 pub use writer::{Writer, WriterSettings, Written};
 
-/// Most lists that are read at a time. Each can have a page in memory several times over, as it is received and as it is read.
+/// Maximum concurrent list queries. Each can hold a page in memory several times, as received and as decoded.
 const LISTS_AT_ONCE: usize = 6;
 
-/// What surrounds every call, whatever its transport.
+/// The context of a call, independent of its transport.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who calls.
+    /// The authenticated caller.
     pub caller: Caller,
-    /// When the caller stops waiting.
+    /// Deadline of the caller.
     pub deadline: Option<Instant>,
-    /// Names the call in logs and errors.
+    /// Identifies the call in logs and errors.
     pub correlation: CorrelationId,
-    /// W3C trace context that the caller sent.
+    /// W3C trace context from the caller.
     pub traceparent: Option<String>,
-    /// What the call holds in memory.
+    /// Memory that is reserved for the call.
     pub memory: Reservation,
 }
 
@@ -63,21 +63,21 @@ pub struct Service {
     catalog: Arc<Catalog>,
     clock: Clock,
     authority: Authority,
-    /// Lists that are read at a time.
+    /// Limits concurrent list queries.
     lists: Arc<Semaphore>,
 }
 
-/// On whose authority the service acts.
+/// The account of the service and its administrators.
 #[derive(Clone, Debug)]
 pub struct Authority {
-    /// Security identifier of the service, the owner of every descriptor.
+    /// Security identifier of the service; it owns every descriptor.
     pub account: Sid,
-    /// Who may import profiles and cards; nobody, if there are none.
+    /// Callers that may import profiles and cards. If empty, nobody may.
     pub administrators: Vec<Principal>,
 }
 
 impl Service {
-    /// The use cases over a store, within a runtime of tokio.
+    /// Creates the use cases over a store. Must be called within a Tokio runtime.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -94,7 +94,7 @@ impl Service {
     /// Creates a request.
     ///
     /// # Errors
-    /// A refusal of the draft or of the key, or what [`Error`] says of the service.
+    /// A refusal of the draft or of the key, or a failure of the service; see [`Error`].
     pub async fn create(&self, call: &Call, draft: Draft, key: Option<IdempotencyKey>) -> Result<Arc<Request>, Error> {
         let idempotent = key.map(|key| Idempotent { key, fingerprint: fingerprint::of_creation(&draft) });
         let now = self.clock.now();
@@ -114,22 +114,22 @@ impl Service {
 
     async fn write(&self, call: &Call, command: Command) -> Result<Written, Error> {
         let written = self.writer.submit(command, call.deadline, call.memory.clone()).await?;
-        // The answer has a copy.
+        // The answer holds a copy of the request.
         call.memory.hold_anyway(size::of_request(&written.request));
         Ok(written)
     }
 
-    /// A step that binds a smart card to a request, with an id for a card that is new here.
+    /// The action that binds a smart card to a request, with a new id in case the card is not known yet.
     #[must_use]
     pub fn binding(&self, serial_number: SerialNumber, atr: Atr, comment: Comment) -> Action {
         let id = SmartcardId::new(uuid_v7(self.clock.now()));
         Action::BindSmartcard { card: PhysicalCard { serial_number, atr }, id, comment }
     }
 
-    /// Takes a step with a request: anything but its creation.
+    /// Applies an action other than a creation to a request.
     ///
     /// # Errors
-    /// The refusal of the life cycle, or what [`Error`] says of the service.
+    /// The refusal of the life cycle, or a failure of the service; see [`Error`].
     pub async fn act(
         &self,
         call: &Call,
@@ -141,10 +141,11 @@ impl Service {
         Ok(self.step(call, id, action, expected, key).await?.request)
     }
 
-    /// Changes the status of a smart card of a request, and gives the card as it is then; a retry under the same key hears the same.
+    /// Changes the status of a smart card of a request and returns the card after the change; a retry under the same key returns
+    /// the same card.
     ///
     /// # Errors
-    /// The refusal of the life cycle, or what [`Error`] says of the service.
+    /// The refusal of the life cycle, or a failure of the service; see [`Error`].
     pub async fn change_smartcard(
         &self,
         call: &Call,
@@ -179,20 +180,21 @@ impl Service {
         self.write(call, command).await
     }
 
-    /// Reads a request. Everybody may read every request, as in the documented descriptors (`A;;RC;;;WD`).
+    /// Reads a request. Every caller may read every request, as in the documented descriptors (`A;;RC;;;WD`).
     ///
     /// # Errors
-    /// [`Refusal::RequestNotFound`], or what [`Error`] says of the service.
+    /// [`Refusal::RequestNotFound`], or a failure of the service; see [`Error`].
     pub async fn get(&self, call: &Call, id: RequestId) -> Result<Arc<Request>, Error> {
         let request = self.reader.get(id).await?.ok_or(Refusal::RequestNotFound(id))?;
         call.memory.hold(size::of_request(&request))?;
         Ok(request)
     }
 
-    /// Reads a page of a list, in order of submit time, then id. The call holds the page once; copies are for the transport to hold.
+    /// Reads a page of requests in order of submit time, then id. Reserves memory for one copy of the page; the transport
+    /// reserves what further copies need.
     ///
     /// # Errors
-    /// What [`Error`] says of the service.
+    /// A failure of the service; see [`Error`].
     pub async fn list(&self, call: &Call, query: &Query, page: Page) -> Result<Listing<Request>, Error> {
         let permit = self.lists.acquire().await.map_err(|_| Error::Stopping)?;
         let found = self.store.find(query, page).await?;
@@ -201,7 +203,7 @@ impl Service {
         Ok(found)
     }
 
-    /// The templates for which the caller may enroll, by name, then id.
+    /// The templates for which the caller may enroll, ordered by name, then id.
     #[must_use]
     pub fn templates(&self, call: &Call) -> Vec<&ProfileTemplate> {
         let offered = |template: &&ProfileTemplate| template.offers_enrollment_to(&call.caller);
@@ -224,7 +226,7 @@ impl Service {
     }
 }
 
-/// A new id, ordered by the time of the clock rather than of the machine.
+/// A new UUIDv7 with the time of the service's clock, which a test can set.
 fn uuid_v7(now: Timestamp) -> Uuid {
     let micros = now.micros().max(0).unsigned_abs();
     #[expect(clippy::cast_possible_truncation, reason = "less than a billion")]

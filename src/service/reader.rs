@@ -1,7 +1,7 @@
 //! The coalescing reader: reads by id that wait while a query runs share the next one.
 //!
-//! A query for one row costs the database about as much as the call that asks for it; one for a hundred rows hardly more.
-//! As in the writer there is no timer: a lone read is made at once.
+//! A query for one row costs the database about as much as the call that needs it; a query for a hundred rows hardly more.
+//! As in the writer there is no timer: a lone read runs at once.
 
 use std::collections::HashMap;
 use std::mem;
@@ -14,19 +14,19 @@ use crate::domain::{Listing, Request, RequestId};
 use crate::runtime::telemetry::error_chain;
 use crate::store::{Store, StoreError};
 
-/// Most queries under way at once. A worker is used only while those before it have a full batch waiting: large batches are cheap.
+/// Maximum concurrent queries. A worker is used only while those before it have a full batch waiting: large batches are cheap.
 const WORKERS: usize = 4;
 
-/// Most requests in one query. Where they are large a query asks for about as many as one can give, since the database prepares
-/// all that it is asked for.
+/// Maximum requests per query. If requests are large, a query asks for about as many as one answer holds, because the database
+/// prepares all the rows that a query names.
 const MAX_BATCH: usize = 256;
 
-/// Most reads that may wait in a worker; more are refused.
+/// Maximum reads that wait per worker; further ones are refused.
 const MAX_WAITING: usize = 16_384;
 
 type Answer = Result<Option<Arc<Request>>, Error>;
 
-/// A handle to the reader's workers. They end when the last handle is dropped, with everything answered.
+/// A handle to the reader's workers. They answer everything and end once the last handle is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     workers: Arc<[mpsc::Sender<Read>]>,
@@ -69,7 +69,7 @@ async fn run(store: Arc<dyn Store>, mut arrivals: mpsc::Receiver<Read>) {
                 fail(&mut batch, error);
                 continue;
             }
-            // One row can be unreadable; alone, it harms nobody else.
+            // One unreadable row fails the whole query; on its own, it fails alone.
             for one in batch.drain(..) {
                 let mut one = vec![one];
                 if let Err(error) = read(&*store, &mut one, &mut limit).await {
@@ -80,8 +80,8 @@ async fn run(store: Arc<dyn Store>, mut arrivals: mpsc::Receiver<Read>) {
     }
 }
 
-/// Reads up to `limit` requests and answers; those that were too large to be read together stay in the batch. After an error
-/// nobody is answered yet.
+/// Reads up to `limit` requests and answers their callers; requests that were too large to be read together stay in the batch. On
+/// an error nobody has been answered yet.
 async fn read(store: &dyn Store, batch: &mut Vec<Read>, limit: &mut usize) -> Result<(), StoreError> {
     let ids: Vec<RequestId> = batch.iter().take(*limit).map(|read| read.id).collect();
     let Listing { members, has_more } = store.get(&ids).await?;
@@ -92,7 +92,7 @@ async fn read(store: &dyn Store, batch: &mut Vec<Read>, limit: &mut usize) -> Re
     for read in mem::replace(batch, later) {
         match found.get(&read.id) {
             None if has_more => batch.push(read),
-            // A caller that went away needs no answer; so below.
+            // The caller may be gone; the same applies in `fail`.
             request => drop(read.answer.send(Ok(request.cloned()))),
         }
     }

@@ -1,14 +1,14 @@
-//! How many bytes commands and requests take as they are stored: upper bounds that are cheap to compute.
+//! Upper bounds, cheap to compute, on the stored size of commands and requests.
 
 use crate::domain::{Action, Command, DataItem, Request};
 
-/// What a stored request takes beside its texts, with its event: its policy, its ids and the names of its fields.
+/// Bytes of a stored request and its event besides their texts: policy, ids and field names.
 const FRAME: usize = 3 << 10;
 
-/// What a data item takes beside its texts.
+/// Bytes of a data item besides its texts.
 const ITEM_FRAME: usize = 32;
 
-/// Bytes that a command has the database write, at most, beside what it has written of the request before.
+/// Maximum bytes that a command writes to the database, besides those of the request as it was before.
 pub(super) fn of_command(command: &Command) -> usize {
     let (comment, items) = match &command.action {
         Action::Create(creation) => (&creation.draft.comment, &creation.draft.data_items[..]),
@@ -26,8 +26,7 @@ pub(super) fn of_command(command: &Command) -> usize {
     FRAME + written(comment.as_str()) + items.iter().map(item).sum::<usize>()
 }
 
-/// Bytes that a request takes in memory and as a message of the contract, at most. As JSON its control characters take six times
-/// as much.
+/// Maximum bytes of a request in memory and as a message of the contract. In JSON, control characters take six times as much.
 pub(super) fn of_request(request: &Request) -> usize {
     let conclusion = request.state.conclusion().map(|conclusion| &conclusion.comment);
     let comments =
@@ -37,12 +36,12 @@ pub(super) fn of_request(request: &Request) -> usize {
     FRAME + comments + request.data_items.iter().map(item).sum::<usize>() + request.descriptor.len()
 }
 
-/// Bytes of a text in the event and in the document.
+/// Bytes of a text in the event plus the stored document.
 fn written(text: &str) -> usize {
     text.len() + json(text)
 }
 
-/// Bytes of a text in JSON: a control character can take six, a quotation mark or backslash two.
+/// Maximum bytes of a text in JSON: a control character takes up to six, a quotation mark or backslash two.
 fn json(text: &str) -> usize {
     text.bytes().map(|byte| if byte < 0x20 { 6 } else { 1 + usize::from(matches!(byte, b'"' | b'\\')) }).sum()
 }
@@ -52,7 +51,7 @@ mod tests {
     use super::json;
 
     #[test]
-    fn a_text_is_not_longer_than_it_is_taken_for() {
+    fn the_bound_covers_the_json_form_of_a_text() {
         for text in ["", "plain", "ä\u{2028}\u{1f600}", "\"\\\"", "\u{1}\u{1f}\u{7f}", "a\tb\nc\rd\u{8}e\u{c}"] {
             let stored = serde_json::to_string(text).unwrap().len() - 2;
             assert!(stored <= json(text) && json(text) <= 6 * text.len(), "{text:?}");

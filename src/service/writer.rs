@@ -1,7 +1,7 @@
 //! The coalescing writer: commands that wait while a commit runs share the next one.
 //!
-//! A worker has a set of shards, takes all that is waiting, commits it as one batch and answers each caller after the
-//! commit. There is no timer: an idle worker commits a lone command at once, a busy one gathers a batch by being busy.
+//! A worker serves a set of shards: it commits the waiting commands as one batch and then answers each caller. There is no timer:
+//! an idle worker commits a lone command at once; under load, batches form while the previous commit is in flight.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -21,29 +21,29 @@ use crate::feed::Feed;
 use crate::runtime::telemetry::{error_chain, names};
 use crate::store::{LoggedEvent, Store, StoreError};
 
-/// Longest wait for a commit. A database that vanished without a word would otherwise hold its worker for a quarter of an hour.
+/// Longest wait for a commit. A database host that vanishes silently would otherwise block the worker for a quarter of an hour.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Most bytes that a batch has the database write, unless one command alone has more.
+/// Maximum bytes that a batch writes to the database, unless a single command exceeds them.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Most such bytes of all batches under way, in units of [`COMMIT_UNIT`]. Each is in memory several times over on its way to the
-/// database.
+/// Maximum such bytes of all batches in flight, in units of [`COMMIT_UNIT`]. Each byte is in memory several times on its way to
+/// the database.
 const COMMIT_UNITS: u32 = 2 * 4_096;
 const COMMIT_UNIT: usize = 1 << 10;
 
-/// How much the writer does at once.
+/// Bounds of the writer.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterSettings {
-    /// Most workers, each with a commit under way; 1 for a store that can only write one batch at a time.
+    /// Maximum workers, each with one commit in flight; 1 for a store that can only write one batch at a time.
     pub workers: u16,
-    /// Most commands in one batch.
+    /// Maximum commands per batch.
     pub max_batch: usize,
-    /// Most commands that may wait in a worker; more are refused.
+    /// Maximum commands that wait per worker; further ones are refused.
     pub max_waiting: usize,
 }
 
-/// A handle to the writer's workers. They end when the last handle is dropped, with everything answered.
+/// A handle to the writer's workers. They answer everything and end once the last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct Writer {
     workers: Arc<[mpsc::Sender<Submission>]>,
@@ -54,7 +54,7 @@ pub struct Writer {
 
 type Answer = Result<Written, Error>;
 
-/// What a command leaves, as it is answered: now, or when its key was first used.
+/// The result of a command: of this call, or of the one that first used its idempotency key.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// The request after the change.
@@ -69,14 +69,14 @@ struct Submission {
     waiting: Waiting,
 }
 
-/// Who waits for a command, and what it takes.
+/// The caller that waits for a command, and the resources that the command holds.
 #[derive(Debug)]
 struct Waiting {
     deadline: Option<Instant>,
     answer: oneshot::Sender<Answer>,
-    /// Bytes that the database has to write.
+    /// Bytes that the command writes to the database.
     bytes: usize,
-    /// Kept until the command has left memory, though its caller may have gone before.
+    /// Held until the command has left memory, even if its caller is gone by then.
     memory: Reservation,
 }
 
@@ -109,16 +109,16 @@ impl Writer {
         Self { workers, concurrency, shards, broken }
     }
 
-    /// Cancelled if a worker ends by a defect. Its shards cannot be written any more, so the process had better end.
+    /// Cancelled if a worker ends by a defect. Its shards accept no more writes, so the process should end.
     #[must_use]
     pub fn broken(&self) -> CancellationToken {
         self.broken.clone()
     }
 
-    /// Has a command carried out; returns after its commit. What the command holds in memory is held until then.
+    /// Runs a command and returns after its commit. The memory of the command stays reserved until then.
     ///
     /// # Errors
-    /// The refusal of the life cycle, or what [`Error`] says of the service.
+    /// The refusal of the life cycle, or a failure of the service; see [`Error`].
     pub async fn submit(
         &self,
         command: Command,
@@ -136,7 +136,7 @@ impl Writer {
             }
             result => result?,
         }
-        // A worker answers everything it took, unless its task is torn down; then nobody knows how far it came.
+        // A worker answers every command that it accepted, unless its task is aborted; then the outcome is unknown.
         answered.await.unwrap_or_else(|_| Err(StoreError::NoAnswer(COMMIT_TIMEOUT).into()))
     }
 }
@@ -160,7 +160,7 @@ impl Worker {
             if waiting.is_empty() && arrivals.recv_many(&mut fresh, max_batch).await == 0 {
                 return;
             }
-            // What waits for another batch counts, too: many commands on one request must not pile up here.
+            // Commands left for later batches count, too: many commands on one request must not pile up here.
             while fresh.len() < max_batch
                 && waiting.len() + fresh.len() < max_waiting
                 && let Ok(submission) = arrivals.try_recv()
@@ -181,11 +181,11 @@ impl Worker {
         }
     }
 
-    /// Commits a batch and answers its callers. Gives back the members that were too large for one transaction with those before.
+    /// Commits a batch and answers its callers. Returns the members that did not fit into the transaction with those before them.
     async fn carry_out(&self, batch: Vec<Submission>) -> Vec<Submission> {
         let bytes: usize = batch.iter().map(|submission| submission.waiting.bytes).sum();
         let units = u32::try_from(bytes / COMMIT_UNIT).unwrap_or(COMMIT_UNITS).clamp(1, COMMIT_UNITS);
-        // Fails only for a semaphore that was closed, which nobody does.
+        // Fails only if the semaphore is closed, which never happens.
         let _permit = self.commits.acquire_many(units).await;
         let (mut commands, mut callers): (Vec<Command>, Vec<Waiting>) =
             batch.into_iter().map(|submission| (submission.command, submission.waiting)).unzip();
@@ -196,7 +196,7 @@ impl Worker {
                 answer(callers, answers);
                 return left;
             }
-            // One member can make the database refuse the whole batch; alone, it harms nobody else.
+            // One member can make the database refuse the whole batch; on its own, it fails alone.
             Err(error) if commands.len() > 1 && !error.is_transient() => {
                 let members = commands.len();
                 tracing::warn!(
@@ -214,7 +214,7 @@ impl Worker {
         Vec::new()
     }
 
-    /// Stops at the first sign that the database is away: then each would only wait in vain.
+    /// Stops at the first transient error: further commits would most likely fail the same way, each after a wait.
     async fn carry_out_singly(&self, commands: &[Command], callers: Vec<Waiting>) {
         let mut callers = callers.into_iter();
         for (done, command) in commands.chunks(1).enumerate() {
@@ -240,9 +240,9 @@ impl Worker {
     }
 }
 
-/// Takes what can be committed together: at most one command per request and per idempotency key, in order of arrival, and not
-/// too many bytes. The first is always taken; one that does not fit waits for the next batch, and smaller ones go before it.
-/// What nobody waits for any more is dropped, what is too late is answered.
+/// Selects commands that can share a transaction: in order of arrival, at most one per request and per idempotency key, and at
+/// most `max_bytes` in all. The first is always selected; one that does not fit waits for the next batch, and smaller ones may
+/// pass it. Commands whose caller is gone are dropped; commands past their deadline are answered.
 fn take_batch(waiting: &mut VecDeque<Submission>, max_batch: usize, max_bytes: usize) -> Vec<Submission> {
     let mut batch = Vec::new();
     let mut bytes = 0;
@@ -282,7 +282,7 @@ fn take_batch(waiting: &mut VecDeque<Submission>, max_batch: usize, max_bytes: u
 }
 
 impl Submission {
-    /// Whether it is refused for now: its answer may be large, and those that clients have not taken yet fill the memory.
+    /// Whether to refuse the command for now: its answer may be large, and answers that clients have not read yet fill memory.
     fn must_wait_for_answers(&self) -> bool {
         let is_small = matches!(self.command.action, Action::Create(_)) && !self.waiting.memory.is_large();
         self.waiting.memory.is_overdrawn() && !is_small
@@ -304,7 +304,7 @@ fn failed(members: usize, error: StoreError) -> Vec<Answer> {
 
 fn answer(callers: Vec<Waiting>, answers: Vec<Answer>) {
     for (caller, answer) in callers.into_iter().zip(answers) {
-        // A caller that went away needs no answer.
+        // The caller may be gone.
         let _ = caller.answer.send(answer);
     }
 }

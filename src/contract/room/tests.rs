@@ -1,4 +1,4 @@
-//! Every request that is accepted can be carried to each of its final states, however large it is.
+//! Every accepted request can reach each of its final states, whatever its size.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,11 +33,11 @@ const SHORTEST: &str = "x";
 struct Case {
     kind: RequestType,
     approvals_needed: u8,
-    /// What comments consist of.
+    /// Repeated to form comments.
     letter: &'static str,
-    /// By how many bytes the creation exceeds what is accepted; it fits if that is negative.
+    /// Bytes by which the creation exceeds the limit; negative if it fits.
     excess: i32,
-    /// The same of the first approval.
+    /// The same for the first approval.
     approver_excess: i32,
 }
 
@@ -45,7 +45,7 @@ proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 48, ..Default::default() })]
 
     #[test]
-    fn whatever_is_accepted_can_be_ended(case in cases()) {
+    fn every_accepted_request_can_reach_a_final_state(case in cases()) {
         let known = known();
         let Some(request) = created(&case, &known) else { return Ok(()) };
         let Some(pending) = approved_but_once(&case, &request, &known) else { return Ok(()) };
@@ -70,9 +70,9 @@ proptest! {
     }
 }
 
-/// Nothing could follow an event that such a creation filled.
+/// If the creation filled its event, no later step would fit.
 #[test]
-fn a_request_that_fills_its_event_is_refused() {
+fn a_creation_that_fills_its_event_is_refused() {
     let text = SHORTEST.repeat(15_000);
     let mut items: Vec<DataItem> = (0..59).map(|number| item(number, &text)).collect();
     items.push(item(59, &text[..13_810]));
@@ -86,9 +86,9 @@ fn a_request_that_fills_its_event_is_refused() {
     assert!(violation.problem.starts_with(&format!("must be shorter by {} bytes", bytes - limit)), "{violation}");
 }
 
-/// A request without data items always has room, so the field to shorten is always the data items.
+/// A request without data items always has room, so `data_items` is always the right field to shorten.
 #[test]
-fn what_is_no_data_item_never_takes_all_the_room() {
+fn a_request_without_data_items_always_fits() {
     let case = Case {
         kind: RequestType::Renew,
         approvals_needed: Policy::MAX_APPROVALS,
@@ -102,7 +102,7 @@ fn what_is_no_data_item_never_takes_all_the_room() {
 }
 
 #[test]
-fn the_reserve_shrinks_with_each_approval_by_no_less_than_the_approval_takes() {
+fn each_approval_releases_at_least_its_own_size_from_the_reserve() {
     let case = Case { kind: RequestType::Enroll, approvals_needed: 2, letter: LONGEST, excess: 0, approver_excess: 0 };
     let request = created(&case, &known()).unwrap();
     let actor = Actor { user: UserId::new(Uuid::max()), name: LONGEST.repeat(Actor::MAX_NAME_CHARS) };
@@ -113,9 +113,9 @@ fn the_reserve_shrinks_with_each_approval_by_no_less_than_the_approval_takes() {
     assert!(released >= grown && released < grown + 64, "{released} for {grown}");
 }
 
-/// The size lies within the frame of a new data item.
+/// No list of items has exactly the wanted size, because a further item adds its own frame.
 #[test]
-fn a_size_that_a_frame_skips_is_filled_to_the_nearest() {
+fn a_size_that_no_list_of_items_has_is_approximated() {
     let kind = RequestType::Enroll;
     let case = Case { kind, approvals_needed: 1, letter: LONGEST, excess: -2_777, approver_excess: 0 };
     assert!(created(&case, &known()).is_some());
@@ -132,7 +132,7 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-/// The request of a case, created with as many bytes of data items as it says; `None` if that is refused. Half of the room
+/// The request of a case, created with data items of the size that the case asks for; `None` if it is refused. Half of the room
 /// is left to approvers, if there are any.
 fn created(case: &Case, known: &Credentials) -> Option<Request> {
     let event = |items| decide(&creation(case, items), None, known).unwrap().unwrap();
@@ -167,8 +167,8 @@ fn approved_but_once(case: &Case, request: &Request, known: &Credentials) -> Opt
     Some(request)
 }
 
-/// An event whose request takes `excess` bytes more than `limit`, by data items that are numbered from `first`. The frame of
-/// an item can skip that size; then it takes the nearest size on the same side of the limit.
+/// An event whose request exceeds `limit` by `excess` bytes, through data items numbered from `first`. If no list of items has
+/// that size, the nearest size on the same side of the limit is used.
 fn filled(event: impl Fn(Vec<DataItem>) -> Event, limit: usize, excess: i32, first: usize) -> Event {
     let length = |event: &Event| contract::request(&event.request).encoded_len();
     let wanted = limit.checked_add_signed(isize::try_from(excess).unwrap()).unwrap();
@@ -188,10 +188,10 @@ fn filled(event: impl Fn(Vec<DataItem>) -> Event, limit: usize, excess: i32, fir
     nearest.expect("attempts fall on both sides of a size that is skipped")
 }
 
-/// Data items with so many bytes of values, numbered from `first`.
+/// Data items with `bytes` bytes of values in total, numbered from `first`.
 fn filler(first: usize, mut bytes: usize) -> Vec<DataItem> {
     let mut items = Vec::new();
-    // Every value but the last is as long as a value may be.
+    // Every value but the last has the maximum length.
     while bytes > 0 {
         let length = bytes.min(DataItem::MAX_VALUE_CHARS);
         items.push(item(first + items.len(), &SHORTEST.repeat(length)));
@@ -200,7 +200,7 @@ fn filler(first: usize, mut bytes: usize) -> Vec<DataItem> {
     items
 }
 
-/// A step that must not be refused for its size, whoever may take it.
+/// A step, by a user who may take it, that must not be refused for its size.
 fn fits(case: &Case, name: &str, request: &Request, known: &Credentials) -> Request {
     let user = match name {
         "approve" | "deny" => approver(99),
@@ -229,7 +229,7 @@ fn step(case: &Case, name: &str, user: UserId, request: &Request, known: &Creden
     let event = decide(&command(user, action), Some(request), known).unwrap().unwrap();
     let payload = encode_event_within_limits(&event).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
     let placed = contract::with_position(&payload, Shard::new(1_023), Position::new(u64::MAX));
-    assert!(placed.len() <= MAX_EVENT_BYTES, "{name}: {} bytes with its place", placed.len());
+    assert!(placed.len() <= MAX_EVENT_BYTES, "{name}: {} bytes with its position", placed.len());
     (*event.request).clone()
 }
 
@@ -258,7 +258,7 @@ fn creation(case: &Case, data_items: Vec<DataItem>) -> Command {
     command(ORIGINATOR, Action::Create(Box::new(creation)))
 }
 
-/// A command of somebody whose name is longer than what is kept of it.
+/// A command of a caller whose name exceeds the length that is kept.
 fn command(user: UserId, action: Action) -> Command {
     let caller = Caller { user, name: LONGEST.repeat(1_000), sid: None, groups: Vec::new() };
     Command {
@@ -272,7 +272,7 @@ fn command(user: UserId, action: Action) -> Command {
     }
 }
 
-/// What is renewed: a card with its profile, both with the longest comment.
+/// The credentials to renew: a card with its profile, both with the longest comment.
 fn known() -> Credentials {
     let card =
         PhysicalCard { serial_number: SerialNumber::parse("serial_number", "card").unwrap(), atr: Atr::default() };

@@ -1,12 +1,12 @@
-//! Imports of profiles and cards, decided over the rows that the store holds.
+//! Imports of profiles and cards, decided over the locked rows.
 
 use std::collections::HashMap;
 
 use crate::domain::{Credential, LockSet, Refusal, Request, RequestId, Timestamp, import, import_lock_set};
 use crate::store::{Decide, LockedRows, MemberRows, Outcome, Store, StoreError, Workload, Writes};
 
-/// Adds credentials that were issued elsewhere, or replaces what is known of them; all of them or, if one is refused, none.
-/// The paths in a refusal begin with the place in `credentials`.
+/// Adds or replaces credentials that were issued elsewhere: all or, if one is refused, none. The paths in a refusal begin with
+/// the index in `credentials`.
 ///
 /// # Errors
 /// See [`StoreError`]; unless the outcome is unknown, nothing has changed.
@@ -47,7 +47,7 @@ impl Decide for Import<'_> {
             writes.outcomes.push(Outcome::Refused(refusal));
             return writes;
         }
-        // Of two with the same id the last counts, as in the import.
+        // If an id occurs twice, the last one wins, as in `import`.
         for credential in self.credentials {
             writes.credentials.add(credential.clone(), rows.credentials.get(credential.id()), self.now);
         }

@@ -1,4 +1,4 @@
-//! The table beside what both transports answer, and beside the table of the documentation.
+//! Compares the table with the answers of both transports and with the table in the documentation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,9 +28,9 @@ fn both_transports_answer_what_the_table_says() {
         let Row { code, status, problem, retry_after, .. } = row(*kind);
 
         let answer = grpc::refusal(*kind, "REASON", "what is wrong", correlation());
-        let told = tonic::Status::from_header_map(answer.headers()).unwrap();
-        assert_eq!((told.code(), told.message()), (code, "what is wrong"), "{kind:?}");
-        let details = told.get_error_details();
+        let decoded = tonic::Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!((decoded.code(), decoded.message()), (code, "what is wrong"), "{kind:?}");
+        let details = decoded.get_error_details();
         assert_eq!(details.retry_info().and_then(|info| info.retry_delay), retry_after, "{kind:?} over gRPC");
         let info = details.error_info().unwrap();
         assert_eq!((info.reason.as_str(), info.metadata["problem"].as_str()), ("REASON", problem));
@@ -54,7 +54,7 @@ fn kinds_that_share_a_code_or_a_status_share_its_severity() {
 }
 
 #[test]
-fn every_problem_has_a_name_of_its_own() {
+fn problem_names_are_unique() {
     let mut names: Vec<_> = KINDS.iter().map(|kind| row(*kind).problem).collect();
     names.sort_unstable();
     names.dedup();

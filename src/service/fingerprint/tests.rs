@@ -1,4 +1,4 @@
-//! Each kind of command against its golden file: the canonical text, then its SHA-256.
+//! Compares each kind of command with its golden file: the canonical text, then its SHA-256.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ const REQUEST: RequestId = RequestId::new(Uuid::from_u128(0x10));
 const WHAT_BREAKS: &str = "a retry during a rolling upgrade would be refused as another call under its idempotency key; \
      write a new field only while it is present, keep the names and words of the others";
 
-/// The canonical text and the fingerprint, as a golden file holds them.
+/// The canonical text and the fingerprint in the form of a golden file.
 fn shown(write: impl Fn(&mut Canonical<'_>), fingerprint: [u8; 32]) -> String {
     let mut text = Vec::new();
     let mut sink = |bytes: &[u8]| text.extend_from_slice(bytes);

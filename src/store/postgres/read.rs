@@ -14,8 +14,8 @@ use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, T
 use crate::store::document::{self, Document, kind_number, status_number};
 use crate::store::{GET_BYTES, StoreError};
 
-/// Longest wait for requests by their ids, which takes milliseconds. Who waits shares a lane with other callers, and a database that
-/// vanished without a word would hold it for a quarter of an hour.
+/// Maximum wait for requests by their ids, which take milliseconds. Callers share a worker of the reader, and a database host
+/// that vanishes silently would block it for a quarter of an hour.
 const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See [`crate::store::Store::get`].
