@@ -8,7 +8,7 @@ use cmgate::cli::{Cli, ExitError, ExitStatus};
 use cmgate::config::Config;
 use mimalloc::MiMalloc;
 
-/// Calls allocate many small objects on many threads, where the system allocator is slow.
+/// The system allocator is slow for many small objects on many threads, which is what calls allocate.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Err(answer) => {
             // Help and version go to standard output and succeed.
             let code = if answer.use_stderr() { ExitStatus::Usage.code() } else { 0 };
-            // If the output is closed, the exit code must do.
+            // If the output is closed, the exit code is enough.
             let _ = answer.print();
             return ExitCode::from(code);
         }

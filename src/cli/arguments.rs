@@ -76,8 +76,8 @@ pub enum Relay {
     /// Let the relay publish to an empty topic although it published events before
     ///
     /// Needed after a topic was lost or recreated, or after a move to another topic or cluster. Only an operator knows what
-    /// became of the published events, so the relay halts until this command says which event the topic begins with. Creates
-    /// the topic if it does not exist; refuses a topic that has records.
+    /// became of the published events, so the relay halts until this command sets the first event of the topic. Creates the
+    /// topic if it does not exist; refuses a topic that has records.
     AllowEmptyTopic(EmptyTopic),
     /// Accept a copy of the topic as the topic of this database
     ///
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn tail_follows_everything_unless_told_otherwise() {
+    fn tail_follows_all_shards_by_default() {
         let all = tail("cmgate tail");
         assert_eq!((all.shard, all.from, all.follow()), (None, Position::new(1), true));
         let some = tail("cmgate tail --shard 3 --from 17 --no-follow");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_topic_needs_a_decision() {
+    fn relay_commands_require_their_arguments() {
         let command = parse("cmgate relay allow-empty-topic --from-checkpoint").unwrap().command();
         let expected = EmptyTopic { from_start: false, from_checkpoint: true };
         assert_eq!(command, Command::Relay(Relay::AllowEmptyTopic(expected)));

@@ -1,22 +1,22 @@
-//! What the service prints once it listens: its addresses, and in development commands to paste.
+//! The banner that the service prints once it listens: its addresses and, in development mode, example commands.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-/// The addresses of a service that listens.
+/// The content of the banner.
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
-    /// gRPC and REST.
+    /// Address of gRPC and REST.
     pub(super) public: SocketAddr,
-    /// Health and metrics.
+    /// Address of health and metrics.
     pub(super) private: SocketAddr,
-    /// Kafka.
+    /// Bootstrap servers of Kafka.
     pub(super) broker: &'a str,
     /// The topic of the events.
     pub(super) topic: &'a str,
     /// Whether Kafka is the test broker within this process.
     pub(super) is_test_broker: bool,
-    /// Whether to print commands to paste.
+    /// Whether to print example commands.
     pub(super) shows_examples: bool,
 }
 

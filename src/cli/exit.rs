@@ -1,4 +1,4 @@
-//! How a command ends: with an exit code for supervisors, and one sentence for people.
+//! How a command ends: an exit code for supervisors and a one-line message for people.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -9,12 +9,12 @@ use crate::config::ConfigError;
 use crate::config::templates::TemplateError;
 use crate::runtime::telemetry::error_chain;
 
-/// Who can help. The codes are those of `sysexits.h`.
+/// The cause of a failure, with an exit code of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// 64: the configuration or the command line is wrong; starting again does not help.
+    /// 64: the configuration or the command line is wrong; a restart does not help.
     Usage,
-    /// 69: something that the service needs is unavailable; starting again may help.
+    /// 69: a dependency is unavailable; a restart may help.
     Unavailable,
     /// 70: a defect of the service.
     Internal,
@@ -40,7 +40,7 @@ impl ExitStatus {
 pub struct ExitError {
     /// The exit code.
     pub status: ExitStatus,
-    /// What went wrong, in one line.
+    /// One-line description of the failure.
     pub message: String,
 }
 
@@ -51,7 +51,7 @@ impl ExitError {
         Self { status, message: message.into() }
     }
 
-    /// An error with the message of another and of all its causes.
+    /// An error with the messages of `error` and all its sources.
     #[must_use]
     pub fn of(status: ExitStatus, error: &dyn Error) -> Self {
         Self::new(status, error_chain(error))
@@ -60,7 +60,7 @@ impl ExitError {
     /// Prints the error to standard error and returns its exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
-        // If standard error is closed, the exit code must do.
+        // If standard error is closed, the exit code is enough.
         let _ = writeln!(io::stderr(), "cmgate: {}", self.message);
         ExitCode::from(self.status.code())
     }

@@ -1,4 +1,4 @@
-//! The command line: its arguments, the settings of each part, and what each command does.
+//! The command line: arguments, the settings of each part, and the commands.
 
 mod arguments;
 mod banner;
@@ -23,10 +23,10 @@ pub use arguments::{Cli, Command};
 pub use exit::{ExitError, ExitStatus};
 pub use settings::{LogSettings, Settings, StoreSettings};
 
-/// Carries out a command.
+/// Runs a command.
 ///
 /// # Errors
-/// What kept it from its work, with the exit code for a supervisor.
+/// Why the command failed, with its exit code.
 pub fn run(command: &Command, config: &Config) -> Result<(), ExitError> {
     let settings = Settings::of(config);
     match command {
@@ -38,7 +38,7 @@ pub fn run(command: &Command, config: &Config) -> Result<(), ExitError> {
     }
 }
 
-/// Runs a command to its end, with a log. Tasks of the database driver or of Kafka may outlive it and are not awaited.
+/// Starts the log and runs a command to its end. Tasks of the database driver or of Kafka may outlive it and are not awaited.
 fn block_on(log: &LogSettings, command: impl Future<Output = Result<(), ExitError>>) -> Result<(), ExitError> {
     telemetry::start_log(log.format, &log.filter).map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
@@ -48,7 +48,7 @@ fn block_on(log: &LogSettings, command: impl Future<Output = Result<(), ExitErro
     outcome
 }
 
-/// Opening a store migrates it.
+/// Migrates the schema by opening the store.
 async fn migrate(settings: &Settings) -> Result<(), ExitError> {
     wiring::store(&settings.store).await?.close().await;
     Ok(())
@@ -62,7 +62,7 @@ async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> 
     Ok(())
 }
 
-/// Checks the templates and prints the configuration in force.
+/// Checks the templates and prints the effective configuration.
 fn check_config(config: &Config, mut output: impl Write) -> Result<(), ExitError> {
     templates::load(&config.templates)?;
     let text = config.render().map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
@@ -79,7 +79,7 @@ mod tests {
     const CANARY: &str = "canary-7f3a";
 
     #[test]
-    fn check_config_prints_what_is_in_force_without_secrets() {
+    fn check_config_prints_the_effective_configuration_without_secrets() {
         let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates");
         let environment = [
             ("CMGATE__TEMPLATES".to_owned(), templates.display().to_string()),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn check_config_refuses_templates_that_are_not_there() {
+    fn check_config_refuses_missing_templates() {
         let config = Config { templates: "no/such/directory".into(), ..Config::default() };
         let error = check_config(&config, io::sink()).unwrap_err();
         assert_eq!(error.status.code(), 64);

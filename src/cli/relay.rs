@@ -1,4 +1,4 @@
-//! The commands by which an operator overrides the relay.
+//! The commands of an operator that override a halted relay.
 
 use super::arguments::{EmptyTopic, Relay};
 use super::exit::{ExitError, ExitStatus};
@@ -7,10 +7,10 @@ use super::wiring;
 use crate::relay::kafka::KafkaFailure;
 use crate::relay::{Operator, OperatorError, StartFrom};
 
-/// Carries out an override.
+/// Runs an operator override.
 ///
 /// # Errors
-/// What kept it from taking effect.
+/// Why it was refused or failed.
 pub(super) async fn decide(settings: &Settings, command: &Relay) -> Result<(), ExitError> {
     if settings.has_test_broker() {
         let message = "kafka.brokers is not set; the built-in test broker needs no relay commands";

@@ -1,4 +1,4 @@
-//! Builds the service from its settings, runs it until a signal, and takes it down in order.
+//! Builds the service from its settings, runs it until a signal, and shuts it down in order.
 
 use std::io;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::store::{Store, StoreError};
 /// Serves until a signal.
 ///
 /// # Errors
-/// What kept the service from starting.
+/// Why the service could not start, or which essential part failed.
 pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.on_signals(settings.grace).map_err(|error| internal(&error))?);
@@ -74,7 +74,7 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
         serving.end();
         public.cancel();
         public_port.ended().await;
-        // The service went with its port, and the writer ends with the service.
+        // The service was dropped with its port, and the writer ends once the service is dropped.
         tasks.close();
         tasks.wait().await;
         relay.drain().await;
@@ -88,7 +88,7 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     outcome
 }
 
-/// Waits for the signal to stop, or for the end of a part that the service cannot do without.
+/// Waits for a shutdown, or for the failure of an essential part.
 async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<(), ExitError> {
     let [writer, relay] = parts;
     let part = tokio::select! {
@@ -98,10 +98,10 @@ async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<()
     };
     tracing::error!(part, "a part of the service failed, stopping");
     shutdown.begin();
-    Err(ExitError::new(ExitStatus::Internal, format!("the {part} failed; the log says why")))
+    Err(ExitError::new(ExitStatus::Internal, format!("the {part} failed; see the log")))
 }
 
-/// Imports the profiles and cards that the template files list and the store lacks. The store knows better about the others.
+/// Imports the profiles and cards that the template files list and the store lacks. Stored ones may have changed and stay.
 async fn import_listed(store: &dyn Store, clock: &Clock, listed: Vec<Credential>) -> Result<(), StoreError> {
     let ids: Vec<_> = listed.iter().map(Credential::id).collect();
     let known = store.credentials(&ids).await?;

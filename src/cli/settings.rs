@@ -1,6 +1,6 @@
-//! Turns the configuration into the settings of each part. Pure: nothing is read, opened or started here.
+//! Turns the configuration into the settings of each part. Pure: it reads, opens and starts nothing.
 //!
-//! Defaults stand in `config`; values that an operator cannot set stand here.
+//! Defaults are in `config`; constants that an operator cannot set are here.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,21 +19,21 @@ use crate::relay::kafka::KafkaSettings;
 use crate::service::{Authority, WriterSettings};
 use crate::store::{PostgresSettings, SqliteSettings, Topology};
 
-/// How often the relay looks for events of other processes that share the database.
+/// Interval at which the relay polls for events of other processes that share the database.
 const SHARED_POLL: Duration = Duration::from_millis(2);
-/// How often it looks where this process is usually the only one.
+/// The same interval for a database that usually serves this process only.
 const EMBEDDED_POLL: Duration = Duration::from_millis(100);
 
-/// Most queries of relay workers at once. They ask briefly, so they share connections.
+/// Maximum concurrent queries of relay workers. Their queries are short, so they share connections.
 const MAX_RELAY_QUERIES: u32 = 8;
 /// Connections for the watch over the log and for the metrics of the relay.
 const RELAY_WATCHERS: u32 = 2;
 
-/// Most calls at once on one HTTP/2 connection.
+/// Maximum concurrent calls per HTTP/2 connection.
 const MAX_CONCURRENT_STREAMS: u32 = 1_000;
-/// Longest wait for the head of a request.
+/// Maximum wait for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time to read and drop the body of a call that is answered before its body was read.
+/// Maximum time to read and discard the body of a call that was answered before its body was read.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The settings of every part of the process.
@@ -49,7 +49,7 @@ pub struct Settings {
     pub store: StoreSettings,
     /// How long idempotency keys are kept.
     pub keep_keys: Duration,
-    /// The relay, and Kafka. Without brokers, a test broker within the process stands in.
+    /// The relay and Kafka. Without brokers, a test broker runs within the process.
     pub relay: RelaySettings,
     /// The writer.
     pub writer: WriterSettings,
@@ -59,20 +59,20 @@ pub struct Settings {
     pub authentication: Authentication,
     /// The calls of the public port.
     pub api: ApiSettings,
-    /// The connections of either port.
+    /// The connections of both ports.
     pub server: ServerSettings,
     /// Address of gRPC and REST.
     pub listen: SocketAddr,
     /// Address of health and metrics.
     pub admin_listen: SocketAddr,
-    /// Whether the banner shows commands to paste.
+    /// Whether the banner shows example commands.
     pub shows_examples: bool,
 }
 
-/// How the log looks.
+/// Settings of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// The form of its lines.
+    /// The format of its lines.
     pub format: LogFormat,
     /// A level, or directives such as `info,cmgate::relay=debug`.
     pub filter: String,
@@ -88,7 +88,7 @@ pub enum StoreSettings {
 }
 
 impl std::fmt::Debug for StoreSettings {
-    /// Leaves out the URL of Postgres, which may hold a password.
+    /// Omits the URL of Postgres, which may contain a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Postgres(_) => f.write_str("Postgres"),
@@ -98,7 +98,7 @@ impl std::fmt::Debug for StoreSettings {
 }
 
 impl Settings {
-    /// The settings that a configuration stands for.
+    /// Derives the settings from a configuration.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
@@ -174,7 +174,7 @@ const fn poll_interval(config: &Config) -> Duration {
 const fn writer(config: &Config) -> WriterSettings {
     let workers = match config.database.url.kind() {
         DatabaseKind::Postgres => config.writer.workers,
-        // The file has one lock; a second worker would only split the batches.
+        // The database file has one write lock; a second worker would only make batches smaller.
         DatabaseKind::Sqlite => 1,
     };
     WriterSettings { workers, max_batch: config.writer.max_batch, max_waiting: config.writer.max_waiting }

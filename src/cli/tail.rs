@@ -35,9 +35,9 @@ pub(super) enum TailError {
     /// There is no such shard.
     #[error("there is no shard {shard}; the log has shards 0 to {last}", last = shards.get() - 1)]
     UnknownShard {
-        /// The shard that was asked for.
+        /// The requested shard.
         shard: Shard,
-        /// How many there are.
+        /// The number of shards.
         shards: ShardCount,
     },
     /// The log could not be read.
@@ -61,8 +61,8 @@ pub(super) enum TailError {
     },
 }
 
-/// Prints the events of the log, and waits for new ones if asked to. An output that its reader closes, such as a pipe to
-/// `head`, ends it normally.
+/// Prints the events of the log and, with `follow`, waits for new ones. An output closed by its reader, such as a pipe to `head`,
+/// is a normal end.
 ///
 /// # Errors
 /// See [`TailError`].

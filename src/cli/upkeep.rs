@@ -1,4 +1,4 @@
-//! Periodic maintenance of the store, by a clock that tolerates jumps of the machine's clock.
+//! Periodic maintenance of the store, with a clock that tolerates jumps of the system clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,8 +31,7 @@ impl Upkeep {
         Self { store, clock, keep_keys, steady }
     }
 
-    /// Maintains the store once. A failure can wait for the next time: without its own partition, a day's events go into the
-    /// default one.
+    /// Maintains the store once. A failure can wait for the next round: a day without its own partition uses the default one.
     pub(super) async fn maintain(&mut self) {
         let now = self.steady.now(self.clock.now(), Instant::now(), self.keep_keys);
         let keys_before = minus(now, self.keep_keys);
@@ -41,7 +40,7 @@ impl Upkeep {
         }
     }
 
-    /// Maintains the store forever, first after one interval, since the start has done it once.
+    /// Maintains the store forever, starting after one interval, because the startup already maintains it once.
     pub(super) async fn keep_going(mut self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,7 +101,7 @@ mod tests {
     const KEEP: Duration = Duration::from_hours(24);
 
     #[test]
-    fn a_jump_ahead_is_followed_when_it_has_lasted_as_long_as_keys_live() {
+    fn a_jump_ahead_is_accepted_after_the_lifetime_of_keys() {
         let (start, at) = (Timestamp::from_micros(1_788_264_000_000_000).unwrap(), Instant::now());
         let mut steady = Steady { reading: start, at, jumped: None };
         assert_eq!(steady.now(plus(start, HOUR), at + HOUR, KEEP), plus(start, HOUR));
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_is_taken_back_was_none() {
+    fn a_jump_that_is_reverted_has_no_effect() {
         let (start, at) = (Timestamp::from_micros(1_788_264_000_000_000).unwrap(), Instant::now());
         let mut steady = Steady { reading: start, at, jumped: None };
         assert_eq!(steady.now(plus(start, KEEP), at + HOUR, KEEP), plus(start, HOUR));

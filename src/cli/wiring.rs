@@ -1,4 +1,4 @@
-//! Opens what the settings name: the store, and the test broker if no other is configured.
+//! Opens the store, and starts the test broker if no brokers are configured.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) async fn store(settings: &StoreSettings) -> Result<Arc<dyn Store>, Ex
     Ok(store)
 }
 
-/// Starts a test broker if no other is configured; the settings then point to it.
+/// Starts a test broker if no brokers are configured, and points the settings to it.
 pub(super) fn test_broker(settings: &mut Settings) -> Result<Option<TestBroker>, ExitError> {
     if !settings.has_test_broker() {
         return Ok(None);

@@ -1,21 +1,21 @@
-//! The time, as a value that is passed around: the system's, or one that a test sets.
+//! The clock as a value: the system clock, or one that a test sets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::domain::Timestamp;
 
-/// Where the time comes from.
+/// A source of the current time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The clock of the machine.
+    /// The system clock.
     System,
     /// A time set by hand, in microseconds since 1970.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {

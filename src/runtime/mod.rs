@@ -1,4 +1,4 @@
-//! What a process needs whatever it does: its clock, its end, and what operators see of it.
+//! The clock, shutdown, and telemetry of the process.
 
 pub mod clock;
 pub mod shutdown;

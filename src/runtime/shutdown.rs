@@ -1,14 +1,14 @@
-//! The end of the process: told by a signal, carried out in a fixed order, bounded in time.
+//! Graceful shutdown: started by a signal, run in a fixed order, bounded in time.
 //!
-//! The order of a drain, each step after the one before:
-//! 1. the soft token is cancelled: readiness says no, and streams to callers end;
-//! 2. nothing new is accepted: listeners close, connections finish what they carry;
-//! 3. what is under way is answered, and with its last handle dropped the writer ends;
-//! 4. the relay publishes what the log holds, writes its checkpoints and releases its locks;
+//! The steps of a drain, one after the other:
+//! 1. the soft token is cancelled: readiness fails, and streams to callers end;
+//! 2. listeners close, and connections finish their calls in progress;
+//! 3. the writer answers its remaining commands and ends once its last handle is dropped;
+//! 4. the relay publishes the rest of the log, writes its checkpoints and releases its locks;
 //! 5. the store closes.
 //!
-//! The hard token cuts short whatever still waits. Nothing is lost by that: an unanswered call is one whose outcome the
-//! caller does not know, and what the relay did not publish is published by the next process.
+//! The hard token aborts the remaining steps. Nothing is lost: an unanswered call has an unknown outcome, and the next process
+//! publishes the remaining events.
 
 use std::future::Future;
 use std::io;
@@ -20,7 +20,7 @@ use futures::stream::{self, Stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The two tokens by which everything in the process learns that it has to end. Clones share them.
+/// The two tokens that stop the process. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     soft: CancellationToken,
@@ -28,31 +28,32 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A process that goes on until somebody ends it.
+    /// Tokens that are not cancelled yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Cancelled when the process is to end: finish what is under way, take nothing new.
+    /// Cancelled when the process should stop: finish work in progress, accept no new work.
     #[must_use]
     pub const fn soft(&self) -> &CancellationToken {
         &self.soft
     }
 
-    /// Cancelled when there is no time left: drop what is under way.
+    /// Cancelled when no time is left: drop work in progress.
     #[must_use]
     pub const fn hard(&self) -> &CancellationToken {
         &self.hard
     }
 
-    /// Begins the end from within, for example because a task that the service cannot do without has died.
+    /// Starts a shutdown without a signal, for example because an essential task has died.
     pub fn begin(&self) {
         self.soft.cancel();
     }
 
-    /// Listens for SIGTERM and SIGINT. The first begins the end; a second one, or the end of `grace` after the beginning,
-    /// leaves no time. Signals count from the call on, the future has to be driven by a task and ends with the hard token.
+    /// Listens for SIGTERM and SIGINT. The first signal cancels the soft token; a second one, or the end of `grace` after the
+    /// soft token was cancelled, cancels the hard token. This call installs the handlers; the returned future must run in a task
+    /// and ends when it cancels the hard token.
     ///
     /// # Errors
     /// The operating system refuses the signal handlers.
@@ -70,8 +71,8 @@ impl Shutdown {
         }
         self.soft.cancel();
         tokio::select! {
-            Some(signal) = signals.next() => tracing::warn!(signal, "stopping at once, asked a second time"),
-            () = tokio::time::sleep(grace) => tracing::warn!(?grace, "stopping at once, the grace is over"),
+            Some(signal) = signals.next() => tracing::warn!(signal, "second signal, stopping immediately"),
+            () = tokio::time::sleep(grace) => tracing::warn!(?grace, "grace period expired, stopping immediately"),
         }
         self.hard.cancel();
     }
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_end_from_within_has_the_same_grace() {
+    async fn a_shutdown_without_a_signal_has_the_same_grace() {
         let (shutdown, _signals) = started(Duration::from_millis(1));
         assert!(!shutdown.soft().is_cancelled());
         shutdown.begin();

@@ -1,4 +1,4 @@
-//! What the default configuration and those of `deploy/` come to, value by value.
+//! The settings that result from the default configuration and from those of `deploy/`, value by value.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,7 +16,7 @@ fn configured(file: Option<&Path>, environment: &[(&str, &str)]) -> Settings {
     Settings::of(&Config::load(file, environment).unwrap())
 }
 
-/// The variables that the compose file gives the service.
+/// The environment variables of the service in the compose file.
 fn compose() -> Vec<(String, String)> {
     let text = fs::read_to_string(deploy("compose.yaml")).unwrap();
     let variables = text.lines().map(str::trim).filter(|line| line.starts_with("CMGATE__"));

@@ -1,4 +1,4 @@
-//! The tail as a program would read it, from a log in memory.
+//! The output of `tail` over a log in memory.
 
 use std::sync::Mutex;
 
@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::store::{Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
 
-/// A log in memory that can do nothing but be read; it grows by one event of shard 0 with every look at its heads.
+/// A log in memory that can do nothing but be read; it grows by one event of shard 0 each time its log ends are read.
 struct Log {
     events: Mutex<Vec<LoggedEvent>>,
     grows: bool,
@@ -176,7 +176,7 @@ fn places(lines: &[Value]) -> Vec<(u64, &str)> {
 }
 
 #[tokio::test]
-async fn a_line_is_the_canonical_json_of_the_event_at_its_place() {
+async fn a_line_is_the_canonical_json_of_an_event_with_its_position() {
     let lines = lines(&Log::of(&[(0, 1)]), ALL).await;
     let line = &lines[0];
     assert_eq!(line["type"], "REQUEST_EVENT_TYPE_CREATED");
@@ -202,7 +202,7 @@ async fn every_shard_is_shown_in_its_own_order() {
 }
 
 #[tokio::test]
-async fn more_than_a_page_is_shown_without_a_gap() {
+async fn several_pages_are_printed_without_a_gap() {
     let events: Vec<_> = (1..=u64::from(PAGE) * 2 + 7).map(|position| (1, position)).collect();
     let lines = lines(&Log::of(&events), ALL).await;
     let expected: Vec<String> = events.iter().map(|(_, position)| position.to_string()).collect();
@@ -211,12 +211,12 @@ async fn more_than_a_page_is_shown_without_a_gap() {
 }
 
 #[tokio::test]
-async fn a_log_that_grows_meanwhile_still_has_an_end() {
+async fn printing_ends_even_if_the_log_grows() {
     let log = Log { grows: true, ..Log::of(&[(0, 1)]) };
     assert_eq!(places(&lines(&log, ALL).await), [(0, "1")]);
 }
 
-/// Takes some bytes, then is closed as the end of a pipe is.
+/// Accepts some bytes, then fails like a closed pipe.
 struct Pipe {
     taken: Vec<u8>,
     room: usize,
@@ -237,7 +237,7 @@ impl Write for Pipe {
 }
 
 #[tokio::test]
-async fn following_goes_on_with_new_events_until_the_reader_has_gone() {
+async fn following_prints_new_events_until_the_reader_closes_the_output() {
     let log = Log { grows: true, ..Log::of(&[]) };
     let mut first = Vec::new();
     Lines::new().unwrap().write(&event(0, 1), &mut first).unwrap();
@@ -253,14 +253,14 @@ async fn following_goes_on_with_new_events_until_the_reader_has_gone() {
 }
 
 #[tokio::test]
-async fn a_shard_that_is_not_there_is_told() {
+async fn an_unknown_shard_is_refused() {
     let wrong = TailSettings { shard: Some(Shard::new(3)), ..ALL };
     let refused = tail(&Log::of(&[]), wrong, &mut io::sink()).await.unwrap_err();
     assert_eq!(refused.to_string(), "there is no shard 3; the log has shards 0 to 2");
 }
 
 #[tokio::test]
-async fn an_event_that_is_none_is_told_with_its_place() {
+async fn an_undecodable_event_is_reported_with_its_position() {
     let log = Log::of(&[(1, 1)]);
     log.events.lock().unwrap()[0].payload = Bytes::from_static(b"\xff\xff");
     let refused = tail(&log, ALL, &mut io::sink()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The log: where its lines go and what they look like.
+//! Starts the log: output, format and filter.
 
 use std::io;
 
@@ -7,30 +7,30 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One line of text, for people.
+    /// Human-readable text.
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
 }
 
-/// The log could not be started.
+/// Why the log could not be started.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// The filter is none.
-    #[error("the log filter cannot be used")]
+    /// The filter is not valid.
+    #[error("the log filter is not valid")]
     Filter(#[from] ParseError),
-    /// Something else in this process has taken the log.
+    /// This process already has a log.
     #[error("the log is started already")]
     Taken(#[from] TryInitError),
 }
 
-/// Starts the log of this process on standard error, which leaves standard output to what a command prints.
+/// Starts the log of this process on standard error; standard output is for the output of commands.
 ///
 /// # Errors
-/// The filter cannot be read, or the log is started already.
+/// The filter is not valid, or the log is started already.
 pub fn start_log(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(filter)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);

@@ -1,4 +1,4 @@
-//! The metrics: what each one means, and their rendering for Prometheus.
+//! The metrics: their descriptions, and the rendering for Prometheus.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::names;
 
-/// Time between two rounds of upkeep, which bounds the memory of samples that nobody reads.
+/// Interval of upkeep, which bounds the memory of samples that nobody scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Bounds in seconds: from a commit on a fast disk to what no caller waits for.
+/// Bounds in seconds: from a commit on a fast disk to longer than any caller waits.
 const SECONDS: [f64; 16] =
     [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 /// Bounds in commands: up to the largest batch.
@@ -95,13 +95,13 @@ const METRICS: [Metric; 10] = [
     },
 ];
 
-/// The metrics could not be started.
+/// Why the metrics could not be started.
 #[derive(Debug, Error)]
 pub enum MetricsError {
-    /// A histogram has no bounds.
-    #[error("the bounds of a histogram cannot be used")]
+    /// The bounds of a histogram are not valid.
+    #[error("the bounds of a histogram are not valid")]
     Bounds(#[from] BuildError),
-    /// Something else in this process has taken the metrics.
+    /// This process already has a metrics recorder.
     #[error("the metrics are started already")]
     Taken,
 }
@@ -113,7 +113,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Starts to record the metrics of this process.
+    /// Starts recording the metrics of this process.
     ///
     /// # Errors
     /// The metrics are started already.
@@ -125,15 +125,15 @@ impl Metrics {
         Ok(Self { prometheus })
     }
 
-    /// All metrics in the text format of Prometheus. A gauge that is not a number is not known, and left out: as a sample it
-    /// would make every sum over processes unknown.
+    /// All metrics in the text format of Prometheus. A gauge that is NaN has no known value and is left out: as a sample it would
+    /// make every sum over processes NaN.
     #[must_use]
     pub fn render(&self) -> String {
         let text = self.prometheus.render();
         text.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(" NaN")).collect()
     }
 
-    /// Keeps the memory of the recorder in bounds, until told to end.
+    /// Bounds the memory of the recorder until `end` is cancelled.
     pub async fn upkeep(self, end: CancellationToken) {
         while end.run_until_cancelled(tokio::time::sleep(UPKEEP_INTERVAL)).await.is_some() {
             self.prometheus.run_upkeep();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_is_rendered_with_its_help_and_bounds() {
+    fn metrics_are_rendered_with_help_and_bounds() {
         let recorder = recorder().unwrap();
         let metrics = Metrics { prometheus: recorder.handle() };
         metrics::with_local_recorder(&recorder, || {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_rendered() {
+    fn an_unknown_gauge_is_not_rendered() {
         let recorder = recorder().unwrap();
         let metrics = Metrics { prometheus: recorder.handle() };
         let render = |value: f64| {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn upkeep_ends_when_told() {
+    async fn upkeep_ends_when_cancelled() {
         let metrics = Metrics { prometheus: recorder().unwrap().handle() };
         let end = CancellationToken::new();
         end.cancel();

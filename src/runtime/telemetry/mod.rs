@@ -1,4 +1,4 @@
-//! What an operator sees: the log, the metrics, and errors written out on one line.
+//! The log, the metrics, and errors formatted on one line.
 
 pub mod names;
 
@@ -11,7 +11,7 @@ use std::fmt::Write;
 pub use log::{LogError, LogFormat, start_log};
 pub use metrics::{Metrics, MetricsError};
 
-/// An error with everything that caused it, on one line, for the log.
+/// Formats an error and its chain of sources on one line, for the log.
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
