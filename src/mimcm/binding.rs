@@ -1,7 +1,7 @@
 //! The bodies of the calls about smart cards: which card is bound to which request, and where a card stands.
 
 use super::body::{BODY, member, uuid_of};
-use super::numbers;
+use super::codes;
 use super::value::{Value, text_of};
 use crate::domain::{Atr, CredentialStatus, Refusal, RequestId, SerialNumber};
 use crate::service::Violations;
@@ -56,8 +56,8 @@ pub(super) fn credential_status(body: &Value, mut violations: Violations) -> Res
         return Err(violations.refusal());
     };
     let status = match member(members, "status") {
-        Value::String(name) => numbers::read_smartcard_status(name),
-        Value::Number(number) => numbers::read_smartcard_status(numbers::whole(number)),
+        Value::String(name) => codes::read_smartcard_status(name),
+        Value::Number(number) => codes::read_smartcard_status(codes::whole(number)),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     if status.is_none() {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::value::{Value, text_of};
-use super::{guid, items, numbers};
+use super::{codes, guid, items};
 use crate::domain::{
     Comment, CredentialIds, Draft, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId, UserId,
 };
@@ -47,10 +47,10 @@ pub(super) fn member<'a>(members: &'a [(String, Value)], name: &str) -> &'a Valu
 
 fn kind_of(value: &Value) -> Result<RequestType, Refusal> {
     let kind = match value {
-        Value::String(text) | Value::Number(text) => numbers::read_type(text),
+        Value::String(text) | Value::Number(text) => codes::read_type(text),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
-    kind.ok_or_else(|| Refusal::invalid("type", format!("must be one of {}", numbers::type_names())))
+    kind.ok_or_else(|| Refusal::invalid("type", format!("must be one of {}", codes::type_names())))
 }
 
 /// A GUID. An empty string and the zero GUID stand for none, as in the answers.
@@ -78,7 +78,7 @@ fn priority_of(value: &Value) -> Result<Option<Priority>, Refusal> {
         Value::Null => return Ok(None),
         Value::String(text) if text.trim().is_empty() => return Ok(None),
         Value::String(text) => text.trim(),
-        Value::Number(number) => numbers::whole(number),
+        Value::Number(number) => codes::whole(number),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => "",
     };
     let priority = number.parse().map_err(|_| Refusal::invalid("priority", "must be a whole number from 0 to 255"))?;

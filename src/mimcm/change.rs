@@ -1,7 +1,7 @@
 //! The body of a change call: the status to which a request is to be brought.
 
 use super::body::{BODY, member};
-use super::numbers;
+use super::codes;
 use super::value::Value;
 use crate::domain::{Action, Comment, CredentialIds, Refusal, Status};
 use crate::service::Violations;
@@ -17,7 +17,7 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
     };
     let action = match member(members, "status") {
         Value::String(name) => leading_to(name.trim()),
-        Value::Number(number) => leading_to(numbers::whole(number)),
+        Value::Number(number) => leading_to(codes::whole(number)),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     if action.is_none() {
@@ -33,9 +33,9 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
 /// also mean an error. The body never says what a completed request produced; that is known from its execution.
 fn leading_to(status: &str) -> Option<Action> {
     let comment = Comment::default();
-    if numbers::is_status(status, Status::Completed) {
+    if codes::is_status(status, Status::Completed) {
         Some(Action::Complete { new: CredentialIds::NONE, comment })
-    } else if numbers::is_status(status, Status::Canceled) {
+    } else if codes::is_status(status, Status::Canceled) {
         Some(Action::Cancel { comment })
     } else if status.eq_ignore_ascii_case("Abandoned") {
         Some(Action::Abandon { comment })

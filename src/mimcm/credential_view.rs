@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::numbers;
+use super::codes;
 use crate::domain::{Credential, CredentialIds, Lineage, ProfileId, RequestType, SerialNumber, SmartcardId};
 
 /// The middleware of every card in the documents; the service knows of no other.
@@ -52,8 +52,8 @@ impl<'a> SmartcardView<'a> {
         let id = |credential_ids: CredentialIds| credential_ids.smartcard.map_or(Uuid::nil(), SmartcardId::uuid);
         Self {
             uuid: credential.id(),
-            status: numbers::smartcard_status_number(credential.status),
-            flags: numbers::credential_flags(credential.lineage),
+            status: codes::smartcard_status_number(credential.status),
+            flags: codes::credential_flags(credential.lineage),
             parent_smartcard_uuid: id(family.parent),
             primary_smartcard_uuid: id(family.primary),
             permanent_smartcard_uuid: id(family.permanent),
@@ -75,15 +75,15 @@ impl<'a> ProfileView<'a> {
         let id = |credential_ids: CredentialIds| credential_ids.profile.map_or(Uuid::nil(), ProfileId::uuid);
         Self {
             uuid: credential.id(),
-            status: numbers::profile_status_number(credential.status),
-            flags: numbers::credential_flags(credential.lineage),
+            status: codes::profile_status_number(credential.status),
+            flags: codes::credential_flags(credential.lineage),
             parent_profile_uuid: id(family.parent),
             primary_profile_uuid: id(family.primary),
             assigned_user_uuid: credential.owner.uuid(),
             profile_template_uuid: credential.template.id.uuid(),
             profile_template_version: credential.template.version,
             comment: credential.comment.as_str(),
-            profile_operations: numbers::operations(operations),
+            profile_operations: codes::operations(operations),
         }
     }
 }

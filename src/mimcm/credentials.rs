@@ -10,7 +10,7 @@ use super::credential_view::{ProfileView, SmartcardView};
 use super::error::HttpError;
 use super::handlers::{Facade, Received};
 use super::query::Parameters;
-use super::{list, numbers};
+use super::{codes, list};
 use crate::domain::{Comment, Credential, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId};
 use crate::service::Call;
 use crate::service::Violations;
@@ -93,18 +93,18 @@ impl Facade {
     pub(super) async fn profiles(self, call: Call, uri: &Uri) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
         let parameters = Parameters::of(uri)?;
-        let status = numbers::read_profile_status(parameters.get("status", &mut violations));
+        let status = codes::read_profile_status(parameters.get("status", &mut violations));
         if status.is_none() {
-            violations.add("status", format!("must be one of {}", numbers::PROFILE_STATUS_NAMES));
+            violations.add("status", format!("must be one of {}", codes::PROFILE_STATUS_NAMES));
         }
         if !violations.is_empty() {
             return Err(violations.refusal().into());
         }
         let statuses = match status {
-            Some(numbers::ProfileStatus::Any) => Vec::new(),
-            Some(numbers::ProfileStatus::Is(status)) => vec![status],
+            Some(codes::ProfileStatus::Any) => Vec::new(),
+            Some(codes::ProfileStatus::Is(status)) => vec![status],
             // Profiles do not stand where requests stand.
-            Some(numbers::ProfileStatus::OfRequests) | None => return Ok(no_content()),
+            Some(codes::ProfileStatus::OfRequests) | None => return Ok(no_content()),
         };
         list::answer(list::Credentials { service: self.service, call, statuses, are_smartcards: false }).await
     }
@@ -140,7 +140,7 @@ impl Facade {
     pub(super) async fn operations(&self, call: &Call, credential: CredentialIds) -> Result<Response, HttpError> {
         let known = self.service.credentials_of(call, credential).await?;
         let known = known.into_iter().find(|known| known.is_smartcard() == credential.smartcard.is_some());
-        let operations = known.map(|known| numbers::operations(&self.service.operations(call, &known)));
+        let operations = known.map(|known| codes::operations(&self.service.operations(call, &known)));
         Ok(answer_with_list(&operations.unwrap_or_default()))
     }
 

@@ -8,7 +8,7 @@ use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHEN
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use super::elsewhere::Elsewhere;
+use super::unsupported::Unsupported;
 use super::write::write_json;
 use crate::domain::{CorrelationId, ErrorKind, Refusal};
 use crate::service;
@@ -45,7 +45,7 @@ pub(super) enum HttpError {
     /// The path does not take this method, but others.
     WrongMethod(Method, &'static str),
     /// The path is one of the API, and this service does not have what it needs.
-    Elsewhere(Elsewhere),
+    Unsupported(Unsupported),
     /// The body is of a media type that is not read.
     WrongMediaType(String),
     /// The body has these content codings.
@@ -95,7 +95,7 @@ impl HttpError {
             Self::Mismatch(status, _) => Err(*status),
             Self::UnknownAddress(_) => Ok(ErrorKind::NotFound),
             Self::WrongMethod(..) => Err(StatusCode::METHOD_NOT_ALLOWED),
-            Self::Elsewhere(_) => Ok(ErrorKind::Unimplemented),
+            Self::Unsupported(_) => Ok(ErrorKind::Unimplemented),
             Self::WrongMediaType(_) | Self::Compressed(_) => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::NeverMatches(_) => Ok(ErrorKind::VersionMismatch),
             Self::BodyTooLong(_) => Ok(ErrorKind::TooLarge),
@@ -123,7 +123,7 @@ impl HttpError {
             Self::WrongMethod(method, _) => {
                 format!("The requested resource does not support http method '{method}'.")
             }
-            Self::Elsewhere(elsewhere) => elsewhere.message().to_owned(),
+            Self::Unsupported(unsupported) => unsupported.message().to_owned(),
             Self::WrongMediaType(given) => {
                 format!("The request entity's media type '{given}' is not supported for this resource")
             }
@@ -144,7 +144,7 @@ impl HttpError {
             Self::UnknownAddress(_) | Self::WrongMethod(..) => false,
             Self::Refused(..)
             | Self::Mismatch(..)
-            | Self::Elsewhere(_)
+            | Self::Unsupported(_)
             | Self::WrongMediaType(_)
             | Self::Compressed(_)
             | Self::NeverMatches(_)

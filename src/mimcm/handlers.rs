@@ -100,8 +100,8 @@ impl Facade {
             (Resource::Profile(id), &Method::GET) => self.profile(&call, id).await,
             (Resource::ProfilesOf(id), &Method::GET) => self.profiles_of(&call, id).await,
             (Resource::Operations(credential), &Method::GET) => self.operations(&call, credential).await,
-            (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => {
-                Err(HttpError::Elsewhere(elsewhere))
+            (Resource::Unsupported(unsupported), method) if method == unsupported.method() => {
+                Err(HttpError::Unsupported(unsupported))
             }
             (resource, other) => Err(HttpError::WrongMethod(other.clone(), resource.methods())),
         }

@@ -11,9 +11,9 @@ use http::header::CONTENT_TYPE;
 use uuid::Uuid;
 
 use super::answer::no_content;
+use super::codes;
 use super::credential_view::{ProfileView, SmartcardView};
 use super::error::{HttpError, JSON};
-use super::numbers;
 use super::query::Parameters;
 use super::view;
 use super::write::write_json;
@@ -48,10 +48,10 @@ pub(super) fn query(uri: &Uri, call: &Call) -> Result<Option<Query>, Refusal> {
     let mut query = Query::default();
     let mut is_possible = true;
     if !status.is_empty() {
-        match numbers::read_status(status) {
+        match codes::read_status(status) {
             Some(Some(status)) => query.statuses.push(status),
             Some(None) => is_possible = false,
-            None => violations.add("status", format!("must be one of {}", numbers::STATUS_NAMES)),
+            None => violations.add("status", format!("must be one of {}", codes::STATUS_NAMES)),
         }
     }
     if parameters.is_about_caller(&mut violations) {

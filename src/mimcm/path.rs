@@ -7,8 +7,8 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Uri};
 
-use super::elsewhere::Elsewhere;
-use super::{guid, numbers};
+use super::unsupported::Unsupported;
+use super::{codes, guid};
 use crate::domain::{CredentialIds, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
 
 /// The part of a path before the addresses that answers contain.
@@ -49,7 +49,7 @@ pub(super) enum Resource {
     /// `/openapi.json`, which the old API did not have
     Description,
     /// What is not offered here.
-    Elsewhere(Elsewhere),
+    Unsupported(Unsupported),
 }
 
 impl Resource {
@@ -68,7 +68,7 @@ impl Resource {
             | Self::Profile(_)
             | Self::ProfilesOf(_)
             | Self::Operations(_) => "GET",
-            Self::Elsewhere(elsewhere) => elsewhere.method(),
+            Self::Unsupported(unsupported) => unsupported.method(),
         }
     }
 }
@@ -100,7 +100,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
             Some("GET /smartcards/{id}/operations")
         }
         (Resource::Operations(_), &Method::GET) => Some("GET /profiles/{id}/operations"),
-        (Resource::Elsewhere(elsewhere), method) if method == elsewhere.method() => Some(elsewhere.route()),
+        (Resource::Unsupported(unsupported), method) if method == unsupported.method() => Some(unsupported.route()),
         (
             Resource::Requests
             | Resource::Request(_)
@@ -116,7 +116,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
             | Resource::Profile(_)
             | Resource::ProfilesOf(_)
             | Resource::Operations(_)
-            | Resource::Elsewhere(_),
+            | Resource::Unsupported(_),
             _,
         ) => None,
     }
@@ -132,7 +132,7 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
         ["requests", id, "profiles"] => guid::read(id).map(|id| Resource::ProfilesOf(RequestId::new(id))),
         ["requests", id, name] => {
             guid::read(id)?;
-            Elsewhere::of_request(name).map(Resource::Elsewhere)
+            Unsupported::of_request(name).map(Resource::Unsupported)
         }
         ["requests", id, "smartcards", card] => {
             let (id, card) = guid::read(id).zip(guid::read(card))?;
@@ -140,12 +140,12 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
         }
         ["requests", id, "smartcards", card, name] => {
             guid::read(id).and(guid::read(card))?;
-            Elsewhere::of_smartcard(name).map(Resource::Elsewhere)
+            Unsupported::of_smartcard(name).map(Resource::Unsupported)
         }
         ["smartcards", rest @ ..] => of_smartcard(rest),
         ["profiles", rest @ ..] => of_profile(rest),
         ["openapi.json"] => Some(Resource::Description),
-        ["certificates"] => Some(Resource::Elsewhere(Elsewhere::Certificates)),
+        ["certificates"] => Some(Resource::Unsupported(Unsupported::Certificates)),
         ["profiletemplates", rest @ ..] => of_template(rest),
         _ => None,
     }
@@ -180,8 +180,8 @@ fn of_smartcard(rest: &[&str]) -> Option<Resource> {
     match rest {
         [] => Some(Resource::Smartcard(id)),
         ["operations"] => Some(Resource::Operations(CredentialIds { smartcard: Some(id), profile: None })),
-        ["certificates"] => Some(Resource::Elsewhere(Elsewhere::SmartcardCertificates)),
-        ["serverproposedpin"] => Some(Resource::Elsewhere(Elsewhere::ServerProposedPin)),
+        ["certificates"] => Some(Resource::Unsupported(Unsupported::SmartcardCertificates)),
+        ["serverproposedpin"] => Some(Resource::Unsupported(Unsupported::ServerProposedPin)),
         _ => None,
     }
 }
@@ -192,7 +192,7 @@ fn of_profile(rest: &[&str]) -> Option<Resource> {
     match rest {
         [] => Some(Resource::Profile(id)),
         ["operations"] => Some(Resource::Operations(CredentialIds { profile: Some(id), smartcard: None })),
-        ["certificates"] => Some(Resource::Elsewhere(Elsewhere::ProfileCertificates)),
+        ["certificates"] => Some(Resource::Unsupported(Unsupported::ProfileCertificates)),
         _ => None,
     }
 }
@@ -203,7 +203,7 @@ fn of_template(rest: &[&str]) -> Option<Resource> {
     match rest {
         [] => Some(Resource::Template(id)),
         ["policies", kind] | ["policy", "workflow", kind] => {
-            numbers::read_type(kind).map(|kind| Resource::Policy(id, kind))
+            codes::read_type(kind).map(|kind| Resource::Policy(id, kind))
         }
         ["configuration", "smartcards"] => Some(Resource::SmartcardConfiguration(id)),
         _ => None,

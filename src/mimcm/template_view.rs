@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::numbers;
+use super::codes;
 use crate::domain::{
     DataItemDefinition, Distribution, Medium, Pattern, Policy, Principal, ProfileTemplate, Provider, RequestType,
     SmartcardConfiguration,
@@ -196,9 +196,9 @@ impl<'a> DefinitionView<'a> {
         Self {
             name: &definition.name,
             required: definition.required,
-            r#type: numbers::item_type_number(definition.kind),
+            r#type: codes::item_type_number(definition.kind),
             validation: ValidationView {
-                validation_type: numbers::validation_number(definition),
+                validation_type: codes::validation_number(definition),
                 validation_data: definition.pattern.as_ref().map(Pattern::as_str),
             },
             provider: match definition.provider {

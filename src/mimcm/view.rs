@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::write::write_json;
-use super::{numbers, time};
+use super::{codes, time};
 use crate::domain::{DataItem, Medium, ProfileId, Request, SmartcardId, State};
 
 /// A request, its properties in the order in which they are shown. What is not there is a zero GUID, an empty string or
@@ -49,11 +49,11 @@ impl<'a> View<'a> {
     pub(super) fn of(request: &'a Request, nul_tail: u8) -> Self {
         Self {
             uuid: request.id.uuid(),
-            request_type: numbers::type_number(request.kind),
-            status: numbers::status_number(request.status()),
-            flags: numbers::flags(request),
+            request_type: codes::type_number(request.kind),
+            status: codes::status_number(request.status()),
+            flags: codes::flags(request),
             data_collection: request.data_items.iter().map(ItemView::of).collect(),
-            data_collection_flags: numbers::data_collection_flags(request),
+            data_collection_flags: codes::data_collection_flags(request),
             originator_user_uuid: request.originator.uuid(),
             target_user_uuid: request.target.uuid(),
             submitted: time::show(request.submitted_at),

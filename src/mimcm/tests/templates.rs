@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 
 use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, SOFTWARE_TEMPLATE};
-use crate::mimcm::{numbers, route};
+use crate::mimcm::{codes, route};
 
 const API: &str = "/CertificateManagement/api/v1.0";
 const UNKNOWN: &str = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
@@ -86,7 +86,7 @@ async fn a_policy_is_told_with_every_documented_field() {
 #[tokio::test]
 async fn a_policy_is_found_by_every_name_of_its_type_under_both_paths() {
     let facade = Facade::start().await;
-    for (name, _) in numbers::TYPE_NAMES {
+    for (name, _) in codes::TYPE_NAMES {
         for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
             let told = facade.told(&format!("profiletemplates/{CARD_TEMPLATE}/policies/{name}")).await;
             let other = facade.told(&format!("ProfileTemplates/{CARD_TEMPLATE}/Policy/Workflow/{name}")).await;

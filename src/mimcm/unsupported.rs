@@ -2,7 +2,7 @@
 
 /// A call that is known and not offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Elsewhere {
+pub(super) enum Unsupported {
     /// `/requests/{id}/certificaterequestgenerationoptions`
     GenerationOptions,
     /// `/requests/{id}/certificatedata`
@@ -21,7 +21,7 @@ pub(super) enum Elsewhere {
     ProfileCertificates,
 }
 
-impl Elsewhere {
+impl Unsupported {
     /// The call whose path ends with this name, in lower case.
     pub(super) fn of_request(name: &str) -> Option<Self> {
         match name {
