@@ -9,7 +9,7 @@ use crate::contract;
 use crate::contract::v1;
 use crate::contract::v1::credential_service_server::{CredentialService, CredentialServiceServer};
 use crate::domain::{Credential, Refusal};
-use crate::service::{Call, Error, Service};
+use crate::service::{Error, Service};
 
 /// The credential service, over the use cases.
 #[derive(Clone)]
@@ -24,12 +24,12 @@ impl Known {
         CredentialServiceServer::new(Self { service }).max_decoding_message_size(max_message_bytes)
     }
 
-    async fn named(&self, call: &Call, name: CredentialName) -> Result<Credential, Error> {
+    async fn named(&self, name: CredentialName) -> Result<Credential, Error> {
         match name {
-            CredentialName::Profile(id) => self.service.profile(call, id).await,
-            CredentialName::Smartcard(id) => self.service.smartcard(call, id).await,
+            CredentialName::Profile(id) => self.service.profile(id).await,
+            CredentialName::Smartcard(id) => self.service.smartcard(id).await,
             CredentialName::SerialNumber(serial_number) => {
-                let found = self.service.card(call, &serial_number).await?;
+                let found = self.service.card(&serial_number).await?;
                 found.ok_or_else(|| Refusal::SerialNumberNotFound(serial_number).into())
             }
         }
@@ -44,7 +44,7 @@ impl CredentialService for Known {
     ) -> Answer<v1::GetCredentialResponse> {
         let (call, message) = split(request)?;
         let name = decode::credential_name(&message).map_err(|refusal| refuse(&call, refusal))?;
-        match self.named(&call, name).await {
+        match self.named(name).await {
             Ok(credential) => answer(v1::GetCredentialResponse { credential: Some(contract::credential(&credential)) }),
             Err(error) => Err(CallError::from(error).status(call.correlation)),
         }

@@ -41,7 +41,7 @@ impl Facade {
             return Err(violations.refusal().into());
         }
         if let Some(serial_number) = serial_number {
-            let card = self.service.card(&call, &serial_number).await?;
+            let card = self.service.card(&serial_number).await?;
             return Ok(card.map_or_else(no_content, |card| answer_with(StatusCode::OK, &SmartcardView::of(&card))));
         }
         list::answer(list::Credentials { service: self.service, call, statuses: Vec::new(), are_smartcards: true })
@@ -49,8 +49,8 @@ impl Facade {
     }
 
     /// `GET /smartcards/{id}`
-    pub(super) async fn smartcard(&self, call: &Call, id: SmartcardId) -> Result<Response, HttpError> {
-        match self.service.smartcard(call, id).await {
+    pub(super) async fn smartcard(&self, id: SmartcardId) -> Result<Response, HttpError> {
+        match self.service.smartcard(id).await {
             Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
             Err(error) => nothing_if_not_found(error),
         }
@@ -65,7 +65,7 @@ impl Facade {
     ) -> Result<Response, HttpError> {
         match self.service.get(call, request).await {
             Ok(request) if [request.old.smartcard, request.new.smartcard].contains(&Some(id)) => {
-                self.smartcard(call, id).await
+                self.smartcard(id).await
             }
             Ok(_) => Ok(no_content()),
             Err(error) => nothing_if_not_found(error),
@@ -111,7 +111,7 @@ impl Facade {
 
     /// `GET /profiles/{id}`
     pub(super) async fn profile(&self, call: &Call, id: ProfileId) -> Result<Response, HttpError> {
-        match self.service.profile(call, id).await {
+        match self.service.profile(id).await {
             Ok(profile) => {
                 let operations = self.service.operations(call, &profile);
                 Ok(answer_with(StatusCode::OK, &ProfileView::of(&profile, &operations)))
@@ -129,8 +129,7 @@ impl Facade {
         let mut profiles = Vec::new();
         let old = request.old.profile.filter(|old| request.new.profile != Some(*old));
         for profile in [request.new.profile, old].into_iter().flatten() {
-            let known =
-                self.service.credentials_of(call, CredentialIds { profile: Some(profile), smartcard: None }).await?;
+            let known = self.service.credentials_of(CredentialIds { profile: Some(profile), smartcard: None }).await?;
             profiles.extend(known);
         }
         Ok(self.list_profiles(call, &profiles))
@@ -138,7 +137,7 @@ impl Facade {
 
     /// `GET /smartcards/{id}/operations` and `GET /profiles/{id}/operations`: what the caller may ask for.
     pub(super) async fn operations(&self, call: &Call, credential: CredentialIds) -> Result<Response, HttpError> {
-        let known = self.service.credentials_of(call, credential).await?;
+        let known = self.service.credentials_of(credential).await?;
         let known = known.into_iter().find(|known| known.is_smartcard() == credential.smartcard.is_some());
         let operations = known.map(|known| codes::operations(&self.service.operations(call, &known)));
         Ok(answer_with_list(&operations.unwrap_or_default()))

@@ -93,7 +93,7 @@ impl Facade {
             (Resource::Description, &Method::GET) => Ok(([(CONTENT_TYPE, JSON)], OPENAPI).into_response()),
             (Resource::Smartcards, &Method::POST) => self.bind(&call, request).await,
             (Resource::Smartcards, &Method::GET) => self.smartcards(call, request.uri()).await,
-            (Resource::Smartcard(id), &Method::GET) => self.smartcard(&call, id).await,
+            (Resource::Smartcard(id), &Method::GET) => self.smartcard(id).await,
             (Resource::SmartcardOf(request, id), &Method::GET) => self.smartcard_of(&call, request, id).await,
             (Resource::SmartcardOf(of, id), &Method::PUT) => self.change_smartcard(&call, (of, id), request).await,
             (Resource::Profiles, &Method::GET) => self.profiles(call, request.uri()).await,

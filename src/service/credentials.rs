@@ -16,8 +16,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::CredentialNotFound`], or what [`Error`] says of the service.
-    pub async fn smartcard(&self, call: &Call, id: SmartcardId) -> Result<Credential, Error> {
-        let found = self.credentials_of(call, CredentialIds { profile: None, smartcard: Some(id) }).await?;
+    pub async fn smartcard(&self, id: SmartcardId) -> Result<Credential, Error> {
+        let found = self.credentials_of(CredentialIds { profile: None, smartcard: Some(id) }).await?;
         let card = found.into_iter().find(Credential::is_smartcard);
         card.ok_or_else(|| Refusal::CredentialNotFound(id.uuid()).into())
     }
@@ -26,8 +26,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::CredentialNotFound`], or what [`Error`] says of the service.
-    pub async fn profile(&self, call: &Call, id: ProfileId) -> Result<Credential, Error> {
-        let found = self.credentials_of(call, CredentialIds { profile: Some(id), smartcard: None }).await?;
+    pub async fn profile(&self, id: ProfileId) -> Result<Credential, Error> {
+        let found = self.credentials_of(CredentialIds { profile: Some(id), smartcard: None }).await?;
         let profile = found.into_iter().find(|credential| !credential.is_smartcard());
         profile.ok_or_else(|| Refusal::CredentialNotFound(id.uuid()).into())
     }
@@ -36,7 +36,7 @@ impl Service {
     ///
     /// # Errors
     /// What [`Error`] says of the service.
-    pub async fn card(&self, _call: &Call, serial_number: &SerialNumber) -> Result<Option<Credential>, Error> {
+    pub async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, Error> {
         Ok(self.store.card(serial_number).await?)
     }
 
@@ -44,7 +44,7 @@ impl Service {
     ///
     /// # Errors
     /// What [`Error`] says of the service.
-    pub async fn credentials_of(&self, _call: &Call, credential_ids: CredentialIds) -> Result<Vec<Credential>, Error> {
+    pub async fn credentials_of(&self, credential_ids: CredentialIds) -> Result<Vec<Credential>, Error> {
         let ids: Vec<Uuid> = credential_ids.ids().collect();
         if ids.is_empty() { Ok(Vec::new()) } else { Ok(self.store.credentials(&ids).await?) }
     }
