@@ -1,4 +1,4 @@
-//! Answers in the shapes that the calls of the API share.
+//! Builders for the response shapes that several endpoints share.
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -11,21 +11,21 @@ use super::write::write_json;
 use crate::domain::ErrorKind;
 use crate::service::Error;
 
-/// The documented answer for what does not exist, and for a list without members.
+/// 204, the documented answer for a missing resource and for an empty list.
 pub(super) fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// The documented answer for what may not exist: nothing, unless it failed otherwise.
+/// 204 if the resource does not exist; any other error is passed on.
 pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, HttpError> {
     if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
 }
 
-/// 201 with the address of what was created. As in MIM CM, the body lacks the first segment of the path; `Location` has the
-/// whole path.
+/// 201 with the address of the new resource. As in MIM CM, the address in the body lacks the first segment of the path;
+/// `Location` has the full path.
 pub(super) fn created(address: &str) -> Response {
     let mut response = answer_with(StatusCode::CREATED, &address);
-    // An address is the name of a collection and a GUID, so nothing in it needs an escape.
+    // An address consists of a collection name and a GUID, so it needs no escaping.
     if let Ok(location) = format!("{ROOT}{address}").try_into() {
         response.headers_mut().insert(LOCATION, location);
     }

@@ -1,4 +1,4 @@
-//! The bodies of the calls about smart cards: which card is bound to which request, and where a card stands.
+//! Request bodies of the smart card endpoints: binding a card to a request, and setting the status of a card.
 
 use super::body::{BODY, member, uuid_of};
 use super::codes;
@@ -6,7 +6,7 @@ use super::value::{Value, text_of};
 use crate::domain::{Atr, CredentialStatus, Refusal, RequestId, SerialNumber};
 use crate::service::Violations;
 
-/// A card to be bound to a request.
+/// A card to bind to a request.
 #[derive(Debug)]
 pub(super) struct Binding {
     pub(super) request: RequestId,
@@ -14,10 +14,10 @@ pub(super) struct Binding {
     pub(super) atr: Atr,
 }
 
-/// Reads which card is to be bound to which request.
+/// Reads the body of a call that binds a card.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] with all that is wrong with the body, and with what was found wrong before.
+/// [`Refusal::Invalid`] with the given violations and all those of the body.
 pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Binding, Refusal> {
     let Value::Object(members) = body else {
         violations.add(BODY, "must be a JSON object");
@@ -29,7 +29,7 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
     }
     let serial_number = text_of(member(members, "cardid")).unwrap_or_default();
     let serial_number = violations.keep(SerialNumber::parse("cardid", &serial_number));
-    // Not a number: it would have lost the zeros at its beginning.
+    // A number is refused because it would have lost its leading zeros.
     let atr = match member(members, "atr") {
         Value::Null => Atr::parse("atr", ""),
         Value::String(text) => Atr::parse("atr", text),
@@ -46,10 +46,10 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
     }
 }
 
-/// Reads where a card is to stand.
+/// Reads the new status of a card.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] with all that is wrong with the body, and with what was found wrong before.
+/// [`Refusal::Invalid`] with the given violations and all those of the body.
 pub(super) fn credential_status(body: &Value, mut violations: Violations) -> Result<CredentialStatus, Refusal> {
     let Value::Object(members) = body else {
         violations.add(BODY, "must be a JSON object");

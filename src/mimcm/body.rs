@@ -1,4 +1,4 @@
-//! The body of a create call, and the draft that it stands for.
+//! Reads the draft of a request from the body of a create call.
 
 use uuid::Uuid;
 
@@ -9,13 +9,13 @@ use crate::domain::{
 };
 use crate::service::Violations;
 
-/// What errors call the body.
+/// Name of the body in error messages.
 pub(super) const BODY: &str = "The request body";
 
-/// Reads the draft that a body stands for.
+/// Reads a draft.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] with all that is wrong with the body, and with what was found wrong before.
+/// [`Refusal::Invalid`] with the given violations and all those of the body.
 pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, Refusal> {
     let Value::Object(members) = body else {
         violations.add(BODY, "must be a JSON object");
@@ -38,8 +38,7 @@ pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, R
     }
 }
 
-/// The member of an object with this name, null if there is none. Names are matched in any case, and each of several that
-/// match replaces the one before, as in Json.NET.
+/// The member of an object with this name, or null. As in Json.NET, names match in any case and the last match wins.
 pub(super) fn member<'a>(members: &'a [(String, Value)], name: &str) -> &'a Value {
     let last = members.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
     last.map_or(&Value::Null, |(_, value)| value)
@@ -53,7 +52,7 @@ fn kind_of(value: &Value) -> Result<RequestType, Refusal> {
     kind.ok_or_else(|| Refusal::invalid("type", format!("must be one of {}", codes::type_names())))
 }
 
-/// A GUID. An empty string and the zero GUID stand for none, as in the answers.
+/// Reads an optional GUID. As in answers, the zero GUID means none; so does an empty string.
 pub(super) fn uuid_of(name: &str, value: &Value) -> Result<Option<Uuid>, Refusal> {
     let read = match value {
         Value::Null => return Ok(None),

@@ -1,19 +1,19 @@
-//! Caching: no answer may be stored, and a caller that has a representation already gets 304 in place of its body.
+//! Caching: forbids caches to store answers, and answers 304 to a GET whose `If-None-Match` lists the current entity tag.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, ETAG, EXPIRES, IF_NONE_MATCH, PRAGMA};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 
-/// Headers that forbid every cache to store an answer, also those of HTTP/1.0. Without them, the HTTP stacks of Windows answer
-/// a GET with stale data.
+/// Headers that forbid every cache, including HTTP/1.0 caches, to store an answer. Without them, Windows HTTP stacks answer a
+/// GET from their own cache with stale data.
 const NO_STORE: [(HeaderName, HeaderValue); 3] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (PRAGMA, HeaderValue::from_static("no-cache")),
     (EXPIRES, HeaderValue::from_static("-1")),
 ];
 
-/// Adds the headers that every answer over REST has, including those that the facade does not give itself.
+/// Adds the caching headers, which every REST answer has, including answers that the facade does not build.
 pub fn complete<B>(response: &mut http::Response<B>) {
     response.headers_mut().extend(NO_STORE);
 }
@@ -22,7 +22,7 @@ pub fn complete<B>(response: &mut http::Response<B>) {
 pub(super) struct IfNoneMatch(Vec<HeaderValue>);
 
 impl IfNoneMatch {
-    /// Reads the header; it is empty for any method but GET.
+    /// Reads the header; for any method other than GET it counts as absent.
     pub(super) fn of(request: &Request<Body>) -> Self {
         if request.method() != Method::GET {
             return Self(Vec::new());
@@ -30,7 +30,7 @@ impl IfNoneMatch {
         Self(request.headers().get_all(IF_NONE_MATCH).iter().cloned().collect())
     }
 
-    /// Replaces an answer by 304 if the header lists its entity tag (RFC 9110, 13.1.2).
+    /// Replaces a 200 with 304 if the header lists its entity tag (RFC 9110, 13.1.2).
     pub(super) fn apply(&self, response: Response) -> Response {
         if response.status() != StatusCode::OK {
             return response;
@@ -47,7 +47,7 @@ impl IfNoneMatch {
     }
 }
 
-/// Whether a list of entity tags contains this one, by weak comparison. `*` matches any representation.
+/// Whether a list of entity tags contains this tag, by weak comparison. `*` matches any representation.
 fn lists(list: &[u8], tag: Option<&[u8]>) -> bool {
     if list.trim_ascii() == b"*" {
         return true;
@@ -89,7 +89,7 @@ mod tests {
     use super::lists;
 
     #[test]
-    fn a_list_contains_a_tag_whether_weak_or_strong() {
+    fn weak_and_strong_tags_match() {
         for list in [
             "\"v3\"",
             "W/\"v3\"",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_contains_no_other_tag() {
+    fn different_tags_do_not_match() {
         for list in ["", "\"v30\"", "\"v\"", "\"V3\"", "w/\"v3\"", "\"*\"", "\"a,v3\"", "W/", "\"\""] {
             assert!(!lists(list.as_bytes(), Some(b"\"v3\"")), "{list}");
         }
@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_list_is_too_odd(list: Vec<u8>) {
+        fn no_list_panics(list: Vec<u8>) {
             let _ = lists(&list, Some(b"\"v3\""));
         }
     }

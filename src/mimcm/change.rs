@@ -1,4 +1,4 @@
-//! The body of a change call: the status to which a request is to be brought.
+//! Reads the action on a request from the body of a change call.
 
 use super::body::{BODY, member};
 use super::codes;
@@ -6,10 +6,10 @@ use super::value::Value;
 use crate::domain::{Action, Comment, CredentialIds, Refusal, Status};
 use crate::service::Violations;
 
-/// Reads the step that a body asks for.
+/// Reads the action that sets the given status.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] with what is wrong with the body, and with what was found wrong before.
+/// [`Refusal::Invalid`] with the given violations and those of the body.
 pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action, Refusal> {
     let Value::Object(members) = body else {
         violations.add(BODY, "must be a JSON object");
@@ -29,8 +29,8 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
     }
 }
 
-/// The step that leads to a status. `Abandoned` is not a status and has no number: an abandoned request is failed, but 9 could
-/// also mean an error. The body never says what a completed request produced; that is known from its execution.
+/// The action that leads to a status. `Abandoned` is no status and has no number: an abandoned request becomes failed, but 9
+/// could also mean an error. The body cannot name the credentials that a completed request produced; its execution records them.
 fn leading_to(status: &str) -> Option<Action> {
     let comment = Comment::default();
     if codes::is_status(status, Status::Completed) {

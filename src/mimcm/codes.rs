@@ -1,13 +1,13 @@
-//! Names and numbers of MIM CM. They live here and nowhere else; every other contract says what it means by name.
+//! Names and numbers of MIM CM. No other module has them: every other contract uses names of its own.
 //!
-//! Numbers of the statuses stand in the SQL interface (SDK page bb468058), those of the types 1 to 11 in the database;
-//! the documents number neither `OfflineUnblock` nor the halves of the data collection, nor anything of its definitions.
+//! The SQL interface documents the numbers of the statuses (SDK page bb468058), and the database those of the types 1 to 11.
+//! The documents number neither `OfflineUnblock`, nor the two parties of the data collection, nor anything in its definitions.
 
 use crate::domain::{
     CredentialStatus, DataItemDefinition, DataItemType, Lineage, Medium, Provider, Request, RequestType, Status,
 };
 
-/// Names of types that a caller may use: those of the create page, of the policy page, and of the enumeration.
+/// Type names that callers may use: those of the create page, of the policy page, and of the enumeration.
 pub(super) const TYPE_NAMES: [(&str, RequestType); 16] = [
     ("Enroll", RequestType::Enroll),
     ("Duplicate", RequestType::Duplicate),
@@ -27,13 +27,13 @@ pub(super) const TYPE_NAMES: [(&str, RequestType); 16] = [
     ("TemporaryEnroll", RequestType::TemporaryCardEnroll),
 ];
 
-/// How many of the names are those of the create page, which an error lists.
+/// Number of names from the create page, which come first; error messages list only these.
 const DOCUMENTED_TYPES: usize = 12;
 
-/// The names of statuses that the get page lists.
+/// The status names that the get page lists.
 pub(super) const STATUS_NAMES: &str = "Approved, Canceled, Completed, Denied, Executing, Failed, None, Pending";
 
-/// Name of the status that no request has, number 0.
+/// The name of status 0, which no request has.
 const NO_STATUS: &str = "None";
 
 /// The number of a type.
@@ -50,7 +50,7 @@ pub(super) const fn type_number(kind: RequestType) -> u8 {
         RequestType::SuspendOrReinstate => 9,
         RequestType::OnlineUpdate => 10,
         RequestType::TemporaryCardEnroll => 11,
-        // 12 and 13 are for the types that retire and disable temporary cards.
+        // 12 and 13 are the types that retire and disable temporary cards.
         RequestType::OfflineUnblock => 14,
     }
 }
@@ -78,13 +78,13 @@ pub(super) fn flags(request: &Request) -> u8 {
     agent | smartcard
 }
 
-/// The bits of `DataCollectionFlags`, each for a party that has delivered its items: 16 the subscriber, 32 the manager.
+/// The bits of `DataCollectionFlags`, one per party that has provided its items: 16 the subscriber, 32 the certificate manager.
 pub(super) fn data_collection_flags(request: &Request) -> u8 {
     let bit = |provider, bit| if request.is_provided_by(provider) { bit } else { 0 };
     bit(Provider::Subscriber, 16) | bit(Provider::CertificateManager, 32)
 }
 
-/// The number of the type of a data item. The documents list the names alone; the numbers follow their order.
+/// The number of a data item's type. The documents list only names; the numbers follow their order.
 pub(super) const fn item_type_number(kind: DataItemType) -> u8 {
     match kind {
         DataItemType::String => 1,
@@ -93,8 +93,8 @@ pub(super) const fn item_type_number(kind: DataItemType) -> u8 {
     }
 }
 
-/// The number of the validation of a data item: 0 none, 1 by its type, 2 by a regular expression. As with the types, it
-/// follows the order of the names.
+/// The number of a data item's validation: 0 none, 1 by type, 2 by regular expression. Like the types, the numbers follow the
+/// order of the names.
 pub(super) const fn validation_number(definition: &DataItemDefinition) -> u8 {
     match (&definition.pattern, definition.kind) {
         (Some(_), _) => 2,
@@ -103,7 +103,7 @@ pub(super) const fn validation_number(definition: &DataItemDefinition) -> u8 {
     }
 }
 
-/// The number of where a smart card stands. The documents show 2, 3 and 6; the others follow the order of the names.
+/// The number of a smart card's status. The documents show 2, 3 and 6; the others follow the order of the names.
 pub(super) const fn smartcard_status_number(status: CredentialStatus) -> u8 {
     match status {
         CredentialStatus::New => 1,
@@ -115,10 +115,10 @@ pub(super) const fn smartcard_status_number(status: CredentialStatus) -> u8 {
     }
 }
 
-/// The number of where a profile stands. The documents show 2, active; the others follow the order of the names.
+/// The number of a profile's status. The documents show 2, active; the others follow the order of the names.
 pub(super) const fn profile_status_number(status: CredentialStatus) -> u8 {
     match status {
-        // No profile is assigned; what is not in use yet is new.
+        // Profiles have no status `Assigned`; one that is not in use yet is new.
         CredentialStatus::New | CredentialStatus::Assigned => 1,
         CredentialStatus::Active => 2,
         CredentialStatus::Disabled => 3,
@@ -127,8 +127,8 @@ pub(super) const fn profile_status_number(status: CredentialStatus) -> u8 {
     }
 }
 
-/// The bits of the `Flags` of cards and profiles: 1 primary, as the documents show; 2 duplicate and 32 temporary follow the
-/// order of the names.
+/// The bits of `Flags` in cards and profiles: 1 primary, as the documents show; 2 duplicate and 32 temporary follow the order of
+/// the names.
 pub(super) const fn credential_flags(lineage: Lineage) -> u8 {
     match lineage {
         Lineage::First | Lineage::Replaces(_) => 1,
@@ -137,7 +137,7 @@ pub(super) const fn credential_flags(lineage: Lineage) -> u8 {
     }
 }
 
-/// Operations that the documents list, by the names that they are told by.
+/// The documented operations by their names in answers.
 const OPERATIONS: [(&str, RequestType); 7] = [
     ("onlineupdate", RequestType::OnlineUpdate),
     ("renew", RequestType::Renew),
@@ -153,22 +153,22 @@ pub(super) fn operations(kinds: &[RequestType]) -> Vec<&'static str> {
     OPERATIONS.iter().filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| *name).collect()
 }
 
-/// Which profiles a list shows.
+/// The status filter of a list of profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProfileStatus {
-    /// All.
+    /// All profiles.
     Any,
-    /// Those that stand there.
+    /// Profiles with this status.
     Is(CredentialStatus),
-    /// Those that stand where only requests stand: none.
+    /// A status that only requests have: no profile matches.
     OfRequests,
 }
 
-/// The names of statuses that the page about profiles lists.
+/// The status names that the page about profiles lists.
 pub(super) const PROFILE_STATUS_NAMES: &str =
     "Active, Approved, Canceled, Completed, Denied, Executing, Failed, None, Pending";
 
-/// A filter of profiles by its name in any case; empty is any.
+/// Reads a status filter of profiles by name, in any case; an empty one matches all profiles.
 pub(super) fn read_profile_status(text: &str) -> Option<ProfileStatus> {
     if text.is_empty() {
         return Some(ProfileStatus::Any);
@@ -176,13 +176,13 @@ pub(super) fn read_profile_status(text: &str) -> Option<ProfileStatus> {
     if let Some(status) = read_credential_status(text) {
         return Some(ProfileStatus::Is(status));
     }
-    // A number would be that of a request.
+    // The number of a request's status is not a profile status.
     let is_name = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
     read_status(text).filter(|_| is_name).map(|_| ProfileStatus::OfRequests)
 }
 
-/// A status that a caller may give to a card, by its name in any case or by a number that the documents show. The numbers 4
-/// and 5 are not documented and could be swapped in MIM CM, and a disabled card cannot be reactivated.
+/// Reads a status that a caller may set on a card, by name in any case or by a documented number. The numbers 4 and 5 are
+/// refused: they are not documented and could be swapped in MIM CM, and a disabled card cannot be reactivated.
 pub(super) fn read_smartcard_status(text: &str) -> Option<CredentialStatus> {
     let text = text.trim();
     let documented = [CredentialStatus::Active, CredentialStatus::Retired];
@@ -196,19 +196,19 @@ fn read_credential_status(text: &str) -> Option<CredentialStatus> {
     CredentialStatus::ALL.into_iter().find(|status| status.name().eq_ignore_ascii_case(text))
 }
 
-/// A type by a name in any case, or by its number, as the framework binds an enumeration.
+/// Reads a type by name in any case or by number, as the framework binds an enumeration.
 pub(super) fn read_type(text: &str) -> Option<RequestType> {
     let text = text.trim();
     let named = TYPE_NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, kind)| *kind);
     named.or_else(|| RequestType::ALL.into_iter().find(|kind| is_number(text, type_number(*kind))))
 }
 
-/// The names of types that the create page lists.
+/// The type names that the create page lists.
 pub(super) fn type_names() -> String {
     TYPE_NAMES[..DOCUMENTED_TYPES].iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A status by its name in any case, or by its number: `Some(None)` for `None`, which no request has.
+/// Reads a status by name in any case or by number: `Some(None)` for `None`, which no request has.
 #[expect(clippy::option_option, reason = "the inner None is the status of that name")]
 pub(super) fn read_status(text: &str) -> Option<Option<Status>> {
     let text = text.trim();
@@ -218,7 +218,7 @@ pub(super) fn read_status(text: &str) -> Option<Option<Status>> {
     Status::ALL.into_iter().find(|status| is_status(text, *status)).map(Some)
 }
 
-/// A number without a fraction of zeros, which some serialisers add to every number.
+/// Removes a fraction of zeros, which some serialisers add to every number.
 pub(super) fn whole(number: &str) -> &str {
     match number.split_once('.') {
         Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,

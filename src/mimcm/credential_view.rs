@@ -1,4 +1,4 @@
-//! Smart cards and profiles as the legacy API shows them, properties in the documented order.
+//! JSON views of smart cards and profiles, with the properties in the documented order.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::codes;
 use crate::domain::{Credential, CredentialIds, Lineage, ProfileId, RequestType, SerialNumber, SmartcardId};
 
-/// The middleware of every card in the documents; the service knows of no other.
+/// The middleware of every card in the documents; the service does not store it.
 const MIDDLEWARE: &str = "MSBaseCSP";
 
-/// A smart card. What is not known is a zero GUID or an empty string.
+/// A smart card. Missing values are zero GUIDs or empty strings.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SmartcardView<'a> {
@@ -28,7 +28,7 @@ pub(super) struct SmartcardView<'a> {
     atr: &'a str,
 }
 
-/// A profile, with what the caller may ask for about it.
+/// A profile, with the operations that the caller may request for it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ProfileView<'a> {
@@ -45,7 +45,7 @@ pub(super) struct ProfileView<'a> {
 }
 
 impl<'a> SmartcardView<'a> {
-    /// A smart card as it is shown.
+    /// The view of a smart card.
     pub(super) fn of(credential: &'a Credential) -> Self {
         let card = credential.card();
         let family = Family::of(credential.lineage);
@@ -69,7 +69,7 @@ impl<'a> SmartcardView<'a> {
 }
 
 impl<'a> ProfileView<'a> {
-    /// A profile as it is shown.
+    /// The view of a profile.
     pub(super) fn of(credential: &'a Credential, operations: &[RequestType]) -> Self {
         let family = Family::of(credential.lineage);
         let id = |credential_ids: CredentialIds| credential_ids.profile.map_or(Uuid::nil(), ProfileId::uuid);
@@ -88,7 +88,7 @@ impl<'a> ProfileView<'a> {
     }
 }
 
-/// Where the profiles and cards before stand in the answer.
+/// The related credentials by the property that shows them; a lineage fills at most one of the three.
 #[derive(Default)]
 struct Family {
     parent: CredentialIds,
@@ -107,7 +107,7 @@ impl Family {
     }
 }
 
-/// A GUID is shown in braces, anything else as it is.
+/// The serial number as shown: a GUID in braces, anything else unchanged.
 fn serial_number(serial_number: &SerialNumber) -> String {
     if serial_number.is_guid() { format!("{{{serial_number}}}") } else { serial_number.to_string() }
 }

@@ -1,4 +1,4 @@
-//! The calls about smart cards and profiles.
+//! Handlers of the endpoints for smart cards and profiles.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -72,7 +72,7 @@ impl Facade {
         }
     }
 
-    /// `PUT /requests/{id}/smartcards/{id}`: says where the card stands, and shows it.
+    /// `PUT /requests/{id}/smartcards/{id}`: sets the status of the card and answers with the card.
     pub(super) async fn change_smartcard(
         self,
         call: &Call,
@@ -103,7 +103,7 @@ impl Facade {
         let statuses = match status {
             Some(codes::ProfileStatus::Any) => Vec::new(),
             Some(codes::ProfileStatus::Is(status)) => vec![status],
-            // Profiles do not stand where requests stand.
+            // No profile has the status of a request.
             Some(codes::ProfileStatus::OfRequests) | None => return Ok(no_content()),
         };
         list::answer(list::Credentials { service: self.service, call, statuses, are_smartcards: false }).await
@@ -120,7 +120,7 @@ impl Facade {
         }
     }
 
-    /// `GET /requests/{id}/profiles`: what the request has made, then what it is about.
+    /// `GET /requests/{id}/profiles`: the new profile of the request, then the old one.
     pub(super) async fn profiles_of(&self, call: &Call, id: RequestId) -> Result<Response, HttpError> {
         let request = match self.service.get(call, id).await {
             Ok(request) => request,
@@ -135,7 +135,7 @@ impl Facade {
         Ok(self.list_profiles(call, &profiles))
     }
 
-    /// `GET /smartcards/{id}/operations` and `GET /profiles/{id}/operations`: what the caller may ask for.
+    /// `GET /smartcards/{id}/operations` and `GET /profiles/{id}/operations`: the types of request that the caller may create.
     pub(super) async fn operations(&self, call: &Call, credential: CredentialIds) -> Result<Response, HttpError> {
         let known = self.service.credentials_of(credential).await?;
         let known = known.into_iter().find(|known| known.is_smartcard() == credential.smartcard.is_some());

@@ -1,5 +1,5 @@
-//! Errors of the facade: `{"Message": ..., "CorrelationId": ...}`, worded as the old framework did where it had an error.
-//! Every error answer is made here, so failures of the service are logged here.
+//! Error answers of the facade: `{"Message": ..., "CorrelationId": ...}`, in the wording of the old framework where it had one.
+//! Every error answer is built here, so failures of the service are logged here.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::service::{log_failure, row};
 /// `Content-Type` of every answer that has a body.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// How a caller can prove who it is.
+/// `WWW-Authenticate` of a 401.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
 
-/// What the fields of a draft are called in the body of a call, longer names first.
+/// Fields of the domain and their names in the bodies of calls; longer names come before their prefixes.
 const LEGACY_NAMES: [(&str, &str); 9] = [
     ("profile_template", "profiletemplateuuid"),
     ("old_credential.smartcard", "smartcard"),
@@ -33,28 +33,28 @@ const LEGACY_NAMES: [(&str, &str); 9] = [
     ("id", "requestid"),
 ];
 
-/// Why a call was not carried out.
+/// Why a call failed.
 #[derive(Debug)]
 pub(super) enum HttpError {
-    /// The call was refused before it reached the facade.
+    /// Refused before the call reached the facade.
     Refused(ErrorKind, String),
-    /// The call was refused before it reached the facade, with a status that no kind of error has.
+    /// Refused before the call reached the facade, with a status that no [`ErrorKind`] has.
     Mismatch(StatusCode, String),
-    /// There is nothing at this address.
+    /// No resource exists at this address.
     UnknownAddress(String),
-    /// The path does not take this method, but others.
+    /// The resource supports only other methods, listed for `Allow`.
     WrongMethod(Method, &'static str),
-    /// The path is one of the API, and this service does not have what it needs.
+    /// The API has this endpoint, but the service does not support it.
     Unsupported(Unsupported),
-    /// The body is of a media type that is not read.
+    /// The media type of the body is not supported.
     WrongMediaType(String),
-    /// The body has these content codings.
+    /// The body is compressed with these content codings.
     Compressed(String),
-    /// `If-Match` has a tag that matches no version, for this reason.
+    /// `If-Match` holds a tag that can match no version, for this reason.
     NeverMatches(&'static str),
-    /// The body is longer than so many bytes.
+    /// The body exceeds this limit in bytes.
     BodyTooLong(usize),
-    /// A use case failed, or the body was refused.
+    /// The body is invalid, or a use case failed.
     Service(service::Error),
 }
 
@@ -67,7 +67,7 @@ struct Body<'a> {
 }
 
 impl HttpError {
-    /// The answer to a call that failed. `Message` ends with the correlation id, as callers report that text alone.
+    /// The error answer. `Message` ends with the correlation id, because users report only that text.
     pub(super) fn respond(self, correlation: Option<CorrelationId>) -> Response {
         if let Self::Service(error) = &self {
             log_failure(error);
@@ -103,7 +103,7 @@ impl HttpError {
         }
     }
 
-    /// What the caller can do about it, as a header (RFC 9110, 10.2.1, 10.2.3, 11.6.1 and 12.5.3).
+    /// The header that states what the caller can do (RFC 9110, 10.2.1, 10.2.3, 11.6.1 and 12.5.3).
     fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
         match (self, self.kind()) {
             (Self::Compressed(_), _) => Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
@@ -137,8 +137,8 @@ impl HttpError {
         }
     }
 
-    /// Whether the message ends with the correlation id. Messages that the framework gave for a wrong address or method
-    /// are left as clients may know them.
+    /// Whether the message ends with the correlation id. The framework's messages for a wrong address or method stay unchanged,
+    /// because clients may match them.
     const fn names_correlation(&self) -> bool {
         match self {
             Self::UnknownAddress(_) | Self::WrongMethod(..) => false,
@@ -154,13 +154,13 @@ impl HttpError {
     }
 }
 
-/// An error in the shape of the facade, for a call that is refused before it reaches the facade.
+/// The facade's error answer to a call that is refused before it reaches the facade.
 #[must_use]
 pub fn refusal(kind: ErrorKind, message: &str, correlation: CorrelationId) -> Response {
     HttpError::Refused(kind, message.to_owned()).respond(Some(correlation))
 }
 
-/// As [`refusal`], with a status that no kind of error has.
+/// Like [`refusal`], with a status that no [`ErrorKind`] has.
 #[must_use]
 pub fn mismatch(status: StatusCode, message: &str, correlation: CorrelationId) -> Response {
     HttpError::Mismatch(status, message.to_owned()).respond(Some(correlation))
@@ -172,7 +172,7 @@ impl<E: Into<service::Error>> From<E> for HttpError {
     }
 }
 
-/// What a refusal says, its fields named as the caller wrote them.
+/// The text of a refusal, with its fields under their legacy names.
 fn refusal_text(refusal: &Refusal) -> String {
     if let Refusal::Invalid(violations) = refusal {
         let wrong = violations.iter().map(|wrong| format!("{} {}", legacy_name(&wrong.field), wrong.problem));
@@ -184,7 +184,7 @@ fn refusal_text(refusal: &Refusal) -> String {
     }
 }
 
-/// What the caller calls a field.
+/// The legacy name of a field.
 pub(super) fn legacy_name(field: &str) -> String {
     for (name, legacy) in LEGACY_NAMES {
         if let Some(rest) = field.strip_prefix(name)
@@ -196,13 +196,13 @@ pub(super) fn legacy_name(field: &str) -> String {
     field.to_owned()
 }
 
-/// The text as the begin of a message: with a capital, and without a full stop.
+/// Capitalizes the text and removes its full stop.
 fn sentence(text: &str) -> String {
     let mut rest = text.trim_end_matches('.').chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-/// A pause as `Retry-After` has it: whole seconds, rounded up so that no caller comes back too early.
+/// Whole seconds for `Retry-After`, rounded up so that no caller retries too early.
 const fn whole_seconds(pause: Duration) -> u64 {
     pause.as_secs() + if pause.subsec_nanos() > 0 { 1 } else { 0 }
 }

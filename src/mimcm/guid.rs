@@ -1,16 +1,16 @@
-//! GUIDs as .NET reads them. They are written in the form D, lower case, which is how a `Uuid` shows itself.
+//! Reads GUIDs in the forms of .NET. Answers show them as `Uuid` formats itself: form D, lower case.
 
 use uuid::Uuid;
 
-/// Reads a GUID in one of the forms D (hyphens), N (none), B (D in braces) or P (D in parentheses), in any case, with
-/// blanks around it; `None` if it is none of these.
+/// Reads a GUID in one of the forms D (hyphens), N (no hyphens), B (D in braces) or P (D in parentheses), in any case, with
+/// optional white space around it; `None` for any other text.
 pub(super) fn read(text: &str) -> Option<Uuid> {
     let text = text.trim();
     let bare = unwrap(text, '{', '}').or_else(|| unwrap(text, '(', ')'));
     let is_wrapped = bare.is_some();
     let bare = bare.unwrap_or(text);
     let is_known_form = bare.len() == 36 || (bare.len() == 32 && !is_wrapped);
-    // The parser of the uuid crate takes further forms, all of another length.
+    // The parser of the uuid crate accepts further forms, all of other lengths.
     if is_known_form { Uuid::try_parse(bare).ok() } else { None }
 }
 
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_guid_is_refused() {
+    fn other_texts_are_refused() {
         let others = [
             "",
             "17cf063d",

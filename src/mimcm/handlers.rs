@@ -1,4 +1,4 @@
-//! The calls of the API: from a request of HTTP to a use case, and from its result to the documented answer.
+//! Handlers: map an HTTP request to a use case, and its result to the documented answer.
 
 use std::sync::Arc;
 
@@ -28,17 +28,17 @@ use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Re
 use crate::service::Violations;
 use crate::service::{Call, Error, OverBudget, Service};
 
-/// The facade, described for programs.
+/// The OpenAPI description of the facade.
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// What the calls work with.
+/// The state of the handlers.
 #[derive(Clone)]
 pub(super) struct Facade {
     pub(super) service: Service,
     pub(super) settings: FacadeSettings,
 }
 
-/// What a call that writes came with. What is wrong with its headers is told together with what is wrong with its body.
+/// The parts of a write call. Violations in its headers are reported together with those in its body.
 pub(super) struct Received {
     pub(super) body: Value,
     pub(super) key: Option<IdempotencyKey>,
@@ -47,14 +47,14 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// The version that a change is about.
+    /// Reads the preconditions of a change: `If-Match`, and the absence of `If-None-Match`.
     pub(super) fn expected(&mut self) -> Expected {
         self.violations.keep(headers::no_if_none_match(&self.headers));
         self.violations.keep(headers::if_match(&self.headers)).unwrap_or(Expected::Any)
     }
 }
 
-/// Answers any call that is not gRPC.
+/// Answers every call that is not gRPC.
 pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Body>) -> Response {
     let Some(call) = request.extensions_mut().remove::<Call>() else {
         let message = "authorization has been denied for this request".to_owned();
@@ -125,7 +125,7 @@ impl Facade {
         self.answer_with_request(call, self.service.act(call, id, action, expected.version()?, received.key).await)
     }
 
-    /// The answer that shows one request, with the tag of its version.
+    /// Answers with one request and the entity tag of its version.
     fn answer_with_request(
         &self,
         call: &Call,
@@ -154,7 +154,7 @@ impl Facade {
 
     fn templates(&self, call: &Call, request: &Request<Body>) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
-        // Whatever it says, the templates are those of the caller.
+        // With or without the filter, the list has the templates of the caller.
         Parameters::of(request.uri())?.is_about_caller(&mut violations);
         if !violations.is_empty() {
             return Err(violations.refusal().into());
@@ -163,7 +163,7 @@ impl Facade {
         Ok(answer_with_list(&templates))
     }
 
-    /// Answers with what a template says.
+    /// Answers with a view of one template; 204 if there is no such template.
     fn template(
         &self,
         call: &Call,
@@ -177,7 +177,7 @@ impl Facade {
         }
     }
 
-    /// Reads what a call that writes came with.
+    /// Reads the body and the headers of a write call.
     pub(super) async fn receive(&self, call: &Call, request: Request<Body>) -> Result<Received, HttpError> {
         let (Parts { headers, .. }, body) = request.into_parts();
         let body = self.read(&headers, body).await?;
@@ -186,7 +186,7 @@ impl Facade {
         Ok(Received { body, key, violations, headers })
     }
 
-    /// Reads the JSON of a body.
+    /// Decodes and parses a JSON body.
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Value, HttpError> {
         text::check_uncompressed(headers).map_err(HttpError::Compressed)?;
         let encoding = text::encoding(headers).map_err(HttpError::WrongMediaType)?;

@@ -1,4 +1,4 @@
-//! The headers of a write: under which key it acts once, and on which version it acts.
+//! Headers of write calls: the idempotency key and the preconditions.
 
 use http::HeaderMap;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
@@ -7,7 +7,7 @@ use super::error::HttpError;
 use crate::domain::{ETag, IdempotencyKey, Refusal, Version};
 use crate::service::Call;
 
-/// Header with the key under which a call acts once.
+/// Name of the header with the idempotency key.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// What `If-Match` requires of the current version.
@@ -17,12 +17,12 @@ pub(super) enum Expected {
     Any,
     /// This version.
     Version(Version),
-    /// A tag that matches no version, with the reason.
+    /// No version: the tag cannot match, for this reason.
     Never(&'static str),
 }
 
 impl Expected {
-    /// The version to act on; `None` for any.
+    /// The required version; `None` for any.
     ///
     /// # Errors
     /// [`HttpError::NeverMatches`].
@@ -35,21 +35,21 @@ impl Expected {
     }
 }
 
-/// The key under which the call acts once.
+/// Reads the idempotency key.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] naming the header, if it is given twice or holds no key.
+/// [`Refusal::Invalid`] naming the header, if it is given twice or is not a valid key.
 pub(super) fn idempotency_key(headers: &HeaderMap, call: &Call) -> Result<Option<IdempotencyKey>, Refusal> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = given.next() else { return Ok(None) };
     if given.next().is_some() {
         return Err(Refusal::invalid(IDEMPOTENCY_KEY, "must be given once"));
     }
-    // What is not visible ASCII is refused by the key itself.
+    // `parse` refuses the empty string, which stands for a value that is not visible ASCII.
     IdempotencyKey::parse(IDEMPOTENCY_KEY, call.caller.user, key.to_str().unwrap_or_default()).map(Some)
 }
 
-/// The version that the call is about (RFC 9110, 13.1.1).
+/// Reads `If-Match` (RFC 9110, 13.1.1).
 ///
 /// # Errors
 /// [`Refusal::Invalid`] naming the header, if it lists several tags.
@@ -73,7 +73,7 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Expected, Refusal> {
     Ok(expected.unwrap_or(Expected::Never("If-Match has an entity tag that is not an ETag of this service")))
 }
 
-/// Checks that a change has no `If-None-Match`, which the service cannot honour for changes.
+/// Checks that a change has no `If-None-Match`, which the service does not support for changes.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] naming the header.
@@ -104,19 +104,19 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_was_given_out_names_its_version() {
+    fn an_etag_of_the_service_names_its_version() {
         assert_eq!(of(&["\"v3\""]), Ok(Expected::Version(Version::new(3))));
-        assert_eq!(of(&[" v3 "]), Ok(Expected::Version(Version::new(3))), "some clients leave the quotes out");
+        assert_eq!(of(&[" v3 "]), Ok(Expected::Version(Version::new(3))), "some clients omit the quotes");
     }
 
     #[test]
-    fn without_a_tag_any_version_will_do() {
+    fn without_a_tag_any_version_matches() {
         assert_eq!(of(&[]), Ok(Expected::Any));
         assert_eq!(of(&["*"]), Ok(Expected::Any));
     }
 
     #[test]
-    fn another_tag_matches_no_version() {
+    fn other_tags_match_no_version() {
         for (tag, why) in [
             ("W/\"v3\"", "weak tags never match"),
             ("W/v3", "weak tags never match"),

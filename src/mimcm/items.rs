@@ -1,4 +1,4 @@
-//! The data collection of a create call, in the shapes that the documents show.
+//! Reads the data collection of a create call, in the documented shapes and those of .NET serialisers.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use super::{json, metadata};
 use crate::domain::DataItem;
 use crate::service::Violations;
 
-/// Property of the body, in errors.
+/// Name of the property in error messages.
 const FIELD: &str = "datacollection";
 
-/// Reads the items of a collection: an array, or a string that holds one; nothing and the empty string are empty.
+/// Reads the items of a collection: an array, or a string that holds one. Null and a blank string are empty collections.
 pub(super) fn read(value: &Value, violations: &mut Violations) -> Vec<DataItem> {
     match value {
         Value::String(text) if text.trim().is_empty() => Vec::new(),
@@ -70,7 +70,7 @@ fn items(elements: &[Value], violations: &mut Violations) -> Vec<DataItem> {
 }
 
 /// The names and values in an object; `None` if it has more members than a request may have items. The last of equal names
-/// counts.
+/// wins.
 fn pairs<'a>(members: &[(&str, &'a Value)]) -> Option<Vec<(Option<String>, &'a Value)>> {
     if let Some((name, value)) = as_named_value(members) {
         return Some(vec![(text_of(name), value)]);
@@ -83,8 +83,9 @@ fn pairs<'a>(members: &[(&str, &'a Value)]) -> Option<Vec<(Option<String>, &'a V
     Some(kept.map(|(_, (name, value))| (Some((*name).to_owned()), *value)).collect())
 }
 
-/// The name and value of an object that is one item, whatever other members it has: `{"Name": ..., "Value": ...}` as in the
-/// answers, or `{"Key": ..., "Value": ...}` as .NET serialises a pair. A lone `{"name": "pavle"}` is an item called `name`.
+/// The name and value of an object that is one item: `{"Name": ..., "Value": ...}` as in answers, or
+/// `{"Key": ..., "Value": ...}` as .NET serialises a pair. Other members are ignored. A lone `{"name": "pavle"}` is an item
+/// called `name`.
 fn as_named_value<'a>(members: &[(&str, &'a Value)]) -> Option<(&'a Value, &'a Value)> {
     let last = |wanted| members.iter().rfind(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value);
     Some((last("name").or_else(|| last("key"))?, last("value")?))

@@ -1,8 +1,8 @@
-//! A reader of JSON as Json.NET reads it, which is what legacy clients were tested against.
+//! A JSON parser with the tolerance of Json.NET, against which legacy clients were tested.
 //!
-//! Beyond RFC 8259 it takes comments, single and typographic quotes, names without quotes, a comma after the last
-//! member, control characters in strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every
-//! JSON text keeps its meaning, except that metadata of .NET is removed.
+//! Beyond RFC 8259 it accepts comments, single and typographic quotes, unquoted names, trailing commas, control characters in
+//! strings, NULs between tokens, `.5`, `5.`, `NaN`, `Infinity` and `undefined`. Every JSON text keeps its meaning, except that
+//! .NET metadata is removed.
 
 #[cfg(test)]
 mod tests;
@@ -13,9 +13,9 @@ use std::str::Chars;
 use super::metadata;
 use super::value::Value;
 
-/// Deepest nesting of arrays and objects. What the facade reads has three levels.
+/// Maximum nesting of arrays and objects. Bodies of the API have three levels.
 const MAX_DEPTH: usize = 64;
-/// Most values in one text; it bounds the memory that a body of many small values takes.
+/// Maximum number of values in one text; it bounds the memory for a body of many small values.
 const MAX_VALUES: usize = 50_000;
 
 /// Why a text is not JSON, and where.
@@ -32,7 +32,7 @@ impl fmt::Display for SyntaxError {
     }
 }
 
-/// Reads the one value that a text holds.
+/// Parses a text that holds one value.
 ///
 /// # Errors
 /// [`SyntaxError`] if the text is not one value, is nested too deep or holds too many values.
@@ -103,7 +103,7 @@ impl Reader<'_> {
         Ok(metadata::strip(members))
     }
 
-    /// Takes the comma after a member; the last one may go without.
+    /// Consumes the comma after a member; it is optional after the last one.
     fn separator(&mut self, end: char) -> Result<(), SyntaxError> {
         if self.take_blank_then(',')? || self.peek() == Some(end) {
             return Ok(());
@@ -157,7 +157,7 @@ impl Reader<'_> {
                 return Ok(c);
             }
         }
-        // What follows a lone surrogate speaks for itself.
+        // The text after a lone surrogate is read on its own.
         self.rest = before;
         Ok(char::REPLACEMENT_CHARACTER)
     }
@@ -258,7 +258,7 @@ impl Reader<'_> {
         let read = self.text.len() - self.rest.as_str().len();
         let (mut line, mut column) = (1, 1);
         for c in self.text.bytes().take(read) {
-            // Bytes that go on with a character of UTF-8 do not count.
+            // UTF-8 continuation bytes are not characters of their own.
             match c {
                 b'\n' => (line, column) = (line + 1, 1),
                 0x80..=0xBF => {}
@@ -273,12 +273,12 @@ const fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'') || is_typographic(c)
 }
 
-/// Quotes that word processors make of plain ones; the walkthrough of the documents has them around names and values.
+/// Quotes that word processors substitute for plain ones; the walkthrough in the documents has them around names and values.
 const fn is_typographic(c: char) -> bool {
     matches!(c, '\u{2018}'..='\u{201F}')
 }
 
-/// A plain quote is closed by its like only, so that typographic ones inside stay what they are.
+/// Only the same plain quote closes a plain quote, so typographic quotes inside the string are kept.
 const fn closes(opening: char, c: char) -> bool {
     match opening {
         '"' | '\'' => c == opening,
@@ -287,7 +287,7 @@ const fn closes(opening: char, c: char) -> bool {
     }
 }
 
-/// A number of JSON, or one that lacks the digits on one side of its dot.
+/// Whether a text is a JSON number, or one without digits on one side of its dot.
 fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));

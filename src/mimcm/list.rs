@@ -1,4 +1,4 @@
-//! Lists: the filters of requests, and the answers of all lists, which are read and sent page by page.
+//! Lists: the filters of requests, and the answers with lists, which are read from the store and sent page by page.
 
 use std::future::{Future, ready};
 use std::{io, vec};
@@ -24,20 +24,20 @@ use crate::runtime::telemetry::error_chain;
 use crate::service::Violations;
 use crate::service::{Call, Error, Service};
 
-/// Most members that are in memory at a time, for one list.
+/// Maximum number of members in memory at a time, per list.
 const PAGE: u32 = 200;
 
-/// Most bytes of them, as they are stored; one member is always read.
+/// Maximum bytes of these members as stored; at least one member is read.
 const PAGE_BYTES: usize = 512 << 10;
 
-/// Bytes after which a piece of an answer ends. One data item can exceed it by 100 kB.
+/// Size at which a piece of an answer ends. One data item can exceed it by 100 kB.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 
-/// Room that a list of more than one piece holds from before its status line to its end: for its largest page, which is either
-/// 200 members of 3 KiB beside 512 KiB of text or one request of 990,000 bytes, and for pieces on their way to the client.
+/// Memory reserved for a list of more than one piece, from before its status line to its end: for its largest page, which is
+/// either 200 members of 3 KiB plus 512 KiB of text or one request of 990,000 bytes, and for the pieces in flight.
 const LIST_BYTES: usize = 3 << 19;
 
-/// Reads the filters of a list. `None` asks for the status that no request has.
+/// Reads the filters of a list of requests. `None` means that no request can match: the status is `None`.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] naming the filters that cannot be read.
@@ -63,21 +63,21 @@ pub(super) fn query(uri: &Uri, call: &Call) -> Result<Option<Query>, Refusal> {
     Ok(if is_possible { Some(query) } else { None })
 }
 
-/// A list that is read page by page.
+/// A source of a list, read page by page.
 pub(super) trait Pages: Send + Sync + 'static {
     /// A member of the list.
     type Member: Send + Sync;
 
-    /// A place in the list.
+    /// A position in the list.
     type Place: Send + Sync;
 
-    /// The call that asks for the list.
+    /// The call that requested the list.
     fn call(&self) -> &Call;
 
-    /// Reads the page after a place.
+    /// Reads the page after a position.
     fn read(&self, after: Option<&Self::Place>) -> impl Future<Output = Result<Listing<Self::Member>, Error>> + Send;
 
-    /// The place of a member.
+    /// The position of a member.
     fn place(member: &Self::Member) -> Self::Place;
 
     /// Whether a member is shown.
@@ -85,21 +85,22 @@ pub(super) trait Pages: Send + Sync + 'static {
         true
     }
 
-    /// Writes a member at the end of `out` from `part` on, up to about [`PIECE_BYTES`]. Returns the part to go on with, `None`
-    /// at the end of the member.
+    /// Appends a member to `out`, starting at `part`, until `out` has about [`PIECE_BYTES`]. Returns the part to continue with;
+    /// `None` at the end of the member.
     fn write(&self, out: &mut Vec<u8>, member: &Self::Member, part: usize) -> Option<usize>;
 }
 
-/// Answers with a list. A list of one piece has a length; a longer one is read and written while the client takes what came
-/// before. An error there ends the connection before the list is whole, so that no caller takes it for one.
+/// Answers with a list. A list of one piece has a `Content-Length`; a longer one is streamed as the client reads it. An error
+/// while streaming aborts the body, so no caller mistakes a truncated list for a complete one.
 ///
 /// # Errors
-/// What [`Error`] says of the service. [`Error::Overloaded`] comes from here alone: a list that has begun has room until its end.
+/// Any [`Error`] of the service before the first byte. [`Error::Overloaded`] occurs only here: once a list has begun, its memory
+/// is reserved until its end.
 pub(super) async fn answer(pages: impl Pages) -> Result<Response, HttpError> {
     let memory = pages.call().memory.clone();
     let mut list =
         List { pages, members: Vec::new().into_iter(), rest: None, place: None, has_more: true, has_begun: false };
-    // Read before anything is sent, so that an error or an empty list still has its own status.
+    // The first piece is read before anything is sent, so that an error or an empty list gets its own status.
     let first = list.next_piece().await?;
     let body = if list.has_ended() {
         memory.hold_anyway(first.len());
@@ -114,23 +115,23 @@ pub(super) async fn answer(pages: impl Pages) -> Result<Response, HttpError> {
     Ok(([(CONTENT_TYPE, JSON)], body).into_response())
 }
 
-/// How far a list was read and written.
+/// Progress of reading and writing a list.
 struct List<P: Pages> {
     pages: P,
-    /// Members that were read and are not written.
+    /// Members that were read but not yet written.
     members: vec::IntoIter<P::Member>,
-    /// A member that is written in part, and the part to go on with.
+    /// A partly written member, and the part to continue with.
     rest: Option<(P::Member, usize)>,
-    /// Place of the last member that was read.
+    /// Position of the last member read.
     place: Option<P::Place>,
-    /// Whether members follow that were not read.
+    /// Whether the store has further members.
     has_more: bool,
-    /// Whether a member was written.
+    /// Whether a member has been written.
     has_begun: bool,
 }
 
 impl<P: Pages> List<P> {
-    /// Writes the next piece; the last one is empty only if the list is.
+    /// Returns the next piece; the last one is empty only if the list is empty.
     async fn next_piece(&mut self) -> Result<Vec<u8>, Error> {
         let mut piece = Vec::new();
         loop {
@@ -151,7 +152,7 @@ impl<P: Pages> List<P> {
         }
     }
 
-    /// Writes members that were read, up to a full piece.
+    /// Writes members that were read until the piece is full.
     fn write_members(&mut self, piece: &mut Vec<u8>) {
         while piece.len() < PIECE_BYTES {
             let (member, part) = match self.rest.take() {
@@ -196,7 +197,7 @@ pub(super) struct Requests {
     pub(super) service: Service,
     pub(super) call: Call,
     pub(super) query: Query,
-    /// How many NULs end a descriptor.
+    /// Number of NULs at the end of a descriptor.
     pub(super) nul_tail: u8,
 }
 
@@ -227,7 +228,7 @@ pub(super) struct Credentials {
     pub(super) service: Service,
     pub(super) call: Call,
     pub(super) statuses: Vec<CredentialStatus>,
-    /// Cards, rather than the profiles that are on none.
+    /// Lists smart cards; otherwise the profiles that are not on a card.
     pub(super) are_smartcards: bool,
 }
 

@@ -1,16 +1,16 @@
-//! Metadata that serialisers of .NET add to JSON objects: types and references by Json.NET, types by
+//! Metadata that .NET serialisers add to JSON objects: types and references by Json.NET, types by
 //! `DataContractJsonSerializer` and `JavaScriptSerializer`. It is never data.
 
 use super::value::Value;
 
-/// Members that name the type of an object, which the facade does not need.
+/// Members that name the type of an object, which the facade ignores.
 const TYPES: [&str; 2] = ["$type", "__type"];
-/// Members that give an object an id and refer to such an object.
+/// Members that assign an id to an object and refer to such an object.
 const REFERENCES: [&str; 2] = ["$id", "$ref"];
 /// Members that hold the content of a wrapper: the elements of a collection, or a single value.
 const CONTENTS: [&str; 2] = ["$values", "$value"];
 
-/// The value that an object stands for: the content of a wrapper, otherwise the object without its type.
+/// The value of an object without metadata: the content of a wrapper, otherwise the object without its type.
 pub(super) fn strip(mut members: Vec<(String, Value)>) -> Value {
     let is_wrapper = members.iter().all(|(name, _)| is_metadata(name));
     let contents = members.iter().rposition(|(name, _)| CONTENTS.contains(&name.as_str()));

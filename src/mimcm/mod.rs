@@ -1,6 +1,6 @@
-//! The legacy facade: the MIM CM REST API as its callers know it, over the same use cases as gRPC.
+//! The legacy facade: the REST API of MIM CM over the same use cases as gRPC.
 //!
-//! What it takes and tells is made from domain types alone. Names and numbers of MIM CM live here and nowhere else.
+//! It reads and writes domain types only. The names and numbers of MIM CM appear in no other module.
 //!
 #![doc = include_str!("forms.md")]
 
@@ -40,19 +40,19 @@ pub use caching::complete;
 pub use error::{mismatch, refusal};
 pub use path::route;
 
-/// How the facade behaves.
+/// Settings of the facade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FacadeSettings {
     /// Longest body, in bytes.
     pub body_bytes: usize,
-    /// How many U+0000 end the security descriptor of a request. MIM CM sent some, in no pattern that the documents tell;
-    /// only a comparison byte for byte wants them.
+    /// Number of U+0000 characters at the end of a request's security descriptor. MIM CM sent some, in no documented pattern;
+    /// they matter only to byte-for-byte comparisons with its answers.
     pub descriptor_nul_tail: u8,
 }
 
-/// What answers every path that is not gRPC. It expects a [`Call`](crate::service::Call) among the extensions of the
-/// request; without one, the caller is not known.
+/// The router for every path that is not gRPC. It expects a [`Call`](crate::service::Call) in the extensions of the request
+/// and answers 401 without one.
 pub fn router(service: Service, settings: FacadeSettings) -> Router {
-    // Paths are matched in any case, which the routes of axum cannot do.
+    // axum's routes cannot match paths case-insensitively.
     Router::new().fallback(handlers::answer).with_state(handlers::Facade { service, settings })
 }

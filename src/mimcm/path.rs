@@ -1,5 +1,5 @@
-//! Paths of the API, matched in the forms that IIS and Web API matched, as far as those are harmless: `forms.md` lists the
-//! accepted and the refused ones.
+//! Paths of the API. They match in the forms that IIS and Web API accepted, except unsafe ones; `forms.md` lists the accepted
+//! and the refused forms.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use super::unsupported::Unsupported;
 use super::{codes, guid};
 use crate::domain::{CredentialIds, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
 
-/// The part of a path before the addresses that answers contain.
+/// The part of a path that the addresses in answers lack.
 pub(super) const ROOT: &str = "/CertificateManagement/";
 
-/// What every path begins with, in lower case.
+/// The first segments of every path, in lower case.
 const PREFIX: [&str; 3] = ["certificatemanagement", "api", "v1.0"];
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     /// `/requests`
@@ -28,7 +28,7 @@ pub(super) enum Resource {
     Templates,
     /// `/profiletemplates/{id}`
     Template(TemplateId),
-    /// `/profiletemplates/{id}/policies/{type}`, and `/policy/workflow/{type}` of an earlier document
+    /// `/profiletemplates/{id}/policies/{type}`, and `/profiletemplates/{id}/policy/workflow/{type}` of an earlier document
     Policy(TemplateId, RequestType),
     /// `/profiletemplates/{id}/configuration/smartcards`
     SmartcardConfiguration(TemplateId),
@@ -46,14 +46,14 @@ pub(super) enum Resource {
     ProfilesOf(RequestId),
     /// `/smartcards/{id}/operations` and `/profiles/{id}/operations`
     Operations(CredentialIds),
-    /// `/openapi.json`, which the old API did not have
+    /// `/openapi.json`, which MIM CM did not have
     Description,
-    /// What is not offered here.
+    /// An endpoint that the service does not support
     Unsupported(Unsupported),
 }
 
 impl Resource {
-    /// The methods that it takes, as the `Allow` header lists them.
+    /// The methods of the resource, as the `Allow` header lists them.
     pub(super) const fn methods(self) -> &'static str {
         match self {
             Self::Requests | Self::Smartcards => "GET, POST",
@@ -73,7 +73,7 @@ impl Resource {
     }
 }
 
-/// The route of a method and path as metrics show it; `None` if there is no such route.
+/// The route of a call as metrics show it; `None` if there is no such route.
 #[must_use]
 pub fn route(method: &Method, path: &str) -> Option<&'static str> {
     match (resource(path)?, method) {
@@ -122,7 +122,7 @@ pub fn route(method: &Method, path: &str) -> Option<&'static str> {
     }
 }
 
-/// What a path names; `None` if it is not one of the API.
+/// The resource of a path; `None` if the API has no such path.
 pub(super) fn resource(path: &str) -> Option<Resource> {
     let segments = segments(path)?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -151,15 +151,15 @@ pub(super) fn resource(path: &str) -> Option<Resource> {
     }
 }
 
-/// The decoded segments of a path in lower case; `None` if one of them cannot be decoded or has control characters.
+/// The decoded segments of a path in lower case; `None` if a segment cannot be decoded or has control characters.
 ///
 /// As in http.sys, a backslash is a slash, and empty segments and `.` are removed. Unlike in http.sys, `..` and encoded
-/// separators have no effect, since they could lead out of a path prefix that a proxy in front has checked.
+/// separators have no special meaning, because they could escape a path prefix that a proxy has checked.
 fn segments(path: &str) -> Option<Vec<String>> {
     let mut segments = Vec::new();
     for segment in path.strip_prefix('/')?.split(['/', '\\']) {
         let segment = decode(segment)?;
-        // Otherwise the reader of GUIDs would trim tabs and line ends.
+        // Otherwise `guid::read` would trim tabs and line ends.
         if segment.contains(char::is_control) {
             return None;
         }
@@ -210,7 +210,7 @@ fn of_template(rest: &[&str]) -> Option<Resource> {
     }
 }
 
-/// The address that the caller used, as far as it is known.
+/// The address of the call; only its path and query if the host is not known.
 pub(super) fn address(uri: &Uri, headers: &HeaderMap) -> String {
     let host = uri.authority().map(Authority::as_str);
     let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
@@ -221,7 +221,7 @@ pub(super) fn address(uri: &Uri, headers: &HeaderMap) -> String {
     }
 }
 
-/// Takes the percent-encoding off a segment; `None` if the result is not text.
+/// Decodes the percent-encoding of a segment; `None` if an escape is malformed or the result is not UTF-8.
 fn decode(segment: &str) -> Option<Cow<'_, str>> {
     if !segment.contains('%') {
         return Some(Cow::Borrowed(segment));
@@ -248,7 +248,7 @@ mod tests {
     const ID: &str = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
 
     #[test]
-    fn the_list_is_found_in_any_case() {
+    fn every_spelling_of_a_path_is_found() {
         for path in [
             "/CertificateManagement/api/v1.0/requests",
             "/certificatemanagement/API/V1.0/REQUESTS",
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_found_in_every_form_of_its_id() {
+    fn every_form_of_an_id_is_found() {
         let id = Resource::Request(ID.parse().unwrap());
         let forms = [
             ID.to_owned(),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_not_of_the_api() {
+    fn other_paths_are_unknown() {
         for path in [
             "",
             "*",
@@ -312,7 +312,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_path_is_too_odd(path in any::<String>(), id in "[%{}().0-9a-f-]{0,40}") {
+        fn no_path_panics(path in any::<String>(), id in "[%{}().0-9a-f-]{0,40}") {
             let _ = resource(&path);
             let _ = resource(&format!("/CertificateManagement/api/v1.0/requests/{id}"));
         }

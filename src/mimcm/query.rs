@@ -1,4 +1,4 @@
-//! The parameters of an address, their names in any case.
+//! Query parameters, with names in any case.
 
 use axum::extract::Query as UrlQuery;
 use http::Uri;
@@ -6,20 +6,20 @@ use http::Uri;
 use crate::domain::Refusal;
 use crate::service::Violations;
 
-/// The parameters of an address.
+/// The query parameters of a call.
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads the parameters of an address.
+    /// Reads the parameters.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] if they are not text.
+    /// [`Refusal::Invalid`] if the query cannot be decoded.
     pub(super) fn of(uri: &Uri) -> Result<Self, Refusal> {
         let parameters = UrlQuery::try_from_uri(uri).map_err(|_| Refusal::invalid("The query", "cannot be read"))?;
         Ok(Self(parameters.0))
     }
 
-    /// The value of a parameter without the spaces around it; empty if it is not given.
+    /// The value of a parameter without surrounding spaces; empty if it is absent.
     pub(super) fn get(&self, name: &str, violations: &mut Violations) -> &str {
         let mut given = self.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
         let value = given.next().map_or("", |(_, value)| value.trim_matches(' '));
@@ -29,7 +29,7 @@ impl Parameters {
         value
     }
 
-    /// Whether `targetuser` asks for what is the caller's own.
+    /// Whether `targetuser` selects the caller; any other value is a violation.
     pub(super) fn is_about_caller(&self, violations: &mut Violations) -> bool {
         let target = self.get("targetuser", violations);
         let is_caller = target.eq_ignore_ascii_case("current");

@@ -1,5 +1,5 @@
-//! Profile templates, their policies and their card configuration as the legacy API shows them, properties in the order of
-//! the documents, which print no example.
+//! JSON views of profile templates, their policies and their card configuration, with the properties in documented order. The
+//! documents have no examples of them.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) struct TemplateView<'a> {
 /// The policy of one type of request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[expect(clippy::struct_excessive_bools, reason = "they are properties of the documents")]
+#[expect(clippy::struct_excessive_bools, reason = "they are documented properties")]
 pub(super) struct PolicyView<'a> {
     approvals_needed: u8,
     authorized_approver: Authorized,
@@ -46,7 +46,7 @@ pub(super) struct PolicyView<'a> {
     extra: Extra,
 }
 
-/// `ApplicationSecurityDescriptor`: who may do something, and by which extended right, which the documents do not print.
+/// `ApplicationSecurityDescriptor`: who has an extended right. The documents do not give the GUIDs of the rights.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Authorized {
@@ -76,7 +76,7 @@ struct DefinitionView<'a> {
     required: bool,
     r#type: u8,
     validation: ValidationView<'a>,
-    /// Which party provides the item; the documents know the fact and not the name of the property.
+    /// The party that provides the item. The documents mention it without naming the property.
     provider: &'static str,
 }
 
@@ -87,7 +87,7 @@ struct ValidationView<'a> {
     validation_data: Option<&'a str>,
 }
 
-/// What the policies of some types say beyond the others.
+/// Further properties in the policies of some types.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Extra {
@@ -105,12 +105,12 @@ enum Extra {
     },
 }
 
-/// How smart cards are handled.
+/// The smart card configuration of a template.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[expect(clippy::struct_excessive_bools, reason = "they are properties of the documents")]
+#[expect(clippy::struct_excessive_bools, reason = "they are documented properties")]
 pub(super) struct CardView<'a> {
-    /// Its members are not documented.
+    /// Always null: its members are not documented.
     admin_pin_policy: Option<()>,
     allow_smartcard_reuse: bool,
     card_initialization_data: &'a str,
@@ -124,7 +124,7 @@ pub(super) struct CardView<'a> {
 }
 
 impl<'a> TemplateView<'a> {
-    /// A template as it is shown.
+    /// The view of a template.
     pub(super) fn of(template: &'a ProfileTemplate) -> Self {
         Self {
             name: &template.name,
@@ -137,7 +137,7 @@ impl<'a> TemplateView<'a> {
 }
 
 impl<'a> PolicyView<'a> {
-    /// A policy as it is shown.
+    /// The view of a policy.
     pub(super) fn of(kind: RequestType, policy: &'a Policy) -> Self {
         let has_agent = policy.enrollment_agent_required || !policy.agents.is_empty();
         Self {
@@ -169,7 +169,7 @@ impl<'a> PolicyView<'a> {
 }
 
 impl Authorized {
-    /// Those who are meant, as far as a SID is known of them; an empty list means everybody, which is `WD`.
+    /// A descriptor that lists the groups; users are left out, as their SIDs are not known. An empty list means everybody, `WD`.
     fn among(principals: &[Principal]) -> Self {
         let sid = |principal: &Principal| match principal {
             Principal::Group(sid) => Some(format!("(A;;CR;;;{sid})")),
@@ -236,7 +236,7 @@ impl Extra {
 }
 
 impl<'a> CardView<'a> {
-    /// A card configuration as it is shown.
+    /// The view of a card configuration.
     pub(super) fn of(smartcard: &'a SmartcardConfiguration) -> Self {
         Self {
             admin_pin_policy: None,

@@ -1,30 +1,30 @@
-//! From the bytes of a body to its text: the media types that are taken and the encodings of the framework.
+//! Decodes a body to text: the supported media types, and the encodings that the framework read.
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-/// How a body is encoded; a byte-order mark in it says so better.
+/// The encoding of a body. A byte-order mark takes precedence over the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// UTF-8, and ASCII with it.
+    /// UTF-8, which includes ASCII.
     Utf8,
-    /// UTF-16, little end first; the `utf-16` of .NET.
+    /// UTF-16, little-endian; `utf-16` in .NET.
     Utf16Le,
-    /// UTF-16, big end first.
+    /// UTF-16, big-endian.
     Utf16Be,
-    /// A charset that this module does not decode. Nearly all of them contain ASCII, so pure ASCII is read.
+    /// A charset that this module does not decode. Nearly all charsets contain ASCII, so a pure ASCII body is read.
     Unknown,
 }
 
 /// Charsets whose bytes look like ASCII but mean other characters.
 const NOT_ASCII: [&str; 5] = ["utf-7", "unicode-1-1-utf-7", "csunicode11utf7", "utf-7-imap", "hz-gb-2312"];
 
-/// The media type of a body as its sender wrote it.
+/// The `Content-Type` header as sent; empty if absent.
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     headers.get(CONTENT_TYPE).map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned()).unwrap_or_default()
 }
 
-/// Checks that a body is not compressed; the facade decodes no content coding.
+/// Checks that a body is not compressed; the facade decodes no content codings.
 ///
 /// # Errors
 /// The content codings of the body.
@@ -37,10 +37,10 @@ pub(super) fn check_uncompressed(headers: &HeaderMap) -> Result<(), String> {
     if is_plain { Ok(()) } else { Err(codings) }
 }
 
-/// The encoding of a JSON body by its headers. Without `Content-Type` it is taken to be JSON.
+/// The encoding of a JSON body according to its headers. A missing `Content-Type` means JSON in UTF-8.
 ///
 /// # Errors
-/// The media type, if it is not JSON.
+/// The media type, if it is not JSON or its charset only resembles ASCII.
 pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, String> {
     let media_type = media_type(headers);
     let mut parts = media_type.split(';').map(str::trim);
@@ -60,7 +60,7 @@ pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, String> {
     encoding.filter(|_| is_json).ok_or(media_type)
 }
 
-/// The text of a body, without its byte-order mark; `None` if its bytes are not in the encoding.
+/// The text of a body without its byte-order mark; `None` if its bytes are invalid in the encoding.
 pub(super) fn decode(body: &[u8], encoding: Encoding) -> Option<String> {
     let (encoding, bytes) = match body {
         [0xEF, 0xBB, 0xBF, bytes @ ..] => (Encoding::Utf8, bytes),
@@ -76,8 +76,8 @@ pub(super) fn decode(body: &[u8], encoding: Encoding) -> Option<String> {
     }
 }
 
-/// Whether a text is the same in every charset that contains ASCII. A NUL would be part of a wider character, and an escape
-/// character would switch to another set.
+/// Whether a text reads the same in every charset that contains ASCII. A NUL could be half of a wider character, and an escape
+/// character could switch to another set.
 fn is_plain_ascii(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii() && !matches!(byte, 0 | 0x1B))
 }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_taken_in_the_encodings_of_the_framework() {
+    fn json_is_read_in_the_encodings_of_the_framework() {
         assert_eq!(encoding(&HeaderMap::new()), Ok(Encoding::Utf8));
         let taken = [
             ("application/json", Encoding::Utf8),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charset_that_is_not_known_is_read_where_it_is_ascii() {
+    fn a_body_in_an_unknown_charset_is_read_if_it_is_ascii() {
         for charset in ["text/json;charset=latin1", "application/json; charset=\"cp1252\"", "text/json; charset=?"] {
             assert_eq!(of(charset), Ok(Encoding::Unknown), "{charset}");
         }
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(
             decode("\u{FEFF}ä".as_bytes(), Encoding::Unknown).as_deref(),
             Some("ä"),
-            "the mark tells the encoding"
+            "the mark determines the encoding"
         );
         for other in ["ä".as_bytes(), b"\xE4", b"{\0\0\0}\0\0\0", b"\x1B$B%F\x1B(B"] {
             assert_eq!(decode(other, Encoding::Unknown), None);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_refused() {
+    fn invalid_bytes_are_refused() {
         for (body, encoding) in [
             (b"\xC3\x28".as_slice(), Encoding::Utf8),
             (b"{\0}", Encoding::Utf16Le),

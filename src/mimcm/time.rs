@@ -1,11 +1,11 @@
-//! Times as Json.NET wrote them: UTC in milliseconds, the zeros at the end of the fraction left out.
+//! Formats times like Json.NET: UTC in milliseconds, without trailing zeros in the fraction.
 
 use crate::domain::Timestamp;
 
-/// A time that is not set, `DateTime.MinValue`; it has no zone and so no `Z`.
+/// A time that is not set, `DateTime.MinValue`; it has no time zone, hence no `Z`.
 pub(super) const UNSET: &str = "0001-01-01T00:00:00";
 
-/// A time, cut to milliseconds: `2015-07-07T23:36:21.93Z`.
+/// Formats a time, truncated to milliseconds: `2015-07-07T23:36:21.93Z`.
 pub(super) fn show(time: Timestamp) -> String {
     let utc = time.utc();
     let seconds = utc.format("%Y-%m-%dT%H:%M:%S");
@@ -20,7 +20,7 @@ mod tests {
     use crate::domain::Timestamp;
 
     #[test]
-    fn zeros_at_the_end_are_left_out() {
+    fn trailing_zeros_are_omitted() {
         // 2015-07-07T23:36:21Z
         let second = 1_436_312_181_000_000;
         for (micros, expected) in [

@@ -1,6 +1,6 @@
-//! Calls of the API that need a certification authority or the keys of smart cards, neither of which is here.
+//! Endpoints that need a certification authority or smart card keys. The service has neither and answers them with 501.
 
-/// A call that is known and not offered.
+/// An unsupported endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unsupported {
     /// `/requests/{id}/certificaterequestgenerationoptions`
@@ -11,7 +11,7 @@ pub(super) enum Unsupported {
     DiversifiedKey,
     /// `/requests/{id}/smartcards/{id}/authenticationresponse`
     AuthenticationResponse,
-    /// `/requests/{id}/smartcards/{id}/serverproposedpin`, and the same without the request
+    /// `/requests/{id}/smartcards/{id}/serverproposedpin` and `/smartcards/{id}/serverproposedpin`
     ServerProposedPin,
     /// `/certificates`
     Certificates,
@@ -22,7 +22,7 @@ pub(super) enum Unsupported {
 }
 
 impl Unsupported {
-    /// The call whose path ends with this name, in lower case.
+    /// The endpoint `/requests/{id}/<name>`, for a name in lower case.
     pub(super) fn of_request(name: &str) -> Option<Self> {
         match name {
             "certificaterequestgenerationoptions" => Some(Self::GenerationOptions),
@@ -31,7 +31,7 @@ impl Unsupported {
         }
     }
 
-    /// The call about a smart card whose path ends with this name, in lower case.
+    /// The endpoint `/requests/{id}/smartcards/{id}/<name>`, for a name in lower case.
     pub(super) fn of_smartcard(name: &str) -> Option<Self> {
         match name {
             "diversifiedkey" => Some(Self::DiversifiedKey),
@@ -41,7 +41,7 @@ impl Unsupported {
         }
     }
 
-    /// The method that MIM CM took.
+    /// The method of the endpoint in MIM CM.
     pub(super) const fn method(self) -> &'static str {
         match self {
             Self::CertificateData => "POST",
@@ -55,7 +55,7 @@ impl Unsupported {
         }
     }
 
-    /// The route as metrics show it.
+    /// The route in metrics.
     pub(super) const fn route(self) -> &'static str {
         match self {
             Self::GenerationOptions => "GET /requests/{id}/certificaterequestgenerationoptions",
@@ -69,7 +69,7 @@ impl Unsupported {
         }
     }
 
-    /// What the caller reads.
+    /// The error message.
     pub(super) const fn message(self) -> &'static str {
         match self {
             Self::GenerationOptions => {

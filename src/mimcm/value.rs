@@ -1,6 +1,6 @@
-//! JSON values, as the facade reads them.
+//! JSON values as the facade parses them.
 
-/// A value. A number is kept as it was written, since most of them become text again.
+/// A JSON value. Numbers keep their source text, since most of them are used as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// `null`, or `undefined`.
@@ -13,11 +13,11 @@ pub(super) enum Value {
     String(String),
     /// An array.
     Array(Vec<Value>),
-    /// The members of an object in their order; names may occur more than once.
+    /// The members of an object in source order; names may repeat.
     Object(Vec<(String, Value)>),
 }
 
-/// A value as the framework reads one into a string; nothing for what is no text.
+/// A scalar as the framework binds it to a string; `None` for null, arrays and objects.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) | Value::Number(text) => Some(text.clone()),

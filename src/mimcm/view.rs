@@ -1,4 +1,4 @@
-//! A request as the legacy API shows it: 21 properties in the documented order.
+//! JSON view of a request: 21 properties in the documented order.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,7 @@ use super::write::write_json;
 use super::{codes, time};
 use crate::domain::{DataItem, Medium, ProfileId, Request, SmartcardId, State};
 
-/// A request, its properties in the order in which they are shown. What is not there is a zero GUID, an empty string or
-/// the first day of the calendar, never null.
+/// A request. Missing values are zero GUIDs, empty strings or `DateTime.MinValue`, never null.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct View<'a> {
@@ -45,7 +44,7 @@ struct ItemView<'a> {
 }
 
 impl<'a> View<'a> {
-    /// A request as it is shown, with so many NULs at the end of its descriptor.
+    /// The view of a request, with this number of NULs at the end of its descriptor.
     pub(super) fn of(request: &'a Request, nul_tail: u8) -> Self {
         Self {
             uuid: request.id.uuid(),
@@ -86,7 +85,7 @@ fn with_tail(descriptor: &str, nuls: u8) -> Cow<'_, str> {
     }
 }
 
-/// When the request was completed; any other end is not a completion.
+/// The completion time. Only a completed request has one; other final states count as not set.
 fn completed(request: &Request) -> String {
     match &request.state {
         State::Completed { conclusion, .. } => time::show(conclusion.at),
@@ -99,22 +98,22 @@ fn completed(request: &Request) -> String {
     }
 }
 
-/// What ends the part of a view that is before its data items.
+/// The text that directly precedes the data items of a view.
 const ITEMS: &[u8] = b"\"DataCollection\":[";
 
-/// Writes a request at the end of `out` from one of its data items on, and stops once `out` has more than `max` bytes. Returns the
-/// item to go on with, `None` at the end of the request.
+/// Appends a request to `out`, starting at one of its data items, and stops once `out` has more than `max` bytes. Returns the
+/// item to continue with; `None` at the end of the request.
 pub(super) fn write_part(out: &mut Vec<u8>, request: &Request, nul_tail: u8, from: usize, max: usize) -> Option<usize> {
     let items = &request.data_items;
     let item_bytes = |item: &DataItem| item.name().len() + item.value().map_or(0, str::len);
-    // As JSON, a text has at most six times as many bytes.
+    // JSON escapes make a text at most six times as long.
     if from == 0 && 6 * items.iter().map(item_bytes).sum::<usize>() <= max {
         write_json(out, &View::of(request, nul_tail));
         return None;
     }
     let begin = out.len();
     write_json(out, &View { data_collection: Vec::new(), ..View::of(request, nul_tail) });
-    // Before it there are an id and numbers only, so this is the first.
+    // Only an id and numbers precede it, so the first match is the property.
     let head = out[begin..].windows(ITEMS.len()).position(|bytes| bytes == ITEMS).unwrap_or(0) + ITEMS.len();
     let tail = out.split_off(begin + head);
     if from > 0 {

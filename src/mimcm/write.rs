@@ -1,12 +1,12 @@
-//! JSON as the API writes it.
+//! Writes JSON answers.
 
 use serde::Serialize;
 
-/// Writes a value as JSON without blanks at the end of `out`.
+/// Appends a value to `out` as JSON without white space.
 pub(super) fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
     #[expect(
         clippy::expect_used,
-        reason = "structs, strings and numbers always have a JSON form, and memory takes it"
+        reason = "structs, strings and numbers always have a JSON form, and writes to a Vec cannot fail"
     )]
     serde_json::to_writer(out, value).expect("every answer has a JSON form");
 }
