@@ -28,7 +28,7 @@ use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Re
 use crate::service::Violations;
 use crate::service::{Call, Error, OverBudget, Service};
 
-/// The OpenAPI description of the facade.
+/// The description of the API, which `/openapi.json` serves.
 const OPENAPI: &str = include_str!("openapi.json");
 
 /// The state of the handlers.
