@@ -125,8 +125,8 @@ mod tests {
             ("", "not an ETag of this service"),
             ("xyzzy", "not an ETag of this service"),
         ] {
-            let Ok(Expected::Never(told)) = of(&[tag]) else { panic!("{tag} matches something") };
-            assert!(told.contains(why), "{tag}: {told}");
+            let Ok(Expected::Never(reason)) = of(&[tag]) else { panic!("{tag} matches something") };
+            assert!(reason.contains(why), "{tag}: {reason}");
         }
     }
 

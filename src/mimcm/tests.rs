@@ -1,6 +1,6 @@
-//! The facade behind its router, over a store in memory: what is sent, and what comes back.
+//! Tests of the facade through its router, over a store in memory.
 //!
-//! The stores, the writer and the life cycle have their own tests; here they only have to be there.
+//! The stores, the writer and the life cycle have tests of their own.
 
 mod answers;
 mod caching;
@@ -42,21 +42,21 @@ const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 const USER: &str = "8f1590dc-d932-4b66-8e68-2e91c5880780";
 const CARD_TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
 const SOFTWARE_TEMPLATE: &str = "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1";
-/// A template whose policy lets one other user ask, and nobody for himself.
+/// A template whose policy allows only one other user to initiate requests, without self-service.
 const CLOSED_TEMPLATE: &str = "00000000-0000-0000-0000-00000000c105";
 const CORRELATION: &str = "0c0a7d1e-3c0c-7000-8000-00000000c0de";
 
-/// The facade, and the store that it works on.
+/// The facade and its store.
 struct Facade {
     router: Router,
     store: Arc<Memory>,
 }
 
-/// What came back.
+/// An HTTP response.
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
-    /// The body; the error if it broke off.
+    /// The body, or the error that ended it early.
     body: Result<String, String>,
 }
 
@@ -73,7 +73,7 @@ impl Facade {
         Self::built(memory, settings, templates()).await
     }
 
-    /// A facade with these templates alone.
+    /// A facade with only these templates.
     async fn offering(templates: Vec<ProfileTemplate>) -> Self {
         Self::built(Memory::default(), Settings::default().api.rest, templates).await
     }
@@ -94,11 +94,11 @@ impl Facade {
 
     async fn send(&self, mut request: Request<Body>) -> Answer {
         request.extensions_mut().insert(call());
-        self.send_unknown(request).await
+        self.send_as_is(request).await
     }
 
-    /// Sends a request whose caller nobody has proven.
-    async fn send_unknown(&self, request: Request<Body>) -> Answer {
+    /// Sends a request as it is; without a [`Call`] in its extensions, the caller is not authenticated.
+    async fn send_as_is(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string());
@@ -125,7 +125,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The message of an error, without the sentence at its end, after a look at what every error has.
+    /// The message of an error without its last sentence. Checks the content type and the correlation id.
     fn message(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/json; charset=utf-8"));
         let body: serde_json::Value = serde_json::from_str(self.body()).unwrap();
@@ -154,7 +154,7 @@ fn user() -> UserId {
     USER.parse().unwrap()
 }
 
-/// The policy of the documented examples: an item that the subscriber has to deliver.
+/// The policy of the documented examples: one data item, provided by the subscriber.
 fn policy() -> Policy {
     let item = DataItemDefinition::new("Sample Data Item", Provider::Subscriber);
     Policy { data_items: vec![item], ..Policy::default() }
@@ -184,7 +184,7 @@ fn templates() -> Vec<ProfileTemplate> {
     vec![card, software, closed]
 }
 
-/// A template whose policies say all that a policy can say.
+/// A template whose policies set almost every field.
 fn elaborate_template() -> ProfileTemplate {
     let badge = DataItemDefinition {
         pattern: Some("[A-Z]{2}".to_owned().into()),
@@ -218,7 +218,7 @@ fn elaborate_template() -> ProfileTemplate {
     template
 }
 
-/// An item of the certificate manager that is a number.
+/// A numeric data item of the certificate manager.
 fn floor() -> DataItemDefinition {
     DataItemDefinition { kind: DataItemType::Number, ..DataItemDefinition::new("Floor", Provider::CertificateManager) }
 }

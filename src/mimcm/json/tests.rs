@@ -1,11 +1,11 @@
-//! The reader against `serde_json` on JSON, against tables on what only Json.NET takes, and against anything at all.
+//! Tests of the parser: against `serde_json` on JSON, against tables on the extensions of Json.NET, and on arbitrary text.
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::{MAX_DEPTH, MAX_VALUES, Value, read};
 
-/// The same value for `serde_json`, where the last of equal names wins too.
+/// The same value for `serde_json`, in which the last of equal names also wins.
 fn to_serde(value: &Value) -> serde_json::Value {
     match value {
         Value::Null => serde_json::Value::Null,
@@ -35,7 +35,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-/// Text that looks like JSON often enough to get far into the reader.
+/// Text close enough to JSON to reach every part of the parser.
 fn jumble() -> impl Strategy<Value = String> {
     let token = prop::sample::select(vec![
         "{",
@@ -83,13 +83,13 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in any::<String>(), jumble in jumble()) {
+    fn no_text_panics(text in any::<String>(), jumble in jumble()) {
         let _ = read(&text);
         let _ = read(&jumble);
     }
 
     #[test]
-    fn what_serde_json_reads_is_read_alike(text in jumble()) {
+    fn what_serde_json_accepts_has_the_same_value(text in jumble()) {
         if let Ok(expected) = serde_json::from_str::<serde_json::Value>(&text) {
             prop_assert_eq!(to_serde(&read(&text).unwrap()), expected);
         }
@@ -97,7 +97,7 @@ proptest! {
 }
 
 #[test]
-fn what_json_net_takes_is_taken() {
+fn the_extensions_of_json_net_are_accepted() {
     let table = [
         ("comment in an object", "{ /* why */ \"a\": // what\n 1 }", json!({"a": 1})),
         ("comment around the value", "// first\r[1] /* last */", json!([1])),
@@ -126,7 +126,7 @@ fn what_json_net_takes_is_taken() {
 }
 
 #[test]
-fn what_is_not_json_is_refused_with_its_place() {
+fn syntax_errors_have_a_position() {
     let table = [
         ("", "a value is missing at line 1, column 1"),
         ("{\"a\" 1}", "a colon is missing at line 1, column 6"),

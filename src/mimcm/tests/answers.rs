@@ -1,4 +1,4 @@
-//! Answers to what is not, or cannot be, carried out.
+//! Error answers.
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -11,7 +11,7 @@ use crate::mimcm::{error, refusal, route};
 const UNKNOWN: &str = "/CertificateManagement/api/v1.0/requests/a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
 
 #[tokio::test]
-async fn an_unknown_path_is_told_in_the_words_of_the_framework() {
+async fn an_unknown_path_gets_the_message_of_the_framework() {
     let facade = Facade::start().await;
     let path = "/CertificateManagement/api/v1.0/requests/not-a-guid?a=%22";
     let request = Request::get(path).header("host", "api.contoso.com").body(Body::empty()).unwrap();
@@ -23,7 +23,7 @@ async fn an_unknown_path_is_told_in_the_words_of_the_framework() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_with_those_that_are_right() {
+async fn a_wrong_method_is_refused_with_the_allowed_ones() {
     let facade = Facade::start().await;
     for (path, allowed) in [(REQUESTS, "GET, POST"), (UNKNOWN, "GET, PUT")] {
         let other = if path == REQUESTS { "PUT" } else { "POST" };
@@ -37,16 +37,16 @@ async fn a_wrong_method_is_told_with_those_that_are_right() {
 }
 
 #[tokio::test]
-async fn head_is_not_offered() {
+async fn head_is_not_supported() {
     let answer = Facade::start().await.send(Request::head(UNKNOWN).body(Body::empty()).unwrap()).await;
     assert_eq!((answer.status, answer.body()), (StatusCode::METHOD_NOT_ALLOWED, ""));
 }
 
 #[tokio::test]
-async fn an_unknown_caller_learns_nothing() {
+async fn an_unauthenticated_caller_gets_401_for_every_path() {
     let facade = Facade::start().await;
     for path in [REQUESTS, UNKNOWN, "/"] {
-        let answer = facade.send_unknown(Request::get(path).body(Body::empty()).unwrap()).await;
+        let answer = facade.send_as_is(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"cmgate\""));
         assert_eq!(answer.body(), "{\"Message\":\"Authorization has been denied for this request\"}");
@@ -90,7 +90,7 @@ async fn a_body_that_is_not_json_or_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn refusals_name_properties_as_the_caller_knows_them() {
+async fn refusals_use_legacy_names() {
     let facade = Facade::start().await;
     let template = format!("\"profiletemplateuuid\":\"{SOFTWARE_TEMPLATE}\"");
     let card = "\"smartcard\":\"00000000-0000-0000-0000-000000000001\"";
@@ -134,7 +134,7 @@ async fn refusals_name_properties_as_the_caller_knows_them() {
 }
 
 #[tokio::test]
-async fn a_bad_idempotency_key_is_told_with_the_rest() {
+async fn an_invalid_idempotency_key_is_reported_with_other_violations() {
     let facade = Facade::start().await;
     let request = Request::post(REQUESTS).header("idempotency-key", "two words");
     let answer = facade.send(request.body("{\"type\":\"Enroll\",\"target\":1}".into()).unwrap()).await;
@@ -148,7 +148,7 @@ async fn a_bad_idempotency_key_is_told_with_the_rest() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_told_without_its_inside() {
+async fn an_unavailable_database_is_reported_without_details() {
     let memory = Memory { pages_left: Some(0.into()), ..Memory::default() };
     let answer = Facade::over(memory).await.get(REQUESTS).await;
     assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("1")));
@@ -182,7 +182,7 @@ fn fields_have_their_legacy_names() {
 }
 
 #[test]
-fn metrics_know_the_routes_that_are_served() {
+fn metrics_name_the_routes_that_are_served() {
     assert_eq!(route(&Method::POST, &REQUESTS.to_uppercase()), Some("POST /requests"));
     assert_eq!(route(&Method::GET, REQUESTS), Some("GET /requests"));
     assert_eq!(route(&Method::GET, UNKNOWN), Some("GET /requests/{id}"));

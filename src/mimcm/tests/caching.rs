@@ -1,4 +1,4 @@
-//! No answer may be stored, and 304 replaces an answer that the caller has already.
+//! No answer may be stored, and 304 replaces an answer that the caller already has.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn no_answer_of_any_status_may_be_stored() {
 }
 
 #[tokio::test]
-async fn an_answer_that_the_caller_has_is_its_tag_alone() {
+async fn a_matching_tag_gets_304_without_a_body() {
     let facade = Facade::start().await;
     let id = facade.created(include_str!("golden/create-1.json")).await;
     let request = |tag: &str| {

@@ -1,4 +1,4 @@
-//! Smart cards: bound to a request, read, and said to stand elsewhere, as in the documented examples.
+//! Smart cards: binding, reading and status changes, as in the documented examples.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -19,7 +19,7 @@ impl Facade {
         self.send(request.header("content-type", "application/json").body(body.into()).unwrap()).await
     }
 
-    /// Binds the documented card to a request, and gives its id.
+    /// Binds the documented card to a request and returns its id.
     async fn bound(&self, request: &str) -> String {
         let answer = self.call("POST", "/smartcards", BIND.replace(DOCUMENTED_REQUEST, request)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
@@ -34,7 +34,7 @@ impl Facade {
     }
 }
 
-/// A card as the documents show one.
+/// A store with one card as in the documented examples.
 fn documented_card(id: &str, serial_number: &str, status: CredentialStatus) -> Memory {
     let card = PhysicalCard {
         serial_number: SerialNumber::parse("", serial_number).unwrap(),
@@ -67,13 +67,13 @@ async fn the_documented_cards_are_shown_byte_for_byte() {
     }
 }
 
-/// As the documents tell it: bound to a request the card has status 2, retired 6.
+/// In the documents, a card has status 2 when bound to a request and 6 when retired.
 #[tokio::test]
 async fn a_card_is_bound_and_retired_as_documented() {
     let facade = Facade::start().await;
     let request = facade.enrolled_for_a_card().await;
     let card = facade.bound(&request).await;
-    // The template has its first version here.
+    // The documented template has version 46; the one of the test has version 1.
     let shown = |documented: &str| compact(documented).replace(CARD, &card).replace(":46,", ":1,");
 
     for path in [format!("/smartcards/{card}"), format!("/requests/{request}/smartcards/{card}")] {
@@ -94,11 +94,11 @@ async fn a_card_is_bound_and_retired_as_documented() {
 }
 
 #[tokio::test]
-async fn a_card_that_was_bound_stays_when_its_request_is_completed() {
+async fn a_bound_card_stays_when_its_request_is_completed() {
     let facade = Facade::start().await;
     let request = facade.enrolled_for_a_card().await;
     let card = facade.bound(&request).await;
-    assert_eq!(facade.bound(&request).await, card, "the same card once more");
+    assert_eq!(facade.bound(&request).await, card, "binding the same card again");
     let completed = facade.put(&request, &[], "{\"status\":\"Completed\"}").await;
     assert!(completed.body().contains(&format!("\"NewSmartcardUuid\":\"{card}\"")), "{}", completed.body());
     let answer = facade.call("GET", &format!("/smartcards/{card}"), Body::empty()).await;
@@ -139,7 +139,7 @@ async fn a_card_that_cannot_be_bound_is_refused() {
 }
 
 #[tokio::test]
-async fn a_card_is_only_said_to_stand_where_it_can() {
+async fn only_allowed_status_changes_of_a_card_are_accepted() {
     let facade = Facade::start().await;
     let request = facade.enrolled_for_a_card().await;
     let card = facade.bound(&request).await;
@@ -171,7 +171,7 @@ async fn a_card_is_only_said_to_stand_where_it_can() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_is_no_content() {
+async fn unknown_credentials_are_no_content() {
     let facade = Facade::start().await;
     let request = facade.enrolled_for_a_card().await;
     for path in [
@@ -193,19 +193,19 @@ async fn what_is_not_known_is_no_content() {
 }
 
 #[tokio::test]
-async fn the_operations_of_a_card_are_those_that_its_owner_may_ask_for() {
+async fn the_operations_of_a_card_are_those_that_its_owner_may_request() {
     let kinds = [RequestType::Retire, RequestType::Unblock, RequestType::Renew, RequestType::Enroll];
     let facade = Facade::offering(vec![template(super::CARD_TEMPLATE, Medium::Smartcard, &kinds)]).await;
     let path = format!("/smartcards/{CARD}/operations");
     let answer = facade.call("GET", &path, Body::empty()).await;
     assert_eq!(answer.body(), compact(include_str!("golden/operations-1.json")));
 
-    let suspended = |status| {
+    let set_status = |status| {
         let mut credentials = facade.store.credentials.lock().unwrap();
         credentials.iter_mut().for_each(|credential| credential.status = status);
     };
-    suspended(CredentialStatus::Suspended);
+    set_status(CredentialStatus::Suspended);
     assert_eq!(facade.call("GET", &path, Body::empty()).await.body(), "[\"retire\"]");
-    suspended(CredentialStatus::Retired);
+    set_status(CredentialStatus::Retired);
     assert_eq!(facade.call("GET", &path, Body::empty()).await.status, StatusCode::NO_CONTENT);
 }

@@ -1,4 +1,4 @@
-//! Changes of a request: every way of asking for one, what they do, and when they are refused.
+//! Changes of a request: the accepted forms, their effects and their refusals.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -16,12 +16,12 @@ impl Facade {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    /// The id of a new request that is approved, as in the first documented example.
+    /// Creates an approved request, the first documented example, and returns its id.
     async fn enrolled(&self) -> String {
         self.created(include_str!("golden/create-1.json")).await
     }
 
-    /// The id of a new request that waits for an approval.
+    /// Creates a pending request and returns its id.
     async fn pending(&self) -> String {
         let id =
             self.created(&format!("{{\"type\":\"Enroll\",\"profiletemplateuuid\":\"{SOFTWARE_TEMPLATE}\"}}")).await;
@@ -44,7 +44,7 @@ fn number_of_status(answer: &Answer) -> u64 {
 }
 
 #[tokio::test]
-async fn a_change_is_answered_with_the_request_after_it() {
+async fn a_change_is_answered_with_the_changed_request() {
     let facade = Facade::start().await;
     for (status, number) in [("Completed", 8), ("Canceled", 17), ("Abandoned", 9)] {
         let id = facade.enrolled().await;
@@ -96,7 +96,7 @@ async fn a_status_is_read_in_every_form() {
 }
 
 #[tokio::test]
-async fn another_status_is_refused_with_those_that_are_taken() {
+async fn another_status_is_refused_with_the_accepted_ones() {
     let facade = Facade::start().await;
     let id = facade.enrolled().await;
     let statuses = "status must be one of Completed, Canceled, Abandoned";
@@ -133,7 +133,7 @@ async fn another_status_is_refused_with_those_that_are_taken() {
 }
 
 #[tokio::test]
-async fn a_change_of_what_does_not_exist_is_no_content() {
+async fn a_change_of_an_unknown_request_is_no_content() {
     let facade = Facade::start().await;
     for headers in [&[][..], &[("if-match", "\"v1\"")]] {
         let answer = facade.put(UNKNOWN, headers, "{\"status\":\"Canceled\"}").await;
@@ -175,7 +175,7 @@ async fn a_change_that_is_repeated_is_answered_as_before() {
     }
 }
 
-/// The originator and the target may both cancel; what one of them did the other cannot repeat.
+/// The originator and the target may both cancel, but neither can repeat the other's change.
 #[tokio::test]
 async fn a_change_that_somebody_else_made_is_a_conflict() {
     let facade = Facade::start().await;
@@ -184,7 +184,7 @@ async fn a_change_that_somebody_else_made_is_a_conflict() {
         let mut call = super::call();
         call.caller.user = who.parse().unwrap();
         let request = Request::put(format!("{REQUESTS}/{id}")).extension(call);
-        facade.send_unknown(request.body("{\"status\":\"Canceled\"}".into()).unwrap())
+        facade.send_as_is(request.body("{\"status\":\"Canceled\"}".into()).unwrap())
     };
     let target = "97cc3493-f556-4c9b-9d8b-982434201527";
     for (who, status) in [(target, StatusCode::OK), (target, StatusCode::OK), (USER, StatusCode::CONFLICT)] {
@@ -205,7 +205,7 @@ async fn a_change_that_the_caller_may_not_make_is_forbidden() {
 }
 
 #[tokio::test]
-async fn a_change_is_made_to_the_version_that_its_caller_has_seen() {
+async fn a_change_requires_the_version_in_if_match() {
     let facade = Facade::start().await;
     for tag in ["\"v2\"", "\"v10\""] {
         let id = facade.enrolled().await;

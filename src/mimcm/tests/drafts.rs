@@ -1,4 +1,4 @@
-//! Every form in which a legacy client may write a draft, one row each, and what is refused.
+//! Every accepted form of a draft, one row each, and the refusals.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
@@ -25,7 +25,7 @@ fn with(members: &str) -> String {
 }
 
 #[test]
-fn every_form_of_a_body_is_read_alike() {
+fn every_form_of_a_body_means_the_same() {
     let plain = with("");
     let table: [(&str, String); 22] = [
         ("comment given as empty", with(",\"comment\":\"\"")),
@@ -58,7 +58,7 @@ fn every_form_of_a_body_is_read_alike() {
     let encoded: [(&str, Vec<u8>, &str); 5] = [
         ("UTF-8 with a mark", format!("\u{FEFF}{plain}").into_bytes(), "application/json"),
         ("UTF-16 with a mark", utf16(&format!("\u{FEFF}{plain}"), u16::to_le_bytes), "application/json"),
-        ("UTF-16, big end first, with a mark", utf16(&format!("\u{FEFF}{plain}"), u16::to_be_bytes), "text/json"),
+        ("big-endian UTF-16 with a mark", utf16(&format!("\u{FEFF}{plain}"), u16::to_be_bytes), "text/json"),
         ("UTF-16 by its charset", utf16(&plain, u16::to_le_bytes), "application/json; charset=utf-16"),
         ("UTF-8 by its charset", plain.clone().into_bytes(), "application/json;charset=UTF-8"),
     ];
@@ -147,7 +147,7 @@ fn a_type_is_read_by_every_name() {
 }
 
 #[test]
-fn what_is_wrong_is_named_as_the_caller_knows_it() {
+fn violations_use_legacy_names() {
     let types = "type must be one of Enroll, Duplicate, OfflineUnblock, OnlineUpdate, Renew, Recover, RecoverOnBehalf, \
                  Reinstate, Retire, Revoke, TemporaryCards, Unblock";
     let object = "The request body must be a JSON object";

@@ -1,4 +1,4 @@
-//! The table of forms, row by row: what it says is what happens.
+//! Plays every row of the tables in `forms.md`.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -8,7 +8,7 @@ use super::{Answer, CARD_TEMPLATE, Facade, REQUESTS};
 const TABLE: &str = include_str!("../forms.md");
 const PREFIX: &str = "/CertificateManagement/api/v1.0";
 
-/// The cells of the rows below a heading, without the backticks around them.
+/// The cells of the rows below a heading, without surrounding backticks.
 fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = TABLE.split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap();
@@ -20,15 +20,15 @@ fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     rows
 }
 
-/// A facade with one approved request, and its id.
-async fn stage() -> (Facade, String) {
+/// A facade with one approved request, and the id of the request.
+async fn approved_request() -> (Facade, String) {
     let facade = Facade::start().await;
     let id = facade.created(include_str!("golden/create-1.json")).await;
     (facade, id)
 }
 
-/// What a cell means.
-fn written_out(cell: &str, id: &str) -> String {
+/// A cell with its abbreviations expanded.
+fn expanded(cell: &str, id: &str) -> String {
     let draft = "\"type\":\"Enroll\",\"profiletemplateuuid\":\"{t}\"";
     cell.replace('…', draft).replace("{t}", CARD_TEMPLATE).replace("{id}", id).replace('~', PREFIX)
 }
@@ -39,13 +39,13 @@ async fn play(facade: &Facade, id: &str, call: &str, body: &str) -> Answer {
 
 async fn play_with(facade: &Facade, id: &str, call: &str, (name, value): (&str, &str), body: &str) -> Answer {
     let (method, path) = call.split_once(' ').unwrap();
-    let request = Request::builder().method(method).uri(written_out(path, id)).header(name, value);
+    let request = Request::builder().method(method).uri(expanded(path, id)).header(name, value);
     let request = if name.eq_ignore_ascii_case("content-type") {
         request
     } else {
         request.header("content-type", "application/json")
     };
-    facade.send(request.body(Body::from(written_out(body, id))).unwrap()).await
+    facade.send(request.body(Body::from(expanded(body, id))).unwrap()).await
 }
 
 #[tokio::test]
@@ -54,14 +54,14 @@ async fn every_form_that_the_table_accepts_is_accepted() {
     assert!(rows.len() > 60);
     for row in rows {
         let [form, call, body, shows] = row[..] else { panic!("{row:?}") };
-        let (facade, id) = stage().await;
+        let (facade, id) = approved_request().await;
         let mut answer = play(&facade, &id, call, body).await;
         if answer.status == StatusCode::CREATED {
             let created: String = serde_json::from_str(answer.body()).unwrap();
             answer = facade.get(&format!("/CertificateManagement/{created}")).await;
         }
         assert_eq!(answer.status, StatusCode::OK, "{form}: {:?}", answer.body);
-        let expected = written_out(shows, &id);
+        let expected = expanded(shows, &id);
         assert!(answer.body().contains(&expected), "{form}: {} lacks {expected}", answer.body());
     }
 }
@@ -70,9 +70,9 @@ async fn every_form_that_the_table_accepts_is_accepted() {
 async fn every_encoding_of_the_table_is_read() {
     for row in rows("Encodings") {
         let [content_type, mark, bytes] = row[..] else { panic!("{row:?}") };
-        let (facade, id) = stage().await;
+        let (facade, id) = approved_request().await;
         let mark = if mark == "yes" { "\u{FEFF}" } else { "" };
-        let text = format!("{mark}{}", written_out("{…,\"comment\":\"ä\u{1F600}\"}", &id));
+        let text = format!("{mark}{}", expanded("{…,\"comment\":\"ä\u{1F600}\"}", &id));
         let body: Vec<u8> = match bytes {
             "UTF-8" => text.into_bytes(),
             "UTF-16LE" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
@@ -91,29 +91,29 @@ async fn every_encoding_of_the_table_is_read() {
 }
 
 #[tokio::test]
-async fn every_header_of_the_table_is_answered_as_it_says() {
+async fn every_header_of_the_table_gets_its_answer() {
     for row in rows("Headers") {
         let [form, call, header, body, answer] = row[..] else { panic!("{row:?}") };
-        let (facade, id) = stage().await;
-        let (status, told) = answer.split_once(" `").unwrap_or((answer, ""));
+        let (facade, id) = approved_request().await;
+        let (status, expected) = answer.split_once(" `").unwrap_or((answer, ""));
         let answer = play_with(&facade, &id, call, header.split_once(": ").unwrap(), body).await;
         assert_eq!(answer.status.as_str(), status, "{form}: {:?}", answer.body);
-        match told.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
+        match expected.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
             Some((name, value)) => assert_eq!(answer.header(name), Some(value), "{form}"),
-            None if told.is_empty() => {}
-            None => assert_eq!(answer.message(), told, "{form}"),
+            None if expected.is_empty() => {}
+            None => assert_eq!(answer.message(), expected, "{form}"),
         }
     }
 }
 
 #[tokio::test]
-async fn every_form_that_the_table_refuses_is_refused_in_its_words() {
+async fn every_form_that_the_table_refuses_gets_its_message() {
     for row in rows("Refused") {
         let [form, call, body, answer] = row[..] else { panic!("{row:?}") };
         let (status, message) = answer.split_once(" `").unwrap();
-        let (facade, id) = stage().await;
+        let (facade, id) = approved_request().await;
         let answer = play(&facade, &id, call, body).await;
         assert_eq!(answer.status.as_str(), status, "{form}: {:?}", answer.body);
-        assert_eq!(answer.message(), written_out(message, &id), "{form}");
+        assert_eq!(answer.message(), expanded(message, &id), "{form}");
     }
 }

@@ -1,4 +1,4 @@
-//! The examples of the documents, byte for byte: `golden/` holds their text as published.
+//! The documented examples, byte for byte: `golden/` holds their text as published.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ fn the_second_example_unblocks_a_card_without_naming_a_template() {
 }
 
 #[test]
-fn the_third_example_enrolls_for_somebody_else() {
+fn the_third_example_enrolls_for_another_user() {
     let item = |name, value: &str| DataItem::parse("", name, Some(value.to_owned())).unwrap();
     let expected = Draft {
         template: "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1".parse().ok(),
@@ -76,7 +76,7 @@ async fn a_created_request_is_answered_with_its_address_and_can_be_read() {
     }
 }
 
-/// The documented text without its blanks.
+/// The documented text without white space outside strings.
 pub(super) fn compact(documented: &str) -> String {
     let mut compact = String::new();
     let mut is_quoted = false;
@@ -94,7 +94,7 @@ fn descriptor(documented: &str) -> String {
     documented["SecurityDescriptor"].as_str().unwrap().trim_end_matches('\0').to_owned()
 }
 
-/// What both documented answers have in common.
+/// A request with the values that both documented answers share.
 fn request(id: &str, documented: &str) -> Request {
     let submitted_at = Timestamp::from_micros(1_436_312_181_930_000).unwrap();
     Request {

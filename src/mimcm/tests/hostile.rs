@@ -1,11 +1,11 @@
-//! Bodies that mean harm or mean nothing: every one is answered, none as a fault of the service.
+//! Malformed and malicious bodies: each gets an answer, and none a 5xx.
 
 use proptest::prelude::*;
 
 use super::Facade;
 use super::changes::UNKNOWN;
 
-/// Bodies written by hand, and every beginning of a good one.
+/// Bodies written by hand, and every prefix of a valid one.
 fn corpus() -> Vec<Vec<u8>> {
     let good = include_str!("golden/create-3.json");
     let in_member = |name: &str, value: &str| format!("{{\"type\":\"Enroll\",\"{name}\":{value}}}");
@@ -79,7 +79,7 @@ fn corpus() -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn no_body_is_a_fault_of_the_service() {
+async fn no_body_of_the_corpus_gets_a_5xx() {
     let facade = Facade::start().await;
     let corpus = corpus();
     assert!(corpus.len() > 500);
@@ -96,7 +96,7 @@ async fn no_body_is_a_fault_of_the_service() {
 
 proptest! {
     #[test]
-    fn no_bytes_are_a_fault_of_the_service(
+    fn no_bytes_get_a_5xx(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         place in 0_usize..300,
         byte in any::<u8>(),

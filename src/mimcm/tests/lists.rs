@@ -1,4 +1,4 @@
-//! Lists: their filters, their order, and what happens when they are long.
+//! Lists: filters, order, and streaming of long lists.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::domain::{
 use crate::service::{Budget, Call};
 
 fn request(number: u32) -> Request {
-    // Three share each time, so that the order by id matters at the seams of pages.
+    // Three requests share each time, so that the order by id matters at page boundaries.
     let submitted_at = Timestamp::from_micros(i64::from(number / 3)).unwrap();
     let is_pending = number.is_multiple_of(2);
     Request {
@@ -50,7 +50,7 @@ fn ids(body: &str) -> Vec<RequestId> {
 }
 
 #[tokio::test]
-async fn lists_of_every_length_are_whole_and_in_order() {
+async fn lists_of_every_length_are_complete_and_in_order() {
     for length in [1, 499, 500, 501, 1000, 1203] {
         let in_order: Vec<Request> = (0..length).map(request).collect();
         let expected: Vec<RequestId> = in_order.iter().map(|request| request.id).collect();
@@ -63,20 +63,20 @@ async fn lists_of_every_length_are_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_be_read_to_its_end_is_broken_off() {
+async fn a_list_that_fails_midway_is_aborted() {
     let memory = Memory { pages_left: Some(2.into()), ..Memory::with((0..1203).map(request).collect()) };
     let answer = Facade::over(memory).await.get(REQUESTS).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.body.is_err());
 }
 
-/// A request whose items have 48 kB, which are 288 kB as they are shown.
+/// A request whose items have 48 kB, which are 288 kB when escaped as JSON.
 fn large(number: u32) -> Request {
     let item = |name: u32| DataItem::parse("", name.to_string(), Some("\u{1}".repeat(16_000))).unwrap();
     Request { data_items: (0..3).map(item).collect(), ..request(number) }
 }
 
-/// A request for all requests, in a call that shares this memory.
+/// A call that lists all requests, charged to this memory budget.
 fn list(budget: &Budget) -> HttpRequest<Body> {
     let mut request = HttpRequest::get(REQUESTS).body(Body::empty()).unwrap();
     request.extensions_mut().insert(Call { memory: budget.admit().unwrap(), ..call() });
@@ -84,9 +84,9 @@ fn list(budget: &Budget) -> HttpRequest<Body> {
 }
 
 #[tokio::test]
-async fn a_list_that_has_begun_is_not_broken_off_for_want_of_room() {
+async fn a_list_that_has_begun_is_not_aborted_for_lack_of_memory() {
     let facade = Facade::over(Memory::with((0..450).map(large).collect())).await;
-    // Room for two long lists, and half of one.
+    // Room for two and a half long lists.
     let budget = Budget::new(2 * 5 * (3 << 18));
     let mut begun = Vec::new();
     for _ in 0..2 {
@@ -94,10 +94,10 @@ async fn a_list_that_has_begun_is_not_broken_off_for_want_of_room() {
         assert_eq!(response.status(), StatusCode::OK);
         begun.push(response.into_body().into_data_stream());
     }
-    let refused = facade.send_unknown(list(&budget)).await;
+    let refused = facade.send_as_is(list(&budget)).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
 
-    // Others take all that is left, and more.
+    // Other calls use more than the rest.
     let other = budget.admit().unwrap();
     other.hold_anyway(64 << 20);
     for mut body in begun {
@@ -112,7 +112,7 @@ async fn a_list_that_has_begun_is_not_broken_off_for_want_of_room() {
         assert_eq!((shown, last.last()), (450, Some(&b']')));
     }
     drop(other);
-    let answer = facade.send_unknown(list(&budget)).await;
+    let answer = facade.send_as_is(list(&budget)).await;
     assert_eq!(ids(answer.body()).len(), 450);
 }
 
@@ -147,7 +147,7 @@ async fn filters_are_read_in_any_case() {
 }
 
 #[tokio::test]
-async fn filters_that_cannot_be_met_are_named() {
+async fn invalid_filters_are_named() {
     let facade = Facade::start().await;
     let status = "status must be one of Approved, Canceled, Completed, Denied, Executing, Failed, None, Pending";
     let target = "targetuser must be current, the only value that is offered";
@@ -166,7 +166,7 @@ async fn filters_that_cannot_be_met_are_named() {
     }
 }
 
-/// A request in parts of so many bytes, and how many they are.
+/// A request written in parts of about `max` bytes, and the number of parts.
 fn in_parts(request: &Request, max: usize) -> (Vec<u8>, usize) {
     let (mut whole, mut parts, mut from) = (Vec::new(), 0, Some(0));
     while let Some(part) = from {
@@ -179,7 +179,7 @@ fn in_parts(request: &Request, max: usize) -> (Vec<u8>, usize) {
 }
 
 #[test]
-fn parts_of_a_request_are_the_whole_of_it() {
+fn the_parts_of_a_request_join_to_the_whole() {
     let mut request = request(0);
     for items in [0, 1, 2, 7] {
         let item =

@@ -1,4 +1,4 @@
-//! A store in memory that keeps requests, profiles and cards, and nothing else: no log, no idempotency keys.
+//! A store in memory that keeps only requests, profiles and cards: no log and no idempotency keys.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -26,7 +26,7 @@ pub(super) const PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
 pub(super) struct Memory {
     pub(super) requests: Mutex<Vec<Request>>,
     pub(super) credentials: Mutex<Vec<Credential>>,
-    /// How many pages are read before the database goes away; `None`: it stays.
+    /// Number of pages that can be read before the database becomes unavailable; `None` for no limit.
     pub(super) pages_left: Option<AtomicUsize>,
 }
 
@@ -36,7 +36,7 @@ impl Memory {
     }
 }
 
-/// A store that knows the documented card with its profile, and nothing else.
+/// A store that holds only the documented card with its profile.
 impl Default for Memory {
     fn default() -> Self {
         let (profile, smartcard) = (PROFILE.parse().unwrap(), CARD.parse().unwrap());
@@ -49,7 +49,7 @@ impl Default for Memory {
     }
 }
 
-/// A profile or card of the documented user.
+/// A credential of the documented user.
 pub(super) fn held(item: Item, status: CredentialStatus) -> Credential {
     Credential {
         item,
@@ -88,7 +88,7 @@ impl Store for Memory {
             credentials: credentials.iter().cloned().collect(),
             keys: HashMap::new(),
         };
-        // Each request has one event for each of its versions.
+        // A request has one event per version.
         let log_end: u64 = requests.iter().map(|request| u64::from(request.version.get())).sum();
         let writes = batch.decide(rows);
         credentials.retain(|known| writes.credentials.all().all(|changed| changed.id() != known.id()));

@@ -1,5 +1,4 @@
-//! The description of the facade for programs: its paths are those of the router, and whatever is sent by it is answered as
-//! it says.
+//! The description of the API in `openapi.json`: it has the paths of the router, and answers to generated calls conform to it.
 
 mod generate;
 mod schema;
@@ -19,10 +18,10 @@ use crate::mimcm::route;
 const TEXT: &str = include_str!("../openapi.json");
 const API: &str = "/CertificateManagement/api/v1.0";
 
-/// Calls of each operation that are generated; `CMGATE_TEST_CALLS` asks for more.
+/// Number of generated calls per operation, unless `CMGATE_TEST_CALLS` sets it.
 const CALLS: usize = 1_500;
 
-/// A path without the names of its parameters, as `{}`.
+/// A path with `{}` for each parameter.
 fn unnamed(path: &str) -> String {
     let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     segments.collect::<Vec<_>>().join("/")
@@ -35,7 +34,7 @@ async fn the_description_is_served() {
     assert_eq!(answer.body(), TEXT);
 }
 
-/// The routes of the router are the texts of its sources that look like one.
+/// The routes of the router are the string literals in its sources that look like routes.
 #[test]
 fn the_paths_of_the_description_are_those_of_the_router() {
     let sources = [include_str!("../path.rs"), include_str!("../unsupported.rs")].concat();
@@ -62,10 +61,9 @@ fn the_paths_of_the_description_are_those_of_the_router() {
     assert_eq!(described, routes);
 }
 
-/// Calls made of the description, right ones and wrong ones: every answer is one that it describes, and none blames the
-/// service.
+/// Valid and invalid calls, generated from the description: it describes every answer, and no answer is a 5xx except 501.
 #[tokio::test]
-async fn whatever_is_sent_is_answered_as_described() {
+async fn generated_calls_are_answered_as_described() {
     let description = Description::read(TEXT);
     let calls = std::env::var("CMGATE_TEST_CALLS").ok().map_or(CALLS, |calls| calls.parse().unwrap());
     let facade = Facade::over(Memory::default()).await;
@@ -101,7 +99,7 @@ async fn whatever_is_sent_is_answered_as_described() {
             }
         }
     }
-    // Without these, the calls would all be refused for one reason.
+    // Otherwise all calls could be refused for the same reason and the test would still pass.
     for outcome in [
         "createRequest 201",
         "createRequest 400",

@@ -13,14 +13,14 @@ const DOCUMENTED_USER: &str = "0378a33b-8650-4713-a727-efd233903643";
 const TEMPLATES: [(&str, u32); 2] =
     [("8f31803f-8afc-49bb-911d-402ec264b589", 8), ("1e3a31fe-699b-4a6b-945c-18b83c985bc1", 9)];
 
-/// A software profile in use.
+/// An active software profile.
 fn profile(id: &str, template: (&str, u32), lineage: Lineage) -> Credential {
     let item = Item::Profile { id: id.parse().unwrap(), smartcard: None };
     let template = TemplateRef { id: template.0.parse().unwrap(), version: template.1 };
     Credential { template, lineage, ..held(item, CredentialStatus::Active) }
 }
 
-/// The documented profiles of the documented user, and the templates that let them be renewed, disabled and recovered.
+/// A facade with the documented profiles, and with templates that allow their renewal, disabling and recovery.
 async fn documented() -> Facade {
     let old = CredentialIds { profile: "1c9e2606-fea2-4048-a6ac-b014e54c22df".parse().ok(), smartcard: None };
     let [usual, other] = TEMPLATES;
@@ -45,7 +45,7 @@ async fn get(facade: &Facade, path: &str) -> (StatusCode, String) {
     (answer.status, answer.body().to_owned())
 }
 
-/// The documents do not say in which order; here it is that of the ids.
+/// The documents specify no order; the service lists by id.
 #[tokio::test]
 async fn the_documented_profiles_are_shown_byte_for_byte() {
     let facade = documented().await;
@@ -77,7 +77,7 @@ async fn a_profile_on_a_card_is_shown_on_its_own_and_with_its_request() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_none_is_refused_and_one_of_requests_shows_nothing() {
+async fn an_unknown_status_is_refused_and_one_of_requests_matches_nothing() {
     let facade = documented().await;
     for status in ["Pending", "None", "approved", "Retired"] {
         assert_eq!(get(&facade, &format!("/profiles?status={status}")).await.0, StatusCode::NO_CONTENT, "{status}");
@@ -90,7 +90,7 @@ async fn a_status_that_is_none_is_refused_and_one_of_requests_shows_nothing() {
     }
 }
 
-/// Every endpoint that the documents list, with the status that it answers here.
+/// Every documented endpoint with the status of its answer.
 #[tokio::test]
 async fn every_documented_endpoint_is_found_in_any_case() {
     let facade = documented().await;

@@ -1,4 +1,4 @@
-//! What is told of profile templates, to whom, and in which spelling of its address; and what is not offered at all.
+//! Profile templates: their views, who may read them, the forms of their paths; and the unsupported endpoints.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -10,8 +10,8 @@ const API: &str = "/CertificateManagement/api/v1.0";
 const UNKNOWN: &str = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
 
 impl Facade {
-    /// The body of an answer that must be there.
-    async fn told(&self, path: &str) -> String {
+    /// The body of an answer that must be 200.
+    async fn body_of(&self, path: &str) -> String {
         let answer = self.get(&format!("{API}/{path}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {:?}", answer.body);
         assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"), "{path}");
@@ -38,10 +38,10 @@ async fn the_templates_for_which_the_caller_may_enroll_are_listed() {
     let software = listed(SOFTWARE_TEMPLATE, false, false);
     let card = listed(CARD_TEMPLATE, true, true);
     for query in ["", "?targetuser=current", "/?TargetUser=CURRENT", "?targetuser="] {
-        assert_eq!(facade.told(&format!("ProfileTemplates{query}")).await, format!("[{software},{card}]"));
+        assert_eq!(facade.body_of(&format!("ProfileTemplates{query}")).await, format!("[{software},{card}]"));
     }
-    assert_eq!(facade.told(&format!("profiletemplates/{CARD_TEMPLATE}")).await, card);
-    assert_eq!(facade.told(&format!("PROFILETEMPLATES/{{{SOFTWARE_TEMPLATE}}}.")).await, software);
+    assert_eq!(facade.body_of(&format!("profiletemplates/{CARD_TEMPLATE}")).await, card);
+    assert_eq!(facade.body_of(&format!("PROFILETEMPLATES/{{{SOFTWARE_TEMPLATE}}}.")).await, software);
     let (status, message) = facade.status("profiletemplates?targetuser=me").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(message, "targetuser must be current, the only value that is offered");
@@ -54,7 +54,7 @@ async fn nothing_to_list_is_no_content() {
 }
 
 #[tokio::test]
-async fn a_policy_is_told_with_every_documented_field() {
+async fn a_policy_has_every_documented_field() {
     let policy = concat!(
         r#"{"ApprovalsNeeded":2,"AuthorizedApprover":{"SecurityDescriptor":"D:(A;;CR;;;S-1-5-21-1)","#,
         r#""Uuid":"00000000-0000-0000-0000-000000000000"},"#,
@@ -72,15 +72,15 @@ async fn a_policy_is_told_with_every_documented_field() {
         r#""Provider":"CertificateManager"}],"SelfServiceEnabled":true}"#,
     );
     let facade = Facade::offering(vec![super::elaborate_template()]).await;
-    assert_eq!(facade.told(&format!("profiletemplates/{CARD_TEMPLATE}/policies/enroll")).await, policy);
-    let told = facade.told(&format!("profiletemplates/{CARD_TEMPLATE}/policies/OnlineUpdate")).await;
-    assert!(told.ends_with(r#""SelfServiceEnabled":true,"AllowSpecifyCertificateTemplate":true}"#), "{told}");
-    let told = facade.told(&format!("profiletemplates/{CARD_TEMPLATE}/policies/TemporaryCards")).await;
+    assert_eq!(facade.body_of(&format!("profiletemplates/{CARD_TEMPLATE}/policies/enroll")).await, policy);
+    let body = facade.body_of(&format!("profiletemplates/{CARD_TEMPLATE}/policies/OnlineUpdate")).await;
+    assert!(body.ends_with(r#""SelfServiceEnabled":true,"AllowSpecifyCertificateTemplate":true}"#), "{body}");
+    let body = facade.body_of(&format!("profiletemplates/{CARD_TEMPLATE}/policies/TemporaryCards")).await;
     let temporary = concat!(
         r#""AllowKioskRetirement":true,"AutoenrollEnabled":false,"BlockAdminPin":true,"#,
         r#""UnlimitedIssuedAllowed":false}"#,
     );
-    assert!(told.ends_with(temporary), "{told}");
+    assert!(body.ends_with(temporary), "{body}");
 }
 
 #[tokio::test]
@@ -88,15 +88,15 @@ async fn a_policy_is_found_by_every_name_of_its_type_under_both_paths() {
     let facade = Facade::start().await;
     for (name, _) in codes::TYPE_NAMES {
         for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
-            let told = facade.told(&format!("profiletemplates/{CARD_TEMPLATE}/policies/{name}")).await;
-            let other = facade.told(&format!("ProfileTemplates/{CARD_TEMPLATE}/Policy/Workflow/{name}")).await;
-            assert_eq!(told, other, "{name}");
+            let body = facade.body_of(&format!("profiletemplates/{CARD_TEMPLATE}/policies/{name}")).await;
+            let other = facade.body_of(&format!("ProfileTemplates/{CARD_TEMPLATE}/Policy/Workflow/{name}")).await;
+            assert_eq!(body, other, "{name}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_card_configuration_is_told_of_card_templates_alone() {
+async fn only_card_templates_have_a_card_configuration() {
     let configuration = concat!(
         r#"{"AdminPinPolicy":null,"AllowSmartcardReuse":false,"CardInitializationData":"","CardInitializationType":0,"#,
         r#""CertificateLabel":"","DefaultAdminKeyHex":"","DiversifyAdminKey":true,"DoNotInstallCaCertificates":false,"#,
@@ -104,13 +104,13 @@ async fn a_card_configuration_is_told_of_card_templates_alone() {
     );
     let facade = Facade::start().await;
     let path = |id| format!("profiletemplates/{id}/configuration/smartcards");
-    assert_eq!(facade.told(&path(CARD_TEMPLATE)).await, configuration);
-    assert_eq!(facade.told(&path(CARD_TEMPLATE).to_uppercase()).await, configuration);
+    assert_eq!(facade.body_of(&path(CARD_TEMPLATE)).await, configuration);
+    assert_eq!(facade.body_of(&path(CARD_TEMPLATE).to_uppercase()).await, configuration);
     assert_eq!(facade.status(&path(SOFTWARE_TEMPLATE)).await, (StatusCode::NO_CONTENT, String::new()));
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_no_content_and_what_is_not_for_the_caller_forbidden() {
+async fn an_unknown_template_is_no_content_and_a_closed_one_forbidden() {
     let facade = Facade::start().await;
     for rest in ["", "/policies/enroll", "/policy/workflow/enroll", "/configuration/smartcards"] {
         let nothing = (StatusCode::NO_CONTENT, String::new());
@@ -124,7 +124,7 @@ async fn what_does_not_exist_is_no_content_and_what_is_not_for_the_caller_forbid
 }
 
 #[tokio::test]
-async fn what_is_no_address_is_told_in_the_words_of_the_framework() {
+async fn unknown_paths_get_the_message_of_the_framework() {
     let facade = Facade::start().await;
     for rest in ["policies", "policies/none", "policy/enroll", "policies/enroll/x", "configuration", "x"] {
         let path = format!("profiletemplates/{CARD_TEMPLATE}/{rest}");
@@ -136,7 +136,7 @@ async fn what_is_no_address_is_told_in_the_words_of_the_framework() {
 }
 
 #[tokio::test]
-async fn templates_are_only_read() {
+async fn templates_are_read_only() {
     let facade = Facade::start().await;
     for rest in ["", "/policies/enroll", "/configuration/smartcards"] {
         let uri = format!("{API}/profiletemplates/{CARD_TEMPLATE}{rest}");
@@ -146,7 +146,7 @@ async fn templates_are_only_read() {
 }
 
 #[tokio::test]
-async fn what_needs_an_authority_or_the_keys_of_cards_is_not_offered() {
+async fn endpoints_that_need_an_authority_or_card_keys_are_unsupported() {
     let facade = Facade::start().await;
     let request = format!("requests/{UNKNOWN}");
     let card = format!("{request}/smartcards/{UNKNOWN}");

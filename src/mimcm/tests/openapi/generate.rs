@@ -1,24 +1,24 @@
-//! Calls made of the description: parts as it says, parts that are known to exist, and parts that are wrong.
+//! Generates calls from the description, out of values that conform to it, ids of existing resources, and invalid values.
 
 use serde_json::{Map, Value, json};
 
 use super::schema::{Description, Operation};
 
-/// What is sent.
+/// A generated call.
 pub(super) struct Call {
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
 }
 
-/// Makes calls; the same ones in every run.
+/// Generates the same calls in every run.
 pub(super) struct Generator {
     random: u64,
-    /// Ids that name something.
+    /// Ids of existing resources.
     ids: Vec<String>,
 }
 
-/// Texts that some reader might stumble over.
+/// Texts that could break a parser.
 const ODD: [&str; 12] = [
     "",
     " ",
@@ -34,7 +34,7 @@ const ODD: [&str; 12] = [
     "ACTIVE",
 ];
 
-/// Most ids that are remembered.
+/// Maximum number of ids.
 const REMEMBERED: usize = 64;
 
 impl Generator {
@@ -42,7 +42,7 @@ impl Generator {
         Self { random: 0x9E37_79B9_7F4A_7C15, ids }
     }
 
-    /// Remembers the id at the end of an address that was answered.
+    /// Adds the id at the end of the address of a new resource.
     pub(super) fn learn(&mut self, address: &str) {
         let id = address.trim_matches('"').rsplit('/').next().unwrap().to_owned();
         if self.ids.len() == REMEMBERED {
@@ -64,7 +64,7 @@ impl Generator {
             let value = self.value(description, &parameter["schema"]);
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             match place {
-                // What is blank would be another path.
+                // A blank segment would change the path.
                 "path" if value.trim().is_empty() => call.path = call.path.replace(&format!("{{{name}}}"), "x"),
                 "path" => call.path = call.path.replace(&format!("{{{name}}}"), &encoded(&value)),
                 "query" => query.push(format!("{name}={}", encoded(&value))),
@@ -79,7 +79,7 @@ impl Generator {
         }
         if let Some(schema) = &operation.body {
             let body = self.value(description, schema).to_string();
-            // Once in a while what is sent breaks off.
+            // One body in 20 is truncated.
             let end =
                 if self.below(20) == 0 { body.floor_char_boundary(self.below(body.len() + 1)) } else { body.len() };
             call.body = body[..end].to_owned();
@@ -87,13 +87,13 @@ impl Generator {
         call
     }
 
-    /// A value, mostly as its schema says.
+    /// A value that usually conforms to its schema.
     fn value(&mut self, description: &Description, schema: &Value) -> Value {
         let schema = description.resolve(schema);
         if self.below(12) == 0 {
             return self.wrong();
         }
-        // What has several forms is a choice in each of them.
+        // The `oneOf` alternatives with an `enum` contribute all their choices.
         let forms = schema["oneOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice);
         let forms = forms.iter().map(|form| description.resolve(form));
         let choices: Vec<&Value> = forms.filter_map(|form| form["enum"].as_array()).flatten().collect();
@@ -161,7 +161,7 @@ impl Generator {
     }
 }
 
-/// Percent-encoded, as a part of an address.
+/// Percent-encodes a part of an address.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| {
         let letter = char::from(byte);

@@ -1,5 +1,5 @@
-//! The description, read: its operations, their answers, and whether a value is what a schema says. Of JSON Schema it knows
-//! what the description uses, and it fails on anything else.
+//! Reads the description: its operations, their answers and schemas. The validation supports the keywords of JSON Schema that
+//! the description uses and panics on any other.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ impl Description {
         Self(serde_json::from_str(text).unwrap())
     }
 
-    /// What a reference leads to.
+    /// Resolves a reference; any other value is returned as it is.
     pub(super) fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str() {
             None => value,
