@@ -194,7 +194,7 @@ impl Facade {
         let body = text::decode(&body, encoding).ok_or_else(|| match encoding {
             Encoding::Unknown => HttpError::WrongMediaType(text::media_type(headers)),
             Encoding::Utf8 | Encoding::Utf16Le | Encoding::Utf16Be => {
-                Refusal::invalid(BODY, "is not text in its encoding").into()
+                Refusal::invalid(BODY, "is not valid in its encoding").into()
             }
         })?;
         Ok(json::read(&body).map_err(|error| Refusal::invalid(BODY, format!("is not JSON: {error}")))?)
@@ -209,7 +209,7 @@ impl Facade {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(HttpError::BodyTooLong(limit)),
             Err(error) if OverBudget::caused(&*error) => Err(Error::Overloaded.into()),
-            Err(_) => Err(Refusal::invalid(BODY, "did not arrive whole").into()),
+            Err(_) => Err(Refusal::invalid(BODY, "ended before it was complete").into()),
         }
     }
 }

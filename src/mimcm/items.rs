@@ -17,7 +17,7 @@ pub(super) fn read(value: &Value, violations: &mut Violations) -> Vec<DataItem> 
         Value::String(text) => match json::read(text) {
             Ok(parsed) => array(&parsed, violations),
             Err(error) => {
-                violations.add(FIELD, format!("is a string that must hold a JSON array, but has {error}"));
+                violations.add(FIELD, format!("is a string that must hold a JSON array: {error}"));
                 Vec::new()
             }
         },

@@ -124,7 +124,7 @@ impl Reader<'_> {
         let mut text = String::new();
         loop {
             match self.bump() {
-                None => return Err(self.error("a string does not end")),
+                None => return Err(self.error("an unterminated string")),
                 Some('\\') => text.push(self.escape()?),
                 Some(c) if opening.is_some_and(|opening| closes(opening, c)) => return Ok(text),
                 Some(c) => text.push(c),
@@ -141,7 +141,7 @@ impl Reader<'_> {
             Some('r') => Ok('\r'),
             Some('t') => Ok('\t'),
             Some('u') => self.unicode_escape(),
-            _ => Err(self.error("an escape that JSON does not have")),
+            _ => Err(self.error("an unknown escape")),
         }
     }
 
@@ -167,7 +167,7 @@ impl Reader<'_> {
         for _ in 0..4 {
             let digit = self.bump().and_then(|c| c.to_digit(16)).and_then(|digit| u16::try_from(digit).ok());
             let Some(digit) = digit else {
-                return Err(self.error("an escape that lacks its four hexadecimal digits"));
+                return Err(self.error("an escape without four hexadecimal digits"));
             };
             unit = unit << 4 | digit;
         }
@@ -179,7 +179,7 @@ impl Reader<'_> {
         if number == "-Infinity" || is_number(&number) {
             Ok(Value::Number(number))
         } else {
-            Err(self.error("a number that cannot be read"))
+            Err(self.error("an invalid number"))
         }
     }
 
@@ -189,7 +189,7 @@ impl Reader<'_> {
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
             word @ ("NaN" | "Infinity") => Ok(Value::Number(word.to_owned())),
-            _ => Err(self.error("something that is not a value")),
+            _ => Err(self.error("an unexpected token")),
         }
     }
 
@@ -218,9 +218,9 @@ impl Reader<'_> {
                         return Ok(());
                     }
                 }
-                Err(self.error("a comment does not end"))
+                Err(self.error("an unterminated comment"))
             }
-            _ => Err(self.error("something that is not a value")),
+            _ => Err(self.error("an unexpected token")),
         }
     }
 

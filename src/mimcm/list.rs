@@ -40,7 +40,7 @@ const LIST_BYTES: usize = 3 << 19;
 /// Reads the filters of a list of requests. `None` means that no request can match: the status is `None`.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] naming the filters that cannot be read.
+/// [`Refusal::Invalid`] naming the invalid filters.
 pub(super) fn query(uri: &Uri, call: &Call) -> Result<Option<Query>, Refusal> {
     let mut violations = Violations::default();
     let parameters = Parameters::of(uri)?;
@@ -182,14 +182,14 @@ fn rest<P: Pages>(list: List<P>) -> impl Stream<Item = Result<Bytes, io::Error>>
         }
         match list.next_piece().await {
             Ok(piece) => Ok(Some((Bytes::from(piece), list))),
-            Err(error) => Err(broken_off(list.pages.call(), &error)),
+            Err(error) => Err(aborted(list.pages.call(), &error)),
         }
     })
 }
 
-fn broken_off(call: &Call, error: &Error) -> io::Error {
-    tracing::error!(correlation = %call.correlation, error = %error_chain(error), "list broken off");
-    io::Error::other("the list was broken off")
+fn aborted(call: &Call, error: &Error) -> io::Error {
+    tracing::error!(correlation = %call.correlation, error = %error_chain(error), "list aborted");
+    io::Error::other("the list was aborted")
 }
 
 /// A list of requests.

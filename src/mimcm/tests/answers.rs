@@ -81,7 +81,7 @@ async fn a_body_that_is_not_json_or_too_long_is_refused() {
     let answer = facade.post(Body::from_stream(torn)).await;
     assert_eq!(
         (answer.status, answer.message().as_str()),
-        (StatusCode::BAD_REQUEST, "The request body did not arrive whole")
+        (StatusCode::BAD_REQUEST, "The request body ended before it was complete")
     );
 
     let answer = facade.post(Body::empty()).await;
