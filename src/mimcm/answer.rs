@@ -17,7 +17,7 @@ pub(super) fn no_content() -> Response {
 }
 
 /// 204 if the resource does not exist; any other error is passed on.
-pub(super) fn nothing_if_not_found(error: Error) -> Result<Response, HttpError> {
+pub(super) fn no_content_if_not_found(error: Error) -> Result<Response, HttpError> {
     if error.kind() == ErrorKind::NotFound { Ok(no_content()) } else { Err(error.into()) }
 }
 

@@ -16,8 +16,8 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
         return Err(violations.refusal());
     };
     let action = match member(members, "status") {
-        Value::String(name) => leading_to(name.trim()),
-        Value::Number(number) => leading_to(codes::whole(number)),
+        Value::String(name) => action_for(name.trim()),
+        Value::Number(number) => action_for(codes::whole(number)),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     if action.is_none() {
@@ -31,7 +31,7 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
 
 /// The action that leads to a status. `Abandoned` is no status and has no number: an abandoned request becomes failed, but 9
 /// could also mean an error. The body cannot name the credentials that a completed request produced; its execution records them.
-fn leading_to(status: &str) -> Option<Action> {
+fn action_for(status: &str) -> Option<Action> {
     let comment = Comment::default();
     if codes::is_status(status, Status::Completed) {
         Some(Action::Complete { new: CredentialIds::NONE, comment })

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode, Uri};
 
-use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
+use super::answer::{answer_with, answer_with_list, created, no_content, no_content_if_not_found};
 use super::binding::{self, Binding};
 use super::credential_view::{ProfileView, SmartcardView};
 use super::error::HttpError;
@@ -26,7 +26,7 @@ impl Facade {
                 .new
                 .smartcard
                 .map_or_else(no_content, |card| created(&format!("api/v1.0/smartcards/{card}")))),
-            Err(error) => nothing_if_not_found(error),
+            Err(error) => no_content_if_not_found(error),
         }
     }
 
@@ -52,7 +52,7 @@ impl Facade {
     pub(super) async fn smartcard(&self, id: SmartcardId) -> Result<Response, HttpError> {
         match self.service.smartcard(id).await {
             Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
-            Err(error) => nothing_if_not_found(error),
+            Err(error) => no_content_if_not_found(error),
         }
     }
 
@@ -68,7 +68,7 @@ impl Facade {
                 self.smartcard(id).await
             }
             Ok(_) => Ok(no_content()),
-            Err(error) => nothing_if_not_found(error),
+            Err(error) => no_content_if_not_found(error),
         }
     }
 
@@ -85,7 +85,7 @@ impl Facade {
         let version = expected.version()?;
         match self.service.change_smartcard(call, (id, smartcard), status, version, received.key).await {
             Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
-            Err(error) => nothing_if_not_found(error),
+            Err(error) => no_content_if_not_found(error),
         }
     }
 
@@ -116,7 +116,7 @@ impl Facade {
                 let operations = self.service.operations(call, &profile);
                 Ok(answer_with(StatusCode::OK, &ProfileView::of(&profile, &operations)))
             }
-            Err(error) => nothing_if_not_found(error),
+            Err(error) => no_content_if_not_found(error),
         }
     }
 
@@ -124,7 +124,7 @@ impl Facade {
     pub(super) async fn profiles_of(&self, call: &Call, id: RequestId) -> Result<Response, HttpError> {
         let request = match self.service.get(call, id).await {
             Ok(request) => request,
-            Err(error) => return nothing_if_not_found(error),
+            Err(error) => return no_content_if_not_found(error),
         };
         let mut profiles = Vec::new();
         let old = request.old.profile.filter(|old| request.new.profile != Some(*old));

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 
-use super::answer::{answer_with, answer_with_list, created, no_content, nothing_if_not_found};
+use super::answer::{answer_with, answer_with_list, created, no_content, no_content_if_not_found};
 use super::body::{BODY, draft};
 use super::caching::IfNoneMatch;
 use super::error::{HttpError, JSON};
@@ -140,7 +140,7 @@ impl Facade {
                 }
                 Ok(response)
             }
-            Err(error) => nothing_if_not_found(error),
+            Err(error) => no_content_if_not_found(error),
         }
     }
 

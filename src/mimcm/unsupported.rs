@@ -73,12 +73,12 @@ impl Unsupported {
     pub(super) const fn message(self) -> &'static str {
         match self {
             Self::GenerationOptions => {
-                "This service has no certification authority and does not say how certificate requests are to be made"
+                "This service has no certification authority and offers no options for certificate requests"
             }
             Self::CertificateData => "This service has no certification authority and issues no certificates",
-            Self::DiversifiedKey => "This service holds no keys of smart cards and derives none",
-            Self::AuthenticationResponse => "This service holds no keys of smart cards and answers no challenges",
-            Self::ServerProposedPin => "This service holds no keys of smart cards and proposes no PINs",
+            Self::DiversifiedKey => "This service holds no smart card keys and derives none",
+            Self::AuthenticationResponse => "This service holds no smart card keys and answers no challenges",
+            Self::ServerProposedPin => "This service holds no smart card keys and proposes no PINs",
             Self::Certificates | Self::SmartcardCertificates | Self::ProfileCertificates => {
                 "This service has no certification authority and keeps no certificates"
             }

@@ -151,7 +151,7 @@ async fn endpoints_that_need_an_authority_or_card_keys_are_unsupported() {
     let request = format!("requests/{UNKNOWN}");
     let card = format!("{request}/smartcards/{UNKNOWN}");
     let authority = "This service has no certification authority and ";
-    let keys = "This service holds no keys of smart cards and ";
+    let keys = "This service holds no smart card keys and ";
     for (method, other, path, begin) in [
         ("GET", "POST", format!("{request}/CertificateRequestGenerationOptions"), authority),
         ("POST", "GET", format!("{request}/certificatedata"), authority),
