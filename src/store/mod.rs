@@ -4,6 +4,7 @@
 //! Two stores stand behind it, Postgres and SQLite; `tests/it/store.rs` holds one suite of behaviour over both.
 
 mod batch;
+mod credential_rows;
 mod document;
 mod error;
 mod health;
@@ -11,7 +12,6 @@ mod migrations;
 mod positions;
 mod postgres;
 mod sqlite;
-mod subject_rows;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,10 +23,10 @@ use crate::domain::{
 };
 
 pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Outcome, StoredReply, Workload, Writes};
+pub use credential_rows::CredentialRows;
 pub use error::{OpenFault, StoreError};
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
-pub use subject_rows::CredentialRows;
 
 /// How the log is divided. Fixed for the life of a database: a process with another configuration is refused, because two
 /// processes that disagree would publish the same shard from two partition groups.

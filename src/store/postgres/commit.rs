@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::conflict::{is_conflict, retry_on_conflict};
-use super::lines::{after_commit, roll_back};
+use super::pool::{commit_error, roll_back};
 use super::{Postgres, credential, shard_number};
 use crate::domain::{Credential, IdempotencyKey, Position, Request, RequestId, Shard, ShardCount};
 use crate::store::document::{self, event_number, kind_number, status_number};
@@ -102,44 +102,44 @@ async fn write_alone(store: &Postgres, writes: Writes) -> Result<Committed, Stor
     if writes.is_empty() {
         return Ok(Committed { writes, events: Vec::new() });
     }
-    let mut line = store.write_lines.take().await?;
-    let written = write(&mut line, &writes, store.topology.shards).await;
-    let events = line.finish(written.map_err(unless_undone))?;
+    let mut connection = store.write_pool.acquire().await?;
+    let written = write(&mut connection, &writes, store.topology.shards).await;
+    let events = connection.finish(written.map_err(autocommit_error))?;
     Ok(Committed { writes, events })
 }
 
-/// See [`after_commit`]: the statement commits by itself.
-fn unless_undone(error: StoreError) -> StoreError {
+/// See [`commit_error`]: the statement commits by itself.
+fn autocommit_error(error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(error)
         | StoreError::Busy(error)
         | StoreError::Denied(error)
-        | StoreError::Refused(error) => after_commit(error),
+        | StoreError::Refused(error) => commit_error(error),
         error => error,
     }
 }
 
 async fn lock_and_write(store: &Postgres, batch: &dyn Decide) -> Result<Committed, StoreError> {
-    let lines = match batch.workload() {
-        Workload::Commands => &store.write_lines,
-        Workload::Import => &store.import_lines,
+    let pool = match batch.workload() {
+        Workload::Commands => &store.write_pool,
+        Workload::Import => &store.import_pool,
     };
-    let mut line = lines.take().await?;
-    let mut tx = line.begin().await?;
+    let mut connection = pool.acquire().await?;
+    let mut tx = connection.begin().await?;
     match decide_and_write(&mut tx, batch, store.topology.shards).await {
         Ok(committed) if committed.writes.is_empty() => {
             tx.rollback().await?;
-            line.give_back();
+            connection.release();
             Ok(committed)
         }
         Ok(committed) => {
-            tx.commit().await.map_err(after_commit)?;
-            line.give_back();
+            tx.commit().await.map_err(commit_error)?;
+            connection.release();
             Ok(committed)
         }
         Err(error) => {
             if roll_back(tx, &error).await {
-                line.give_back();
+                connection.release();
             }
             Err(error)
         }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use super::lines::{Lines, connect};
-use super::room::warn_if_scarce;
+use super::connection_budget::warn_if_scarce;
+use super::pool::{ConnectionPool, connect};
 use super::{Postgres, PostgresSettings, StoreError, Topology, WriteHealth};
 use crate::store::migrations;
 
@@ -74,16 +74,16 @@ impl Postgres {
         let upkeep = in_transactions.clone().options(UPKEEP_LIMITS);
         let list = options.clone().options([READ_TIMEOUT]);
         Ok(Self {
-            write_lines: Arc::new(Lines::new(write)),
-            read_lines: Arc::new(Lines::new(by_key.options([READ_TIMEOUT]))),
-            relay_lines: Arc::new(Lines::at_most(settings.relay_connections, in_transactions)),
-            import_lines: Arc::new(Lines::at_most(IMPORT_CONNECTIONS, import)),
-            upkeep_lines: Arc::new(Lines::at_most(UPKEEP_CONNECTIONS, upkeep)),
-            list_lines: Arc::new(Lines::at_most(settings.max_connections, list)),
+            write_pool: Arc::new(ConnectionPool::new(write)),
+            read_pool: Arc::new(ConnectionPool::new(by_key.options([READ_TIMEOUT]))),
+            relay_pool: Arc::new(ConnectionPool::at_most(settings.relay_connections, in_transactions)),
+            import_pool: Arc::new(ConnectionPool::at_most(IMPORT_CONNECTIONS, import)),
+            upkeep_pool: Arc::new(ConnectionPool::at_most(UPKEEP_CONNECTIONS, upkeep)),
+            list_pool: Arc::new(ConnectionPool::at_most(settings.max_connections, list)),
             options,
             topology: settings.topology,
             candidates: Arc::default(),
-            recent: Arc::default(),
+            day_hints: Arc::default(),
             health: Arc::new(WriteHealth::with_row_locks()),
         })
     }

@@ -6,13 +6,13 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::lines::Lines;
+use super::pool::ConnectionPool;
 use super::read::{any_of, read_document, read_page};
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, Credentials, Listing, LockSet, ProfileId, SerialNumber, SmartcardId,
 };
+use crate::store::credential_rows::CredentialRow;
 use crate::store::document::{self, SMARTCARD_NUMBER, credential_status_number, item_number};
-use crate::store::subject_rows::CredentialRow;
 use crate::store::{CredentialRows, StoreError};
 
 /// Cards come first, then profiles, both in the order of their ids: every batch and import takes its locks in this order,
@@ -114,21 +114,24 @@ async fn put(tx: &mut PgConnection, sql: &'static str, rows: &BTreeMap<Uuid, Cre
 }
 
 /// See [`crate::store::Store::credentials`].
-pub(super) async fn get(lines: &Lines, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
+pub(super) async fn get(pool: &ConnectionPool, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
     let sql = "SELECT id, document::text FROM credential WHERE id = ANY($1)";
-    let rows = lines.fetch_all(sqlx::query(sql).bind(ids)).await?;
+    let rows = pool.fetch_all(sqlx::query(sql).bind(ids)).await?;
     rows.iter().map(read).collect()
 }
 
 /// See [`crate::store::Store::card`].
-pub(super) async fn card(lines: &Lines, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
-    let rows = lines.fetch_all(sqlx::query(CARD).bind(serial_number.as_str())).await?;
+pub(super) async fn card(
+    pool: &ConnectionPool,
+    serial_number: &SerialNumber,
+) -> Result<Option<Credential>, StoreError> {
+    let rows = pool.fetch_all(sqlx::query(CARD).bind(serial_number.as_str())).await?;
     rows.first().map(read).transpose()
 }
 
 /// See [`crate::store::Store::find_credentials`].
 pub(super) async fn find(
-    lines: &Lines,
+    pool: &ConnectionPool,
     query: &CredentialQuery,
     page: CredentialPage,
 ) -> Result<Listing<Credential>, StoreError> {
@@ -140,7 +143,7 @@ pub(super) async fn find(
         sql.push(" AND id > ").push_bind(after);
     }
     sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit) + 1).push(") AS page ORDER BY id");
-    read_page("credential", lines.take().await?, sql.build(), page.limit as usize, page.max_bytes).await
+    read_page("credential", pool.acquire().await?, sql.build(), page.limit as usize, page.max_bytes).await
 }
 
 fn read(row: &PgRow) -> Result<Credential, StoreError> {

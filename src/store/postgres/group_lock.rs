@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::lines::connect;
+use super::pool::connect;
 use crate::store::{PartitionGroupLock, StoreError};
 
 /// First half of the key of every lock ("cmga"); the number of the group is the second half.
@@ -33,7 +33,7 @@ struct AdvisoryLock {
 }
 
 /// See [`crate::store::Store::lock_partition_group`].
-pub(super) async fn take(
+pub(super) async fn acquire(
     options: &PgConnectOptions,
     candidates: &Candidates,
     group: u16,

@@ -9,15 +9,15 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
-use super::lines::Lines;
+use super::pool::ConnectionPool;
 use super::{Postgres, shard_number};
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
 /// See [`crate::store::Store::heads`].
-pub(super) async fn heads(lines: &Lines) -> Result<Vec<Position>, StoreError> {
+pub(super) async fn heads(pool: &ConnectionPool) -> Result<Vec<Position>, StoreError> {
     let sql = "SELECT next FROM event_head ORDER BY shard";
-    let rows = lines.fetch_all(sqlx::query(sql)).await?;
+    let rows = pool.fetch_all(sqlx::query(sql)).await?;
     rows.iter().map(|row| Ok(Position::new((row.try_get::<i64, _>(0)? - 1).cast_unsigned()))).collect()
 }
 
@@ -28,13 +28,13 @@ pub(super) async fn read(
     after: Position,
     limit: u32,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
-    let day = store.recent.day_after(shard, after);
-    let mut events = read_from(&store.relay_lines, day, shard, after, limit).await?;
+    let day = store.day_hints.start_day(shard, after);
+    let mut events = read_from(&store.relay_pool, day, shard, after, limit).await?;
     // Nothing or not everything can stand on those days alone, if a clock was astray.
     if day.is_some() && !follow(&events, after) {
-        events = read_from(&store.relay_lines, None, shard, after, limit).await?;
+        events = read_from(&store.relay_pool, None, shard, after, limit).await?;
     }
-    store.recent.note(&events);
+    store.day_hints.note(&events);
     Ok(events)
 }
 
@@ -46,7 +46,7 @@ fn follow(events: &[LoggedEvent], after: Position) -> bool {
 
 /// Reads events that stand on a day or a later one.
 async fn read_from(
-    lines: &Lines,
+    pool: &ConnectionPool,
     day: Option<NaiveDate>,
     shard: Shard,
     after: Position,
@@ -57,12 +57,12 @@ async fn read_from(
          FROM event_log WHERE shard = $1 AND pos > $2 {} ORDER BY pos LIMIT $3",
         since(day)
     );
-    let mut line = lines.take().await?;
+    let mut connection = pool.acquire().await?;
     let mut rows = sqlx::query(AssertSqlSafe(sql))
         .bind(shard_number(shard))
         .bind(after.get().cast_signed())
         .bind(i64::from(limit))
-        .fetch(&mut *line);
+        .fetch(&mut *connection);
     let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.try_next().await? {
         let event = event(shard, &row)?;
@@ -74,7 +74,7 @@ async fn read_from(
         }
     }
     drop(rows);
-    line.give_back();
+    connection.release();
     Ok(events)
 }
 
@@ -113,9 +113,9 @@ pub(super) async fn logged_at(
 }
 
 /// See [`crate::store::Store::checkpoints`].
-pub(super) async fn checkpoints(lines: &Lines) -> Result<Vec<Checkpoint>, StoreError> {
+pub(super) async fn checkpoints(pool: &ConnectionPool) -> Result<Vec<Checkpoint>, StoreError> {
     let sql = "SELECT shard, pos, exact, may_start_topic, ignored_to, owner FROM relay_checkpoint ORDER BY shard";
-    let rows = lines.fetch_all(sqlx::query(sql)).await?;
+    let rows = pool.fetch_all(sqlx::query(sql)).await?;
     let read = |row: &PgRow| {
         Ok(Checkpoint {
             shard: Shard::new(row.try_get::<i16, _>(0)?.cast_unsigned()),
@@ -130,18 +130,18 @@ pub(super) async fn checkpoints(lines: &Lines) -> Result<Vec<Checkpoint>, StoreE
 }
 
 /// See [`crate::store::Store::claim_checkpoints`].
-pub(super) async fn claim_checkpoints(lines: &Lines, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
+pub(super) async fn claim_checkpoints(pool: &ConnectionPool, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
     let shards: Vec<i16> = shards.iter().map(|shard| shard_number(*shard)).collect();
     let sql = "UPDATE relay_checkpoint SET owner = $1 WHERE shard = ANY($2)";
-    lines.execute(sqlx::query(sql).bind(owner).bind(shards)).await?;
+    pool.execute(sqlx::query(sql).bind(owner).bind(shards)).await?;
     Ok(())
 }
 
 /// See [`crate::store::Store::put_checkpoints`].
-pub(super) async fn put_checkpoints(lines: &Lines, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-    let mut line = lines.take().await?;
-    let written = put(&mut line, checkpoints).await?;
-    line.give_back();
+pub(super) async fn put_checkpoints(pool: &ConnectionPool, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
+    let mut connection = pool.acquire().await?;
+    let written = put(&mut connection, checkpoints).await?;
+    connection.release();
     Ok(written)
 }
 

@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::lines::Lines;
+use super::pool::ConnectionPool;
 use crate::domain::{ProfileTemplate, Timestamp};
 use crate::store::{StoreError, document};
 
@@ -17,16 +17,16 @@ const DELETE_CHUNK: i64 = 5_000;
 const PARTITION_LOCK: i64 = 0x636d_6770;
 
 /// Makes the partitions of the coming days, as far as they are missing. One that cannot be made does not stop the others.
-pub(super) async fn add_partitions(lines: &Lines, now: Timestamp) -> Result<(), StoreError> {
-    let mut line = lines.take().await?;
+pub(super) async fn add_partitions(pool: &ConnectionPool, now: Timestamp) -> Result<(), StoreError> {
+    let mut connection = pool.acquire().await?;
     let mut outcome = Ok(());
     for ahead in 0..=DAYS_AHEAD {
         if let Some(day) = now.day().checked_add_days(Days::new(ahead)) {
-            outcome = outcome.and(add_partition(&mut line, day).await);
+            outcome = outcome.and(add_partition(&mut connection, day).await);
         }
     }
     if outcome.is_ok() {
-        line.give_back();
+        connection.release();
     }
     outcome
 }
@@ -73,25 +73,25 @@ async fn exists(connection: &mut PgConnection, table: &str) -> Result<bool, Stor
 
 /// Drops idempotency keys used before a time, or before the same time by the clock of the server if that is earlier: one process
 /// whose clock is ahead must not drop what the others still need.
-pub(super) async fn drop_keys(lines: &Lines, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn drop_keys(pool: &ConnectionPool, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM idempotency_key WHERE ctid IN
                (SELECT ctid FROM idempotency_key
                 WHERE used_at < LEAST($1, clock_timestamp() - ($2::timestamptz - $1)) LIMIT $3 FOR UPDATE SKIP LOCKED)";
-    let mut line = lines.take().await?;
+    let mut connection = pool.acquire().await?;
     loop {
         let dropped =
-            sqlx::query(sql).bind(before.utc()).bind(now.utc()).bind(DELETE_CHUNK).execute(&mut *line).await?;
+            sqlx::query(sql).bind(before.utc()).bind(now.utc()).bind(DELETE_CHUNK).execute(&mut *connection).await?;
         if dropped.rows_affected() < DELETE_CHUNK.unsigned_abs() {
-            line.give_back();
+            connection.release();
             return Ok(());
         }
     }
 }
 
 /// Fails if the server answers but accepts no writes, such as a standby.
-pub(super) async fn check_writable(lines: &Lines) -> Result<(), StoreError> {
+pub(super) async fn check_writable(pool: &ConnectionPool) -> Result<(), StoreError> {
     let sql = "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean";
-    let rows = lines.fetch_all(sqlx::query(sql)).await?;
+    let rows = pool.fetch_all(sqlx::query(sql)).await?;
     let Some(row) = rows.first() else { return Ok(()) };
     if row.try_get(0)? {
         return Err(StoreError::ReadOnly("the server is a standby".to_owned()));
@@ -103,17 +103,21 @@ pub(super) async fn check_writable(lines: &Lines) -> Result<(), StoreError> {
 }
 
 /// Writes something that changes nothing.
-pub(super) async fn probe(lines: &Lines) -> Result<(), StoreError> {
-    lines.execute(sqlx::query("UPDATE topology SET shards = shards")).await?;
+pub(super) async fn probe(pool: &ConnectionPool) -> Result<(), StoreError> {
+    pool.execute(sqlx::query("UPDATE topology SET shards = shards")).await?;
     Ok(())
 }
 
 /// See [`crate::store::Store::put_template`].
-pub(super) async fn put_template(lines: &Lines, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
+pub(super) async fn put_template(
+    pool: &ConnectionPool,
+    template: &ProfileTemplate,
+    now: Timestamp,
+) -> Result<u32, StoreError> {
     let id = template.id.uuid();
     let document = document::write("profile_template", id, template)?;
-    let mut line = lines.take().await?;
-    let mut tx = line.begin().await?;
+    let mut connection = pool.acquire().await?;
+    let mut tx = connection.begin().await?;
     // Processes that start together would otherwise both add the same version.
     sqlx::query("LOCK TABLE profile_template IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
     let newest: Option<(i32, bool)> = sqlx::query_as(
@@ -126,7 +130,7 @@ pub(super) async fn put_template(lines: &Lines, template: &ProfileTemplate, now:
     let version = match newest {
         Some((version, true)) => {
             tx.rollback().await?;
-            line.give_back();
+            connection.release();
             return Ok(version.cast_unsigned());
         }
         Some((version, false)) => version + 1,
@@ -140,6 +144,6 @@ pub(super) async fn put_template(lines: &Lines, template: &ProfileTemplate, now:
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
-    line.give_back();
+    connection.release();
     Ok(version.cast_unsigned())
 }

@@ -6,14 +6,14 @@
 mod commit;
 mod conflict;
 mod connect;
+mod connection_budget;
 mod credential;
+mod day_hint;
 mod group_lock;
-mod lines;
 mod log;
 mod maintain;
+mod pool;
 mod read;
-mod recent;
-mod room;
 mod topic;
 
 use std::sync::Arc;
@@ -50,21 +50,21 @@ pub struct PostgresSettings {
 #[derive(Clone, Debug)]
 pub struct Postgres {
     /// For batches of commands.
-    write_lines: Arc<lines::Lines>,
+    write_pool: Arc<pool::ConnectionPool>,
     /// For batches of reads by id.
-    read_lines: Arc<lines::Lines>,
+    read_pool: Arc<pool::ConnectionPool>,
     /// For the relay alone.
-    relay_lines: Arc<lines::Lines>,
+    relay_pool: Arc<pool::ConnectionPool>,
     /// For imports.
-    import_lines: Arc<lines::Lines>,
+    import_pool: Arc<pool::ConnectionPool>,
     /// For templates and what is done from time to time.
-    upkeep_lines: Arc<lines::Lines>,
+    upkeep_pool: Arc<pool::ConnectionPool>,
     /// For everything else that callers read.
-    list_lines: Arc<lines::Lines>,
+    list_pool: Arc<pool::ConnectionPool>,
     options: PgConnectOptions,
     topology: Topology,
     candidates: Arc<group_lock::Candidates>,
-    recent: Arc<recent::Recent>,
+    day_hints: Arc<day_hint::DayHints>,
     health: Arc<WriteHealth>,
 }
 
@@ -86,19 +86,19 @@ impl Store for Postgres {
     }
 
     async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
-        read::get(&self.read_lines, ids).await
+        read::get(&self.read_pool, ids).await
     }
 
     async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
-        read::find(&self.list_lines, query, page).await
+        read::find(&self.list_pool, query, page).await
     }
 
     async fn credentials(&self, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError> {
-        credential::get(&self.list_lines, ids).await
+        credential::get(&self.list_pool, ids).await
     }
 
     async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError> {
-        credential::card(&self.list_lines, serial_number).await
+        credential::card(&self.list_pool, serial_number).await
     }
 
     async fn find_credentials(
@@ -106,19 +106,19 @@ impl Store for Postgres {
         query: &CredentialQuery,
         page: CredentialPage,
     ) -> Result<Listing<Credential>, StoreError> {
-        credential::find(&self.list_lines, query, page).await
+        credential::find(&self.list_pool, query, page).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        maintain::put_template(&self.upkeep_lines, template, now).await
+        maintain::put_template(&self.upkeep_pool, template, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
-        read::templates(&self.list_lines).await
+        read::templates(&self.list_pool).await
     }
 
     async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        log::heads(&self.relay_lines).await
+        log::heads(&self.relay_pool).await
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {
@@ -130,58 +130,58 @@ impl Store for Postgres {
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
-        log::checkpoints(&self.relay_lines).await
+        log::checkpoints(&self.relay_pool).await
     }
 
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError> {
-        self.health.note(log::claim_checkpoints(&self.relay_lines, shards, owner).await)
+        self.health.note(log::claim_checkpoints(&self.relay_pool, shards, owner).await)
     }
 
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
-        self.health.note(log::put_checkpoints(&self.relay_lines, checkpoints).await)
+        self.health.note(log::put_checkpoints(&self.relay_pool, checkpoints).await)
     }
 
     async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError> {
-        topic::get(&self.relay_lines).await
+        topic::get(&self.relay_pool).await
     }
 
     async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
-        topic::bind(&self.relay_lines, topic).await
+        topic::bind(&self.relay_pool, topic).await
     }
 
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
-        topic::rebind(&self.relay_lines, topic, checkpoints).await
+        topic::rebind(&self.relay_pool, topic, checkpoints).await
     }
 
     async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
-        group_lock::take(&self.options, &self.candidates, group).await
+        group_lock::acquire(&self.options, &self.candidates, group).await
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {
-        let partitions = maintain::add_partitions(&self.upkeep_lines, now).await;
-        maintain::drop_keys(&self.upkeep_lines, now, keys_before).await?;
+        let partitions = maintain::add_partitions(&self.upkeep_pool, now).await;
+        maintain::drop_keys(&self.upkeep_pool, now, keys_before).await?;
         partitions
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        maintain::check_writable(&self.list_lines).await?;
+        maintain::check_writable(&self.list_pool).await?;
         match self.health.verdict() {
             Verdict::Healthy => Ok(()),
             Verdict::Failed(why) => Err(StoreError::ReadOnly(why)),
             Verdict::Probe => {
-                self.health.note(maintain::probe(&self.upkeep_lines).await).inspect(|()| self.health.succeeded())
+                self.health.note(maintain::probe(&self.upkeep_pool).await).inspect(|()| self.health.succeeded())
             }
         }
     }
 
     async fn close(&self) {
         self.candidates.lock().await.clear();
-        self.read_lines.close().await;
-        self.write_lines.close().await;
-        self.list_lines.close().await;
-        self.import_lines.close().await;
-        self.upkeep_lines.close().await;
-        self.relay_lines.close().await;
+        self.read_pool.close().await;
+        self.write_pool.close().await;
+        self.list_pool.close().await;
+        self.import_pool.close().await;
+        self.upkeep_pool.close().await;
+        self.relay_pool.close().await;
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Execute, Executor, Postgres as Db, QueryBuilder, Row};
 use uuid::Uuid;
 
-use super::lines::{Line, Lines};
+use super::pool::{ConnectionPool, PooledConnection};
 use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, TemplateId};
 use crate::store::document::{self, Document, kind_number, status_number};
 use crate::store::{GET_BYTES, StoreError};
@@ -19,11 +19,11 @@ use crate::store::{GET_BYTES, StoreError};
 const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See [`crate::store::Store::get`].
-pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
+pub(super) async fn get(pool: &ConnectionPool, ids: &[RequestId]) -> Result<Listing<Request>, StoreError> {
     let wanted: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let sql = "SELECT id, document::text FROM request WHERE id = ANY($1)";
-    let line = lines.take().await?;
-    let reading = read_page("request", line, sqlx::query(sql).bind(wanted), ids.len(), GET_BYTES);
+    let connection = pool.acquire().await?;
+    let reading = read_page("request", connection, sqlx::query(sql).bind(wanted), ids.len(), GET_BYTES);
     let read = tokio::time::timeout(GET_TIMEOUT, reading).await;
     read.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into()))
 }
@@ -31,12 +31,12 @@ pub(super) async fn get(lines: &Lines, ids: &[RequestId]) -> Result<Listing<Requ
 /// Reads up to `limit` documents, and fewer if they have more than `max_bytes` together; at least one if there is any.
 pub(super) async fn read_page<'q, T: Document>(
     table: &'static str,
-    mut line: Line<'_>,
+    mut connection: PooledConnection<'_>,
     query: impl Execute<'q, Db> + 'q,
     limit: usize,
     max_bytes: usize,
 ) -> Result<Listing<T>, StoreError> {
-    let mut rows = (&mut *line).fetch(query);
+    let mut rows = (&mut *connection).fetch(query);
     let (mut members, mut bytes, mut has_more) = (Vec::new(), 0, false);
     while let Some(row) = rows.try_next().await? {
         bytes += row.try_get::<&str, _>(1)?.len();
@@ -50,12 +50,12 @@ pub(super) async fn read_page<'q, T: Document>(
         }
     }
     drop(rows);
-    line.give_back();
+    connection.release();
     Ok(Listing { members, has_more })
 }
 
 /// See [`crate::store::Store::find`].
-pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
+pub(super) async fn find(pool: &ConnectionPool, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
     // The documents are read after the page is cut: a sort would otherwise decompress those of the whole list.
     let mut sql =
         QueryBuilder::new("SELECT id, document::text FROM (SELECT id, document, submitted_at FROM request WHERE true");
@@ -77,7 +77,7 @@ pub(super) async fn find(lines: &Lines, query: &Query, page: Page) -> Result<Lis
     // One more than wanted tells whether the list goes on.
     sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit) + 1);
     sql.push(") AS page ORDER BY submitted_at, id");
-    read_page("request", lines.take().await?, sql.build(), page.limit as usize, page.max_bytes).await
+    read_page("request", pool.acquire().await?, sql.build(), page.limit as usize, page.max_bytes).await
 }
 
 /// A filter by one value can use an index in the order of the list; a filter by several cannot before Postgres 17.
@@ -95,9 +95,9 @@ where
 }
 
 /// See [`crate::store::Store::templates`].
-pub(super) async fn templates(lines: &Lines) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
+pub(super) async fn templates(pool: &ConnectionPool) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
     let sql = "SELECT DISTINCT ON (id) id, document::text, version FROM profile_template ORDER BY id, version DESC";
-    let rows = lines.fetch_all(sqlx::query(sql)).await?;
+    let rows = pool.fetch_all(sqlx::query(sql)).await?;
     let read = |row: &PgRow| {
         let (id, version): (Uuid, i32) = (row.try_get(0)?, row.try_get(2)?);
         Ok((TemplateId::new(id), version.cast_unsigned(), read_document("profile_template", row)?))

@@ -3,18 +3,18 @@
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
 
-use super::lines::Lines;
 use super::log;
+use super::pool::ConnectionPool;
 use crate::store::{Checkpoint, StoreError, TopicIdentity};
 
 /// See [`crate::store::Store::topic`].
-pub(super) async fn get(lines: &Lines) -> Result<Option<TopicIdentity>, StoreError> {
-    let rows = lines.fetch_all(sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic")).await?;
+pub(super) async fn get(pool: &ConnectionPool) -> Result<Option<TopicIdentity>, StoreError> {
+    let rows = pool.fetch_all(sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic")).await?;
     rows.first().map(identity).transpose()
 }
 
 /// See [`crate::store::Store::bind_topic`].
-pub(super) async fn bind(lines: &Lines, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
+pub(super) async fn bind(pool: &ConnectionPool, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
     // An update even if nothing changes, so that the row is locked and returned whoever made it.
     let sql = "INSERT INTO relay_topic AS bound (topic, cluster, topic_id) VALUES ($1, $2, $3)
                ON CONFLICT (only_row) DO UPDATE
@@ -23,24 +23,28 @@ pub(super) async fn bind(lines: &Lines, topic: &TopicIdentity) -> Result<TopicId
                    topic_id = CASE WHEN bound.topic = excluded.topic THEN coalesce(bound.topic_id, excluded.topic_id)
                                    ELSE bound.topic_id END
                RETURNING topic, cluster, topic_id";
-    let mut line = lines.take().await?;
-    let row =
-        sqlx::query(sql).bind(&topic.topic).bind(&topic.cluster).bind(topic.topic_id).fetch_one(&mut *line).await?;
-    line.give_back();
+    let mut connection = pool.acquire().await?;
+    let row = sqlx::query(sql)
+        .bind(&topic.topic)
+        .bind(&topic.cluster)
+        .bind(topic.topic_id)
+        .fetch_one(&mut *connection)
+        .await?;
+    connection.release();
     identity(&row)
 }
 
 /// See [`crate::store::Store::rebind_topic`].
 pub(super) async fn rebind(
-    lines: &Lines,
+    pool: &ConnectionPool,
     topic: &TopicIdentity,
     checkpoints: &[Checkpoint],
 ) -> Result<bool, StoreError> {
-    let mut line = lines.take().await?;
-    let mut tx = line.begin().await?;
+    let mut connection = pool.acquire().await?;
+    let mut tx = connection.begin().await?;
     if log::put(&mut tx, checkpoints).await? < checkpoints.len() {
         tx.rollback().await?;
-        line.give_back();
+        connection.release();
         return Ok(false);
     }
     let sql = "INSERT INTO relay_topic (topic, cluster, topic_id) VALUES ($1, $2, $3)
@@ -48,7 +52,7 @@ pub(super) async fn rebind(
                SET topic = excluded.topic, cluster = excluded.cluster, topic_id = excluded.topic_id";
     sqlx::query(sql).bind(&topic.topic).bind(&topic.cluster).bind(topic.topic_id).execute(&mut *tx).await?;
     tx.commit().await?;
-    line.give_back();
+    connection.release();
     Ok(true)
 }
 

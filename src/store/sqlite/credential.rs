@@ -8,8 +8,8 @@ use super::read::{any_of, read_document, read_page};
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, Credentials, Listing, LockSet, SerialNumber, SmartcardId,
 };
+use crate::store::credential_rows::CredentialRow;
 use crate::store::document::{self, credential_status_number, item_number};
-use crate::store::subject_rows::CredentialRow;
 use crate::store::{CredentialRows, StoreError};
 
 const VACATE: &str = "UPDATE credential SET serial_number = NULL, smartcard = NULL WHERE id = ?";

@@ -10,7 +10,7 @@ struct FileLock {
 }
 
 /// See [`crate::store::Store::lock_partition_group`].
-pub(super) fn take(database: &Path, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
+pub(super) fn acquire(database: &Path, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
     let mut path = database.as_os_str().to_owned();
     path.push(format!(".group-{group}.lock"));
     let path = Path::new(&path);

@@ -128,7 +128,7 @@ impl Store for Sqlite {
     }
 
     async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {
-        group_lock::take(&self.path, group)
+        group_lock::acquire(&self.path, group)
     }
 
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError> {

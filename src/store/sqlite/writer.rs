@@ -87,13 +87,13 @@ impl WriteConnection<'_> {
         };
         // BEGIN is refused within a transaction, so it shows whether the failed one is over.
         let is_over = self.connection.execute("BEGIN").await.is_ok();
-        Err(if is_over && leaves_no_trace(&error) { error.into() } else { StoreError::OutcomeUnknown(error) })
+        Err(if is_over && wrote_no_commit_record(&error) { error.into() } else { StoreError::OutcomeUnknown(error) })
     }
 }
 
 /// Whether a COMMIT that failed like this wrote no complete commit record: 5 busy is before the first write, 13 full is before the
 /// last. After an I/O error (10), such as a failed sync, the record may be in the file and count after a crash.
-fn leaves_no_trace(error: &sqlx::Error) -> bool {
+fn wrote_no_commit_record(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 13))
 }

@@ -25,7 +25,7 @@ const TRIAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Connections of one kind.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct ConnectionPool {
     options: PgConnectOptions,
     permits: Semaphore,
     /// Those that nobody uses, in the order in which they were given back.
@@ -39,13 +39,13 @@ struct Idle {
 }
 
 /// A connection in use. Unless it is given back it is closed, which ends its transaction.
-pub(super) struct Line<'l> {
+pub(super) struct PooledConnection<'p> {
     connection: PgConnection,
-    lines: &'l Lines,
-    _permit: SemaphorePermit<'l>,
+    pool: &'p ConnectionPool,
+    _permit: SemaphorePermit<'p>,
 }
 
-impl Lines {
+impl ConnectionPool {
     /// Connections that are made when they are wanted, at most so many at a time.
     pub(super) fn at_most(limit: u32, options: PgConnectOptions) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
@@ -58,17 +58,17 @@ impl Lines {
     }
 
     /// A connection that works, as far as is known.
-    pub(super) async fn take(&self) -> Result<Line<'_>, StoreError> {
+    pub(super) async fn acquire(&self) -> Result<PooledConnection<'_>, StoreError> {
         let permit = tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await;
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-        Ok(Line { connection: self.connection().await?, lines: self, _permit: permit })
+        Ok(PooledConnection { connection: self.connection().await?, pool: self, _permit: permit })
     }
 
     /// The rows of one query.
     pub(super) async fn fetch_all<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<PgRow>, StoreError> {
-        let mut line = self.take().await?;
-        let rows = (&mut *line).fetch_all(query).await;
-        line.finish(rows.map_err(StoreError::from))
+        let mut connection = self.acquire().await?;
+        let rows = (&mut *connection).fetch_all(query).await;
+        connection.finish(rows.map_err(StoreError::from))
     }
 
     /// Carries out one statement.
@@ -76,9 +76,9 @@ impl Lines {
         &self,
         statement: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgQueryResult, StoreError> {
-        let mut line = self.take().await?;
-        let done = (&mut *line).execute(statement).await;
-        line.finish(done.map_err(StoreError::from))
+        let mut connection = self.acquire().await?;
+        let done = (&mut *connection).execute(statement).await;
+        connection.finish(done.map_err(StoreError::from))
     }
 
     async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
@@ -119,24 +119,24 @@ async fn answers(connection: &mut PgConnection) -> bool {
     matches!(tokio::time::timeout(TRIAL_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
-impl Line<'_> {
+impl PooledConnection<'_> {
     /// Ends the use of the connection with what came of a statement outside of a transaction.
     pub(super) fn finish<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if outcome.as_ref().err().is_none_or(is_of_the_statement) {
-            self.give_back();
+        if outcome.as_ref().err().is_none_or(is_statement_error) {
+            self.release();
         }
         outcome
     }
 
     /// Keeps the connection for the next one who wants it: all is done on it.
-    pub(super) fn give_back(self) {
-        if !self.lines.permits.is_closed() {
-            self.lines.lock().push(Idle { connection: self.connection, since: Instant::now() });
+    pub(super) fn release(self) {
+        if !self.pool.permits.is_closed() {
+            self.pool.lock().push(Idle { connection: self.connection, since: Instant::now() });
         }
     }
 }
 
-impl Deref for Line<'_> {
+impl Deref for PooledConnection<'_> {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
@@ -144,7 +144,7 @@ impl Deref for Line<'_> {
     }
 }
 
-impl DerefMut for Line<'_> {
+impl DerefMut for PooledConnection<'_> {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.connection
     }
@@ -152,19 +152,19 @@ impl DerefMut for Line<'_> {
 
 /// Ends a transaction in which a statement failed; true if its connection can be kept.
 pub(super) async fn roll_back(tx: Transaction<'_, Postgres>, error: &StoreError) -> bool {
-    is_of_the_statement(error) && tx.rollback().await.is_ok()
+    is_statement_error(error) && tx.rollback().await.is_ok()
 }
 
 /// What a COMMIT, or a statement that commits by itself, leaves behind when it fails: nothing only if the server says so, and says
 /// so of the statement. One that goes away, or whose process ends, may have committed first.
-pub(super) fn after_commit(error: sqlx::Error) -> StoreError {
-    let is_undone = error_code(&error).is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"));
-    if is_undone { error.into() } else { StoreError::OutcomeUnknown(error) }
+pub(super) fn commit_error(error: sqlx::Error) -> StoreError {
+    let is_rolled_back = error_code(&error).is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"));
+    if is_rolled_back { error.into() } else { StoreError::OutcomeUnknown(error) }
 }
 
 /// Whether an error is about the statement alone, so that its connection works as before: 22 data, 23 constraints, 40 conflicts with
 /// other transactions, 55P03 lock timeout.
-fn is_of_the_statement(error: &StoreError) -> bool {
+fn is_statement_error(error: &StoreError) -> bool {
     let (StoreError::Refused(error) | StoreError::Busy(error)) = error else { return false };
     let is_any = |code: &str| ["22", "23", "40", "55P03"].iter().any(|class| code.starts_with(class));
     error_code(error).is_some_and(|code| is_any(&code))

@@ -11,7 +11,7 @@ use crate::store::LoggedEvent;
 
 /// Of each shard the newest day of which events were read.
 #[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<HashMap<Shard, Newest>>);
+pub(super) struct DayHints(Mutex<HashMap<Shard, Newest>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Newest {
@@ -20,10 +20,10 @@ struct Newest {
     first: Position,
 }
 
-impl Recent {
+impl DayHints {
     /// The day from which on what follows a position is likely to stand: the one before the newest, since the clocks of
     /// processes differ a little. They may differ more, so what is found has to be checked.
-    pub(super) fn day_after(&self, shard: Shard, position: Position) -> Option<NaiveDate> {
+    pub(super) fn start_day(&self, shard: Shard, position: Position) -> Option<NaiveDate> {
         let newest = *self.lock().get(&shard)?;
         (newest.first <= position).then_some(newest.day)?.pred_opt()
     }
@@ -61,33 +61,33 @@ mod tests {
 
     #[test]
     fn what_follows_the_newest_day_is_looked_for_from_the_day_before() {
-        let recent = Recent::default();
-        assert_eq!(day_after(&recent, 7), None);
-        recent.note(&[event(6, 1), event(7, 2), event(8, 2)]);
-        assert_eq!(day_after(&recent, 6), None);
-        assert_eq!(day_after(&recent, 7), Some(day(1)));
-        assert_eq!(day_after(&recent, 900), Some(day(1)));
-        assert_eq!(recent.day_after(Shard::new(0), Position::new(7)), None);
+        let hints = DayHints::default();
+        assert_eq!(start_day(&hints, 7), None);
+        hints.note(&[event(6, 1), event(7, 2), event(8, 2)]);
+        assert_eq!(start_day(&hints, 6), None);
+        assert_eq!(start_day(&hints, 7), Some(day(1)));
+        assert_eq!(start_day(&hints, 900), Some(day(1)));
+        assert_eq!(hints.start_day(Shard::new(0), Position::new(7)), None);
     }
 
     #[test]
     fn a_reader_of_old_events_makes_nobody_forget_the_newest_day() {
-        let recent = Recent::default();
-        recent.note(&[event(7, 5)]);
-        recent.note(&[event(2, 1)]);
-        recent.note(&[]);
-        assert_eq!(day_after(&recent, 7), Some(day(4)));
-        assert_eq!(day_after(&recent, 6), None);
-        recent.note(&[event(6, 5), event(7, 5)]);
-        assert_eq!(day_after(&recent, 6), Some(day(4)));
+        let hints = DayHints::default();
+        hints.note(&[event(7, 5)]);
+        hints.note(&[event(2, 1)]);
+        hints.note(&[]);
+        assert_eq!(start_day(&hints, 7), Some(day(4)));
+        assert_eq!(start_day(&hints, 6), None);
+        hints.note(&[event(6, 5), event(7, 5)]);
+        assert_eq!(start_day(&hints, 6), Some(day(4)));
         // A clock that was set back is believed: its events are the newest.
-        recent.note(&[event(8, 2)]);
-        assert_eq!(day_after(&recent, 8), Some(day(1)));
-        assert_eq!(day_after(&recent, 7), None);
+        hints.note(&[event(8, 2)]);
+        assert_eq!(start_day(&hints, 8), Some(day(1)));
+        assert_eq!(start_day(&hints, 7), None);
     }
 
-    fn day_after(recent: &Recent, position: u64) -> Option<NaiveDate> {
-        recent.day_after(SHARD, Position::new(position))
+    fn start_day(hints: &DayHints, position: u64) -> Option<NaiveDate> {
+        hints.start_day(SHARD, Position::new(position))
     }
 
     fn day(number: i64) -> NaiveDate {
