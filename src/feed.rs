@@ -1,6 +1,6 @@
 //! The feed: the last position of each shard and the newest events in memory, for readers that follow the log.
 //!
-//! Events of this process arrive right after their commit. What other processes append is noticed by watching the heads
+//! Events of this process arrive right after their commit. What other processes append is noticed by watching the log ends
 //! of the log; whoever misses an event here reads it from the store.
 
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ pub struct Feed {
 
 #[derive(Debug, Default)]
 struct ShardFeed {
-    head: AtomicU64,
+    log_end: AtomicU64,
     newest: Mutex<Run>,
 }
 
@@ -57,22 +57,22 @@ impl Feed {
             let Some(shard) = self.shards.get(event.shard.index()) else { continue };
             let position = event.position;
             shard.lock().push(event, self.shard_bytes);
-            shard.head.fetch_max(position.get(), Ordering::AcqRel);
+            shard.log_end.fetch_max(position.get(), Ordering::AcqRel);
         }
         self.changed.send_replace(());
     }
 
     /// Whether the log is known to reach these positions, in shard order.
     #[must_use]
-    pub fn reaches(&self, heads: &[Position]) -> bool {
-        self.shards.iter().zip(heads).all(|(shard, head)| shard.head.load(Ordering::Acquire) >= head.get())
+    pub fn reaches(&self, log_ends: &[Position]) -> bool {
+        self.shards.iter().zip(log_ends).all(|(shard, log_end)| shard.log_end.load(Ordering::Acquire) >= log_end.get())
     }
 
     /// Takes note of how far the log reaches, in the order of the shards.
-    pub fn observe(&self, heads: &[Position]) {
+    pub fn observe(&self, log_ends: &[Position]) {
         let mut has_grown = false;
-        for (shard, head) in self.shards.iter().zip(heads) {
-            has_grown |= shard.head.fetch_max(head.get(), Ordering::AcqRel) < head.get();
+        for (shard, log_end) in self.shards.iter().zip(log_ends) {
+            has_grown |= shard.log_end.fetch_max(log_end.get(), Ordering::AcqRel) < log_end.get();
         }
         if has_grown {
             self.changed.send_replace(());
@@ -81,10 +81,10 @@ impl Feed {
 
     /// The last known position of a shard.
     #[must_use]
-    pub fn head(&self, shard: Shard) -> Position {
+    pub fn log_end(&self, shard: Shard) -> Position {
         self.shards
             .get(shard.index())
-            .map_or(Position::START, |shard| Position::new(shard.head.load(Ordering::Acquire)))
+            .map_or(Position::START, |shard| Position::new(shard.log_end.load(Ordering::Acquire)))
     }
 
     /// Up to `limit` events that follow `after` without a gap, as far as they are in memory and within the size limit of a read.
@@ -170,7 +170,7 @@ mod tests {
             assert!(kept.iter().all(|bytes| bytes + 500_000 > KEPT_BYTES / kept.len()), "{kept:?}");
             let last = Position::new(99);
             for shard in shards.shards() {
-                assert_eq!(feed.head(shard), Position::new(100));
+                assert_eq!(feed.log_end(shard), Position::new(100));
                 assert!(feed.read(shard, last, 10).len() <= 1);
             }
         }

@@ -80,15 +80,15 @@ async fn print(store: &dyn Store, settings: TailSettings, output: &mut impl Writ
     let mut cursors: Vec<(Shard, Position)> =
         shards(store.topology().shards, settings.shard)?.into_iter().map(|shard| (shard, before)).collect();
     loop {
-        let heads = store.heads().await?;
+        let log_ends = store.log_ends().await?;
         for (shard, shown) in &mut cursors {
-            let head = heads.get(shard.index()).copied().unwrap_or_default();
-            while *shown < head {
+            let log_end = log_ends.get(shard.index()).copied().unwrap_or_default();
+            while *shown < log_end {
                 let events = store.read_log(*shard, *shown, PAGE).await?;
                 let Some(last) = events.last() else { break };
                 *shown = last.position;
-                // Without `follow`, print up to the heads that were read at the start.
-                for event in events.iter().filter(|event| settings.follow || event.position <= head) {
+                // Without `follow`, print up to the log end read above.
+                for event in events.iter().filter(|event| settings.follow || event.position <= log_end) {
                     lines.write(event, output)?;
                 }
             }

@@ -190,7 +190,7 @@ impl Backlog {
 impl Prefetch {
     /// Starts to read the events after a position, if there are any.
     fn start(context: &Context, shard: Shard, after: Position, wanted: usize) -> Option<Self> {
-        if context.feed.head(shard) <= after {
+        if context.feed.log_end(shard) <= after {
             return None;
         }
         let store = Arc::clone(&context.store);

@@ -22,10 +22,10 @@ impl Context {
         // Read before the tails: whatever the checkpoints count as published is on the topic by now.
         let checkpoints = self.query(self.store.checkpoints())?;
         let tails = peek_tails(&self.kafka, self.shards())?;
-        let heads = self.query(self.store.heads())?;
+        let log_ends = self.query(self.store.log_ends())?;
         for tail in &tails {
             let stored = checkpoint_of(&checkpoints, tail.shard)?;
-            let log_end = heads.get(tail.shard.index()).copied().unwrap_or_default();
+            let log_end = log_ends.get(tail.shard.index()).copied().unwrap_or_default();
             match self.check_tail(tail, stored, log_end) {
                 // An open transaction hides the records that follow it, so a missing record proves nothing.
                 Err(Stop::Halt(halt)) if tail.open_from.is_some() && !halt.is_about_last_record() => {}

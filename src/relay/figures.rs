@@ -23,7 +23,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, Default)]
 struct ShardView {
     /// Last position of the log, when the database last answered.
-    head: Option<Position>,
+    log_end: Option<Position>,
     /// Last published position: the worker's cursor, else the checkpoint.
     published: Option<Position>,
     /// An event that was first in the log after those that were published, and when it was made.
@@ -46,7 +46,7 @@ enum Wait {
 impl ShardView {
     /// Events that wait. `is_current`: the database has answered just now.
     fn waiting(&self, is_current: bool) -> Option<u64> {
-        let waiting = self.head?.since(self.published?);
+        let waiting = self.log_end?.since(self.published?);
         (waiting > 0 || is_current).then_some(waiting)
     }
 
@@ -86,7 +86,7 @@ fn longest(waits: impl IntoIterator<Item = Wait>) -> Option<f64> {
 #[derive(Debug, Default)]
 struct Knowledge {
     is_current: bool,
-    heads: Option<Vec<Position>>,
+    log_ends: Option<Vec<Position>>,
     /// Shards of the workers of this process.
     shards: Vec<(Shard, ShardView)>,
 }
@@ -121,12 +121,12 @@ fn ticks() -> tokio::time::Interval {
 /// Reads the workers and the database.
 async fn look(store: &dyn Store, feed: &Feed, workers: &[Arc<WorkerStatus>], knowledge: &Mutex<Knowledge>) {
     let known = || knowledge.lock().unwrap_or_else(PoisonError::into_inner);
-    let heads = with_timeout(store.heads()).await.ok();
-    if let Some(heads) = &heads {
-        feed.observe(heads);
+    let log_ends = with_timeout(store.log_ends()).await.ok();
+    if let Some(log_ends) = &log_ends {
+        feed.observe(log_ends);
     }
-    let is_current = heads.is_some();
-    let heads = heads.or_else(|| known().heads.clone());
+    let is_current = log_ends.is_some();
+    let log_ends = log_ends.or_else(|| known().log_ends.clone());
     let cursors: Vec<_> =
         workers.iter().filter(|worker| worker.is_shown()).flat_map(|worker| worker.cursors()).collect();
     let checkpoints = if is_current && cursors.iter().any(|(_, cursor)| cursor.is_none()) {
@@ -140,7 +140,7 @@ async fn look(store: &dyn Store, feed: &Feed, workers: &[Arc<WorkerStatus>], kno
         let before = before.iter().find(|(before, _)| *before == shard).map(|(_, view)| *view).unwrap_or_default();
         let stored = |checkpoints: &[Checkpoint]| checkpoints.get(shard.index()).map(|stored| stored.position);
         let mut view = ShardView {
-            head: heads.as_ref().and_then(|heads| heads.get(shard.index()).copied()),
+            log_end: log_ends.as_ref().and_then(|log_ends| log_ends.get(shard.index()).copied()),
             published: cursor.or_else(|| stored(&checkpoints)).or(before.published),
             oldest: before.oldest,
         };
@@ -155,16 +155,16 @@ async fn look(store: &dyn Store, feed: &Feed, workers: &[Arc<WorkerStatus>], kno
         }
         shards.push((shard, view));
     }
-    *known() = Knowledge { is_current, heads, shards };
+    *known() = Knowledge { is_current, log_ends, shards };
 }
 
 /// Sets the gauges; unknown values become absent.
 fn show(knowledge: &Knowledge, shards: &[Shard], now: Timestamp) {
-    let Knowledge { is_current, heads, shards: views } = knowledge;
+    let Knowledge { is_current, log_ends, shards: views } = knowledge;
     for shard in shards {
         let view = views.iter().find(|(viewed, _)| viewed == shard).map(|(_, view)| *view).unwrap_or_default();
-        let head = heads.as_ref().and_then(|heads| heads.get(shard.index()));
-        set(names::LOG_POSITION, *shard, head.map(|head| head.get()));
+        let log_end = log_ends.as_ref().and_then(|log_ends| log_ends.get(shard.index()));
+        set(names::LOG_POSITION, *shard, log_end.map(|log_end| log_end.get()));
         set(names::RELAY_POSITION, *shard, view.published.map(Position::get));
         set(names::RELAY_LAG_EVENTS, *shard, view.waiting(*is_current));
     }
@@ -187,9 +187,9 @@ mod tests {
         Timestamp::from_micros(NOW - seconds_ago * 1_000_000).unwrap()
     }
 
-    fn view(head: Option<u64>, published: Option<u64>, oldest: Option<(u64, i64)>) -> ShardView {
+    fn view(log_end: Option<u64>, published: Option<u64>, oldest: Option<(u64, i64)>) -> ShardView {
         ShardView {
-            head: head.map(Position::new),
+            log_end: log_end.map(Position::new),
             published: published.map(Position::new),
             oldest: oldest.map(|(position, ago)| (Position::new(position), at(ago))),
         }

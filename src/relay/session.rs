@@ -88,12 +88,12 @@ impl<'a> Session<'a> {
         let tails = read_tails(&context.kafka, shards)?;
         publisher.follow(&tails, &context.kafka, topic.as_ref());
         // Read after the tails: every record on the topic was in the log before.
-        let heads = context.query(context.store.heads())?;
+        let log_ends = context.query(context.store.log_ends())?;
         let checkpoints = context.query(context.store.checkpoints())?;
-        context.feed.observe(&heads);
+        context.feed.observe(&log_ends);
         let mut shards_progress = Vec::with_capacity(tails.len());
         for tail in &tails {
-            let log_end = heads.get(tail.shard.index()).copied().unwrap_or_default();
+            let log_end = log_ends.get(tail.shard.index()).copied().unwrap_or_default();
             let stored = checkpoint_of(&checkpoints, tail.shard)?;
             let cursor = context.check_tail(tail, stored, log_end)?;
             shards_progress.push(ShardProgress {
@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
         let count = self.shards.len();
         for index in (self.first..count).chain(0..self.first) {
             let progress = &self.shards[index];
-            let log_end = self.context.feed.head(progress.shard);
+            let log_end = self.context.feed.log_end(progress.shard);
             if log_end <= progress.cursor {
                 continue;
             }
@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
             let mut events = self.backlog.next(self.context, progress.shard, progress.cursor, log_end, room)?;
             if events.is_empty() {
                 // The log end says that there are more events.
-                let found = self.context.feed.head(progress.shard);
+                let found = self.context.feed.log_end(progress.shard);
                 return Err(Halt::LogGap { shard: progress.shard, missing: progress.cursor.next(), found }.into());
             }
             for (expected, event) in (1..).map(|n| progress.cursor.plus(n)).zip(&events) {

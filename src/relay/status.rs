@@ -124,10 +124,10 @@ pub(super) async fn watch_log(
         if !workers.iter().any(|worker| worker.state() == WorkerState::Streaming) {
             continue;
         }
-        match with_timeout(store.heads()).await {
-            Ok(heads) => {
-                pause = if feed.reaches(&heads) { (pause * 2).min(slowest) } else { (pause / 2).max(interval) };
-                feed.observe(&heads);
+        match with_timeout(store.log_ends()).await {
+            Ok(log_ends) => {
+                pause = if feed.reaches(&log_ends) { (pause * 2).min(slowest) } else { (pause / 2).max(interval) };
+                feed.observe(&log_ends);
             }
             Err(error) => {
                 tracing::warn!(error = error_chain(&error), "could not read the log ends");

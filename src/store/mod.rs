@@ -164,7 +164,7 @@ pub trait Store: Send + Sync + 'static {
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError>;
 
     /// The last position of every shard, in the order of the shards.
-    async fn heads(&self) -> Result<Vec<Position>, StoreError>;
+    async fn log_ends(&self) -> Result<Vec<Position>, StoreError>;
 
     /// Reads up to `limit` events of a shard after a position, in order; at least one if there is any, but not all if they take
     /// more than [`LOG_READ_BYTES`] or lie apart.

@@ -44,7 +44,7 @@ async fn an_operator_can_have_a_new_topic_continue_after_the_checkpoint() {
     assert!(allowed.status.success(), "{allowed:?}");
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
-    assert_eq!(positions(&read_committed(&env.topic).await), between(&published, &env.heads().await));
+    assert_eq!(positions(&read_committed(&env.topic).await), between(&published, &env.log_ends().await));
 
     // The word was for the topic that was lost then, and not for every one to come.
     delete_topic(&env.topic).await;
@@ -84,7 +84,7 @@ async fn a_topic_emptied_by_retention_continues_at_an_exact_checkpoint() {
     let instance = env.start();
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
-    assert_eq!(positions(&read_committed(&env.topic).await), between(&published, &env.heads().await));
+    assert_eq!(positions(&read_committed(&env.topic).await), between(&published, &env.log_ends().await));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,9 +145,9 @@ async fn a_database_older_than_the_topic_halts_its_worker_alone() {
     create_many(&mut instance.client(), MANY).await;
     instance.end().await;
     let found = positions(&read_committed(&env.topic).await);
-    for (shard, head) in env.heads().await {
+    for (shard, log_end) in env.log_ends().await {
         let is_halted = usize::from(shard % 2) == halted;
-        let last = if is_halted { published[&shard] } else { head };
+        let last = if is_halted { published[&shard] } else { log_end };
         let found = found.get(&shard).map(Vec::as_slice).unwrap_or_default();
         assert_eq!(found, (1..=last).collect::<Vec<u64>>(), "partition {shard}");
     }
@@ -163,7 +163,7 @@ async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
     }
     // No relay reads the topic until the log is longer.
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
-    while env.heads().await.iter().any(|(shard, head)| *head <= published[shard]) {
+    while env.log_ends().await.iter().any(|(shard, log_end)| *log_end <= published[shard]) {
         create_many(&mut instance.client(), MANY).await;
     }
     instance.kill();
@@ -183,12 +183,12 @@ async fn a_gap_in_the_log_halts_its_worker_before_the_gap() {
     let env = TestEnv::postgres().await;
     let published = env.publish_some().await;
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
-    while env.heads().await.iter().all(|(shard, head)| *head < published[shard] + 3) {
+    while env.log_ends().await.iter().all(|(shard, log_end)| *log_end < published[shard] + 3) {
         create_many(&mut instance.client(), MANY).await;
     }
     instance.kill();
-    let heads = env.heads().await;
-    let shard = *heads.iter().find(|(shard, head)| **head >= published[shard] + 3).unwrap().0;
+    let log_ends = env.log_ends().await;
+    let shard = *log_ends.iter().find(|(shard, log_end)| **log_end >= published[shard] + 3).unwrap().0;
     let missing = published[&shard] + 2;
     env.lose_event(shard, missing).await;
 
@@ -221,8 +221,8 @@ async fn a_foreign_record_halts_the_worker_of_its_partition() {
     create_many(&mut instance.client(), MANY).await;
     instance.end().await;
     let found = read_committed(&env.topic).await;
-    for (shard, head) in env.heads().await {
-        let last = if shard % 2 == 1 { published[&shard] } else { head };
+    for (shard, log_end) in env.log_ends().await {
+        let last = if shard % 2 == 1 { published[&shard] } else { log_end };
         let ours = positions(&found).remove(&shard).unwrap_or_default();
         assert_eq!(ours, (1..=last).collect::<Vec<u64>>(), "partition {shard}");
     }

@@ -115,8 +115,12 @@ async fn steps_on_large_requests_are_all_carried_out() {
     for (id, answered) in answers.join_all().await {
         assert_eq!(answered.unwrap(), id);
     }
-    let heads = store.heads().await.unwrap();
-    assert_eq!(heads.iter().map(|head| head.get()).sum::<u64>(), 2 * ids.len() as u64, "each step was taken once");
+    let log_ends = store.log_ends().await.unwrap();
+    assert_eq!(
+        log_ends.iter().map(|log_end| log_end.get()).sum::<u64>(),
+        2 * ids.len() as u64,
+        "each step was taken once"
+    );
 }
 
 /// Creates a request and approves it.

@@ -61,7 +61,7 @@ async fn fill(env: &BenchEnv, events: usize) -> u64 {
     for task in tasks.collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    open_store(env).await.heads().await.unwrap().iter().map(|head| Position::get(*head)).sum()
+    open_store(env).await.log_ends().await.unwrap().iter().map(|log_end| Position::get(*log_end)).sum()
 }
 
 /// What the relay will publish.

@@ -28,7 +28,7 @@ impl Log {
         Self { events: Mutex::new(events), grows: false }
     }
 
-    fn head(&self, shard: Shard) -> Position {
+    fn log_end(&self, shard: Shard) -> Position {
         let events = self.events.lock().unwrap();
         events.iter().filter(|event| event.shard == shard).map(|event| event.position).max().unwrap_or_default()
     }
@@ -67,13 +67,13 @@ impl Store for Log {
         Topology { shards: ShardCount::new(3).unwrap(), partition_groups: 1 }
     }
 
-    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        let heads = self.topology().shards.shards().map(|shard| self.head(shard)).collect();
+    async fn log_ends(&self) -> Result<Vec<Position>, StoreError> {
+        let log_ends = self.topology().shards.shards().map(|shard| self.log_end(shard)).collect();
         if self.grows {
-            let next = self.head(Shard::new(0)).next();
+            let next = self.log_end(Shard::new(0)).next();
             self.events.lock().unwrap().push(event(0, next.get()));
         }
-        Ok(heads)
+        Ok(log_ends)
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {

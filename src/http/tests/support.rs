@@ -68,7 +68,7 @@ impl Store for NoStore {
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {
         away()
     }
-    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
+    async fn log_ends(&self) -> Result<Vec<Position>, StoreError> {
         away()
     }
     async fn read_log(&self, _shard: Shard, _after: Position, _limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {

@@ -170,7 +170,7 @@ impl Store for Memory {
         Ok(Vec::new())
     }
 
-    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
+    async fn log_ends(&self) -> Result<Vec<Position>, StoreError> {
         Ok(Vec::new())
     }
 

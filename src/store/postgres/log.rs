@@ -14,8 +14,8 @@ use super::{Postgres, shard_number};
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
-/// See [`crate::store::Store::heads`].
-pub(super) async fn heads(pool: &ConnectionPool) -> Result<Vec<Position>, StoreError> {
+/// See [`crate::store::Store::log_ends`].
+pub(super) async fn log_ends(pool: &ConnectionPool) -> Result<Vec<Position>, StoreError> {
     let sql = "SELECT next FROM event_head ORDER BY shard";
     let rows = pool.fetch_all(sqlx::query(sql)).await?;
     rows.iter().map(|row| Ok(Position::new((row.try_get::<i64, _>(0)? - 1).cast_unsigned()))).collect()

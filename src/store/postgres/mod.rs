@@ -1,7 +1,7 @@
 //! The production store: Postgres 15 or newer.
 //!
 //! Locks are always taken in one order: request rows by id, known credentials by id, new credentials by id, idempotency keys,
-//! heads by shard. So two batches can wait for each other's locks but never in a circle.
+//! log ends by shard. So two batches can wait for each other's locks but never in a circle.
 
 mod commit;
 mod conflict;
@@ -117,8 +117,8 @@ impl Store for Postgres {
         read::templates(&self.list_pool).await
     }
 
-    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        log::heads(&self.relay_pool).await
+    async fn log_ends(&self) -> Result<Vec<Position>, StoreError> {
+        log::log_ends(&self.relay_pool).await
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {

@@ -9,8 +9,8 @@ use super::writer::Writer;
 use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
-/// See [`crate::store::Store::heads`].
-pub(super) async fn heads(pool: &SqlitePool) -> Result<Vec<Position>, StoreError> {
+/// See [`crate::store::Store::log_ends`].
+pub(super) async fn log_ends(pool: &SqlitePool) -> Result<Vec<Position>, StoreError> {
     let next: Vec<i64> = sqlx::query_scalar("SELECT next FROM event_head ORDER BY shard").fetch_all(pool).await?;
     Ok(next.into_iter().map(|next| Position::new((next - 1).cast_unsigned())).collect())
 }

@@ -91,8 +91,8 @@ impl Store for Sqlite {
         read::templates(&self.readers).await
     }
 
-    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        log::heads(&self.readers).await
+    async fn log_ends(&self) -> Result<Vec<Position>, StoreError> {
+        log::log_ends(&self.readers).await
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {

@@ -50,8 +50,8 @@ async fn restore(env: &TestEnv, backup: &TestEnv, outgrows: bool) {
     let published = positions(&read_committed(&env.topic).await);
     if outgrows {
         let mut instance = backup.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
-        let heads = env.heads().await;
-        while backup.heads().await.iter().any(|(shard, head)| *head <= heads[shard]) {
+        let log_ends = env.log_ends().await;
+        while backup.log_ends().await.iter().any(|(shard, log_end)| *log_end <= log_ends[shard]) {
             create_many(&mut instance.client(), MANY).await;
         }
         instance.kill();

@@ -91,8 +91,8 @@ impl Store for Unlocked {
         self.0.templates().await
     }
 
-    async fn heads(&self) -> Result<Vec<Position>, StoreError> {
-        self.0.heads().await
+    async fn log_ends(&self) -> Result<Vec<Position>, StoreError> {
+        self.0.log_ends().await
     }
 
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError> {

@@ -32,7 +32,7 @@ async fn a_hanging_transaction_is_ended_and_what_it_held_is_published_again() {
     let env = TestEnv::postgres().await;
     let published = env.publish_some().await[&3];
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
-    while env.heads().await[&3] == published {
+    while env.log_ends().await[&3] == published {
         create_many(&mut instance.client(), MANY).await;
     }
     instance.kill();

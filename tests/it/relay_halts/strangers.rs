@@ -27,8 +27,8 @@ async fn an_operator_can_have_a_foreign_record_ignored() {
     create_many(&mut instance.client(), MANY).await;
     instance.end().await;
     let found = positions(&read_committed(&env.topic).await);
-    for (shard, head) in env.heads().await {
-        assert_eq!(found[&shard], (1..=head).collect::<Vec<u64>>(), "shard {shard}");
+    for (shard, log_end) in env.log_ends().await {
+        assert_eq!(found[&shard], (1..=log_end).collect::<Vec<u64>>(), "shard {shard}");
     }
 
     // The next one is another matter.
@@ -60,7 +60,7 @@ async fn a_halted_relay_does_not_fence_the_owner_of_the_topic() {
         looked() >= before + 4
     })
     .await;
-    let events: u64 = env.heads().await.values().sum();
+    let events: u64 = env.log_ends().await.values().sum();
     owner.wait_until_published(events.try_into().unwrap()).await;
     let since = owner.private.get("/metrics").await.metric("cmgate_relay_restarts_total") - restarts;
     assert!(since < 1.0, "the owner started over {since} times");

@@ -16,7 +16,7 @@ async fn a_running_relay_does_not_continue_on_a_recreated_topic() {
         let instance = env.start();
         create_many(&mut instance.client(), MANY).await;
         instance.wait_until_published(MANY).await;
-        let published = env.heads().await;
+        let published = env.log_ends().await;
         delete_topic(&env.topic).await;
         make_topic(&env.topic, 8).await;
         create_many(&mut instance.client(), MANY).await;
@@ -36,11 +36,11 @@ async fn a_running_relay_does_not_continue_on_a_recreated_topic() {
         } else {
             // What a worker had not written down yet is published again, at most.
             let found = positions(&read_committed(&env.topic).await);
-            for (shard, head) in env.heads().await {
+            for (shard, log_end) in env.log_ends().await {
                 let found = found.get(&shard).cloned().unwrap_or_default();
-                let first = found.first().copied().unwrap_or(head + 1);
+                let first = found.first().copied().unwrap_or(log_end + 1);
                 assert!(first <= published[&shard] + 1, "shard {shard}: {found:?} after {}", published[&shard]);
-                assert_eq!(found, (first..=head).collect::<Vec<u64>>(), "shard {shard}");
+                assert_eq!(found, (first..=log_end).collect::<Vec<u64>>(), "shard {shard}");
             }
         }
     }
@@ -83,7 +83,7 @@ async fn a_topic_with_records_does_not_count_as_empty() {
     }
     instance.end().await;
     assert_eq!(positions(&read_committed(&env.topic).await), NOTHING, "nothing is published");
-    assert_eq!(env.heads().await, published);
+    assert_eq!(env.log_ends().await, published);
 }
 
 /// A process that is configured wrongly halts, and leaves the partition groups to others.
@@ -186,7 +186,7 @@ async fn a_topic_with_a_raised_partition_count_is_replaced_by_a_new_one() {
     instance.wait_until_all_are(STREAMING).await;
     instance.end().await;
     assert_eq!(env.audit_published().await.records, MANY);
-    assert_eq!(positions(&read_committed(&env.topic).await), between(&[].into(), &env.heads().await));
+    assert_eq!(positions(&read_committed(&env.topic).await), between(&[].into(), &env.log_ends().await));
 }
 
 /// The id of the topic is read over the same connection settings as everything else.

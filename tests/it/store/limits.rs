@@ -49,7 +49,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     wait_until("imports wait for the row", async || waiting(&database).await > 0).await;
     for _ in 0..20 {
         let read = async {
-            store.heads().await.unwrap();
+            store.log_ends().await.unwrap();
             store.checkpoints().await.unwrap();
             store.read_log(event.shard, event.position, 10).await.unwrap();
         };

@@ -53,7 +53,7 @@ pub(super) async fn a_database_with_another_topology_is_refused(database: &TestD
     }
     let store = database.open_with(topology(4, 2)).await.unwrap();
     assert_eq!(store.topology(), topology(4, 2));
-    assert_eq!((store.heads().await.unwrap().len(), store.checkpoints().await.unwrap().len()), (4, 4));
+    assert_eq!((store.log_ends().await.unwrap().len(), store.checkpoints().await.unwrap().len()), (4, 4));
 }
 
 pub(super) async fn a_newer_schema_is_refused(database: &TestDatabase) {

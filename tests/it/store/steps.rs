@@ -27,21 +27,25 @@ pub(super) async fn read(store: &dyn Store, id: RequestId) -> Request {
     found.remove(0)
 }
 
-/// The whole log, shard by shard, after checking that it is whole: positions are dense from 1, the heads agree, every event
+/// The whole log, shard by shard, after checking that it is whole: positions are dense from 1, the log ends agree, every event
 /// lies in the shard of its request, and every request has one event for each of its versions, in order.
 pub(crate) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
     let shards = store.topology().shards;
-    let heads = store.heads().await.unwrap();
-    assert_eq!(heads.len(), usize::from(shards.get()), "a head for every shard");
+    let log_ends = store.log_ends().await.unwrap();
+    assert_eq!(log_ends.len(), usize::from(shards.get()), "one log end per shard");
 
     let mut log = Vec::new();
-    for (shard, head) in shards.shards().zip(heads) {
+    for (shard, log_end) in shards.shards().zip(log_ends) {
         let events = store.read_log(shard, Position::START, 100_000).await.unwrap();
         for (position, event) in (1..).zip(&events) {
             assert_eq!((event.shard, event.position), (shard, Position::new(position)), "positions are dense");
             assert_eq!(shards.shard_of(event.request), shard, "an event lies in the shard of its request");
         }
-        assert_eq!(u64::try_from(events.len()).unwrap(), head.get(), "the head of shard {shard} is the last position");
+        assert_eq!(
+            u64::try_from(events.len()).unwrap(),
+            log_end.get(),
+            "the log end of shard {shard} is the last position"
+        );
         log.extend(events);
     }
 

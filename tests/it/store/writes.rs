@@ -85,7 +85,7 @@ pub(super) async fn every_command_that_took_effect_has_one_event(database: &Test
 
 pub(super) async fn positions_are_dense_from_one_in_every_shard(database: &TestDatabase) {
     let store = database.open().await;
-    assert_eq!(store.heads().await.unwrap(), [Position::START; 4]);
+    assert_eq!(store.log_ends().await.unwrap(), [Position::START; 4]);
 
     let mut told = Vec::new();
     for _ in 0..3 {
@@ -150,8 +150,8 @@ pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(database
         assert!(parts > 1, "all of them were read at once");
     }
     let mut positions = 0;
-    for head in store.heads().await.unwrap() {
-        positions += head.get();
+    for log_end in store.log_ends().await.unwrap() {
+        positions += log_end.get();
     }
     assert_eq!(positions, 12, "each step was taken once");
 }

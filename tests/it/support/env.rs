@@ -67,11 +67,11 @@ impl TestEnv {
         instance.wait_until_published(MANY).await;
         instance.end().await;
         assert_eq!(read_committed(&self.topic).await.len(), MANY);
-        self.heads().await
+        self.log_ends().await
     }
 
     /// The last position of each shard.
-    pub(crate) async fn heads(&self) -> BTreeMap<u16, u64> {
+    pub(crate) async fn log_ends(&self) -> BTreeMap<u16, u64> {
         (0..).zip(self.database.log_ends().await).collect()
     }
 

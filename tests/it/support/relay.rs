@@ -90,7 +90,7 @@ impl TestRelay {
     /// A relay on a store of its own.
     pub(crate) async fn start_on(store: Arc<dyn Store>, log: &TestLog) -> Self {
         let feed = Arc::new(Feed::new(store.topology().shards));
-        feed.observe(&store.heads().await.unwrap());
+        feed.observe(&store.log_ends().await.unwrap());
         let settings = RelaySettings { kafka: log.kafka.clone(), poll_interval: Duration::from_millis(2) };
         let relay = Relay::start(&store, &feed, &Clock::System, &settings).unwrap();
         Self { store, relay }
@@ -122,7 +122,7 @@ impl TestRelay {
     /// Waits until the workers of this relay have published the whole log, for as long as they make progress.
     pub(crate) async fn wait_until_published(&self) {
         let mut progressed = (Instant::now(), self.cursors());
-        while !self.has_published(&self.store.heads().await.unwrap()) {
+        while !self.has_published(&self.store.log_ends().await.unwrap()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
             let cursors = self.cursors();
             if cursors != progressed.1 {
@@ -140,8 +140,8 @@ impl TestRelay {
         self.relay.workers().iter().flat_map(|worker| worker.cursors()).collect()
     }
 
-    fn has_published(&self, heads: &[Position]) -> bool {
-        self.cursors().into_iter().all(|(shard, cursor)| cursor == Some(heads[shard.index()]))
+    fn has_published(&self, log_ends: &[Position]) -> bool {
+        self.cursors().into_iter().all(|(shard, cursor)| cursor == Some(log_ends[shard.index()]))
     }
 
     pub(crate) async fn stop(self) {
