@@ -1,4 +1,4 @@
-//! The terms between a store and the caller that decides a batch: what to lock, what was found, what to write.
+//! The interface between a store and the caller that decides a batch: rows to lock, rows found, rows to write.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use crate::domain::{
     Credential, Credentials, EventType, IdempotencyKey, Idempotent, LockSet, Refusal, Request, RequestId, Timestamp,
 };
 
-/// A batch that its caller decides while the store holds the rows that it needs.
+/// A batch that its caller decides while the store holds the rows locked.
 pub trait Decide: Send + Sync {
-    /// Whose connections the transaction uses.
+    /// The kind of work, which selects the connections.
     fn workload(&self) -> Workload;
 
-    /// The rows that each member names, in the order of the members.
+    /// The rows that each member refers to, in the order of the members.
     fn members(&self) -> Vec<MemberRows<'_>>;
 
-    /// The profiles and cards to lock, once the requests are locked.
+    /// The profiles and cards to lock, given the locked requests.
     fn lock_set(&self, requests: &HashMap<RequestId, Request>) -> LockSet;
 
-    /// What to write. A transaction that conflicts with another one is retried, so this can be called more than once.
+    /// Decides what to write. May be called more than once, because a transaction that conflicts with another one is retried.
     fn decide(&self, rows: LockedRows) -> Writes;
 
-    /// What to write if that depends on no stored row but the keys, of which none was used before. A conflict shows that one
-    /// was; the batch is then decided over locked rows.
+    /// Decides what to write, provided that it depends on no stored row and that no key was used before; `None` if it depends on
+    /// rows. A used key causes a conflict, and the batch is then decided over locked rows.
     fn decide_unread(&self) -> Option<Writes>;
 }
 
-/// Whose work a transaction is. Each has connections of its own, so that one does not wait for the other.
+/// The kind of work of a transaction. Each kind has its own connections, so neither waits for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// Commands about requests.
@@ -38,7 +38,7 @@ pub enum Workload {
     Import,
 }
 
-/// The rows that one member of a batch names.
+/// The rows that one member of a batch refers to.
 #[derive(Clone, Copy, Debug)]
 pub struct MemberRows<'b> {
     /// The stored request that it changes; `None` for a new one.
@@ -47,8 +47,8 @@ pub struct MemberRows<'b> {
     pub key: Option<&'b IdempotencyKey>,
 }
 
-/// What a batch found, locked until its transaction ends. Keys are not locked; a key that another batch adds meanwhile is a
-/// conflict.
+/// The rows that a batch found, locked until its transaction ends. Keys are not locked; a key that another batch adds meanwhile
+/// causes a conflict.
 #[derive(Debug, Default)]
 pub struct LockedRows {
     /// Requests that exist.
@@ -59,10 +59,10 @@ pub struct LockedRows {
     pub keys: HashMap<IdempotencyKey, StoredReply>,
 }
 
-/// The reply that is kept under an idempotency key.
+/// The reply stored under an idempotency key.
 #[derive(Debug)]
 pub struct StoredReply {
-    /// SHA-256 of what was asked.
+    /// SHA-256 of the call.
     pub fingerprint: Vec<u8>,
     /// The request as it was answered.
     pub request: Request,
@@ -70,41 +70,41 @@ pub struct StoredReply {
     pub smartcard: Option<Credential>,
 }
 
-/// What a batch writes, and what becomes of each of its members.
+/// What a batch writes, and the outcome of each member.
 #[derive(Debug, Default)]
 pub struct Writes {
     /// Changed requests, each at most once.
     pub changes: Vec<Change>,
     /// Profiles and cards.
     pub credentials: CredentialRows,
-    /// Replies of members that change nothing, to be kept under their keys.
+    /// Replies of members that change nothing, to be stored under their keys.
     pub kept: Vec<KeptReply>,
-    /// What becomes of each member. The store hands this back after the commit.
+    /// The outcome of each member. The store returns it after the commit.
     pub outcomes: Vec<Outcome>,
 }
 
 /// One change of one request.
 #[derive(Debug)]
 pub struct Change {
-    /// The request after it.
+    /// The request after the change.
     pub request: Arc<Request>,
     /// Whether its row is new.
     pub is_new: bool,
-    /// What happened.
+    /// Type of the event.
     pub event_type: EventType,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
     /// W3C trace context of the call that caused it.
     pub traceparent: Option<String>,
     /// The encoded event, without its shard and position.
     pub payload: Bytes,
-    /// The key to keep with it.
+    /// The key to store with the change.
     pub key: Option<Idempotent>,
-    /// The smart card to keep under the key.
+    /// The smart card to store under the key.
     pub smartcard: Option<Credential>,
 }
 
-/// The reply of a member that changes nothing, to be kept under its key.
+/// The reply of a member that changes nothing, to be stored under its key.
 #[derive(Debug)]
 pub struct KeptReply {
     /// The key.
@@ -117,12 +117,12 @@ pub struct KeptReply {
     pub at: Timestamp,
 }
 
-/// What becomes of one member of a batch.
+/// The outcome of one member of a batch.
 #[derive(Debug)]
 pub enum Outcome {
     /// It is refused.
     Refused(Refusal),
-    /// It changes nothing: the request is as it wants it, or it is a retry of a call that was answered before.
+    /// It changes nothing: the request already is as wanted, or the call repeats one that was answered before.
     Unchanged {
         /// The request as it is answered.
         request: Arc<Request>,
@@ -149,7 +149,7 @@ impl Writes {
         self.changes.is_empty() && self.kept.is_empty() && self.credentials.is_empty()
     }
 
-    /// The same with the changes in the order in which the store locks rows: by request id.
+    /// Sorts the changes into the order in which the store locks rows: by request id.
     pub(super) fn in_lock_order(mut self) -> Self {
         self.changes.sort_by_key(|change| change.request.id);
         self

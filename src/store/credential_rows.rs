@@ -1,4 +1,4 @@
-//! Rows of profiles and cards to be written, in an order that no unique index objects to.
+//! Rows of profiles and cards to write, in an order that violates no unique index.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,32 +6,32 @@ use uuid::Uuid;
 
 use crate::domain::{Credential, Timestamp};
 
-/// Profiles and cards to be written. One that is new must not replace a row that another batch has added meanwhile.
+/// Profiles and cards to write. A new one must not replace a row that another batch has added meanwhile.
 #[derive(Debug, Default)]
 pub struct CredentialRows {
-    /// Those that did not exist.
+    /// Rows that did not exist.
     pub(super) new: BTreeMap<Uuid, CredentialRow>,
-    /// Those that did.
+    /// Rows that existed.
     pub(super) changed: BTreeMap<Uuid, CredentialRow>,
-    /// Rows that give up a serial number or a place on a card. They are emptied before anything is written, since a unique index is
-    /// checked row by row and others may take over what they had.
+    /// Rows that release a serial number or a place on a card. These columns are cleared before any write: a unique index is
+    /// checked row by row, and another row may take over the value.
     pub(super) vacated: BTreeSet<Uuid>,
 }
 
-/// A profile or card to be written.
+/// A profile or card to write.
 #[derive(Debug)]
 pub(super) struct CredentialRow {
-    /// As it stands from now on.
+    /// The new state.
     pub credential: Credential,
     /// When it changed.
     pub at: Timestamp,
 }
 
 impl CredentialRows {
-    /// Adds one; `before` is what is known of it.
+    /// Adds a profile or card; `before` is its stored state.
     pub fn add(&mut self, credential: Credential, before: Option<&Credential>, at: Timestamp) {
         let id = credential.id();
-        // What is new within the batch stays new, however often it changes there.
+        // A row that is new in this batch stays new, however often the batch changes it.
         let Some(before) = before.filter(|_| !self.new.contains_key(&id)) else {
             self.new.insert(id, CredentialRow { credential, at });
             return;
@@ -45,7 +45,7 @@ impl CredentialRows {
         self.changed.insert(id, CredentialRow { credential, at });
     }
 
-    /// Each profile and card as it is to be stored.
+    /// Each profile and card as it will be stored.
     pub fn all(&self) -> impl Iterator<Item = &Credential> {
         self.new.values().chain(self.changed.values()).map(|row| &row.credential)
     }

@@ -1,20 +1,20 @@
-//! What can go wrong with a database, told apart by what it means for the caller.
+//! Errors of a store, classified by their consequence for the caller.
 
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use thiserror::Error;
 
-/// A failure of the store. `Display` leaves out the source; a log walks the chain.
+/// An error of a store. `Display` omits the source; logging walks the chain.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The database cannot be reached, or has no room. Nothing has changed.
+    /// The database cannot be reached or has no space left. Nothing has changed.
     #[error("the database is not available")]
     Unavailable(#[source] sqlx::Error),
-    /// Others held a lock or every connection for too long. Nothing has changed.
+    /// A wait for a lock or a connection timed out. Nothing has changed.
     #[error("the database is busy")]
     Busy(#[source] sqlx::Error),
-    /// The database lacks the rights that the service needs, or refuses its credentials. Nothing has changed.
+    /// The database refused the login, or the role lacks a privilege. Nothing has changed.
     #[error("the database denied access")]
     Denied(#[source] sqlx::Error),
     /// The database answers but does not accept writes.
@@ -25,13 +25,13 @@ pub enum StoreError {
     Open {
         /// The database, with its address and user, or the file.
         target: String,
-        /// Who can help.
+        /// Who can fix it.
         fault: OpenFault,
         /// What went wrong.
         #[source]
         source: sqlx::Error,
     },
-    /// The connection was lost while a transaction was being committed: it took effect, or it did not.
+    /// The connection was lost during a commit; the transaction may or may not have taken effect.
     #[error("the connection was lost during a commit; its outcome is not known")]
     OutcomeUnknown(#[source] sqlx::Error),
     /// The database did not answer in time. A write may have taken effect.
@@ -40,14 +40,14 @@ pub enum StoreError {
     /// The database refused a statement. Nothing has changed.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
-    /// The rows of a batch are too large together. Nothing has changed; a batch of as many of its first members is read whole.
+    /// The rows of a batch together are too large. Nothing has changed; retry with the first `fits` members.
     #[error("only {fits} commands of a batch fit one transaction")]
     TooLargeTogether {
-        /// How many, at least one.
+        /// At least one.
         fits: usize,
     },
-    /// A stored row cannot be right.
-    #[error("table {table} holds a row that cannot be right: {row}")]
+    /// A stored row is invalid.
+    #[error("table {table} holds an invalid row: {row}")]
     Corrupt {
         /// The table.
         table: &'static str,
@@ -57,7 +57,7 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The database is not one that this process may serve.
+    /// The database is unsuitable for this process.
     #[error("{0}")]
     Unfit(String),
     /// The schema could not be brought up to date.
@@ -74,19 +74,19 @@ pub enum StoreError {
     },
 }
 
-/// Why a database could not be opened, by who can help.
+/// Why a database could not be opened, by who can fix it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenFault {
-    /// The configuration names something that is not a database or does not exist.
+    /// The configured target does not exist or is not a database.
     Configuration,
-    /// The credentials or the rights do not suffice.
+    /// The credentials or privileges do not suffice.
     Rights,
     /// The database cannot be reached at the moment.
     Unavailable,
 }
 
 impl StoreError {
-    /// Whether waiting may help: the database is away, as opposed to wrong.
+    /// Whether a later attempt may succeed: the database is unavailable rather than wrong.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
@@ -117,7 +117,7 @@ impl StoreError {
         Self::Open { target: target(), fault, source }
     }
 
-    /// A row that cannot be right.
+    /// The error for an invalid row.
     pub(super) fn corrupt(
         table: &'static str,
         row: impl std::fmt::Display,
@@ -136,11 +136,11 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Some(Condition::Away),
+            | sqlx::Error::WorkerCrashed => Some(Condition::Unavailable),
             _ => None,
         };
         match condition {
-            Some(Condition::Away) => Self::Unavailable(error),
+            Some(Condition::Unavailable) => Self::Unavailable(error),
             Some(Condition::Busy) => Self::Busy(error),
             Some(Condition::Denied) => Self::Denied(error),
             None => Self::Refused(error),
@@ -164,24 +164,24 @@ impl From<MigrateError> for StoreError {
     }
 }
 
-/// What the code of a database's error says beyond "the statement was refused".
+/// The condition behind a database's error code, where it is more than a refused statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Condition {
-    Away,
+    Unavailable,
     Busy,
     Denied,
 }
 
 impl Condition {
     /// SQLSTATE: classes 08 connection, 53 resources, 57 shutdown and time limits, 58 system, and 25006 (a standby that cannot
-    /// write) and 25P03 (this process was silent in mid-transaction for too long) are away; 55P03, a lock timeout, is busy; class
-    /// 28 and 42501 are denied.
-    /// SQLite, with its extended codes in the upper bytes: 10 I/O, 13 full and 14 cannot open are away; 5 busy and 6 locked are
-    /// busy; 3 permission, 8 read-only and 23 authorization are denied.
+    /// write) and 25P03 (this process was idle in a transaction for too long) are unavailable; 55P03, a lock timeout, is busy;
+    /// class 28 and 42501 are denied.
+    /// SQLite, with its extended codes in the upper bytes: 10 I/O, 13 full and 14 cannot open are unavailable; 5 busy and
+    /// 6 locked are busy; 3 permission, 8 read-only and 23 authorization are denied.
     fn of(code: &str) -> Option<Self> {
         match code.parse::<u32>() {
             Ok(sqlite) if code.len() < 5 => match sqlite & 0xff {
-                10 | 13 | 14 => Some(Self::Away),
+                10 | 13 | 14 => Some(Self::Unavailable),
                 5 | 6 => Some(Self::Busy),
                 3 | 8 | 23 => Some(Self::Denied),
                 _ => None,
@@ -189,7 +189,7 @@ impl Condition {
             _ => {
                 let is_any = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
                 if is_any(&["08", "53", "57", "58", "25006", "25P03"]) {
-                    Some(Self::Away)
+                    Some(Self::Unavailable)
                 } else if is_any(&["55P03"]) {
                     Some(Self::Busy)
                 } else if is_any(&["28", "42501"]) {
@@ -206,8 +206,7 @@ impl Condition {
     }
 }
 
-/// Whether an error says that what the configuration names is no database: SQLSTATE 3D000, SQLite's 26, or a URL that cannot be
-/// read.
+/// Whether the configured target is not a database: SQLSTATE 3D000, SQLite's 26, or an invalid URL.
 fn names_no_database(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Configuration(_) => true,
@@ -221,12 +220,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_say_who_can_help() {
-        use Condition::{Away, Busy, Denied};
+    fn each_error_code_has_its_condition() {
+        use Condition::{Busy, Denied, Unavailable};
         for (codes, condition) in [
             (
                 &["08006", "53100", "53300", "57P01", "57P03", "58030", "25006", "25P03", "13", "10", "778", "14"][..],
-                Some(Away),
+                Some(Unavailable),
             ),
             (&["55P03", "5", "517", "6", "262"], Some(Busy)),
             (&["28P01", "28000", "42501", "8", "1032", "3", "23"], Some(Denied)),

@@ -1,18 +1,18 @@
-//! Whether a store can write, as far as its last writes show: the last failure is remembered until a write succeeds.
+//! Whether a store can write, judged by its recent writes: the last failure counts until a write succeeds.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Committed, StoreError};
 
-/// How long a failed write counts without another look: a probe is small, and can succeed where a real write finds no room.
+/// How long a failed write counts before a probe. A probe is small and may succeed where a real write finds no space.
 const HOLD: Duration = Duration::from_secs(2);
 
 /// The last failed write, if no write has succeeded since.
 #[derive(Debug)]
 pub(super) struct WriteHealth {
     last: Mutex<Option<Failed>>,
-    /// Whether a lock that was not obtained counts: where one lock covers the whole database, nothing can be written without it.
+    /// Whether a lock timeout counts: where one lock covers the whole database, nothing can be written without it.
     counts_busy: bool,
 }
 
@@ -22,52 +22,52 @@ struct Failed {
     why: String,
 }
 
-/// A batch that is being committed. If it is given up before it ends, that counts as a failure.
+/// A commit in progress. Dropping it before its end counts as a failure.
 pub(super) struct Attempt<'h> {
     health: &'h WriteHealth,
     is_open: bool,
 }
 
-/// What is to be done to find out whether a store can write.
+/// What the last write shows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing: no write has failed.
+    /// No write has failed since the last success.
     Healthy,
-    /// A write failed a moment ago, for this reason.
+    /// A write failed within `HOLD`, for this reason.
     Failed(String),
-    /// A write failed a while ago: try one that changes nothing.
+    /// A write failed longer ago: try a no-op write.
     Probe,
 }
 
 impl WriteHealth {
-    /// Of a database whose rows have locks of their own.
+    /// For a database with row locks.
     pub(super) fn with_row_locks() -> Self {
         Self { last: Mutex::default(), counts_busy: false }
     }
 
-    /// Of a database that has one lock.
+    /// For a database with a single lock.
     pub(super) fn with_one_lock() -> Self {
         Self { last: Mutex::default(), counts_busy: true }
     }
 
-    /// Begins to watch the commit of a batch.
+    /// Starts to track the commit of a batch.
     pub(super) fn attempt(&self) -> Attempt<'_> {
         Attempt { health: self, is_open: true }
     }
 
-    /// A write went through.
+    /// Records a successful write.
     pub(super) fn succeeded(&self) {
         *self.lock() = None;
     }
 
-    /// A write failed for a reason that lies in the database.
+    /// Records a failed write whose cause lies in the database.
     pub(super) fn failed(&self, error: &dyn std::error::Error) {
         let causes = std::iter::successors(Some(error), |error| error.source());
         let why: Vec<String> = causes.map(ToString::to_string).collect();
         self.remember(why.join(": "));
     }
 
-    /// Takes note of a write of the store's own data.
+    /// Records a write that failed because of the database, and returns the outcome.
     pub(super) fn note<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &outcome
             && error.is_transient()
@@ -78,7 +78,7 @@ impl WriteHealth {
         outcome
     }
 
-    /// What the last write says.
+    /// What the last write shows.
     pub(super) fn verdict(&self) -> Verdict {
         match &*self.lock() {
             None => Verdict::Healthy,
@@ -92,13 +92,13 @@ impl WriteHealth {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Failed>> {
-        // The value is whole between any two statements.
+        // Each change of the value is one assignment, so a panic elsewhere cannot have left it inconsistent.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Attempt<'_> {
-    /// Ends the attempt with what came of it. A batch that wrote nothing says nothing.
+    /// Ends the attempt with its outcome. A batch that wrote nothing proves nothing.
     pub(super) fn end(mut self, outcome: Result<Committed, StoreError>) -> Result<Committed, StoreError> {
         self.is_open = false;
         if outcome.as_ref().is_ok_and(|committed| !committed.writes.is_empty()) {
@@ -134,7 +134,7 @@ mod tests {
         let Verdict::Failed(why) = health.verdict() else { panic!("{health:?}") };
         assert!(why.ends_with("disk full"), "{why}");
         assert!(health.attempt().end(Ok(nothing)).is_ok());
-        assert_ne!(health.verdict(), Verdict::Healthy, "a batch that wrote nothing says nothing");
+        assert_ne!(health.verdict(), Verdict::Healthy, "a batch that wrote nothing proves nothing");
         health.succeeded();
         assert_eq!(health.verdict(), Verdict::Healthy);
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_caller_or_a_lock_causes_does_not_count() {
+    fn a_refused_statement_or_a_row_lock_timeout_does_not_count() {
         let health = WriteHealth::with_row_locks();
         for error in [StoreError::Refused(sqlx::Error::RowNotFound), StoreError::Busy(sqlx::Error::PoolTimedOut)] {
             assert!(health.attempt().end(Err(error)).is_err());

@@ -1,6 +1,6 @@
 //! The schema migrations of each store, compiled in.
 //!
-//! They are listed here because `sqlx::migrate!` would compile all of sqlx, and SQLite with it, a second time for the compiler.
+//! They are listed by hand because the macro `sqlx::migrate!` would compile sqlx, with SQLite, a second time for the build host.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
-//! The store boundary: what the service and the relay ask of a database, and nothing of how it is done. The store runs one
-//! transaction over locked rows and is told what to write; it decides nothing.
+//! The store boundary: the database operations that the service and the relay use. A store runs one transaction over locked rows
+//! and writes what its caller decides; it decides nothing itself.
 //!
-//! Two stores stand behind it, Postgres and SQLite; `tests/it/store.rs` holds one suite of behaviour over both.
+//! Postgres and SQLite implement it; `tests/it/store.rs` runs one suite against both.
 
 mod batch;
 mod credential_rows;
@@ -29,12 +29,12 @@ pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
 
 /// How the log is divided. Fixed for the life of a database: a process with another configuration is refused, because two
-/// processes that disagree would publish the same shard from two partition groups.
+/// processes that disagree would publish one shard from two partition groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topology {
     /// Shards; each is one partition of the topic.
     pub shards: ShardCount,
-    /// Partition groups of the relay; group `n` has the shards whose number modulo the number of groups is `n`.
+    /// Partition groups of the relay; group `n` owns the shards whose number modulo the number of groups is `n`.
     pub partition_groups: u16,
 }
 
@@ -58,16 +58,16 @@ impl Topology {
     }
 }
 
-/// Most bytes of events that one reading of the log gives, as long as it gives one event.
+/// Bytes of event payloads after which one read of the log stops; the event that reaches the limit is included.
 pub const LOG_READ_BYTES: u32 = 1 << 20;
 
-/// Most bytes of requests, as they are stored, that one reading by id gives, as long as it gives one request.
+/// Maximum stored bytes of the requests in one read by id; the first request always fits.
 const GET_BYTES: usize = 2 << 20;
 
-/// Most bytes of what one batch finds, of its requests and as much again of its replies under keys; one of each always fits.
+/// Maximum stored bytes of the requests that one batch locks, and as much again for its stored replies; one of each always fits.
 const FOUND_BYTES: usize = 2 << 20;
 
-/// An event at its place in the log.
+/// An event with its position in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedEvent {
     /// Shard of the log.
@@ -78,9 +78,9 @@ pub struct LoggedEvent {
     pub request: RequestId,
     /// Its version after the change.
     pub version: Version,
-    /// What happened.
+    /// Type of the event.
     pub event_type: EventType,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
     /// W3C trace context of the call that caused it.
     pub traceparent: Option<String>,
@@ -95,31 +95,31 @@ pub struct Checkpoint {
     pub shard: Shard,
     /// Last position known to be on the topic.
     pub position: Position,
-    /// Whether it is certain that nothing after it was published: written on a clean stop, or by an operator.
+    /// Whether certainly nothing after `position` was published: set on a clean stop or by an operator.
     pub exact: bool,
-    /// Whether an operator has said that the relay may go on from here although the topic is empty.
+    /// Whether an operator allows the relay to continue from here although the topic is empty.
     pub may_start_topic: bool,
-    /// Last offset up to which an operator lets records of somebody else stay; -1 if there is none.
+    /// Last offset up to which an operator accepts records of other producers; -1 if none.
     pub ignored_to: i64,
     /// The relay session that may write this checkpoint; a later session takes it over.
     pub owner: Uuid,
 }
 
-/// Which topic it is. The same name alone may be another topic: of another cluster, or created again.
+/// Identity of a topic. The name alone is ambiguous: another cluster may have the same name, or the topic may be recreated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicIdentity {
     /// Name of the topic.
     pub topic: String,
-    /// Id of the cluster, if it is known.
+    /// Id of the cluster, if known.
     pub cluster: Option<String>,
-    /// Id of the topic, if it is known.
+    /// Id of the topic, if known.
     pub topic_id: Option<Uuid>,
 }
 
 /// The lock of a partition group, held until dropped. It only avoids contention between workers; Kafka's fencing keeps a second
 /// writer from the topic.
 pub trait PartitionGroupLock: Send {
-    /// Whether the lock is still held, as far as is known.
+    /// Whether the lock is held, as far as this process can tell.
     fn is_held(&self) -> bool;
 }
 
@@ -129,25 +129,24 @@ pub trait Store: Send + Sync + 'static {
     /// How the log is divided.
     fn topology(&self) -> Topology;
 
-    /// Locks the rows that a batch needs, has it decided, and writes what it says: all of it in one transaction, each change with
-    /// one event, or nothing.
+    /// Locks the rows of a batch, decides it, and writes the result in one transaction: every change with one event, or nothing.
     ///
     /// # Errors
-    /// [`StoreError::TooLargeTogether`] if the rows are too large together to be read; otherwise see [`StoreError`]. Unless the
+    /// [`StoreError::TooLargeTogether`] if the rows together are too large to read; otherwise see [`StoreError`]. Unless the
     /// outcome is unknown, nothing has changed.
     async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError>;
 
-    /// Reads requests by id; what does not exist is left out, the order is not defined. If they are too large together only
-    /// some are read, at least one, and there are more.
+    /// Reads requests by id, in no defined order; unknown ids are left out. If the requests together are too large, returns at
+    /// least one and sets `has_more`.
     async fn get(&self, ids: &[RequestId]) -> Result<Listing<Request>, StoreError>;
 
     /// Reads a page of a list.
     async fn find(&self, query: &Query, page: Page) -> Result<Listing<Request>, StoreError>;
 
-    /// Reads profiles and smart cards by id; what is not known is left out, the order is not defined.
+    /// Reads profiles and smart cards by id, in no defined order; unknown ids are left out.
     async fn credentials(&self, ids: &[Uuid]) -> Result<Vec<Credential>, StoreError>;
 
-    /// The smart card with this id on it: the one in use, else the one that was retired last.
+    /// The smart card with this serial number: the one in use, else the one retired last.
     async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, StoreError>;
 
     /// Reads a page of the profiles and smart cards of a user.
@@ -157,52 +156,52 @@ pub trait Store: Send + Sync + 'static {
         page: CredentialPage,
     ) -> Result<Listing<Credential>, StoreError>;
 
-    /// Keeps a template and gives its version: a new one if it differs from the newest that is kept.
+    /// Stores a template and returns its version, a new one if the template differs from the newest stored version.
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;
 
-    /// The newest version of every template that is kept.
+    /// The newest version of every stored template.
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError>;
 
     /// The last position of every shard, in the order of the shards.
     async fn log_ends(&self) -> Result<Vec<Position>, StoreError>;
 
-    /// Reads up to `limit` events of a shard after a position, in order; at least one if there is any, but not all if they take
-    /// more than [`LOG_READ_BYTES`] or lie apart.
+    /// Reads up to `limit` events of a shard after a position, in order; at least one if there is any. Returns fewer if they
+    /// exceed [`LOG_READ_BYTES`] or if a wrong clock spread them over distant days.
     async fn read_log(&self, shard: Shard, after: Position, limit: u32) -> Result<Vec<LoggedEvent>, StoreError>;
 
-    /// When the first event of a shard after a position was made.
+    /// The time of the event at the position after the given one, if it exists.
     async fn logged_at(&self, shard: Shard, after: Position) -> Result<Option<Timestamp>, StoreError>;
 
-    /// How far the relay is known to have come, in the order of the shards.
+    /// The checkpoint of every shard, in the order of the shards.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError>;
 
-    /// Makes `owner` the one who may write the checkpoints of these shards.
+    /// Makes `owner` the only session that may write the checkpoints of these shards.
     async fn claim_checkpoints(&self, shards: &[Shard], owner: Uuid) -> Result<(), StoreError>;
 
-    /// Replaces the checkpoints whose stored owner equals the given one, and returns how many; a session that another one has
-    /// replaced changes nothing.
+    /// Replaces the checkpoints whose stored owner equals the given one, and returns their number; a session that another one
+    /// has replaced changes nothing.
     async fn put_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<usize, StoreError>;
 
-    /// The topic to which the log is published, once there is one.
+    /// The topic to which the log is published; `None` until one is bound.
     async fn topic(&self) -> Result<Option<TopicIdentity>, StoreError>;
 
-    /// Makes this the topic of the log, unless it has one, and gives the one that it has then. Ids that were unknown are filled in
-    /// if the name is the same.
+    /// Binds the log to this topic unless it already has one, and returns the bound topic. If the names are equal, missing ids
+    /// are filled in.
     async fn bind_topic(&self, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError>;
 
-    /// Makes this the topic of the log whatever it had, and replaces these checkpoints; nothing if one of them has another owner.
-    /// Tells whether it did.
+    /// Binds the log to this topic regardless of the current one, and replaces these checkpoints. Returns false and changes
+    /// nothing if one of the checkpoints has another owner.
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError>;
 
     /// Locks a partition group; `None` if the lock is taken.
     async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError>;
 
-    /// Does what must be done from time to time: room for the events of the coming days, idempotency keys that are over. A clock
-    /// that is ahead of the others does not shorten the life of keys.
+    /// Regular maintenance: creates log partitions for the coming days where the store has any, and deletes expired idempotency
+    /// keys. A clock that runs ahead of the others does not shorten the life of keys.
     async fn maintain(&self, now: Timestamp, keys_before: Timestamp) -> Result<(), StoreError>;
 
-    /// Fails if the database does not answer, or if it does not accept writes. Whether it does is known from the last write; if
-    /// that failed, one is tried that changes nothing.
+    /// Fails if the database does not answer or does not accept writes. The last write shows whether it does; if that one
+    /// failed, this tries a no-op write.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Closes every connection.

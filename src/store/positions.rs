@@ -1,4 +1,4 @@
-//! Where the events of a batch go in the log.
+//! The positions of a batch's events in the log.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,13 +8,13 @@ use crate::domain::{Position, Shard, ShardCount};
 /// The shards of a batch's events and the positions that they need there.
 #[derive(Debug)]
 pub(super) struct Positions {
-    /// For each change the shard of its event, and how many events of the batch come before it in that shard.
+    /// For each change, the shard of its event and the number of earlier events of the batch in that shard.
     places: Vec<(Shard, u64)>,
     needed: BTreeMap<Shard, u64>,
 }
 
 impl Positions {
-    /// Positions for the events of these changes, in their order.
+    /// Computes shards and offsets for the events of these changes, in their order.
     pub(super) fn of(changes: &[Change], shards: ShardCount) -> Self {
         let mut needed: BTreeMap<Shard, u64> = BTreeMap::new();
         let place = |change: &Change| {
@@ -27,7 +27,7 @@ impl Positions {
         Self { places, needed }
     }
 
-    /// How many positions the batch needs, by shard in ascending order, the order in which log ends are locked.
+    /// The number of positions that the batch needs, by shard in ascending order, the order in which log ends are locked.
     pub(super) fn positions_needed(&self) -> &BTreeMap<Shard, u64> {
         &self.needed
     }
@@ -37,12 +37,12 @@ impl Positions {
         self.places.iter().map(|(shard, _)| *shard)
     }
 
-    /// How many events of the batch come before each change in its shard.
+    /// For each change, the number of earlier events of the batch in its shard.
     pub(super) fn offset_in_shard(&self) -> impl Iterator<Item = u64> {
         self.places.iter().map(|(_, offset)| *offset)
     }
 
-    /// The events of the changes, given the first position that was taken in each shard.
+    /// The events of the changes, given the first position reserved in each shard.
     pub(super) fn events(&self, changes: &[Change], first: &HashMap<Shard, Position>) -> Vec<LoggedEvent> {
         let event = |(change, (shard, offset)): (&Change, &(Shard, u64))| LoggedEvent {
             shard: *shard,
