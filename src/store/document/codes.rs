@@ -35,8 +35,8 @@ pub(in crate::store) const fn kind_number(kind: RequestType) -> i16 {
     }
 }
 
-/// The number of where a profile or card stands; never change one. The unique indexes and the statements about profiles and
-/// cards know those of what is retired (6) and disabled (4).
+/// The number of a credential's status in the database; never change one. Unique indexes and SQL statements contain the numbers
+/// of retired (6) and disabled (4).
 pub(in crate::store) const fn credential_status_number(status: CredentialStatus) -> i16 {
     match status {
         CredentialStatus::New => 1,
@@ -48,10 +48,10 @@ pub(in crate::store) const fn credential_status_number(status: CredentialStatus)
     }
 }
 
-/// The number of smart cards among the varieties of credential in the database.
+/// The number of a smart card among the kinds of credential in the database.
 pub(in crate::store) const SMARTCARD_NUMBER: i16 = 2;
 
-/// The number of a variety of credential in the database; never change one.
+/// The number of a kind of credential in the database; never change one.
 pub(in crate::store) const fn item_number(item: &Item) -> i16 {
     match item {
         Item::Profile { .. } => 1,

@@ -49,7 +49,7 @@ struct StoredPhysicalCard<'a> {
     atr: Cow<'a, str>,
 }
 
-/// What a credential came from; absent if it came from nothing.
+/// The earlier credential from which this one derives; absent if none.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredLineage {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::vocabulary::{StoredCancelReason, StoredFailReason};
 use crate::domain::{Actor, Approval, Comment, Conclusion, Execution, State, Timestamp, UserId};
 
-/// Where a request stands; the reader finds a conclusion exactly in the final states.
+/// The state of a request; exactly the final states have a conclusion.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(super) enum StoredState<'a> {

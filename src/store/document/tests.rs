@@ -20,7 +20,7 @@ use crate::domain::{
 const REMEDY: &str = "store a new field only while it differs from its default, and keep the names of the others; a form \
      that has to change gets a new version and a reader for the old one";
 
-/// A golden file with its path; `CMGATE_WRITE_GOLDEN` has it written anew first.
+/// A golden file with its path, rewritten first if `CMGATE_WRITE_GOLDEN` is set.
 fn golden(name: &str, now: &str) -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/document/golden").join(name);
     if std::env::var_os("CMGATE_WRITE_GOLDEN").is_some() {
@@ -30,7 +30,7 @@ fn golden(name: &str, now: &str) -> (PathBuf, String) {
     (path, text)
 }
 
-/// Compares what is written now, and what is read from the golden file, with each other.
+/// Checks that the written form equals the golden file, and that the golden file is read back as the value.
 fn check<T: Document + Debug + PartialEq>(name: &str, value: &T) {
     let written: Value = serde_json::from_str(&value.encode().unwrap()).unwrap();
     let written = serde_json::to_string_pretty(&written).unwrap() + "\n";
@@ -286,7 +286,7 @@ fn every_code_in_a_column_is_that_of_the_golden_file() {
     );
 }
 
-/// During a rolling upgrade an old release reads what a newer one has written.
+/// During a rolling upgrade, an old release reads documents of a newer one.
 #[test]
 fn a_field_of_a_newer_release_is_ignored_and_a_newer_form_is_refused() {
     let value = most(State::Approved);

@@ -1,4 +1,4 @@
-//! Words that stand for the choices of the domain in stored documents.
+//! Stored words for the variants of domain enums.
 //!
 //! The match in each conversion is exhaustive: a new variant of the domain does not compile until it has a word here.
 

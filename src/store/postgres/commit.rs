@@ -1,4 +1,4 @@
-//! The write path: one transaction a batch.
+//! The write path: one transaction per batch.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::store::{
 /// A statement whose values are being bound.
 type Statement<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
 
-/// What a batch writes, in bytes, from which on a connection gives up the buffer that it made for it.
+/// Bytes of documents in a batch above which the connection shrinks its buffers afterwards.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 const LOCK_REQUESTS: &str = "
@@ -31,8 +31,8 @@ const FIND_KEYS: &str = "
     SELECT k.caller, k.key, k.fingerprint, k.reply::text, k.smartcard::text
     FROM idempotency_key k JOIN unnest($1::uuid[], $2::text[]) AS wanted (caller, key) USING (caller, key)";
 
-/// Writes a batch whole: its rows, its keys, its places in the log and its events. The steps lock in the order of the store:
-/// the heads wait for the keys. An event without a position is not taken by the log, and then nothing of the batch is written.
+/// Writes a whole batch: rows, keys, positions and events. The CTEs lock in the order of the store: keys before log ends. An
+/// event without a position violates a constraint of the log, and then nothing of the batch is written.
 macro_rules! write_statement {
     ($changed:literal, $keyed:literal, $after_keys:literal) => {
         concat!(
@@ -88,7 +88,7 @@ const WRITE_NEW: &str = write_statement!("", "", "");
 /// Commits a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Postgres, batch: &dyn Decide) -> Result<Committed, StoreError> {
     if let Some(writes) = batch.decide_unread().filter(|writes| writes.credentials.is_empty()) {
-        // A key that was used before is a conflict, and the batch is then decided over what is stored.
+        // A key that was used before causes a conflict; the batch is then decided over locked rows.
         match write_alone(store, writes.in_lock_order()).await {
             Err(error) if is_conflict(&error) => {}
             result => return result,
@@ -97,7 +97,7 @@ pub(super) async fn commit(store: &Postgres, batch: &dyn Decide) -> Result<Commi
     retry_on_conflict(|| lock_and_write(store, batch)).await
 }
 
-/// Writes what depends on no stored row: one statement is the whole transaction.
+/// Writes a batch that depends on no stored row: one statement is the whole transaction.
 async fn write_alone(store: &Postgres, writes: Writes) -> Result<Committed, StoreError> {
     if writes.is_empty() {
         return Ok(Committed { writes, events: Vec::new() });
@@ -108,7 +108,7 @@ async fn write_alone(store: &Postgres, writes: Writes) -> Result<Committed, Stor
     Ok(Committed { writes, events })
 }
 
-/// See [`commit_error`]: the statement commits by itself.
+/// Like [`commit_error`], for a statement that commits by itself.
 fn autocommit_error(error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(error)
@@ -146,7 +146,7 @@ async fn lock_and_write(store: &Postgres, batch: &dyn Decide) -> Result<Committe
     }
 }
 
-/// Locks what a batch needs, has it decided and writes the outcome, which the caller commits.
+/// Locks the rows of a batch, decides it and writes the result; the caller commits.
 async fn decide_and_write(
     tx: &mut PgConnection,
     batch: &dyn Decide,
@@ -204,7 +204,7 @@ async fn find_keys(
         let (caller, key): (Uuid, &str) = (row.try_get(0)?, row.try_get(1)?);
         bytes += row.try_get::<&str, _>(3)?.len();
         if bytes > FOUND_BYTES && !found.is_empty() {
-            // Their order says nothing about that of the batch.
+            // The rows are not in the order of the batch, so the members that fit are unknown: halve the batch.
             return Err(StoreError::TooLargeTogether { fits: members.len().div_ceil(2) });
         }
         let smartcard: Option<&str> = row.try_get(4)?;
@@ -222,7 +222,7 @@ async fn find_keys(
     Ok(found)
 }
 
-/// Writes changes and kept replies, and gives the events at the positions that they took.
+/// Writes changes and kept replies, and returns the events with their positions.
 async fn write(
     connection: &mut PgConnection,
     writes: &Writes,
@@ -265,7 +265,7 @@ async fn write(
         connection.shrink_buffers();
     }
     if rows.len() < needed.len() {
-        // The function has a row for each shard or fails; whatever this is, the statement may have committed by itself.
+        // `take_positions` returns one row per shard or fails. The cause is unknown, and the statement may have committed.
         return Err(StoreError::OutcomeUnknown(sqlx::Error::RowNotFound));
     }
     let read = |row: &sqlx::postgres::PgRow| {
@@ -276,7 +276,7 @@ async fn write(
     Ok(positions.events(&writes.changes, &first?))
 }
 
-/// Binds the replies that are kept without a change.
+/// Binds the replies that are stored without a change.
 fn bind_kept<'q>(statement: Statement<'q>, kept: &'q [KeptReply]) -> Result<Statement<'q>, StoreError> {
     let document = |kept: &KeptReply| document::write("idempotency_key", &kept.idempotent.key, &*kept.request);
     let documents: Vec<String> = kept.iter().map(document).collect::<Result<_, _>>()?;

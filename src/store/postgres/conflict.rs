@@ -1,16 +1,16 @@
-//! Conflicts with other transactions: which errors are one, and how the transaction is retried.
+//! Conflicts between transactions: detection and retry.
 
 use crate::store::StoreError;
 
-/// Attempts at a transaction that conflicts with another batch, on an idempotency key or a card, or that is chosen to end a
-/// deadlock.
+/// Maximum attempts at a transaction that conflicts with another one on an idempotency key or a credential, or that Postgres
+/// aborts to resolve a deadlock.
 const ATTEMPTS: u32 = 4;
 
-/// Constraints that a batch breaks if it adds a row which another one has added meanwhile.
+/// Constraints that a batch violates if another one has added the same row meanwhile.
 const CONFLICT_CONSTRAINTS: [&str; 4] =
     ["idempotency_key_pkey", "credential_pkey", "credential_serial_number_in_use", "credential_valid_on_card"];
 
-/// Retries a transaction that conflicts with another one, and then finds what that one wrote.
+/// Retries a transaction that conflicts with another one. The next attempt sees what the winner wrote.
 pub(super) async fn retry_on_conflict<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -24,7 +24,7 @@ where
     }
 }
 
-/// Unique violation (what the winner wrote is visible now), serialization failure, deadlock.
+/// Whether an error is a violation of `CONFLICT_CONSTRAINTS`, a serialization failure or a deadlock.
 pub(super) fn is_conflict(error: &StoreError) -> bool {
     let StoreError::Refused(error) = error else { return false };
     error.as_database_error().is_some_and(|error| {

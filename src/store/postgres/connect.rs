@@ -1,4 +1,4 @@
-//! Opening a Postgres database: connect, migrate, and refuse what could break the guarantee.
+//! Opening a Postgres database: connect, migrate, and refuse a server that could lose acknowledged writes.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use super::pool::{ConnectionPool, connect};
 use super::{Postgres, PostgresSettings, StoreError, Topology, WriteHealth};
 use crate::store::migrations;
 
-/// What the database or the role may have set otherwise: at a stricter level of isolation, batches that meet would fail instead
-/// of waiting for each other.
+/// Overrides a default of the database or role: at a stricter isolation level, concurrent batches would fail instead of waiting
+/// for each other.
 const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
 
-/// How the server learns that this process is gone although its host never said so: within half a minute.
-const VITAL_SIGNS: [(&str, &str); 4] = [
+/// TCP settings with which the server detects a silently lost process within half a minute.
+const KEEPALIVES: [(&str, &str); 4] = [
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "25000"),
 ];
 
-/// A process that stops in mid-transaction holds the heads of its shards, and with them every other writer.
+/// A process that stops mid-transaction keeps the log ends of its shards locked, which blocks every other writer.
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "5s");
 
-/// A batch finds every row by its key, and its statements are planned once. The statistics of a table that was just made
-/// would otherwise have it read whole, for as long as a connection lives.
+/// A batch finds every row by its key, and its statements are planned once per connection. With the statistics of a new table,
+/// the planner would otherwise choose full scans for the life of the connection.
 const PLANS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
@@ -37,35 +37,35 @@ const PLANS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// A read that nobody can be waiting for any more.
+/// After this time no caller can still be waiting for a read.
 const READ_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
 
-/// Imports and upkeep give up behind a lock rather than wait for whoever holds it.
+/// Imports and maintenance give up on a lock rather than wait for its holder.
 const IMPORT_LIMITS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("statement_timeout", "30s")];
 const UPKEEP_LIMITS: [(&str, &str); 2] = [("lock_timeout", "5s"), ("statement_timeout", "300s")];
 
-/// A batch that waits for rows so long has changed nothing, which its callers can be told. That is longer than
-/// a stopped process holds them, and shorter than the writer waits for a commit, after which nobody knows the outcome.
+/// A batch that times out waiting for a lock has changed nothing, so its callers get a definite answer. The timeout is longer
+/// than a stopped process holds its locks, and shorter than the writer waits for a commit, after which the outcome is unknown.
 const WRITE_LOCK_TIMEOUT: (&str, &str) = ("lock_timeout", "8s");
 
-/// Connections for imports, and for what is done from time to time.
+/// Connections for imports and for maintenance.
 const IMPORT_CONNECTIONS: u32 = 2;
 const UPKEEP_CONNECTIONS: u32 = 2;
 
-/// How long a start waits for a server that cannot be reached, and between two attempts.
+/// How long a start waits for an unreachable server, and the pause between attempts.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(100);
 
 impl Postgres {
-    /// Connects, brings the schema up to date and checks that the database keeps what it acknowledges.
+    /// Connects, migrates the schema and checks that the server does not lose acknowledged commits.
     ///
     /// # Errors
-    /// [`StoreError::Unfit`] in plain words if the server is too old, may lose acknowledged commits, has a newer schema or
-    /// another topology; otherwise what went wrong on the way.
+    /// [`StoreError::Unfit`] if the server is too old, may lose acknowledged commits, or has a newer schema, another topology or
+    /// another encoding; otherwise the error of the failed step.
     pub async fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(&settings.url).map_err(StoreError::from);
         let options = options.map_err(|error| error.while_opening(|| "the database".to_owned()))?;
-        let options = options.application_name("cmgate").options(VITAL_SIGNS).options([ISOLATION]);
+        let options = options.application_name("cmgate").options(KEEPALIVES).options([ISOLATION]);
         prepare(&options, settings).await.map_err(|error| error.while_opening(|| target(&options)))?;
         let by_key = options.clone().options(PLANS);
         let in_transactions = options.clone().options([IDLE_IN_TRANSACTION]);
@@ -89,20 +89,20 @@ impl Postgres {
     }
 }
 
-/// Checks the server, and makes the schema and what it must hold. The migrator holds an advisory lock, so that processes that
-/// start together do not meet.
+/// Checks the server, migrates the schema and inserts the initial rows. The migrator holds an advisory lock, so that concurrent
+/// starts do not interfere.
 async fn prepare(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<(), StoreError> {
     let mut connection = first_connection(options).await?;
     check_server(&mut connection).await?;
     migrations::POSTGRES.run_direct(None, &mut connection, false).await?;
     agree_on_topology(&mut connection, settings.topology).await?;
     warn_if_scarce(settings, &mut connection).await?;
-    // What was done is committed, however the connection ends.
+    // Everything is committed, however the connection ends.
     let _ = connection.close().await;
     Ok(())
 }
 
-/// The first connection. A server that is still starting is waited for.
+/// Opens the first connection, and waits for a server that is still starting.
 async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let patience = Instant::now() + START_PATIENCE;
     loop {
@@ -113,7 +113,7 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, St
     }
 }
 
-/// The database as an operator knows it.
+/// The database for error messages: name, address and user.
 fn target(options: &PgConnectOptions) -> String {
     let user = options.get_username();
     let database = options.get_database().unwrap_or(user);
@@ -132,7 +132,7 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), StoreError> {
     if version.parse::<u32>().is_ok_and(|number| number < 150_000) {
         return Err(StoreError::Unfit(format!("Postgres 15 or newer is needed; the server is {version}")));
     }
-    // With less, the relay could publish an event whose request is lost in a crash of the server.
+    // With a weaker setting, the relay could publish an event whose request is lost when the server crashes.
     let synchronous_commit = show("synchronous_commit").await?;
     if !matches!(synchronous_commit.as_str(), "on" | "remote_apply") {
         return Err(StoreError::Unfit(format!(

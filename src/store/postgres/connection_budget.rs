@@ -1,11 +1,11 @@
-//! Whether the server has connections left for this process, told at its start and not when they run out.
+//! A check at startup whether the server has enough free connections for this process.
 
 use sqlx::PgConnection;
 
 use super::{PostgresSettings, StoreError};
 
-/// Connections of batches and of reads by id, of which each that is under way has one, and of imports and upkeep.
-const OTHERS: u32 = 12;
+/// Connections for batches and reads by id, one for each in flight, and for imports and maintenance.
+const OTHER_CONNECTIONS: u32 = 12;
 
 /// Warns if the server may run out of connections.
 pub(super) async fn warn_if_scarce(
@@ -16,7 +16,7 @@ pub(super) async fn warn_if_scarce(
         - current_setting('superuser_reserved_connections')::bigint
         - (SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database)::bigint";
     let left: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
-    let wanted = wanted(settings);
+    let wanted = connections_needed(settings);
     if left < i64::from(wanted) {
         tracing::warn!(
             left,
@@ -27,9 +27,12 @@ pub(super) async fn warn_if_scarce(
     Ok(())
 }
 
-/// Connections that a process may have open.
-fn wanted(settings: &PostgresSettings) -> u32 {
-    settings.max_connections + settings.relay_connections + u32::from(settings.topology.partition_groups) + OTHERS
+/// Maximum connections of a process.
+fn connections_needed(settings: &PostgresSettings) -> u32 {
+    settings.max_connections
+        + settings.relay_connections
+        + u32::from(settings.topology.partition_groups)
+        + OTHER_CONNECTIONS
 }
 
 #[cfg(test)]
@@ -42,6 +45,6 @@ mod tests {
     fn each_partition_group_needs_a_connection_for_its_lock() {
         let topology = Topology { shards: ShardCount::new(64).unwrap(), partition_groups: 64 };
         let settings = PostgresSettings { url: String::new(), max_connections: 16, relay_connections: 10, topology };
-        assert_eq!(wanted(&settings), 102);
+        assert_eq!(connections_needed(&settings), 102);
     }
 }

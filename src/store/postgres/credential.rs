@@ -1,4 +1,4 @@
-//! Profiles and smart cards: locked while a batch is decided, written with it, and read.
+//! Profiles and smart cards: locked and written with a batch, and read for callers.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::store::credential_rows::CredentialRow;
 use crate::store::document::{self, SMARTCARD_NUMBER, credential_status_number, item_number};
 use crate::store::{CredentialRows, StoreError};
 
-/// Cards come first, then profiles, both in the order of their ids: every batch and import takes its locks in this order,
-/// so that none waits in a circle.
+/// Cards are locked before profiles, each in the order of their ids. Every batch and import uses this order, so that none waits
+/// in a cycle.
 const LOCK_CARDS: &str = "
     SELECT id, document::text FROM credential
     WHERE kind = $3 AND (id = ANY($1) OR serial_number = ANY($2) AND status <> 6)
     ORDER BY id FOR UPDATE";
 
-/// A statement of its own, since only one that begins when the cards are locked sees all that was put on them. A card that
-/// came in between is taken as well.
+/// A separate statement, because only one that starts after the cards are locked sees every profile put on them. It also locks a
+/// card that was added in between.
 const LOCK_PROFILES: &str = "
     SELECT id, document::text FROM credential
     WHERE id = ANY($1) OR smartcard = ANY($2) AND status NOT IN (4, 6)
@@ -78,7 +78,7 @@ pub(super) async fn lock(tx: &mut PgConnection, wanted: &LockSet) -> Result<Cred
     Ok(known)
 }
 
-/// Writes what a batch made and altered. What is new and has come in between is a conflict, never replaced.
+/// Writes new and changed credentials. A new one that another batch has added meanwhile is a conflict, never replaced.
 pub(super) async fn write(tx: &mut PgConnection, rows: &CredentialRows) -> Result<(), StoreError> {
     if !rows.vacated.is_empty() {
         let vacated: Vec<Uuid> = rows.vacated.iter().copied().collect();

@@ -1,5 +1,5 @@
-//! The days of the newest events that were read. What follows them is looked for from there on, so that the log of a year costs
-//! a reader no more than that of a week, and nobody waits for a lock on the partition of an old day.
+//! The day of the newest event read from each shard. The next read starts there, so a year of log costs a reader no more than a
+//! week, and no read waits for a lock on the partition of an old day.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,26 +9,26 @@ use chrono::NaiveDate;
 use crate::domain::{Position, Shard};
 use crate::store::LoggedEvent;
 
-/// Of each shard the newest day of which events were read.
+/// The newest day read, by shard.
 #[derive(Debug, Default)]
 pub(super) struct DayHints(Mutex<HashMap<Shard, Newest>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Newest {
     day: NaiveDate,
-    /// The first position of that day that was read.
+    /// The first position read of that day.
     first: Position,
 }
 
 impl DayHints {
-    /// The day from which on what follows a position is likely to stand: the one before the newest, since the clocks of
-    /// processes differ a little. They may differ more, so what is found has to be checked.
+    /// The day from which to read the events after a position: the one before the newest, because the clocks of processes
+    /// differ slightly. They may differ more, so the caller checks the result for gaps.
     pub(super) fn start_day(&self, shard: Shard, position: Position) -> Option<NaiveDate> {
         let newest = *self.lock().get(&shard)?;
         (newest.first <= position).then_some(newest.day)?.pred_opt()
     }
 
-    /// Takes note of events of a shard that were read, in their order.
+    /// Records events that were read from a shard, in their order.
     pub(super) fn note(&self, events: &[LoggedEvent]) {
         let Some(last) = events.last() else { return };
         let day = last.at.day();
@@ -44,7 +44,7 @@ impl DayHints {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Shard, Newest>> {
-        // The map is whole between any two statements, so a panic elsewhere cannot have left it broken.
+        // Any state of the map is a valid hint, so a panic elsewhere does no harm.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     const SHARD: Shard = Shard::new(3);
 
     #[test]
-    fn what_follows_the_newest_day_is_looked_for_from_the_day_before() {
+    fn events_after_the_newest_day_are_read_from_the_day_before() {
         let hints = DayHints::default();
         assert_eq!(start_day(&hints, 7), None);
         hints.note(&[event(6, 1), event(7, 2), event(8, 2)]);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_of_old_events_makes_nobody_forget_the_newest_day() {
+    fn a_read_of_old_events_keeps_the_newest_day() {
         let hints = DayHints::default();
         hints.note(&[event(7, 5)]);
         hints.note(&[event(2, 1)]);
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(start_day(&hints, 6), None);
         hints.note(&[event(6, 5), event(7, 5)]);
         assert_eq!(start_day(&hints, 6), Some(day(4)));
-        // A clock that was set back is believed: its events are the newest.
+        // After a clock was set back, its events count as the newest.
         hints.note(&[event(8, 2)]);
         assert_eq!(start_day(&hints, 8), Some(day(1)));
         assert_eq!(start_day(&hints, 7), None);

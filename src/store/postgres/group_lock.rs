@@ -76,7 +76,7 @@ impl PartitionGroupLock for AdvisoryLock {
 }
 
 impl Drop for AdvisoryLock {
-    /// Ends the task, which drops the connection, which frees the lock.
+    /// Ends the task. That drops the connection, and the server releases the lock.
     fn drop(&mut self) {
         self.keeper.abort();
     }

@@ -1,4 +1,4 @@
-//! Reading the event log, and keeping the relay's checkpoints.
+//! Reads of the event log, and the relay's checkpoints.
 
 use std::iter;
 
@@ -30,21 +30,21 @@ pub(super) async fn read(
 ) -> Result<Vec<LoggedEvent>, StoreError> {
     let day = store.day_hints.start_day(shard, after);
     let mut events = read_from(&store.relay_pool, day, shard, after, limit).await?;
-    // Nothing or not everything can stand on those days alone, if a clock was astray.
-    if day.is_some() && !follow(&events, after) {
+    // If a clock was wrong, some or all of the events have an earlier day.
+    if day.is_some() && !are_contiguous(&events, after) {
         events = read_from(&store.relay_pool, None, shard, after, limit).await?;
     }
     store.day_hints.note(&events);
     Ok(events)
 }
 
-/// Whether there are events, and they follow a position without a gap.
-fn follow(events: &[LoggedEvent], after: Position) -> bool {
+/// Whether there are events and they follow a position without a gap.
+fn are_contiguous(events: &[LoggedEvent], after: Position) -> bool {
     let positions = iter::successors(Some(after.next()), |position| Some(position.next()));
     !events.is_empty() && events.iter().map(|event| event.position).eq(positions.take(events.len()))
 }
 
-/// Reads events that stand on a day or a later one.
+/// Reads events of a day and of later ones, or of all days.
 async fn read_from(
     pool: &ConnectionPool,
     day: Option<NaiveDate>,
@@ -69,7 +69,7 @@ async fn read_from(
         bytes += event.payload.len();
         events.push(event);
         if bytes >= LOG_READ_BYTES as usize && events.len() < limit as usize {
-            // What the server has yet to send could be far more than what is wanted, so this connection goes.
+            // The rest of the result could be far larger than the limit, so drop the connection instead of draining it.
             return Ok(events);
         }
     }
@@ -78,8 +78,8 @@ async fn read_from(
     Ok(events)
 }
 
-/// The condition that leaves the partitions of older days alone. The day stands in the statement itself, so that the server knows
-/// it when it plans, and does not even lock them.
+/// The condition that excludes the partitions of older days. The day is a literal, so the planner prunes these partitions without
+/// locking them.
 fn since(day: Option<NaiveDate>) -> String {
     day.map_or_else(String::new, |day| format!("AND day >= DATE 'epoch' + {}", day.to_epoch_days()))
 }
@@ -145,7 +145,7 @@ pub(super) async fn put_checkpoints(pool: &ConnectionPool, checkpoints: &[Checkp
     Ok(written)
 }
 
-/// Replaces checkpoints that still have their owners, and tells how many.
+/// Replaces checkpoints whose owner is unchanged, and returns their number.
 pub(super) async fn put(connection: &mut PgConnection, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
     let sql = "UPDATE relay_checkpoint SET pos = new.pos, exact = new.exact, may_start_topic = new.may_start_topic,
                       ignored_to = new.ignored_to

@@ -1,4 +1,4 @@
-//! What must be done from time to time: partitions for the coming days, old idempotency keys, versions of templates.
+//! Maintenance: partitions for the coming days, expired idempotency keys, template versions, and checks whether writes work.
 
 use chrono::{Days, NaiveDate};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -7,16 +7,16 @@ use super::pool::ConnectionPool;
 use crate::domain::{ProfileTemplate, Timestamp};
 use crate::store::{StoreError, document};
 
-/// Days ahead for which the log has a partition of its own. Beyond, and for a clock gone astray, there is the default one.
+/// Days ahead for which the log has its own partition. Events of other days, such as from a wrong clock, go to the default one.
 const DAYS_AHEAD: u64 = 7;
 
-/// Rows deleted at once, so that no delete holds its locks for long.
+/// Rows per DELETE, so that none holds its locks for long.
 const DELETE_CHUNK: i64 = 5_000;
 
-/// Key of the transaction lock under which partitions are made ("cmgp").
+/// Key of the advisory lock for creating partitions ("cmgp").
 const PARTITION_LOCK: i64 = 0x636d_6770;
 
-/// Makes the partitions of the coming days, as far as they are missing. One that cannot be made does not stop the others.
+/// Creates missing partitions for the coming days. A failure does not stop the others.
 pub(super) async fn add_partitions(pool: &ConnectionPool, now: Timestamp) -> Result<(), StoreError> {
     let mut connection = pool.acquire().await?;
     let mut outcome = Ok(());
@@ -31,16 +31,16 @@ pub(super) async fn add_partitions(pool: &ConnectionPool, now: Timestamp) -> Res
     outcome
 }
 
-/// Attaching a finished table, rather than creating a partition in place, takes no lock that a writer would wait for.
-/// It needs the default partition for itself, and soon gives up behind a long reader of the log, such as a backup: the relay
-/// would wait behind this as long.
+/// Attaches a finished table, because creating a partition in place would lock out writers. Attaching needs an exclusive lock on
+/// the default partition and gives up quickly behind a long reader of the log, such as a backup; otherwise the relay would queue
+/// behind it.
 async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     let Some(next) = day.succ_opt() else { return Ok(()) };
     let table = format!("event_log_{}", day.format("%Y%m%d"));
     if exists(connection, &table).await? {
         return Ok(());
     }
-    // A day that has begun in the default partition stays there; to attach its own would be refused.
+    // A day with events in the default partition stays there; Postgres would refuse to attach a partition for it.
     let has_begun = "SELECT EXISTS (SELECT FROM event_log_other WHERE day = $1)";
     if sqlx::query_scalar(has_begun).bind(day).fetch_one(&mut *connection).await? {
         return Ok(());
@@ -63,16 +63,16 @@ async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<
     Ok(())
 }
 
-/// Whether a table exists as of now. Functions such as `to_regclass` look into a cache that, behind an advisory lock, does not
-/// show yet what its last holder made.
+/// Whether a table exists now. Functions such as `to_regclass` use a cache that may not show yet what the last holder of the
+/// advisory lock created.
 async fn exists(connection: &mut PgConnection, table: &str) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class
                WHERE relname = $1 AND relnamespace = to_regnamespace(current_schema()))";
     Ok(sqlx::query_scalar(sql).bind(table).fetch_one(connection).await?)
 }
 
-/// Drops idempotency keys used before a time, or before the same time by the clock of the server if that is earlier: one process
-/// whose clock is ahead must not drop what the others still need.
+/// Deletes idempotency keys used before a time, or before the same time by the server's clock if that is earlier: a process whose
+/// clock runs ahead must not delete keys that others still need.
 pub(super) async fn drop_keys(pool: &ConnectionPool, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM idempotency_key WHERE ctid IN
                (SELECT ctid FROM idempotency_key
@@ -88,7 +88,7 @@ pub(super) async fn drop_keys(pool: &ConnectionPool, now: Timestamp, before: Tim
     }
 }
 
-/// Fails if the server answers but accepts no writes, such as a standby.
+/// Fails if the server answers but does not accept writes, such as a standby.
 pub(super) async fn check_writable(pool: &ConnectionPool) -> Result<(), StoreError> {
     let sql = "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean";
     let rows = pool.fetch_all(sqlx::query(sql)).await?;
@@ -102,7 +102,7 @@ pub(super) async fn check_writable(pool: &ConnectionPool) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Writes something that changes nothing.
+/// Executes a no-op write.
 pub(super) async fn probe(pool: &ConnectionPool) -> Result<(), StoreError> {
     pool.execute(sqlx::query("UPDATE topology SET shards = shards")).await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! The production store: Postgres 15 or newer.
 //!
-//! Locks are always taken in one order: request rows by id, known credentials by id, new credentials by id, idempotency keys,
-//! log ends by shard. So two batches can wait for each other's locks but never in a circle.
+//! Every transaction locks in one order: request rows by id, stored credentials by id, new credentials by id, idempotency keys,
+//! log ends by shard. Batches may wait for each other, but never in a cycle.
 
 mod commit;
 mod conflict;
@@ -37,12 +37,12 @@ use crate::domain::{
 pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database`.
     pub url: String,
-    /// Most connections that read for callers.
+    /// Maximum connections for callers' reads, except batched reads by id.
     pub max_connections: u32,
-    /// Most connections that serve the relay, and nothing else, so that nothing else can delay it. Each partition group takes one
-    /// more for its lock, each batch under way has its own, and imports and upkeep have two each.
+    /// Maximum connections reserved for the relay, so that nothing else delays it. Further connections: one for the lock of each
+    /// partition group, one for each batch in flight, and two each for imports and maintenance.
     pub relay_connections: u32,
-    /// How the log is divided, or to be divided if the database is new.
+    /// How the log is divided; stored if the database is new.
     pub topology: Topology,
 }
 
@@ -57,9 +57,9 @@ pub struct Postgres {
     relay_pool: Arc<pool::ConnectionPool>,
     /// For imports.
     import_pool: Arc<pool::ConnectionPool>,
-    /// For templates and what is done from time to time.
+    /// For templates and maintenance.
     upkeep_pool: Arc<pool::ConnectionPool>,
-    /// For everything else that callers read.
+    /// For all other reads of callers.
     list_pool: Arc<pool::ConnectionPool>,
     options: PgConnectOptions,
     topology: Topology,
@@ -80,7 +80,7 @@ impl Store for Postgres {
                 let attempt = self.health.attempt();
                 attempt.end(commit::commit(self, batch).await)
             }
-            // Its caller may go away in the middle, which says nothing about the database.
+            // The caller may disconnect midway, which says nothing about the database.
             Workload::Import => self.health.note(commit::commit(self, batch).await),
         }
     }

@@ -1,7 +1,8 @@
-//! Connections to the server. One is kept only while nothing has gone wrong on it: what failed, or was given up, is dropped with
-//! whatever was under way, unless the server refused one statement and the rest is clean. A pool would ask the server each time
-//! that one is given back, and a server that was lost without a word would keep the pool waiting for as long as the operating
-//! system hopes for an answer.
+//! A connection pool that keeps a connection only if it is clean: one that failed or was abandoned is dropped with its
+//! transaction, unless the server merely refused a statement.
+//!
+//! sqlx's own pool pings each returned connection without a timeout, so a peer that vanishes silently leaks a permit (sqlx issue
+//! 4349). This pool frees the permit on drop, and pings before use, with a timeout.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -14,21 +15,21 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::store::StoreError;
 
-/// Longest wait until others are done with a connection, and until a new one is made.
+/// Maximum wait for a permit, and for a new connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that was idle for longer is tried before it is used, since the server may have gone in the meantime.
+/// A connection that was idle for longer is pinged before use, because the server may be gone.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
-/// Longest wait for the answer when one is tried.
-const TRIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum wait for the answer to a ping, and for a connection to close.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Connections of one kind.
+/// A pool of connections with the same options.
 #[derive(Debug)]
 pub(super) struct ConnectionPool {
     options: PgConnectOptions,
     permits: Semaphore,
-    /// Those that nobody uses, in the order in which they were given back.
+    /// Idle connections, in the order of their release.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -38,7 +39,7 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection in use. Unless it is given back it is closed, which ends its transaction.
+/// A connection in use. Dropping it without [`PooledConnection::release`] closes it, which ends its transaction.
 pub(super) struct PooledConnection<'p> {
     connection: PgConnection,
     pool: &'p ConnectionPool,
@@ -46,32 +47,32 @@ pub(super) struct PooledConnection<'p> {
 }
 
 impl ConnectionPool {
-    /// Connections that are made when they are wanted, at most so many at a time.
+    /// A pool of at most `limit` connections, opened on demand.
     pub(super) fn at_most(limit: u32, options: PgConnectOptions) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self { options, permits: Semaphore::new(limit), idle: Mutex::default() }
     }
 
-    /// As many as are used at a time.
+    /// A pool without a limit, for callers that bound their own concurrency.
     pub(super) fn new(options: PgConnectOptions) -> Self {
         Self::at_most(u32::MAX, options)
     }
 
-    /// A connection that works, as far as is known.
+    /// Acquires a connection; one that was idle for long has answered a ping.
     pub(super) async fn acquire(&self) -> Result<PooledConnection<'_>, StoreError> {
         let permit = tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await;
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         Ok(PooledConnection { connection: self.connection().await?, pool: self, _permit: permit })
     }
 
-    /// The rows of one query.
+    /// Fetches all rows of one query.
     pub(super) async fn fetch_all<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<PgRow>, StoreError> {
         let mut connection = self.acquire().await?;
         let rows = (&mut *connection).fetch_all(query).await;
         connection.finish(rows.map_err(StoreError::from))
     }
 
-    /// Carries out one statement.
+    /// Executes one statement.
     pub(super) async fn execute<'q>(
         &self,
         statement: impl Execute<'q, Postgres> + 'q,
@@ -87,40 +88,40 @@ impl ConnectionPool {
             if since.elapsed() < TRUSTED_IDLE || answers(&mut connection).await {
                 return Ok(connection);
             }
-            // The others have been idle for longer.
+            // The others have been idle for longer, so drop them as well.
             self.lock().clear();
         }
         connect(&self.options).await
     }
 
-    /// Ends all that nobody uses, and gives out no others.
+    /// Closes idle connections and refuses further use.
     pub(super) async fn close(&self) {
         self.permits.close();
         let idle = std::mem::take(&mut *self.lock());
         for Idle { connection, .. } in idle {
-            // The server notices the end of a connection without being told, too.
-            let _ = tokio::time::timeout(TRIAL_TIMEOUT, connection.close()).await;
+            // After a timeout the connection is dropped, which the server notices as well.
+            let _ = tokio::time::timeout(PING_TIMEOUT, connection.close()).await;
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        // The list is whole between any two statements.
+        // Each change of the list is one call, so a panic elsewhere cannot have left it inconsistent.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes a connection, unless the server keeps silent for too long.
+/// Opens a connection; fails after [`ACQUIRE_TIMEOUT`] if the server stays silent.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
     connected.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }
 
 async fn answers(connection: &mut PgConnection) -> bool {
-    matches!(tokio::time::timeout(TRIAL_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+    matches!(tokio::time::timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
 impl PooledConnection<'_> {
-    /// Ends the use of the connection with what came of a statement outside of a transaction.
+    /// Ends the use of the connection with the outcome of a statement outside a transaction.
     pub(super) fn finish<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if outcome.as_ref().err().is_none_or(is_statement_error) {
             self.release();
@@ -128,7 +129,7 @@ impl PooledConnection<'_> {
         outcome
     }
 
-    /// Keeps the connection for the next one who wants it: all is done on it.
+    /// Returns a clean connection to the pool.
     pub(super) fn release(self) {
         if !self.pool.permits.is_closed() {
             self.pool.lock().push(Idle { connection: self.connection, since: Instant::now() });
@@ -150,28 +151,28 @@ impl DerefMut for PooledConnection<'_> {
     }
 }
 
-/// Ends a transaction in which a statement failed; true if its connection can be kept.
+/// Rolls back a transaction in which a statement failed; true if its connection can be reused.
 pub(super) async fn roll_back(tx: Transaction<'_, Postgres>, error: &StoreError) -> bool {
     is_statement_error(error) && tx.rollback().await.is_ok()
 }
 
-/// What a COMMIT, or a statement that commits by itself, leaves behind when it fails: nothing only if the server says so, and says
-/// so of the statement. One that goes away, or whose process ends, may have committed first.
+/// The error of a failed COMMIT. The transaction is certainly rolled back only if the server reports an error of the statement;
+/// a server that shuts down (57P) or loses the connection (08) may have committed first.
 pub(super) fn commit_error(error: sqlx::Error) -> StoreError {
     let is_rolled_back = error_code(&error).is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"));
     if is_rolled_back { error.into() } else { StoreError::OutcomeUnknown(error) }
 }
 
-/// Whether an error is about the statement alone, so that its connection works as before: 22 data, 23 constraints, 40 conflicts with
-/// other transactions, 55P03 lock timeout.
+/// Whether an error concerns the statement alone, so that its connection stays usable: 22 data, 23 constraints, 40 conflicts
+/// with other transactions, 55P03 lock timeout.
 fn is_statement_error(error: &StoreError) -> bool {
     let (StoreError::Refused(error) | StoreError::Busy(error)) = error else { return false };
     let is_any = |code: &str| ["22", "23", "40", "55P03"].iter().any(|class| code.starts_with(class));
     error_code(error).is_some_and(|code| is_any(&code))
 }
 
-/// The SQLSTATE of an error that the server reported without ending the connection: after FATAL and PANIC, which can have the same
-/// codes, nothing is certain.
+/// The SQLSTATE of an error after which the session goes on. FATAL and PANIC can carry the same codes, but leave the outcome
+/// uncertain.
 fn error_code(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
     (error.severity() == PgSeverity::Error).then(|| error.code().to_owned())

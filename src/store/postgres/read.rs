@@ -1,4 +1,4 @@
-//! Reading requests, lists and templates.
+//! Reads of requests, lists and templates.
 
 use std::io;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, T
 use crate::store::document::{self, Document, kind_number, status_number};
 use crate::store::{GET_BYTES, StoreError};
 
-/// Maximum wait for requests by their ids, which take milliseconds. Callers share a worker of the reader, and a database host
-/// that vanishes silently would block it for a quarter of an hour.
+/// Timeout of a read by id, which normally takes milliseconds. Callers share a worker, which a server that vanishes silently
+/// would block for a quarter of an hour.
 const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See [`crate::store::Store::get`].
@@ -28,7 +28,7 @@ pub(super) async fn get(pool: &ConnectionPool, ids: &[RequestId]) -> Result<List
     read.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into()))
 }
 
-/// Reads up to `limit` documents, and fewer if they have more than `max_bytes` together; at least one if there is any.
+/// Reads up to `limit` documents with at most `max_bytes` together; the first one always fits.
 pub(super) async fn read_page<'q, T: Document>(
     table: &'static str,
     mut connection: PooledConnection<'_>,
@@ -43,7 +43,7 @@ pub(super) async fn read_page<'q, T: Document>(
         if members.len() == limit {
             has_more = true;
         } else if bytes > max_bytes && !members.is_empty() {
-            // What the server has yet to send could be far more than what is wanted, so this connection is dropped.
+            // The rest of the result could be far larger than the page, so drop the connection instead of draining it.
             return Ok(Listing { members, has_more: true });
         } else {
             members.push(read_document(table, &row)?);
@@ -56,7 +56,7 @@ pub(super) async fn read_page<'q, T: Document>(
 
 /// See [`crate::store::Store::find`].
 pub(super) async fn find(pool: &ConnectionPool, query: &Query, page: Page) -> Result<Listing<Request>, StoreError> {
-    // The documents are read after the page is cut: a sort would otherwise decompress those of the whole list.
+    // Read the documents after cutting the page; otherwise the sort would decompress those of the whole list.
     let mut sql =
         QueryBuilder::new("SELECT id, document::text FROM (SELECT id, document, submitted_at FROM request WHERE true");
     any_of(&mut sql, "status", query.statuses.iter().map(|status| status_number(*status)).collect());
@@ -74,7 +74,7 @@ pub(super) async fn find(pool: &ConnectionPool, query: &Query, page: Page) -> Re
         sql.push(" AND (submitted_at, id) > (").push_bind(after.submitted_at.utc());
         sql.push(", ").push_bind(after.id.uuid()).push(")");
     }
-    // One more than wanted tells whether the list goes on.
+    // One extra row shows whether the list continues.
     sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit) + 1);
     sql.push(") AS page ORDER BY submitted_at, id");
     read_page("request", pool.acquire().await?, sql.build(), page.limit as usize, page.max_bytes).await

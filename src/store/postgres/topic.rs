@@ -15,7 +15,7 @@ pub(super) async fn get(pool: &ConnectionPool) -> Result<Option<TopicIdentity>, 
 
 /// See [`crate::store::Store::bind_topic`].
 pub(super) async fn bind(pool: &ConnectionPool, topic: &TopicIdentity) -> Result<TopicIdentity, StoreError> {
-    // An update even if nothing changes, so that the row is locked and returned whoever made it.
+    // Update even if nothing changes, so that the row is locked and returned even if another process inserted it.
     let sql = "INSERT INTO relay_topic AS bound (topic, cluster, topic_id) VALUES ($1, $2, $3)
                ON CONFLICT (only_row) DO UPDATE
                SET cluster = CASE WHEN bound.topic = excluded.topic THEN coalesce(bound.cluster, excluded.cluster)

@@ -1,4 +1,4 @@
-//! The write path: one transaction a batch, row by row, since a statement costs no round trip here.
+//! The write path: one transaction per batch, row by row, because a statement costs no round trip.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::store::{
 
 /// Commits a batch; see [`crate::store::Store::commit`].
 pub(super) async fn commit(store: &Sqlite, batch: &dyn Decide) -> Result<Committed, StoreError> {
-    // The lock of the whole file is taken here, so no other batch can come between reading and writing.
+    // This locks the whole file, so that no other batch writes between the reads and writes of this one.
     let mut connection = store.writer.acquire().await?;
     let mut tx = connection.begin_immediate().await?;
     let members = batch.members();

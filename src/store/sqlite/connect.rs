@@ -1,4 +1,4 @@
-//! Opening a SQLite database: make the file, migrate, and refuse what does not fit.
+//! Opening a SQLite database: create the file, migrate, and refuse another schema or topology.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use super::writer::Writer;
 use super::{Sqlite, StoreError, Topology, WriteHealth};
 use crate::store::migrations;
 
-/// Longest wait for another process that writes.
+/// Maximum wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a start waits for other processes that open the file, and between two attempts: while the journal mode of a new
-/// file changes, others are refused without the wait above.
+/// How long a start waits for other processes that open the file, and the pause between attempts. While the journal mode of a new
+/// file changes, SQLite refuses others without the wait above.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 const START_PAUSE: Duration = Duration::from_millis(20);
 
-/// Rows that a connection reads ahead of whom they are for. A row can have megabytes.
+/// Rows that a connection buffers ahead of its reader. A row can have megabytes.
 const ROWS_AHEAD: usize = 2;
 
 /// Connections that read.
@@ -29,9 +29,9 @@ const READERS: u32 = 4;
 /// Where a SQLite database is.
 #[derive(Clone, Debug)]
 pub struct SqliteSettings {
-    /// The file; it is made, with its directory, if it does not exist.
+    /// The file; it is created, with its directory, if it does not exist.
     pub path: PathBuf,
-    /// How the log is divided, or to be divided if the database is new.
+    /// How the log is divided; stored if the database is new.
     pub topology: Topology,
 }
 
@@ -39,8 +39,7 @@ impl Sqlite {
     /// Opens the file and brings the schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Unfit`] in plain words if the file has a newer schema or another topology; otherwise what went wrong on
-    /// the way.
+    /// [`StoreError::Unfit`] if the file has a newer schema or another topology; otherwise the error of the failed step.
     pub async fn open(settings: &SqliteSettings) -> Result<Self, StoreError> {
         let path = &settings.path;
         if let Some(directory) = path.parent() {
@@ -81,8 +80,8 @@ async fn try_open(settings: &SqliteSettings) -> Result<Sqlite, StoreError> {
     })
 }
 
-/// Makes the schema and what it must hold, in one transaction: of processes that start together, one does it and the others
-/// wait for it.
+/// Migrates the schema and inserts the initial rows in one transaction, so that of concurrent starts one does it and the others
+/// wait.
 async fn prepare(connection: &mut SqliteConnection, topology: Topology) -> Result<(), StoreError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     migrations::SQLITE.run_direct(None, &mut *tx, false).await?;
@@ -109,7 +108,7 @@ async fn agree_on_topology(tx: &mut SqliteConnection, wanted: Topology) -> Resul
     Ok(())
 }
 
-/// What the system says of a file that SQLite could not open; SQLite does not tell.
+/// The system's error for a file that SQLite could not open; SQLite does not report it.
 fn inaccessible(path: &Path) -> Option<StoreError> {
     let opened = File::options().read(true).append(true).create(true).open(path);
     opened.err().map(|source| file_error(path, source))

@@ -1,4 +1,4 @@
-//! Profiles and smart cards: read while a batch is decided, written with it, and read.
+//! Profiles and smart cards: read and written with a batch, and read for callers.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
@@ -26,7 +26,7 @@ const BY_ID: &str = "SELECT id, document FROM credential WHERE id = ?";
 const BY_SERIAL_NUMBER: &str = "SELECT id, document FROM credential WHERE serial_number = ? AND status <> 6";
 const VALID_ON_CARD: &str = "SELECT id, document FROM credential WHERE smartcard = ? AND status NOT IN (4, 6)";
 
-/// Reads the profiles and cards that a batch needs; the file is locked.
+/// Reads the profiles and cards that a batch needs; the lock of the file covers them.
 pub(super) async fn read(tx: &mut SqliteConnection, wanted: &LockSet) -> Result<Credentials, StoreError> {
     let mut known = Credentials::default();
     for id in &wanted.ids {
@@ -54,7 +54,7 @@ fn put_found(known: &mut Credentials, row: Option<SqliteRow>) -> Result<(), Stor
     Ok(())
 }
 
-/// Writes what a batch made and altered.
+/// Writes new and changed credentials.
 pub(super) async fn write(tx: &mut SqliteConnection, rows: &CredentialRows) -> Result<(), StoreError> {
     for id in &rows.vacated {
         sqlx::query(VACATE).bind(id).execute(&mut *tx).await?;

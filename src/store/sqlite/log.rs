@@ -1,4 +1,4 @@
-//! Reading the event log, and keeping the relay's checkpoints.
+//! Reads of the event log, and the relay's checkpoints.
 
 use bytes::Bytes;
 use sqlx::sqlite::SqliteRow;
@@ -108,7 +108,7 @@ pub(super) async fn put_checkpoints(writer: &Writer, checkpoints: &[Checkpoint])
     Ok(written)
 }
 
-/// Replaces checkpoints that still have their owners, and tells how many.
+/// Replaces checkpoints whose owner is unchanged, and returns their number.
 pub(super) async fn put(connection: &mut SqliteConnection, checkpoints: &[Checkpoint]) -> Result<usize, StoreError> {
     let mut written = 0;
     for checkpoint in checkpoints {

@@ -1,14 +1,14 @@
-//! What must be done from time to time: old idempotency keys, versions of templates.
+//! Maintenance: expired idempotency keys, template versions, and a check whether writes work.
 
 use super::writer::Writer;
 use crate::domain::{ProfileTemplate, Timestamp};
 use crate::store::{StoreError, document};
 
-/// Rows deleted at once, so that no delete keeps a batch waiting for long.
+/// Rows per DELETE, so that none delays a batch for long.
 const DELETE_CHUNK: u32 = 1_000;
 
-/// Drops idempotency keys used before a time. If the clock has jumped ahead while nobody called, the newest key shows it: `now` is
-/// then far after it, and no key is dropped that is hardly older than the newest.
+/// Deletes idempotency keys used before a time, except those within the retention time of the newest key: the clock may have
+/// jumped ahead since that key was used.
 pub(super) async fn drop_keys(writer: &Writer, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM idempotency_key WHERE (caller, key) IN
                (SELECT caller, key FROM idempotency_key
@@ -25,7 +25,7 @@ pub(super) async fn drop_keys(writer: &Writer, now: Timestamp, before: Timestamp
     }
 }
 
-/// Writes something that changes nothing.
+/// Executes a no-op write.
 pub(super) async fn probe(writer: &Writer) -> Result<(), StoreError> {
     let mut writer = writer.acquire().await?;
     let mut tx = writer.begin_immediate().await?;

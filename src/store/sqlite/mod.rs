@@ -1,7 +1,7 @@
 //! The embedded store: SQLite in one file, for development and for installations without a server.
 //!
-//! One connection writes, so that a batch waits for its turn in this process rather than for the lock of the file; others
-//! read. In WAL mode with `synchronous=FULL` a commit that returned survives a power cut.
+//! A single connection writes, so that batches queue in this process instead of on the file lock; other connections read. In WAL
+//! mode with `synchronous=FULL`, a commit that returned survives a power cut.
 
 mod commit;
 mod connect;
@@ -54,7 +54,7 @@ impl Store for Sqlite {
                 let attempt = self.health.attempt();
                 attempt.end(commit::commit(self, batch).await)
             }
-            // Its caller may go away in the middle, which says nothing about the database.
+            // The caller may disconnect midway, which says nothing about the database.
             Workload::Import => self.health.note(commit::commit(self, batch).await),
         }
     }

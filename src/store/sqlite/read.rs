@@ -1,4 +1,4 @@
-//! Reading requests, lists and templates.
+//! Reads of requests, lists and templates.
 
 use futures::TryStreamExt;
 
@@ -20,7 +20,7 @@ pub(super) async fn get(pool: &SqlitePool, ids: &[RequestId]) -> Result<Listing<
     read_page("request", pool, sql.build(), ids.len(), GET_BYTES).await
 }
 
-/// Reads up to `limit` documents, and fewer if they have more than `max_bytes` together; at least one if there is any.
+/// Reads up to `limit` documents with at most `max_bytes` together; the first one always fits.
 pub(super) async fn read_page<'q, T: Document>(
     table: &'static str,
     pool: &SqlitePool,
@@ -58,7 +58,7 @@ pub(super) async fn find(pool: &SqlitePool, query: &Query, page: Page) -> Result
         sql.push(" AND (submitted_at, id) > (").push_bind(after.submitted_at.micros());
         sql.push(", ").push_bind(after.id.uuid()).push(")");
     }
-    // One more than wanted tells whether the list goes on.
+    // One extra row shows whether the list continues.
     sql.push(" ORDER BY submitted_at, id LIMIT ").push_bind(i64::from(page.limit) + 1);
     read_page("request", pool, sql.build(), page.limit as usize, page.max_bytes).await
 }

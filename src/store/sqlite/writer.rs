@@ -1,5 +1,5 @@
-//! The one connection that writes. It is kept only while nothing has failed on it: SQLite rolls back by itself when the disk is
-//! full, and the driver, whose own ROLLBACK then fails, believes for ever that a transaction is open.
+//! The single write connection. It is replaced after any failure: on a full disk SQLite rolls back by itself, so the driver's
+//! ROLLBACK fails, and the driver then treats the connection as being in a transaction forever.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::store::StoreError;
 
-/// Longest wait for the other writers of this process.
+/// Maximum wait for the other writers of this process.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The connection that writes, or how to make one.
+/// The write connection, or the options to open one.
 #[derive(Debug)]
 pub(super) struct Writer {
     options: SqliteConnectOptions,
@@ -27,19 +27,19 @@ struct Slot {
     is_closed: bool,
 }
 
-/// The connection in use. Unless it is released it is closed, which ends its transaction.
+/// The write connection in use. Dropping it without `release` closes it, which ends its transaction.
 pub(super) struct WriteConnection<'w> {
     connection: SqliteConnection,
     slot: MutexGuard<'w, Slot>,
 }
 
 impl Writer {
-    /// Takes over a connection that was made with these options.
+    /// A writer with a connection that was opened with these options.
     pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
         Self { options, slot: Mutex::new(Slot { connection: Some(connection), is_closed: false }) }
     }
 
-    /// Waits for the other writers of this process.
+    /// Acquires the connection, after the other writers of this process.
     pub(super) async fn acquire(&self) -> Result<WriteConnection<'_>, StoreError> {
         let slot = tokio::time::timeout(ACQUIRE_TIMEOUT, self.slot.lock()).await;
         let mut slot = slot.map_err(|_| sqlx::Error::PoolTimedOut)?;
@@ -53,7 +53,7 @@ impl Writer {
         Ok(WriteConnection { connection, slot })
     }
 
-    /// Closes the connection, and makes no other.
+    /// Closes the connection for good.
     pub(super) async fn close(&self) {
         let mut slot = self.slot.lock().await;
         slot.is_closed = true;
@@ -70,16 +70,16 @@ impl WriteConnection<'_> {
         Ok(self.connection.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    /// Keeps the connection for the next writer: all is done on it.
+    /// Returns a clean connection for the next writer.
     pub(super) fn release(self) {
         let Self { connection, mut slot } = self;
         slot.connection = Some(connection);
     }
 
-    /// Ends the use of the connection with what its COMMIT returned.
+    /// Ends the use of the connection with the result of its COMMIT.
     ///
     /// # Errors
-    /// What kept the transaction from taking effect, or [`StoreError::OutcomeUnknown`].
+    /// The cause if the transaction did not take effect; [`StoreError::OutcomeUnknown`] if it may have.
     pub(super) async fn end(mut self, committed: Result<(), sqlx::Error>) -> Result<(), StoreError> {
         let Err(error) = committed else {
             self.release();
@@ -91,8 +91,8 @@ impl WriteConnection<'_> {
     }
 }
 
-/// Whether a COMMIT that failed like this wrote no complete commit record: 5 busy is before the first write, 13 full is before the
-/// last. After an I/O error (10), such as a failed sync, the record may be in the file and count after a crash.
+/// Whether a COMMIT that failed with this error wrote no complete commit record: 5 (busy) comes before the first write, 13 (full)
+/// before the last. After an I/O error (10), such as a failed sync, the record may be in the file and count after a crash.
 fn wrote_no_commit_record(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 13))
@@ -120,7 +120,7 @@ mod tests {
     use crate::domain::{Medium, ProfileTemplate, ShardCount, SmartcardConfiguration, TemplateId, Timestamp};
     use crate::store::{Sqlite as Store, SqliteSettings, Store as _, Topology};
 
-    /// A template that does not fit into the pages that a small database has.
+    /// A template that needs more pages than a new database has.
     fn large_template() -> ProfileTemplate {
         ProfileTemplate {
             id: TemplateId::new(uuid::Uuid::from_u128(1)),
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Has the connection in use refuse to make the file larger. The limit ends with the connection.
+    /// Stops the current connection from growing the file. The limit ends with the connection.
     async fn fill(store: &Store) {
         let mut writer = store.writer.acquire().await.unwrap();
         sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
@@ -165,12 +165,12 @@ mod tests {
                 writer.connection.execute("BEGIN").await.unwrap();
             }
             let error = sqlx::Error::Database(Box::new(Failed(code)));
-            let told = writer.end(Err(error)).await.unwrap_err();
-            assert_eq!(!matches!(told, StoreError::OutcomeUnknown(_)), is_known, "{code}: {told:?}");
+            let returned = writer.end(Err(error)).await.unwrap_err();
+            assert_eq!(!matches!(returned, StoreError::OutcomeUnknown(_)), is_known, "{code}: {returned:?}");
         }
     }
 
-    /// An error of SQLite with this code.
+    /// A SQLite error with this code.
     #[derive(Debug)]
     struct Failed(u32);
 
