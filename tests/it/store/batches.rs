@@ -1,5 +1,5 @@
-//! Random batches and imports over few profiles and cards: a batch has the effect of its members one by one, and an import has the
-//! outcome that the domain computes, whatever the order of its members.
+//! Random batches and imports over a few profiles and cards: a batch has the same effect as its members one by one, and an import
+//! has the outcome that the domain computes, in any order of its members.
 
 use std::collections::HashMap;
 
@@ -89,7 +89,7 @@ pub(super) async fn any_import_has_the_outcome_that_the_domain_computes(database
     assert!(taken > 20 && refused > 20, "seed {seed}: {taken} taken, {refused} refused");
 }
 
-/// Whichever row is written first, the unique index of the serial numbers meets no card that is about to give up its own.
+/// In whatever order the rows are written, the unique index on serial numbers sees no conflict with a card that releases its own.
 pub(super) async fn cards_exchange_their_serial_numbers_in_one_import(database: &TestDatabase) {
     let store = database.open().await;
     let ids = [Uuid::nil(), Uuid::from_u128(u128::MAX / 2), Uuid::max()];
@@ -112,7 +112,7 @@ pub(super) async fn cards_exchange_their_serial_numbers_in_one_import(database: 
     let refused = import_credentials(&*store, &[card(ids[0], "Z")], at(0)).await.unwrap();
     assert_eq!(refused, Err(Refusal::CardInUse(named("Z").serial_number)));
 
-    // A card that is retired makes way within the same import, wherever it stands there.
+    // A card that is retired releases its serial number within the same import, whatever its place in the list.
     let retired = Credential { status: CredentialStatus::Retired, ..card(ids[2], "Z") };
     assert_eq!(import_credentials(&*store, &[card(ids[0], "Z"), retired], at(1)).await.unwrap(), Ok(()));
     let in_use = store.card(&named("Z").serial_number).await.unwrap().unwrap();
@@ -124,7 +124,7 @@ fn batch(rng: &mut Rng, base: u128, number: u128) -> Vec<Command> {
     let mut batch = Vec::new();
     let request_id = |batch: u128, slot: u128| RequestId::new(Uuid::from_u128(base + 0x1000 + (batch << 4) + slot));
     for slot in 0..6 {
-        // A request of one of the last batches, at most once; it need not exist.
+        // A request of a recent batch, at most once; it may not exist.
         let id = request_id(number.saturating_sub(1 + rng.usize(..3) as u128), slot);
         let command = match rng.usize(..8) {
             0..3 => {
@@ -165,7 +165,7 @@ fn credential(rng: &mut Rng, base: u128) -> Credential {
         (profile, Some(id)) => Item::Smartcard { id, profile, card },
         _ => Item::Profile { id: ProfileId::new(Uuid::from_u128(base + 0x2000)), smartcard: None },
     };
-    // Most are in use, or almost every import would be refused as a return from retirement.
+    // Most are active; otherwise almost every import would be refused for reviving a retired credential.
     let status =
         if rng.usize(..4) == 0 { *rng.choice(&CredentialStatus::ALL).unwrap() } else { CredentialStatus::Active };
     Credential { item, ..blank(status) }
@@ -199,7 +199,7 @@ fn credential_ids(rng: &mut Rng, base: u128) -> CredentialIds {
 async fn outcome(store: &dyn Store, replies: Vec<Reply>, base: u128) -> Outcome {
     let seen = |reply: Reply| reply.map(|applied| ((*applied.request).clone(), applied.logged.is_some()));
     let mut log: Vec<LoggedEvent> = whole_log(store).await;
-    // Within a batch, events of different requests may take other positions than one by one.
+    // Events of different requests may get other positions in a batch than one by one.
     let mut next = HashMap::new();
     log.sort_by_key(|event| (event.request, event.version));
     for event in &mut log {
@@ -210,7 +210,7 @@ async fn outcome(store: &dyn Store, replies: Vec<Reply>, base: u128) -> Outcome 
     Outcome { replies: replies.into_iter().map(seen).collect(), credentials: credentials(store, base).await, log }
 }
 
-/// All that the store knows of the profiles and cards of a round.
+/// All stored profiles and cards of a round.
 async fn credentials(store: &dyn Store, base: u128) -> Vec<Credential> {
     let ids = [(0x2000, 4), (0x3000, 3), (0x4000, 0xb00)].into_iter();
     let ids: Vec<Uuid> =

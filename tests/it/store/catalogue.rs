@@ -75,7 +75,7 @@ pub(super) async fn a_completed_request_changes_the_status_of_its_card(database:
     }
 }
 
-/// The owner is compared while the rows are locked; nothing is half done.
+/// The owner is compared while the rows are locked, and a refusal changes nothing.
 pub(super) async fn a_request_is_not_completed_with_the_credential_of_another_user(database: &TestDatabase) {
     let store = database.open().await;
     let theirs = issued(&*store).await;
@@ -96,7 +96,7 @@ pub(super) async fn a_request_is_not_completed_with_the_credential_of_another_us
     assert_eq!((known(&*store, theirs).await, whole_log(&*store).await), before);
 }
 
-/// Two requests in one batch, and in two batches at once, that leave the same card: the second is refused.
+/// Two requests issue the same card, in one batch and in two concurrent batches: the second is refused.
 pub(super) async fn one_of_two_requests_that_issue_the_same_card_is_refused(database: &TestDatabase) {
     let store = database.open().await;
     for round in 0..10 {
@@ -128,7 +128,7 @@ pub(super) async fn a_card_is_bound_to_one_request_until_that_ends(database: &Te
     let status = async || store.credentials(&[card.uuid()]).await.unwrap().remove(0).status;
     assert_eq!(status().await, CredentialStatus::Assigned);
 
-    // Once more, which changes nothing; with another card, and to another request, which is refused.
+    // Binding the card again changes nothing; binding another card, or this one to another request, is refused.
     let again = commit_one(&*store, command(TARGET, one.id, bind("card-1"))).await.unwrap();
     assert_eq!((again.request.new.smartcard, again.logged), (Some(card), None));
     let refusal = commit_one(&*store, command(TARGET, one.id, bind("card-2"))).await.unwrap_err();
@@ -136,7 +136,7 @@ pub(super) async fn a_card_is_bound_to_one_request_until_that_ends(database: &Te
     let refusal = commit_one(&*store, command(TARGET, other.id, bind("card-1"))).await.unwrap_err();
     assert!(matches!(refusal, Refusal::CardInUse(_)), "{refusal}");
 
-    // In one batch: the card that the one gives back is bound to the other.
+    // In one batch, one request releases the card and the other binds it.
     let batch = [command(TARGET, one.id, cancel()), command(TARGET, other.id, bind("card-1"))];
     let replies = commit(&*store, &batch).await.unwrap();
     let next = replies[1].as_ref().unwrap().request.new.smartcard.unwrap();
@@ -185,14 +185,14 @@ pub(super) async fn credentials_issued_elsewhere_can_be_imported(database: &Test
     assert_eq!(import_credentials(&*store, &suspended, at(0)).await.unwrap(), Ok(()));
     assert_eq!(known(&*store, profile).await, suspended);
 
-    // One that is refused keeps out the others.
+    // One refused member refuses the whole import.
     let handed_on = Credential { owner: ORIGINATOR, ..credentials[0].clone() };
     let refused = Refusal::CredentialTaken { field: "credentials[1].id".to_owned() };
     assert_eq!(import_credentials(&*store, &[credentials[2].clone(), handed_on], at(0)).await.unwrap(), Err(refused));
     assert_eq!(known(&*store, profile).await, suspended);
 }
 
-/// When no card with an id is in use, the one that was retired last counts, whatever its id, and however often it is told.
+/// If no card with a serial number is in use, the one retired last is found, whatever its id and however often it is imported.
 pub(super) async fn the_card_retired_last_is_the_one_that_is_found(database: &TestDatabase) {
     let store = database.open().await;
     let serial_number = SerialNumber::parse("serial_number", "one").unwrap();
@@ -261,7 +261,7 @@ pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(database:
     assert_eq!(kept, [(TEMPLATE, 3, first), (other.id, 1, other.clone())]);
 }
 
-/// A card with its profile that the target has enrolled for.
+/// A card and its profile, issued by an enroll request of the target.
 async fn issued(store: &dyn Store) -> CredentialIds {
     let (card, new) = (fresh_card(), request(0));
     carry_out(store, creation(new.clone())).await;
@@ -269,7 +269,7 @@ async fn issued(store: &dyn Store) -> CredentialIds {
     card
 }
 
-/// What is known of a card and its profile, the card first.
+/// The stored card and profile, the card first.
 async fn known(store: &dyn Store, credential_ids: CredentialIds) -> Vec<Credential> {
     let ids: Vec<Uuid> = credential_ids.ids().collect();
     let mut known = store.credentials(&ids).await.unwrap();
@@ -277,7 +277,7 @@ async fn known(store: &dyn Store, credential_ids: CredentialIds) -> Vec<Credenti
     known
 }
 
-/// A card with its profile in use, the card first.
+/// An active card and its profile, the card first.
 fn held(owner: UserId, credential_ids: CredentialIds) -> impl Iterator<Item = Credential> {
     let CredentialIds { profile, smartcard } = credential_ids;
     let card = smartcard.map(|id| Item::Smartcard { id, profile, card: None });

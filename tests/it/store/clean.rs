@@ -30,7 +30,7 @@ async fn repeated_calls_use_the_connections_that_are_there() {
     assert_eq!(backends(&database).await, before);
 }
 
-/// What the server says with the severity ERROR it has taken back; with FATAL or PANIC its process ends, before or after a commit.
+/// After severity ERROR the server has rolled back; after FATAL or PANIC its process ends, before or after the commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_that_ends_the_session_leaves_the_outcome_open() {
     let database = TestDatabase::postgres().await;
@@ -58,14 +58,14 @@ async fn an_error_that_ends_the_session_leaves_the_outcome_open() {
     }
 }
 
-/// The processes of the server that serve this database, but for the one that looks.
+/// The backends of the server that serve this database for cmgate.
 async fn backends(database: &TestDatabase) -> Vec<i32> {
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cmgate' ORDER BY pid";
     sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
 }
 
-/// A proxy before Postgres that replaces some bytes of what the server says.
+/// A proxy in front of Postgres that replaces some bytes that the server sends.
 async fn rewriting_proxy<const N: usize>(from: [u8; N], to: [u8; N]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -78,7 +78,7 @@ async fn rewriting_proxy<const N: usize>(from: [u8; N], to: [u8; N]) -> SocketAd
             tokio::spawn(async move {
                 let mut buffer = vec![0; 1 << 16];
                 while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
-                    // An error fits into one segment of the loopback.
+                    // On loopback, an error arrives in one read.
                     let said = &mut buffer[..length];
                     for at in 0..length.saturating_sub(N - 1) {
                         if said[at..at + N] == from {

@@ -62,7 +62,7 @@ async fn events_with_a_wrong_clock_are_read_in_order_of_position() {
     }
 }
 
-/// Creates a request on each of these days.
+/// Creates one request per day.
 async fn append(store: &Arc<dyn Store>, days: &[i64]) -> Vec<LoggedEvent> {
     let mut events = Vec::new();
     for day in days {

@@ -4,7 +4,7 @@ use cmgate::store::StoreError;
 
 use crate::support::database::{TestDatabase, topology};
 
-/// With less, an event could be on the topic whose request a crash of the server has undone.
+/// With weaker settings, the topic could contain an event whose request was lost in a crash of the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_may_lose_commits_is_refused() {
     let database = TestDatabase::postgres().await;

@@ -25,7 +25,7 @@ pub(super) async fn a_repeated_call_gets_the_first_reply_and_changes_nothing(dat
     assert_eq!(whole_log(&*store).await.len(), 1);
 }
 
-/// What is in force when a call is repeated is not asked: it was answered before.
+/// A repeated call gets its first answer, so the templates now in force do not matter.
 pub(super) async fn a_repeated_creation_is_answered_after_its_template_was_disabled(database: &TestDatabase) {
     let store = database.open().await;
     let (created, _) = carry_out(&*store, under_key("once", 1, creation(request(0)))).await;
@@ -102,7 +102,7 @@ pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(database: &Test
     let (canceled, _) = carry_out(&*store, command(ORIGINATOR, created.id, cancel())).await;
     let repeated = || under_key("again", 1, command(ORIGINATOR, created.id, cancel()));
 
-    // Beside a member that changes something, which must not lose its own key.
+    // Next to a member that changes something and must not lose its own key.
     let new = request(0);
     let batch = [repeated(), under_key("other", 1, creation(new.clone()))];
     let replies = commit(&*store, &batch).await.unwrap();
@@ -119,7 +119,7 @@ pub(super) async fn a_key_of_a_step_that_changed_nothing_is_kept(database: &Test
     assert_eq!(whole_log(&*store).await.len(), 3);
 }
 
-/// Nothing else is written in this batch.
+/// The batch writes nothing but the key.
 pub(super) async fn a_step_that_changed_nothing_is_answered_as_it_was(database: &TestDatabase) {
     let store = database.open().await;
     let (created, _) = carry_out(&*store, creation(request(0))).await;
@@ -128,7 +128,7 @@ pub(super) async fn a_step_that_changed_nothing_is_answered_as_it_was(database: 
     let unchanged = commit_one(&*store, repeated()).await.unwrap();
     assert_eq!((&unchanged.request, &unchanged.logged), (&bound, &None));
 
-    // The same step would be refused now.
+    // A new call with the same step would be refused now.
     carry_out(&*store, command(TARGET, created.id, complete(CredentialIds::NONE))).await;
     let heard = commit_one(&*store, repeated()).await.unwrap();
     assert_eq!((heard.request, heard.logged), (bound, None));
@@ -144,7 +144,7 @@ pub(super) async fn a_repeated_change_of_a_card_shows_the_card_as_it_was(databas
     let change = |status| {
         command(TARGET, created.id, Action::ChangeSmartcard { smartcard, status, comment: Comment::default() })
     };
-    // The second changes nothing and is answered all the same.
+    // The second call changes nothing and is still answered.
     let active = ["changed", "unchanged"].map(|key| under_key(key, 1, change(CredentialStatus::Active)));
     for command in &active {
         let applied = commit_one(&*store, command.clone()).await.unwrap();
@@ -164,7 +164,7 @@ pub(super) async fn one_key_in_many_batches_at_once_creates_one_request(database
     let store = database.open().await;
     for round in 0..5 {
         let key = format!("round {round}").replace(' ', "-");
-        // A stranger beside it in each batch must not be lost when the batch has to begin again.
+        // Each batch has an unrelated member, which a retry of the batch must not lose.
         let batches = (0..8).map(|_| vec![creation(request(0)), under_key(&key, 1, creation(request(0)))]).collect();
         let replies = commit_at_once(&store, batches).await;
         assert_one_effect(replies.iter().map(|replies| &replies[1]));
@@ -194,7 +194,7 @@ async fn commit_at_once(store: &Arc<dyn Store>, batches: Vec<Vec<Command>>) -> V
     tasks.join_all().await
 }
 
-/// All hear of the same request, and one of them has caused it.
+/// All replies contain the same request, and exactly one of the calls took effect.
 fn assert_one_effect<'r>(replies: impl Iterator<Item = &'r Reply>) {
     let applied: Vec<_> = replies.map(|reply| reply.as_ref().unwrap()).collect();
     let requests: HashSet<_> =

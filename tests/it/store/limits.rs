@@ -29,7 +29,7 @@ fn card(number: u128) -> Credential {
     }
 }
 
-/// More imports than there are connections of any kind wait for one row, and the relay reads on.
+/// More imports than there are connections of any kind wait for one row, and the relay continues to read.
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     let database = TestDatabase::postgres().await;
@@ -53,7 +53,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
             store.checkpoints().await.unwrap();
             store.read_log(event.shard, event.position, 10).await.unwrap();
         };
-        // The relay gives up its connection after less than this.
+        // Without separate connections the relay would wait longer than this.
         tokio::time::timeout(Duration::from_secs(2), read).await.expect("the relay waits for no import");
         carry_out(&*store, creation(request(0))).await;
     }
@@ -67,7 +67,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
     assert_eq!(read(&*store, created.id).await, *created);
 }
 
-/// A template or a partition that waits for a lock is given up, too.
+/// Storing a template and deleting old keys give up on a lock, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn maintenance_that_waits_for_a_lock_gives_up() {
     let database = TestDatabase::postgres().await;
@@ -115,7 +115,7 @@ async fn a_database_with_another_encoding_is_refused() {
     assert_eq!(sentence, "the encoding of the database must be UTF8; it is LATIN1");
 }
 
-/// A store whose last write failed, or whose server takes none, is not ready.
+/// A store whose last write failed, or whose server accepts no writes, is not ready.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_writes_makes_the_store_unready() {
     let database = TestDatabase::postgres().await;
@@ -133,14 +133,14 @@ async fn a_server_that_refuses_writes_makes_the_store_unready() {
     carry_out(&*store, creation(request(0))).await;
 }
 
-/// How many sessions wait for a lock.
+/// The number of sessions that wait for a lock.
 async fn waiting(database: &TestDatabase) -> i64 {
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
 }
 
-/// Sets what the sessions of a database begin with, and ends those that there are.
+/// Changes a default setting of a database, and ends its existing sessions.
 async fn alter(database: &TestDatabase, setting: &str) {
     let options = PgConnectOptions::from_str(database.url()).unwrap();
     let name = options.get_database().unwrap();

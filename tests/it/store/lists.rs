@@ -45,7 +45,7 @@ pub(super) async fn large_requests_are_read_a_few_at_a_time(database: &TestDatab
         request.submitted_at = at(number);
         carry_out(&*store, creation(request.clone())).await;
     }
-    // One of control characters has six times its size as JSON.
+    // As JSON, control characters take six times their size.
     let mut lengths = Vec::new();
     let mut after = None;
     loop {
@@ -81,9 +81,9 @@ async fn walk(store: &dyn Store, query: &Query, (limit, max_bytes): (u32, usize)
     }
 }
 
-/// Requests that differ in everything that a list filters by, in the order of a list.
+/// Creates requests that differ in every filtered field, and returns them in list order.
 async fn fill(store: &dyn Store) -> Vec<Request> {
-    // Approvals needed, and what is done.
+    // Approvals needed, and the steps.
     let lives: [(u8, &[(UserId, Action)]); 6] = [
         (1, &[]),
         (0, &[]),
@@ -101,7 +101,7 @@ async fn fill(store: &dyn Store) -> Vec<Request> {
         new.old = if new.kind == RequestType::Enroll { CredentialIds::NONE } else { fresh_card() };
         new.originator = approver(number % 2);
         new.template = TemplateRef { id: template(nth % 4), version: 1 };
-        // Later ones were submitted earlier, four at a time.
+        // Submission times descend, with four requests for each.
         new.submitted_at = at(-i64::from(number / 4));
         new.changed_at = new.submitted_at;
         let (mut last, _) = carry_out(store, creation(new.clone())).await;
@@ -147,7 +147,7 @@ fn queries() -> Vec<Query> {
     queries
 }
 
-/// What a list promises, said in memory.
+/// Whether a request matches every filter, computed in memory.
 fn meets(query: &Query, request: &Request) -> bool {
     fn allows<T: PartialEq>(allowed: &[T], value: &T) -> bool {
         allowed.is_empty() || allowed.contains(value)

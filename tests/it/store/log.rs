@@ -1,4 +1,4 @@
-//! Reading the log, and the checkpoints of the relay.
+//! Reads of the log, and the relay's checkpoints.
 
 use cmgate::domain::{Position, Shard};
 use cmgate::store::{Checkpoint, TopicIdentity};
@@ -40,7 +40,7 @@ pub(super) async fn large_events_of_the_log_are_read_a_few_at_a_time(database: &
     }
     assert_eq!(position, Position::new(8));
     assert!((2..=4).contains(&readings), "{readings}");
-    // As many as fit are no more than are asked for.
+    // The limit holds even if more would fit.
     assert_eq!(store.read_log(SHARD, Position::START, 2).await.unwrap().len(), 2);
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn a_fenced_owner_writes_no_checkpoint(database: &TestDatabase)
     store.claim_checkpoints(&shards, overtaken).await.unwrap();
     store.put_checkpoints(&[checkpoint(0, 5, overtaken), checkpoint(2, 5, overtaken)]).await.unwrap();
 
-    // A successor of one of its shards keeps what it finds.
+    // The new owner of one shard keeps the stored checkpoint.
     store.claim_checkpoints(&shards[..1], successor).await.unwrap();
     store.put_checkpoints(&[checkpoint(0, 6, overtaken), checkpoint(2, 6, overtaken)]).await.unwrap();
     let found = store.checkpoints().await.unwrap();
@@ -102,7 +102,7 @@ pub(super) async fn a_fenced_owner_writes_no_checkpoint(database: &TestDatabase)
     assert_eq!(store.checkpoints().await.unwrap()[0], checkpoint(0, 7, successor));
 }
 
-/// The log has one topic; only an operator gives it another, and only together with the checkpoints that fit.
+/// The log has one topic. Only an operator replaces it, together with matching checkpoints.
 pub(super) async fn the_log_keeps_its_topic(database: &TestDatabase) {
     let store = database.open().await;
     assert_eq!(store.topic().await.unwrap(), None);

@@ -15,7 +15,7 @@ use crate::support::commands::{
 };
 use crate::support::database::{Engine, TestDatabase, topology};
 
-/// How long the server may take to notice that a connection has gone.
+/// Maximum time for the server to notice a closed connection.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn acknowledged_writes_survive_a_restart(database: &TestDatabase) {
@@ -83,7 +83,7 @@ pub(super) async fn a_partition_group_is_locked_by_one_process(database: &TestDa
     assert!(one.lock_partition_group(0).await.unwrap().is_none());
 }
 
-/// A dropped lock is free once the server has noticed, which it does by itself.
+/// Takes a lock that was dropped before; the server frees it once it notices the closed connection.
 async fn lock_when_free(store: &dyn Store, group: u16) -> Box<dyn PartitionGroupLock> {
     let tries = async {
         loop {
@@ -96,7 +96,7 @@ async fn lock_when_free(store: &dyn Store, group: u16) -> Box<dyn PartitionGroup
     tokio::time::timeout(PATIENCE, tries).await.expect("a dropped lock is freed")
 }
 
-/// Several processes that find nothing make one database, and each has its maintenance done.
+/// Several processes that start on an empty database create it once, and each runs its maintenance.
 pub(super) async fn stores_can_be_opened_at_the_same_time(database: &TestDatabase) {
     for round in 0..8 {
         let database = database.another().await;
@@ -119,7 +119,7 @@ pub(super) async fn stores_can_be_opened_at_the_same_time(database: &TestDatabas
     }
 }
 
-/// An attempt under a key at so many seconds.
+/// A call under a key at a time in seconds.
 fn attempt(key: &str, seconds: i64) -> Command {
     Command { now: at(seconds), ..under_key(key, 1, creation_at(seconds)) }
 }
@@ -131,7 +131,7 @@ fn seconds_now() -> i64 {
 
 pub(super) async fn maintenance_deletes_only_old_keys(database: &TestDatabase) {
     let store = database.open().await;
-    // The clock of the server counts as well, so that these times must not be ahead of it.
+    // The server's clock counts as well, so these times must not be ahead of it.
     let noon = seconds_now() - 3_600;
     store.maintain(at(noon), at(noon)).await.unwrap();
     let (old, _) = carry_out(&*store, attempt("old", noon)).await;
@@ -159,7 +159,7 @@ pub(super) async fn a_clock_that_is_ahead_deletes_no_keys(database: &TestDatabas
     }
 }
 
-/// Whatever kept the first maintenance from being done, it can be made up for, for this day and the next.
+/// Maintenance that starts after the first events still takes effect, for that day and the next.
 pub(super) async fn maintenance_can_begin_after_the_first_events(database: &TestDatabase) {
     const DAY: i64 = 24 * 3_600;
     let store = database.open().await;

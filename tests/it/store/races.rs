@@ -1,4 +1,4 @@
-//! Many tasks on the same requests: whichever wins, the outcome is legal and the log has no gap.
+//! Many tasks on the same requests: whichever wins, the outcome is valid and the log has no gap.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) async fn approving_and_canceling_at_once_ends_canceled(database: &Tes
         let wishes = vec![vec![command(approver(1), id, approve())], vec![command(ORIGINATOR, id, cancel())]];
         let took_effect = race(&store, wishes).await.into_iter().flatten().flatten().count();
 
-        // Both can win, if the approval comes first; never neither, and never the approval over the cancellation.
+        // Both succeed if the approval comes first. At least one succeeds, and an approval never follows the cancellation.
         let ended = read(&*store, id).await;
         assert_eq!(ended.status(), Status::Canceled);
         assert_eq!(ended.version, Version::new(1 + u32::try_from(took_effect).unwrap()));
@@ -46,7 +46,7 @@ pub(super) async fn approving_and_canceling_at_once_ends_canceled(database: &Tes
     whole_log(&*store).await;
 }
 
-/// Each batch has all the requests, each in another order.
+/// Each batch contains all requests, in its own order.
 pub(super) async fn concurrent_batches_over_the_same_requests_all_succeed(database: &TestDatabase) {
     const TASKS: u8 = 8;
     let store = database.open().await;
@@ -91,7 +91,7 @@ pub(super) async fn concurrent_creates_leave_no_gap(database: &TestDatabase) {
     assert_eq!(whole_log(&*stores[0]).await.len(), created);
 }
 
-/// Commits all batches at the same moment; gives the replies in their order.
+/// Commits all batches concurrently, and returns the replies in the order of the batches.
 async fn race(store: &Arc<dyn Store>, batches: Vec<Vec<Command>>) -> Vec<Vec<Reply>> {
     let start = Arc::new(Barrier::new(batches.len()));
     let mut runners = Vec::new();

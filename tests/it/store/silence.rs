@@ -22,7 +22,7 @@ async fn a_read_that_is_never_answered_holds_up_no_other() {
         tokio::time::timeout(PATIENCE, store.get(&[id])).await.expect("there is an answer without one of the server");
     let refused = answer.err();
     assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{refused:?}");
-    // The next one does not come back to that connection.
+    // The next read does not use that connection.
     assert_eq!(read(&*store, id).await, *created);
     drop(silent);
 }
@@ -31,7 +31,7 @@ async fn a_read_that_is_never_answered_holds_up_no_other() {
 struct Silent(i32);
 
 impl Silent {
-    /// The process that reads requests by their ids.
+    /// Suspends the backend that reads requests by id.
     async fn reader_of(database: &TestDatabase) -> Self {
         let mut connection = PgConnection::connect(database.url()).await.unwrap();
         let sql = "SELECT pid FROM pg_stat_activity

@@ -14,21 +14,21 @@ pub(super) async fn commit_one(store: &dyn Store, command: Command) -> Reply {
     replies.remove(0)
 }
 
-/// Commits a command that must take effect now, and gives the request after it with its event.
+/// Commits a command that must take effect now, and returns the request after it with its event.
 pub(super) async fn carry_out(store: &dyn Store, command: Command) -> (Arc<Request>, LoggedEvent) {
     let Applied { request, logged, .. } = commit_one(store, command).await.unwrap();
     (request, logged.expect("the command takes effect now"))
 }
 
-/// One request as it stands.
+/// The current state of one request.
 pub(super) async fn read(store: &dyn Store, id: RequestId) -> Request {
     let mut found = store.get(&[id]).await.unwrap().members;
     assert_eq!(found.len(), 1, "request {id} is there once");
     found.remove(0)
 }
 
-/// The whole log, shard by shard, after checking that it is whole: positions are dense from 1, the log ends agree, every event
-/// lies in the shard of its request, and every request has one event for each of its versions, in order.
+/// The log, shard by shard, after checking that it is complete: positions are dense from 1, the log ends agree, every event is in
+/// the shard of its request, and every request has one event for each of its versions, in order.
 pub(crate) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
     let shards = store.topology().shards;
     let log_ends = store.log_ends().await.unwrap();

@@ -77,7 +77,7 @@ pub(super) async fn every_command_that_took_effect_has_one_event(database: &Test
         let (request, event) = carry_out(&*store, step).await;
         assert_eq!((event.request, event.version), (id, request.version));
         acknowledged.push(event);
-        // A command that is refused in between leaves no event.
+        // A refused command in between leaves no event.
         assert!(commit_one(&*store, command(ORIGINATOR, id, deny())).await.is_err());
     }
     assert_eq!(whole_log(&*store).await, acknowledged);
@@ -133,7 +133,7 @@ pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(database
         let (created, _) = carry_out(&*store, creation(large_request(text))).await;
         batch.push(under_key(&format!("key-{}", created.id), 1, command(TARGET, created.id, cancel())));
     }
-    // The second time each finds its reply under its key.
+    // The second time, each command gets the stored reply of its key.
     for expected in [Version::new(2); 2] {
         let mut left = &batch[..];
         let mut parts = 0;
@@ -189,7 +189,7 @@ pub(super) async fn a_command_for_another_version_is_refused(database: &TestData
     whole_log(&*store).await;
 }
 
-/// The largest request that is taken can be ended in every way, with the longest comments.
+/// The largest accepted request can be ended in every way, with the longest comments.
 pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(database: &TestDatabase) {
     let store = database.open().await;
     let text = "x".repeat(15_000);
@@ -203,7 +203,7 @@ pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(databa
     let refusal = commit_one(&*store, creation(sized(&full, 0))).await.unwrap_err();
     let Refusal::TooLarge { field: "data_items", bytes, limit } = refusal else { panic!("{refusal}") };
 
-    // As many bytes less as the refusal says.
+    // Shortened by the number of bytes that the refusal reports.
     let mut largest = full;
     let mut left = bytes - limit;
     for length in &mut largest {
@@ -227,7 +227,7 @@ pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(databa
         assert_eq!(read(&*store, new.id).await, *ended);
     }
 
-    // An approver cannot take the room, either.
+    // Nor can an approver use up the reserved room.
     let new = sized(&largest[5..], 1);
     carry_out(&*store, creation(new.clone())).await;
     let items = |count: usize| (100..100 + count).map(|number| item(&number.to_string(), Some(&text))).collect();
@@ -238,7 +238,7 @@ pub(super) async fn a_request_is_taken_only_with_room_for_its_later_steps(databa
     carry_out(&*store, command(ORIGINATOR, new.id, Action::Cancel { comment: longest() })).await;
 }
 
-/// Days for which no room was made are taken too, and do not disturb the order.
+/// Events of days without their own partition are accepted and keep their order.
 pub(super) async fn a_wrong_clock_does_not_stop_the_log(database: &TestDatabase) {
     const YEAR: i64 = 365 * 24 * 3_600;
     let store = database.open().await;
