@@ -1,8 +1,8 @@
-//! A connection pool that keeps a connection only if it is clean: one that failed or was abandoned is dropped with its
-//! transaction, unless the server merely refused a statement.
+//! A connection pool that keeps only clean connections: one that failed or was abandoned is closed, which ends its transaction;
+//! one on which the server merely refused a statement is kept.
 //!
-//! sqlx's own pool pings each returned connection without a timeout, so a peer that vanishes silently leaks a permit (sqlx issue
-//! 4349). This pool frees the permit on drop, and pings before use, with a timeout.
+//! sqlx's own pool pings each returned connection without a timeout, so a peer that vanishes silently leaks a permit
+//! (sqlx issue 4349). This pool frees the permit on drop, and pings before use, with a timeout.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
