@@ -14,8 +14,8 @@ use crate::domain::{Listing, Page, ProfileTemplate, Query, Request, RequestId, T
 use crate::store::document::{self, Document, kind_number, status_number};
 use crate::store::{GET_BYTES, StoreError};
 
-/// Timeout of a read by id, which normally takes milliseconds. Callers share a worker, which a server that vanishes silently
-/// would block for a quarter of an hour.
+/// Maximum wait for requests by their ids, which take milliseconds. Callers share a worker of the reader, and a database host
+/// that vanishes silently would block it for a quarter of an hour.
 const GET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See [`crate::store::Store::get`].

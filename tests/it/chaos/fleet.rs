@@ -104,16 +104,16 @@ impl Fleet {
         self.rng = rng;
         self.load = Some(Load::start(CLIENTS, &self.addresses, self.rng.fork()));
         self.progress().await;
-        let log_ends = self.env.database.log_ends().await;
-        wait_until("the topic follows the log", async || self.watch.reaches(&log_ends)).await;
+        let heads = self.env.database.log_ends().await;
+        wait_until("the topic follows the log", async || self.watch.reaches(&heads)).await;
         self.any_moment().await;
     }
 
     /// Ends a round after its fault: waits for recovery, then audits everything.
     pub(super) async fn settle(&mut self, mended: Instant, figures: &Figures) -> String {
         let load = self.load.take().expect("the load began with the round");
-        let log_ends = self.env.database.log_ends().await;
-        wait_until("what was written before is published", async || self.watch.reaches(&log_ends)).await;
+        let heads = self.env.database.log_ends().await;
+        wait_until("what was written before is published", async || self.watch.reaches(&heads)).await;
         load.progress(1).await;
         let recovery = mended.elapsed().max(std::mem::take(&mut self.takeover));
         load.progress(PROGRESS).await;
@@ -127,8 +127,8 @@ impl Fleet {
     /// Audits until everything is published: a call whose caller has disconnected may still complete meanwhile.
     async fn audit(&mut self, figures: &Figures) -> String {
         let report = loop {
-            let log_ends = self.env.database.log_ends().await;
-            wait_until("everything is published", async || self.watch.reaches(&log_ends)).await;
+            let heads = self.env.database.log_ends().await;
+            wait_until("everything is published", async || self.watch.reaches(&heads)).await;
             let acknowledged = self.answered.iter().map(Answered::acknowledged).collect();
             let report = self.env.audit(acknowledged).await;
             if report.unpublished == 0 || !report.violations.is_empty() {
@@ -213,8 +213,8 @@ impl Fleet {
 
     /// Waits until everything that is in the log by now is published.
     pub(super) async fn wait_until_published(&self) {
-        let log_ends = self.env.database.log_ends().await;
-        wait_until("what is in the log is published", async || self.watch.reaches(&log_ends)).await;
+        let heads = self.env.database.log_ends().await;
+        wait_until("what is in the log is published", async || self.watch.reaches(&heads)).await;
     }
 }
 

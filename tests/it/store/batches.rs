@@ -1,5 +1,5 @@
-//! Random batches and imports over a few profiles and cards: a batch has the same effect as its members one by one, and an import
-//! has the outcome that the domain computes, in any order of its members.
+//! Random batches and imports over few profiles and cards: a batch has the effect of its members one by one, and an import has
+//! the outcome that the domain computes, whatever the order of its members.
 
 use std::collections::HashMap;
 
