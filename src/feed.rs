@@ -1,7 +1,7 @@
 //! The feed: the last position of each shard and the newest events in memory, for readers that follow the log.
 //!
-//! Events of this process arrive right after their commit. What other processes append is noticed by watching the log ends
-//! of the log; whoever misses an event here reads it from the store.
+//! Events of this process are added right after their commit. Polling the log ends reveals events of other processes; a
+//! reader that does not find an event here reads it from the store.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,7 +68,7 @@ impl Feed {
         self.shards.iter().zip(log_ends).all(|(shard, log_end)| shard.log_end.load(Ordering::Acquire) >= log_end.get())
     }
 
-    /// Takes note of how far the log reaches, in the order of the shards.
+    /// Records the last positions of the log, in shard order.
     pub fn observe(&self, log_ends: &[Position]) {
         let mut has_grown = false;
         for (shard, log_end) in self.shards.iter().zip(log_ends) {

@@ -15,7 +15,7 @@ impl Service {
     /// Reads a smart card. Every caller may read every profile and card, as with requests.
     ///
     /// # Errors
-    /// [`Refusal::CredentialNotFound`], or what [`Error`] says of the service.
+    /// [`Refusal::CredentialNotFound`], or a failure of the service; see [`Error`].
     pub async fn smartcard(&self, id: SmartcardId) -> Result<Credential, Error> {
         let found = self.credentials_of(CredentialIds { profile: None, smartcard: Some(id) }).await?;
         let card = found.into_iter().find(Credential::is_smartcard);
@@ -25,7 +25,7 @@ impl Service {
     /// Reads a profile.
     ///
     /// # Errors
-    /// [`Refusal::CredentialNotFound`], or what [`Error`] says of the service.
+    /// [`Refusal::CredentialNotFound`], or a failure of the service; see [`Error`].
     pub async fn profile(&self, id: ProfileId) -> Result<Credential, Error> {
         let found = self.credentials_of(CredentialIds { profile: Some(id), smartcard: None }).await?;
         let profile = found.into_iter().find(|credential| !credential.is_smartcard());
@@ -35,7 +35,7 @@ impl Service {
     /// Reads the smart card with this serial number: the one in use, otherwise the one that was retired last.
     ///
     /// # Errors
-    /// What [`Error`] says of the service.
+    /// A failure of the service; see [`Error`].
     pub async fn card(&self, serial_number: &SerialNumber) -> Result<Option<Credential>, Error> {
         Ok(self.store.card(serial_number).await?)
     }
@@ -43,7 +43,7 @@ impl Service {
     /// Reads a profile and a smart card by their ids; unknown ones are left out.
     ///
     /// # Errors
-    /// What [`Error`] says of the service.
+    /// A failure of the service; see [`Error`].
     pub async fn credentials_of(&self, credential_ids: CredentialIds) -> Result<Vec<Credential>, Error> {
         let ids: Vec<Uuid> = credential_ids.ids().collect();
         if ids.is_empty() { Ok(Vec::new()) } else { Ok(self.store.credentials(&ids).await?) }

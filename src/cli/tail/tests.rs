@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::store::{Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
 
-/// A log in memory that can do nothing but be read; it grows by one event of shard 0 each time its log ends are read.
+/// A read-only log in memory. If it grows, each read of its log ends appends one event of shard 0.
 struct Log {
     events: Mutex<Vec<LoggedEvent>>,
     grows: bool,

@@ -53,7 +53,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
             store.checkpoints().await.unwrap();
             store.read_log(event.shard, event.position, 10).await.unwrap();
         };
-        // The relay gives up its connection after less than this.
+        // Without separate connections the relay would wait longer than this.
         tokio::time::timeout(Duration::from_secs(2), read).await.expect("the relay waits for no import");
         carry_out(&*store, creation(request(0))).await;
     }
