@@ -1,4 +1,4 @@
-//! The credential service of the contract: profiles and smart cards over gRPC.
+//! `cmgate.v1.CredentialService`: profiles and smart cards over gRPC.
 
 use async_trait::async_trait;
 
@@ -11,14 +11,14 @@ use crate::contract::v1::credential_service_server::{CredentialService, Credenti
 use crate::domain::{Credential, Refusal};
 use crate::service::{Error, Service};
 
-/// The credential service, over the use cases.
+/// Implements `cmgate.v1.CredentialService` with the use cases.
 #[derive(Clone)]
-pub struct Known {
+pub struct Credentials {
     service: Service,
 }
 
-impl Known {
-    /// The credential service as the server takes it, refusing messages of more than `max_message_bytes`.
+impl Credentials {
+    /// The tonic service, which refuses messages longer than `max_message_bytes`.
     #[must_use]
     pub fn server(service: Service, max_message_bytes: usize) -> CredentialServiceServer<Self> {
         CredentialServiceServer::new(Self { service }).max_decoding_message_size(max_message_bytes)
@@ -37,7 +37,7 @@ impl Known {
 }
 
 #[async_trait]
-impl CredentialService for Known {
+impl CredentialService for Credentials {
     async fn get_credential(
         &self,
         request: tonic::Request<v1::GetCredentialRequest>,

@@ -1,6 +1,6 @@
-//! Errors in gRPC: the code of the error table, and the rich details of `google.rpc` with a stable reason.
+//! gRPC errors: the code from the error table, and `google.rpc` details with a stable reason.
 //!
-//! The cause of a failure of the service goes to the log only; the caller sees its kind.
+//! The cause of an internal failure is only logged; the caller sees its kind.
 
 use std::collections::HashMap;
 
@@ -13,41 +13,42 @@ use crate::contract::v1;
 use crate::domain::{CorrelationId, ErrorKind, FieldViolation, Refusal, RequestId};
 use crate::service::{Error, log_failure, row};
 
-/// Domain of every `google.rpc.ErrorInfo`.
+/// `domain` of every `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "cmgate";
-/// Most bytes of text about wrong fields. An error travels in headers, three times over, and clients take 8 KiB of them.
+/// Limit on the text about invalid fields, in bytes. The headers of an error repeat it three times, and clients accept 8 KiB of
+/// headers.
 const VIOLATIONS_BYTES: usize = 1_024;
-/// Most bytes of text about one wrong field; a problem can quote what the caller sent.
+/// Limit on the text about one invalid field, in bytes; it can quote the caller's input.
 const PROBLEM_BYTES: usize = 512;
 
-/// The error of a call, or of a member of a batch.
+/// The error of a call or of one member of a batch.
 #[derive(Debug)]
 pub(super) struct CallError {
     error: Error,
-    /// Path of the part of the message whose fields the error names, such as `draft.`; empty if they are named in full.
+    /// Prefix of the field paths in the error, such as `draft.`; empty if the paths are complete.
     path: String,
-    /// The request that the call was about.
-    subject: Option<RequestId>,
+    /// The request of the call.
+    request: Option<RequestId>,
 }
 
 impl<E: Into<Error>> From<E> for CallError {
     fn from(error: E) -> Self {
-        Self { error: error.into(), path: String::new(), subject: None }
+        Self { error: error.into(), path: String::new(), request: None }
     }
 }
 
 impl CallError {
-    /// A failure whose fields are named from a part of the message.
+    /// An error whose field paths lack the prefix `path`.
     pub(super) fn within(path: String, error: Error) -> Self {
         Self { path, ..Self::from(error) }
     }
 
-    /// A failure that is about a request.
-    pub(super) fn about(subject: RequestId, error: Error) -> Self {
-        Self { subject: Some(subject), ..Self::from(error) }
+    /// An error of a call about one request.
+    pub(super) fn about(request: RequestId, error: Error) -> Self {
+        Self { request: Some(request), ..Self::from(error) }
     }
 
-    /// The failure as the error of a call.
+    /// Logs the error and converts it to the status of a call.
     pub(super) fn status(self, correlation: CorrelationId) -> Status {
         log_failure(&self.error);
         let kind = self.error.kind();
@@ -58,13 +59,13 @@ impl CallError {
             details.add_bad_request_violation(violation.field, violation.problem);
         }
         if kind == ErrorKind::Conflict {
-            let subject = self.subject.map_or_else(String::new, |id| id.to_string());
+            let subject = self.request.map_or_else(String::new, |id| id.to_string());
             details.add_precondition_failure_violation(self.error.reason(), subject, message.as_str());
         }
         Status::with_error_details(row(kind).code, message, details)
     }
 
-    /// The failure as the result of a member of a batch.
+    /// Logs the error and converts it to the result of one member of a batch.
     pub(super) fn member(self) -> v1::BatchCreateError {
         log_failure(&self.error);
         let violations = self.violations();
@@ -77,7 +78,7 @@ impl CallError {
         v1::BatchCreateError { code, message, reason: self.error.reason().to_owned(), field_violations }
     }
 
-    /// The wrong fields under their paths in the whole message, as many as fit into an answer.
+    /// The invalid fields with their complete paths, as many as fit into the headers.
     fn violations(&self) -> Vec<FieldViolation> {
         let all = self.error.violations();
         let last = all.len().saturating_sub(1);
@@ -88,7 +89,7 @@ impl CallError {
             violation.problem.truncate(violation.problem.floor_char_boundary(PROBLEM_BYTES));
             bytes += violation.field.len() + violation.problem.len();
             if bytes > VIOLATIONS_BYTES && index < last {
-                violation.problem = format!("is wrong, and so are {} more fields that are not listed", last - index);
+                violation.problem = format!("is invalid; {} more invalid fields are not listed", last - index);
                 listed.push(violation);
                 break;
             }
@@ -105,13 +106,13 @@ impl CallError {
     }
 }
 
-/// An error that no use case returned.
+/// The status of an error that does not come from a use case.
 pub(super) fn plain(kind: ErrorKind, reason: &str, message: &str, correlation: CorrelationId) -> Status {
     Status::with_error_details(row(kind).code, message, details(kind, reason, correlation))
 }
 
-/// Gives the errors of the gRPC library the form of all others. It answers what it cannot read with codes that would
-/// blame the service, and without a reason.
+/// Rewrites errors of the gRPC library to the form of all other errors. The library reports unreadable messages without a
+/// reason, and with codes that stand for server errors.
 pub fn complete(response: &mut Response<Body>, correlation: CorrelationId) {
     let headers = response.headers_mut();
     let is_bare = headers.contains_key(Status::GRPC_STATUS) && !headers.contains_key(Status::GRPC_STATUS_DETAILS);
@@ -136,7 +137,7 @@ pub fn complete(response: &mut Response<Body>, correlation: CorrelationId) {
         | Code::Unauthenticated => return,
     };
     let message = if bare.message().is_empty() { row(kind).title } else { bare.message() };
-    // Fails for text that no header can carry; the percent-encoded message and base64 always can be.
+    // Fails only for text that is not a valid header value; a percent-encoded message and base64 always are.
     let _ = plain(kind, reason, message, correlation).add_header(headers);
 }
 

@@ -1,4 +1,4 @@
-//! The health service of gRPC, as load balancers and clients ask for it: `grpc.health.v1.Health`.
+//! The gRPC health service `grpc.health.v1.Health`, for load balancers and clients.
 
 use std::future::ready;
 
@@ -11,25 +11,25 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::{Known, Requests};
+use super::{Credentials, Requests};
 use crate::contract::v1::credential_service_server::CredentialServiceServer;
 use crate::contract::v1::request_service_server::RequestServiceServer;
 
-/// Names that have a health: the whole server, and the services of the contract. All share one.
+/// Names with a health status: the whole server, and the services of the contract. All share one status.
 const NAMES: [&str; 3] = [
     "",
     <RequestServiceServer<Requests> as NamedService>::NAME,
-    <CredentialServiceServer<Known> as NamedService>::NAME,
+    <CredentialServiceServer<Credentials> as NamedService>::NAME,
 ];
 
-/// Longest message of a health call; names of services are short.
+/// Limit on the message of a health call; service names are short.
 const MESSAGE_BYTES: usize = 4 << 10;
 
-/// The switch of the health service. The service serves until [`Self::end`].
+/// Switches the health service, which reports `SERVING` until [`Self::end`].
 #[derive(Clone, Debug)]
 pub struct Serving(watch::Sender<bool>);
 
-/// The health service over its switch.
+/// Implements the health service; reports the state of [`Serving`].
 #[derive(Debug)]
 pub struct HealthService(watch::Receiver<bool>);
 
@@ -41,8 +41,7 @@ pub fn health() -> (Serving, HealthServer<HealthService>) {
 }
 
 impl Serving {
-    /// Reports that new calls are not welcome, and ends the streams of the clients that watch: a server that stops would
-    /// wait for them.
+    /// Reports `NOT_SERVING` and ends all watch streams, because a graceful shutdown would wait for them.
     pub fn end(&self) {
         self.0.send_replace(false);
     }
@@ -62,19 +61,19 @@ impl Health for HealthService {
 
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         if !NAMES.contains(&request.get_ref().service.as_str()) {
-            return Err(Status::not_found("there is no service of this name"));
+            return Err(Status::not_found("unknown service"));
         }
         Ok(Response::new(answer(status(*self.0.borrow()))))
     }
 
-    /// A name without a service has a health too, as the protocol wants: a client waits for a service to appear.
+    /// An unknown service gets a stream too, as the protocol requires: clients wait for the service to appear.
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let is_known = NAMES.contains(&request.get_ref().service.as_str());
         let mut changes = self.0.clone();
         let is_serving = *changes.borrow_and_update();
         let first = if is_known { status(is_serving) } else { ServingStatus::ServiceUnknown };
         let end = stream::once(async move {
-            // An error would mean that the switch is gone, and the server with it.
+            // Fails only if `Serving` was dropped, and then the server has ended too.
             let _ = changes.wait_for(|is_serving| !is_serving).await;
             ServingStatus::NotServing
         });

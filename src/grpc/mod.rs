@@ -1,4 +1,4 @@
-//! The gRPC transport: each method reads its message, calls the use case and tells what came of it.
+//! The gRPC transport: each method decodes its message, calls the use case and encodes the result.
 
 mod credentials;
 mod decode;
@@ -24,11 +24,11 @@ use crate::contract::v1::request_service_server::{RequestService, RequestService
 use crate::domain::{CorrelationId, Cursor, ErrorKind, Refusal, Request, UserId};
 use crate::service::{Call, Error, Service};
 
-pub use credentials::Known;
+pub use credentials::Credentials;
 pub use errors::complete;
 pub use health::{HealthService, Serving, health};
 
-/// The request service of the contract, over the use cases.
+/// Implements `cmgate.v1.RequestService` with the use cases.
 #[derive(Clone)]
 pub struct Requests {
     service: Service,
@@ -37,13 +37,13 @@ pub struct Requests {
 type Answer<M> = Result<tonic::Response<M>, Status>;
 
 impl Requests {
-    /// The request service as the server takes it, refusing messages of more than `max_message_bytes`.
+    /// The tonic service, which refuses messages longer than `max_message_bytes`.
     #[must_use]
     pub fn server(service: Service, max_message_bytes: usize) -> RequestServiceServer<Self> {
         RequestServiceServer::new(Self { service }).max_decoding_message_size(max_message_bytes)
     }
 
-    /// Creates one request. `path` leads from the message of the call to this part of it: empty, or `requests[3].`.
+    /// Creates one request. `path` is the path of `message` in the call: empty, or `requests[3].`.
     async fn create(
         &self,
         call: &Call,
@@ -51,12 +51,12 @@ impl Requests {
         message: v1::CreateRequestRequest,
     ) -> Result<Arc<Request>, CallError> {
         let creation = decode::creation(call.caller.user, path, message)?;
-        // The domain names the fields of a draft as if the draft were all there is.
+        // The domain names fields relative to the draft.
         let in_draft = |error| CallError::within(format!("{path}draft."), error);
         self.service.create(call, creation.draft, creation.key).await.map_err(in_draft)
     }
 
-    /// Takes a step with a request.
+    /// Decodes and applies a step of a request.
     async fn act<M>(
         &self,
         request: tonic::Request<M>,
@@ -95,7 +95,7 @@ impl RequestService for Requests {
     ) -> Answer<v1::BatchCreateRequestsResponse> {
         let (call, message) = split(request)?;
         let members = decode::members(message).map_err(|refusal| refuse(&call, refusal))?;
-        // All at once, so that they share the transactions of the writer.
+        // Concurrently, so that the members share transactions of the writer.
         let results = members.into_iter().enumerate().map(async |(index, member)| {
             let result = match self.create(&call, &format!("requests[{index}]."), member).await {
                 Ok(request) => MemberResult::Request(contract::request(&request)),
@@ -193,25 +193,25 @@ impl RequestService for Requests {
     }
 }
 
-/// An error in the shape of gRPC, where no handler is reached.
+/// A gRPC error response for a call that does not reach a handler.
 #[must_use]
 pub fn refusal(kind: ErrorKind, reason: &'static str, message: &str, correlation: CorrelationId) -> Response<Body> {
     errors::plain(kind, reason, message, correlation).into_http()
 }
 
-/// The error of a call for whose message there is no room in memory.
+/// The error of a call whose message does not fit into the memory budget.
 #[must_use]
 pub fn no_room(correlation: CorrelationId) -> Status {
     let error = Error::Overloaded;
     errors::plain(error.kind(), error.reason(), &error.to_string(), correlation)
 }
 
-/// A message with the call that the layer has proven. Without the layer nobody is let in.
+/// The message, and the authenticated call that the layer around every call attached; without one the call is refused.
 fn split<M>(request: tonic::Request<M>) -> Result<(Call, M), Status> {
     let (_metadata, mut extensions, message) = request.into_parts();
     match extensions.remove::<Call>() {
         Some(call) => Ok((call, message)),
-        None => Err(Status::unauthenticated("the caller is not known")),
+        None => Err(Status::unauthenticated("the caller is unknown")),
     }
 }
 
@@ -219,7 +219,7 @@ fn refuse(call: &Call, refusal: Refusal) -> Status {
     CallError::from(refusal).status(call.correlation)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "ends a method, which can fail before")]
+#[expect(clippy::unnecessary_wraps, reason = "the last expression of methods that return a result")]
 fn answer<M>(message: M) -> Answer<M> {
     Ok(tonic::Response::new(message))
 }

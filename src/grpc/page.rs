@@ -1,21 +1,21 @@
-//! Pages of lists: bounded by the bytes of their messages as well as by their number.
+//! Pages of lists, bounded by the number of messages and by their bytes.
 
 use prost::Message;
 
 use crate::domain::Listing;
 use crate::service::{Call, Error};
 
-/// Most bytes of the messages on one page, unless one message alone has more. gRPC clients accept 4 MiB by default, and a
+/// Limit on the messages of one page, in bytes; a page always has one message. gRPC clients accept 4 MiB by default, and a
 /// single request has less than 1 MiB.
 const BYTES_MAX: usize = 3 << 20;
 
-/// How often a page is in memory while it is answered: as it was read, as messages, or as messages and as it is sent.
+/// Copies of a page in memory at any time: first the rows and the messages, then the messages and the encoded response.
 const COPIES: usize = 2;
 
-/// The messages of a page, and whether the list goes on after them.
+/// The messages of a page, and whether more follow.
 ///
 /// # Errors
-/// [`Error::Overloaded`] if there is no room for them.
+/// [`Error::Overloaded`] if the messages do not fit into the memory budget.
 pub(super) fn of<T, M: Message>(
     call: &Call,
     found: &Listing<T>,
@@ -30,7 +30,7 @@ fn within<T, M: Message>(max_bytes: usize, found: &Listing<T>, message: impl Fn(
     let (mut messages, mut bytes) = (Vec::with_capacity(found.members.len()), 0);
     for member in &found.members {
         let message = message(member);
-        // Each has a tag and its length before it.
+        // 5 bytes: tag and length.
         bytes += message.encoded_len() + 5;
         if bytes > max_bytes && !messages.is_empty() {
             return (messages, true);
@@ -45,7 +45,7 @@ mod tests {
     use super::within;
     use crate::domain::Listing;
 
-    /// A page of texts that take 2 + 8 + 5 bytes each, and how many of them are shown.
+    /// Builds a page of texts of 2 + 8 + 5 bytes each; returns the number of messages, and whether more follow.
     fn shown(max_bytes: usize, members: usize, has_more: bool) -> (usize, bool) {
         let found = Listing { members: vec!["8 bytes."; members], has_more };
         let (messages, has_more) = within(max_bytes, &found, |text| String::from(*text));
@@ -53,14 +53,14 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_at_its_bytes_and_says_that_more_follows() {
+    fn a_page_that_reaches_its_byte_limit_says_that_more_follows() {
         assert_eq!(shown(45, 3, false), (3, false));
         assert_eq!(shown(44, 3, false), (2, true));
         assert_eq!(shown(45, 3, true), (3, true));
     }
 
     #[test]
-    fn one_member_is_always_shown() {
+    fn a_page_has_at_least_one_member() {
         assert_eq!(shown(1, 3, false), (1, true));
         assert_eq!(shown(1, 1, false), (1, false));
         assert_eq!(shown(1, 0, false), (0, false));

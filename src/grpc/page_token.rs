@@ -1,6 +1,6 @@
-//! The token of a page: the place where the next page begins, bound to the filters of its list.
+//! Page tokens: the position where the next page begins, and a hash of the filters.
 //!
-//! It is opaque to callers and holds no secret; whoever forges one sees only what the list shows anyway.
+//! A token is opaque but not secret: a forged one gives access to nothing that the list does not show.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,19 +9,19 @@ use uuid::Uuid;
 
 use crate::domain::{CredentialQuery, Cursor, Query, Refusal, RequestId, Timestamp};
 
-/// First byte of every token; another one announces another layout.
+/// First byte of the tokens of request lists: the version of the layout.
 const LAYOUT: u8 = 1;
-/// First byte of the tokens of profiles and cards, which hold an id alone.
+/// First byte of the tokens of credential lists, which hold only an id.
 const ID_LAYOUT: u8 = 2;
-/// Bytes of the hash of the filters.
+/// Length of the hash of the filters, in bytes.
 const FILTERS: usize = 16;
-/// Last microsecond of the year 9999. No request was submitted outside 1970 to 9999, and not every store can compare
-/// with a time out there.
+/// Last microsecond of the year 9999. No request was submitted outside 1970 to 9999, and not every store can compare with
+/// later times.
 const LAST_MICROS: i64 = 253_402_300_799_999_999;
 /// Layout, submit time in microseconds, id, hash of the filters.
 const LENGTH: usize = 1 + 8 + 16 + FILTERS;
 
-/// The token of the page that begins after a place.
+/// The token of the page that begins after `cursor`.
 pub(super) fn format(cursor: Cursor, query: &Query) -> String {
     let mut bytes = Vec::with_capacity(LENGTH);
     bytes.push(LAYOUT);
@@ -31,20 +31,20 @@ pub(super) fn format(cursor: Cursor, query: &Query) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The place that a token stands for.
+/// The cursor in a token.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] on `page_token`, if the token is not of this service or belongs to other filters.
+/// [`Refusal::Invalid`] on `page_token` if the token is malformed or belongs to other filters.
 pub(super) fn parse(token: &str, query: &Query) -> Result<Cursor, Refusal> {
     let (cursor, filters) = split(token)
-        .ok_or_else(|| Refusal::invalid("page_token", "must be the next_page_token of an answer of this service"))?;
+        .ok_or_else(|| Refusal::invalid("page_token", "must be a next_page_token returned by this service"))?;
     if filters != hash(query) {
         return Err(Refusal::invalid("page_token", "belongs to a list with other filters"));
     }
     Ok(cursor)
 }
 
-/// The token of the page of profiles and cards that begins after an id.
+/// The token of the page of credentials that begins after `id`.
 pub(super) fn format_id(id: Uuid, query: &CredentialQuery) -> String {
     let mut bytes = vec![ID_LAYOUT];
     bytes.extend(id.as_bytes());
@@ -52,10 +52,10 @@ pub(super) fn format_id(id: Uuid, query: &CredentialQuery) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The id after which a page of profiles and cards begins.
+/// The id in the token of a page of credentials.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] on `page_token`, if the token is not of this service or belongs to other filters.
+/// [`Refusal::Invalid`] on `page_token` if the token is malformed or belongs to other filters.
 pub(super) fn parse_id(token: &str, query: &CredentialQuery) -> Result<Uuid, Refusal> {
     let read = || -> Option<(Uuid, [u8; FILTERS])> {
         let bytes = URL_SAFE_NO_PAD.decode(token.get(..token.len().min(LENGTH * 2))?).ok()?;
@@ -64,7 +64,7 @@ pub(super) fn parse_id(token: &str, query: &CredentialQuery) -> Result<Uuid, Ref
         (layout == ID_LAYOUT).then_some((Uuid::from_bytes(id), filters.try_into().ok()?))
     };
     match read() {
-        None => Err(Refusal::invalid("page_token", "must be the next_page_token of an answer of this service")),
+        None => Err(Refusal::invalid("page_token", "must be a next_page_token returned by this service")),
         Some((_, filters)) if filters != hash_credentials(query) => {
             Err(Refusal::invalid("page_token", "belongs to a list with other filters"))
         }
@@ -77,11 +77,11 @@ fn hash_credentials(query: &CredentialQuery) -> [u8; FILTERS] {
     let mut hasher = Sha256::new();
     add(&mut hasher, std::iter::once(owner.uuid().into_bytes()));
     add(&mut hasher, statuses.iter().map(|status| status.name()));
-    first(hasher)
+    truncated(hasher)
 }
 
 fn split(token: &str) -> Option<(Cursor, [u8; FILTERS])> {
-    // A long text is no token, whatever it decodes to.
+    // Do not decode long texts.
     if token.len() > LENGTH * 2 {
         return None;
     }
@@ -96,7 +96,7 @@ fn split(token: &str) -> Option<(Cursor, [u8; FILTERS])> {
     (layout == LAYOUT).then_some((cursor, filters))
 }
 
-/// A hash of what the list shows. Values of one filter are a set: their order and repetition do not matter.
+/// Hash of the filters. The values of a filter are a set, so their order and repetition do not matter.
 fn hash(query: &Query) -> [u8; FILTERS] {
     let Query { statuses, kinds, targets, originators, templates, submitted_from, submitted_before } = query;
     let mut hasher = Sha256::new();
@@ -107,18 +107,18 @@ fn hash(query: &Query) -> [u8; FILTERS] {
     add(&mut hasher, templates.iter().map(|template| template.uuid().into_bytes()));
     add(&mut hasher, submitted_from.iter().map(|time| time.micros().to_be_bytes()));
     add(&mut hasher, submitted_before.iter().map(|time| time.micros().to_be_bytes()));
-    first(hasher)
+    truncated(hasher)
 }
 
-/// The first bytes of what was hashed.
-fn first(hasher: Sha256) -> [u8; FILTERS] {
+/// The first bytes of the digest.
+fn truncated(hasher: Sha256) -> [u8; FILTERS] {
     let digest: [u8; 32] = hasher.finalize().into();
     let mut hash = [0; FILTERS];
     hash.copy_from_slice(&digest[..FILTERS]);
     hash
 }
 
-/// Adds one filter, in a form that cannot be taken for another: the number of values, then each with its length.
+/// Adds one filter in an unambiguous encoding: the number of values, then each value with its length.
 fn add<V: AsRef<[u8]> + Ord>(hasher: &mut Sha256, values: impl Iterator<Item = V>) {
     let mut values: Vec<V> = values.collect();
     values.sort_unstable();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_leads_back_to_its_place() {
+    fn a_token_round_trips() {
         let query = Query { statuses: vec![Status::Pending], ..Query::default() };
         assert_eq!(parse(&format(cursor(), &query), &query), Ok(cursor()));
     }
@@ -200,13 +200,13 @@ mod tests {
         let appended = format!("{token}AAAA");
         for broken in ["x", "not base64!", &token[1..], &appended, &layout, &before_all_time, &long] {
             let problem = problem(broken, &query);
-            assert!(problem.starts_with("page_token must be the next_page_token"), "{broken}: {problem}");
+            assert!(problem.starts_with("page_token must be a next_page_token"), "{broken}: {problem}");
         }
     }
 
     proptest! {
         #[test]
-        fn every_place_comes_back(micros in 0_i64..253_402_300_799_000_000, id: u128) {
+        fn every_cursor_round_trips(micros in 0_i64..253_402_300_799_000_000, id: u128) {
             let cursor = Cursor {
                 submitted_at: Timestamp::from_micros(micros).unwrap(),
                 id: RequestId::new(Uuid::from_u128(id)),

@@ -1,4 +1,4 @@
-//! The private port: whether the process lives, whether it should get calls, and its metrics.
+//! The admin port: liveness, readiness and metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use serde::Serialize;
 use crate::runtime::telemetry::error_chain;
 use crate::store::Store;
 
-/// How long the database may take to answer before it counts as away.
+/// How long the database may take to respond before it counts as unavailable.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the readiness of the process depends on, and what else is shown with it.
+/// The inputs of the readiness report.
 pub struct Readiness {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// Whether the process has begun to stop.
+    /// Whether shutdown has started.
     pub draining: Arc<AtomicBool>,
     /// The state of each relay worker.
     pub relay: Box<dyn Fn() -> Vec<WorkerHealth> + Send + Sync>,
@@ -35,15 +35,15 @@ pub struct WorkerHealth {
     pub group: u16,
     /// Name of its state.
     pub state: &'static str,
-    /// What an operator should know of it, for example why it is halted.
+    /// Explanation for operators, such as why the worker halted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// Writes out all metrics in the text format of Prometheus.
+/// Renders all metrics in the Prometheus text format.
 pub type Metrics = Box<dyn Fn() -> String + Send + Sync>;
 
-/// The answer to `/readyz`.
+/// The body of `/readyz`.
 #[derive(Debug, Serialize)]
 struct Report {
     ready: bool,
@@ -64,7 +64,7 @@ struct Check {
     detail: Option<String>,
 }
 
-/// The routes of the private port.
+/// The routes of the admin port.
 pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
     Router::new()
         .route("/livez", get(async || "alive\n"))

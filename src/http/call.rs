@@ -1,6 +1,5 @@
-//! The layer around every call of both transports. It finds out who calls, until when an answer is of use and under
-//! which id the call is known; it hands that to the handlers as a [`Call`] in the request's extensions, and it logs and
-//! counts what was answered.
+//! The layer around every call of both transports. It determines the caller, the deadline and the correlation id, passes them to
+//! the handlers as a [`Call`] in the request's extensions, and logs and counts the outcome.
 
 mod body;
 mod headers;
@@ -32,25 +31,25 @@ use crate::{grpc, mimcm};
 pub use headers::CORRELATION_HEADER;
 pub use transport::Transport;
 
-/// What the layer has to know.
+/// Settings of the layer.
 #[derive(Clone, Debug)]
 pub struct CallSettings {
-    /// How callers are proven.
+    /// How callers are authenticated.
     pub authentication: Authentication,
-    /// Longest time that a call may take, however long its caller would wait.
+    /// Upper bound on the deadline of a call.
     pub max_duration: Duration,
-    /// What all calls may hold in memory.
+    /// Memory that all calls may hold together.
     pub memory: Budget,
 }
 
-/// A service of both transports with the layer around it.
+/// A service for both transports, wrapped in the layer.
 #[derive(Clone, Debug)]
 pub struct Calls<S> {
     inner: S,
     settings: Arc<CallSettings>,
 }
 
-/// An error that the layer answers in place of a handler.
+/// An error that the layer returns instead of calling a handler.
 struct Refused {
     kind: ErrorKind,
     reason: &'static str,
@@ -58,7 +57,7 @@ struct Refused {
 }
 
 impl<S> Calls<S> {
-    /// Puts the layer around a service.
+    /// Wraps a service in the layer.
     #[must_use]
     pub fn new(inner: S, settings: CallSettings) -> Self {
         Self { inner, settings: Arc::new(settings) }
@@ -123,7 +122,7 @@ where
                 Transport::Grpc => grpc::complete(&mut response, correlation),
                 Transport::Legacy => mimcm::complete(&mut response),
             }
-            name_call(&mut response, correlation);
+            add_correlation_header(&mut response, correlation);
             observed.answered(&Outcome::of(transport, &response));
             Ok(response)
         };
@@ -136,7 +135,7 @@ impl CallSettings {
         headers::timeout(&parts.headers).map_or(self.max_duration, |timeout| timeout.min(self.max_duration))
     }
 
-    /// Who calls; nobody on a path that is open to all.
+    /// The caller; `None` on a path that needs no authentication.
     fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Caller>, AuthError> {
         if transport == Transport::Grpc && transport::is_open(parts.uri.path()) {
             return Ok(None);
@@ -145,7 +144,7 @@ impl CallSettings {
     }
 }
 
-/// The answer to a call that neither transport takes.
+/// The response to a call that fits neither transport.
 fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Response<Body> {
     let observed = Observed::begin(Transport::Legacy, None, begun);
     let _entered = tracing::info_span!("call", %correlation, method = observed.method()).entered();
@@ -154,24 +153,24 @@ fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Res
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
     mimcm::complete(&mut response);
-    name_call(&mut response, correlation);
+    add_correlation_header(&mut response, correlation);
     observed.answered(&Outcome::of(Transport::Legacy, &response));
     response
 }
 
-fn name_call(response: &mut Response<Body>, correlation: CorrelationId) {
+fn add_correlation_header(response: &mut Response<Body>, correlation: CorrelationId) {
     // A UUID is always a valid header value.
     if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
         response.headers_mut().insert(CORRELATION_HEADER, value);
     }
 }
 
-/// Refuses gRPC calls of methods that do not exist, and those with messages in another format than protobuf.
+/// Refuses gRPC calls to unknown methods, and calls with a codec other than protobuf.
 fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refused> {
     let (reason, message) = if method.is_none() {
         (
             row(ErrorKind::Unimplemented).problem,
-            "there is no gRPC method at this path; the REST API takes the content type application/json",
+            "no gRPC method has this path; the REST API expects the content type application/json",
         )
     } else if !transport::has_known_codec(&parts.headers) {
         ("UNSUPPORTED_CODEC", "gRPC messages must be protobuf: use the content type application/grpc")
@@ -181,7 +180,7 @@ fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refus
     Err(Refused { kind: ErrorKind::Unimplemented, reason, message: message.to_owned() })
 }
 
-/// The method that is called, if there is one.
+/// The name of the called method; `None` if it is unknown.
 fn method(transport: Transport, parts: &Parts) -> Option<&'static str> {
     match transport {
         Transport::Grpc => transport::grpc_method(parts.uri.path()),
@@ -189,7 +188,7 @@ fn method(transport: Transport, parts: &Parts) -> Option<&'static str> {
     }
 }
 
-/// The answer of a handler, unless the deadline comes first. What the handler has begun by then goes on without it.
+/// The response of a handler, or an error at the deadline. A write that is already queued continues.
 async fn in_time<F>(answer: F, deadline: Instant) -> Result<Response<Body>, Refused>
 where
     F: Future<Output = Result<Response<Body>, Infallible>>,
@@ -199,7 +198,7 @@ where
         Err(_elapsed) => Err(Refused {
             kind: ErrorKind::DeadlineExceeded,
             reason: row(ErrorKind::DeadlineExceeded).problem,
-            message: "the deadline passed before the answer was there; the outcome of a write is not known, \
+            message: "the deadline passed before the answer was ready; the outcome of a write is unknown, \
                       repeat it with the same idempotency key to learn it"
                 .to_owned(),
         }),

@@ -1,4 +1,4 @@
-//! The public port: gRPC with health and reflection, and everything else for the legacy REST facade.
+//! The public port: gRPC with health and reflection; everything else goes to the legacy REST facade.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -15,43 +15,43 @@ use tonic_reflection::server::{Builder, Error as ReflectionError};
 use super::auth::Authentication;
 use super::call::{CallSettings, Calls, Transport};
 use crate::contract::DESCRIPTORS;
-use crate::grpc::{Known, Requests, Serving, health};
+use crate::grpc::{Credentials, Requests, Serving, health};
 use crate::mimcm::{self, FacadeSettings};
 use crate::service::{Budget, Service};
 
 /// Limits of the public port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Longest message of a gRPC call.
+    /// Limit on a gRPC message, in bytes.
     pub max_message_bytes: usize,
-    /// Longest time that a call may take, however long its caller would wait.
+    /// Upper bound on the deadline of a call.
     pub max_duration: Duration,
-    /// Bytes that all calls under way may hold in memory.
+    /// Bytes that all calls in flight may hold in memory together.
     pub max_memory_bytes: usize,
-    /// How the REST facade behaves.
+    /// Settings of the REST facade.
     pub rest: FacadeSettings,
 }
 
-/// What the public port serves, and the switch of its health service.
+/// The service of the public port, and the switch of its health service.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// The calls, to be given to [`super::server::serve`].
+    /// The service for [`super::server::serve`].
     pub calls: Calls<Transports>,
-    /// What the health service says.
+    /// The switch of the health service.
     pub serving: Serving,
 }
 
-/// Sends each request to its transport: the facade takes everything that is not gRPC, whatever its path.
+/// Routes each request to its transport: everything that is not gRPC goes to the facade, whatever its path.
 #[derive(Clone, Debug)]
 pub struct Transports {
     grpc: Router,
     legacy: Router,
 }
 
-/// Puts the public port together. Its health service reports SERVING from the start.
+/// Assembles the public port. Its health service reports `SERVING` from the start.
 ///
 /// # Errors
-/// Descriptors that cannot be read; those are compiled in.
+/// The compiled-in descriptors cannot be parsed.
 pub fn assemble(
     service: Service,
     authentication: Authentication,
@@ -59,12 +59,12 @@ pub fn assemble(
 ) -> Result<Api, ReflectionError> {
     let (serving, health) = health();
     let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
-        .add_service(Known::server(service.clone(), settings.max_message_bytes))
+        .add_service(Credentials::server(service.clone(), settings.max_message_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .into_axum_router();
-    // Calls of unknown methods end in the layer, so the fallback of `Routes` is not reached.
+    // `Calls` refuses unknown methods, so they do not reach the fallback of `Routes`.
     let transports = Transports { grpc: grpc.with_state(()), legacy: mimcm::router(service, settings.rest) };
     let settings = CallSettings {
         authentication,
@@ -78,7 +78,7 @@ fn reflection() -> Builder<'static> {
     Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        // So that tools can show the details of errors.
+        // Lets tools decode error details.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
 }
 

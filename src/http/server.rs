@@ -1,5 +1,4 @@
-//! The listener of a port: HTTP/1.1 and HTTP/2 without TLS side by side, with every limit said out loud, and an orderly
-//! end.
+//! The listener of a port: HTTP/1.1 and HTTP/2 without TLS on one socket, with explicit limits and graceful shutdown.
 
 mod body;
 mod early;
@@ -33,52 +32,52 @@ pub use stall::{Answers, Progress};
 /// Limits of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Most connections at once; more wait in the backlog of the operating system.
+    /// Maximum number of connections; more wait in the operating system's backlog.
     pub max_connections: usize,
-    /// Most calls at once on one HTTP/2 connection.
+    /// Maximum number of concurrent calls per HTTP/2 connection.
     pub max_concurrent_streams: u32,
-    /// Longest wait for the first bytes of a connection, and for the head of the next request of an HTTP/1 connection.
+    /// Timeout for the first bytes of a connection, and for the head of each request of an HTTP/1 connection.
     pub head_timeout: Duration,
-    /// Longest body that is read, in bytes.
+    /// Limit on a request body, in bytes.
     pub body_bytes: usize,
-    /// Longest time to read and drop the body of a call that is answered before its body was read.
+    /// Timeout for reading and discarding the body of a call that was answered early.
     pub unread_timeout: Duration,
-    /// How long a client may take nothing of a large answer before its connection is closed.
+    /// How long a client may read nothing of a large response before its connection is closed.
     pub stall_timeout: Duration,
-    /// How long the calls under way may take to end once the port is to stop.
+    /// How long calls in flight may take to end after shutdown started.
     pub drain_timeout: Duration,
 }
 
-/// Longest head of a request, in bytes.
+/// Limit on the header list of an HTTP/2 request, in bytes.
 const HEAD_BYTES: u32 = 16 << 10;
-/// Buffer of an HTTP/1 connection, which bounds the head of a request too.
+/// Buffer of an HTTP/1 connection; it also bounds the head of a request.
 const HTTP1_BUFFER_BYTES: usize = 32 << 10;
-/// What a client may send on one stream before it is read.
+/// Flow-control window of a stream.
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-/// What a client may send on one connection before it is read.
+/// Flow-control window of a connection.
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
-/// Largest HTTP/2 frame; the smallest that may be set.
+/// Maximum size of an HTTP/2 frame; the smallest value that HTTP/2 allows.
 const FRAME_BYTES: u32 = 16 << 10;
-/// What waits to be sent on one stream before its handler has to wait.
+/// Send buffer of a stream; its handler waits while the buffer is full.
 const SEND_BUFFER_BYTES: usize = 256 << 10;
-/// Streams that a client has reset before they were looked at. One that opens and resets streams in a loop (CVE-2023-44487)
-/// is cut off here.
+/// Maximum number of streams that the client reset before the server accepted them. A client that opens and resets streams in a
+/// loop (CVE-2023-44487) is disconnected at this limit.
 const PENDING_RESET_STREAMS: usize = 100;
-/// Streams that the server had to reset because of what the client did (CVE-2025-8671), on one connection.
+/// Maximum number of streams per connection that the server reset because of client errors (CVE-2025-8671).
 const LOCAL_RESET_STREAMS: usize = 1_024;
-/// How long an HTTP/2 connection may be silent before it is pinged.
+/// How long an HTTP/2 connection may be idle before the server pings it.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// How long the answer to such a ping may take.
+/// Timeout of such a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait after the operating system could not give a connection, for example for lack of file descriptors.
+/// Pause after `accept` failed, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long to wait for the rest of an HTTP/2 preface that came in pieces, which hardly ever happens.
+/// Pause before another look at an HTTP/2 preface that has arrived in part, which is rare.
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 
 /// The first bytes of every HTTP/2 connection (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A port that is being served.
+/// A running listener.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -86,13 +85,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// The address that is listened on, with the port that was given by the operating system if none was asked for.
+    /// The address of the listener; its port is chosen by the operating system if 0 was configured.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits until the port was told to stop and every connection has ended or was cut off.
+    /// Waits until the listener was stopped and every connection has ended or was cut off.
     pub async fn ended(self) {
         if let Err(error) = self.ended.await {
             tracing::error!(%error, address = %self.address, "listener failed");
@@ -100,11 +99,11 @@ impl Server {
     }
 }
 
-/// Serves a port until `stop`: then no connection is accepted any more, each is told to end with the calls under way,
-/// and what has not ended by the deadline is cut off.
+/// Serves a port until `stop`. Then it accepts no connection, lets each connection finish its calls in flight, and cuts off
+/// those that have not ended within `drain_timeout`.
 ///
 /// # Errors
-/// The address cannot be listened on.
+/// The listener cannot bind the address.
 pub async fn serve<S>(
     address: SocketAddr,
     service: S,
@@ -148,15 +147,15 @@ where
         connections.wait().await;
     };
     if tokio::time::timeout(settings.drain_timeout, ended).await.is_err() {
-        tracing::warn!(connections = connections.len(), "connections did not end in time, cutting them off");
+        tracing::warn!(connections = connections.len(), "connections did not end in time; cutting them off");
         cut.cancel();
     }
     connections.wait().await;
 }
 
-/// The next connection, once there is room for it.
+/// The next connection, within the limit on connections.
 async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    // Fails only for a semaphore that was closed, which nobody does.
+    // Fails only if the semaphore is closed, which never happens.
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
@@ -175,7 +174,7 @@ enum Version {
     Http2,
 }
 
-/// How connections of each version of HTTP are served.
+/// Serves connections of each HTTP version.
 struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -244,20 +243,20 @@ impl Protocols {
             }
         };
         let Some(ended) = ended else {
-            tracing::info!(timeout = ?self.stall_timeout, "connection closed: its client stopped taking an answer");
-            // What the operating system has yet to send would stay in its buffers.
+            tracing::info!(timeout = ?self.stall_timeout, "connection closed: the client stopped reading a response");
+            // Otherwise the operating system would keep the unsent bytes in its buffers.
             if let Ok(stream) = returned.await {
                 let _ = stream.set_zero_linger();
             }
             return;
         };
         if let Err(error) = &ended {
-            // Clients go away as they please.
+            // Clients may disconnect at any time.
             tracing::debug!(error = %error_chain(error), "connection ended early");
         }
         let may_be_sending = match version {
             Version::Http1 => ends_unread.get() || ended.is_err_and(|error| error.is_parse()),
-            // A client acknowledges frames and updates windows at any time.
+            // A client may acknowledge frames and update windows at any time.
             Version::Http2 => true,
         };
         if may_be_sending && let Ok(stream) = returned.await {
@@ -266,7 +265,7 @@ impl Protocols {
     }
 }
 
-/// Serves a connection to its end; `None` if its client has stopped taking an answer.
+/// Serves a connection to its end; `None` if its client stopped reading a response.
 async fn unless_stalled<T>(connection: impl Future<Output = T>, answers: &Answers, timeout: Duration) -> Option<T> {
     tokio::select! {
         biased;
@@ -275,8 +274,8 @@ async fn unless_stalled<T>(connection: impl Future<Output = T>, answers: &Answer
     }
 }
 
-/// The version that a client speaks, told by its first bytes, which stay to be read. The builder could find out too, but
-/// would wait without an end for a client that says nothing.
+/// Detects the HTTP version by the first bytes of a connection, without consuming them. hyper-util's automatic detection has no
+/// timeout for a client that sends nothing.
 async fn version(stream: &TcpStream) -> io::Result<Version> {
     let mut buffer = [0; PREFACE.len()];
     loop {

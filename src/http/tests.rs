@@ -1,4 +1,4 @@
-//! The public port as its callers meet it, without a network and without a database.
+//! The public port in process: no network and no database.
 
 mod stalled;
 pub(super) mod support;
@@ -56,14 +56,14 @@ async fn everything_else_goes_to_the_facade() {
     assert!(response.headers().contains_key(CORRELATION_HEADER));
 }
 
-/// The `Message` of an answer in the shape of the facade.
+/// The `Message` of a response of the facade.
 async fn message(response: Response<Body>) -> String {
     let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 1_000).await.unwrap()).unwrap();
     body["Message"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn what_neither_transport_takes_is_refused_before_the_caller_is_looked_at() {
+async fn calls_that_fit_neither_transport_are_refused_before_authentication() {
     let method = "/cmgate.v1.RequestService/CreateRequest";
     let rest = "/CertificateManagement/api/v1.0/requests";
     for (version, verb, path, content_type, status, allow) in [
@@ -115,7 +115,7 @@ async fn a_rest_path_is_no_grpc_method() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_the_fault_of_the_caller() {
+async fn malformed_messages_are_errors_of_the_caller() {
     let grpc = [("content-type", "application/grpc")];
     let path = "/cmgate.v1.RequestService/CreateRequest";
     for body in [&b"\0\0\0\0\x02\xff\xff"[..], b"\0\0\0\0\x09\x00", b"", b"\x07\0\0\0\0"] {
@@ -129,7 +129,7 @@ async fn bytes_that_are_no_message_are_the_fault_of_the_caller() {
 }
 
 #[tokio::test]
-async fn a_caller_nobody_knows_is_told_in_the_shape_of_the_transport() {
+async fn an_unauthenticated_caller_gets_an_error_of_its_transport() {
     let bad = ("x-dev-user", "nobody");
     let response =
         answer("/cmgate.v1.RequestService/GetRequest", &[("content-type", "application/grpc"), bad], b"").await;
@@ -144,13 +144,13 @@ async fn a_caller_nobody_knows_is_told_in_the_shape_of_the_transport() {
     assert!(message.starts_with("Header X-Dev-User must be a UUID"), "{message}");
 }
 
-/// Some routes with the layer around them.
+/// Wraps routes in the layer.
 fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
     Calls::new(router, CallSettings { authentication: authentication(), max_duration, memory: Budget::new(1 << 20) })
 }
 
 #[tokio::test]
-async fn handlers_get_the_call_and_answers_its_id() {
+async fn handlers_get_the_call_and_responses_its_id() {
     let router = Router::new().fallback(async |request: Request<Body>| {
         let call = request.extensions().get::<Call>().unwrap();
         assert!(call.deadline.is_some() && call.traceparent.is_some());
@@ -167,7 +167,7 @@ async fn handlers_get_the_call_and_answers_its_id() {
 }
 
 #[tokio::test]
-async fn a_call_whose_time_is_over_is_answered_without_its_handler() {
+async fn a_call_past_its_deadline_is_answered_without_its_handler() {
     let endless = Router::new().fallback(std::future::pending::<()>);
     let at_once = calls(endless.clone(), Duration::ZERO);
     let response = at_once.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
@@ -209,7 +209,7 @@ async fn wrong_fields_are_named_by_their_path_in_calls_and_in_batches() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_no_secret_but_its_errors_are() {
+async fn an_unavailable_database_is_reported_without_its_error() {
     let mut client = RequestServiceClient::new(api().calls);
     let error = client.get_request(v1::GetRequestRequest { id: ID.to_owned() }).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
@@ -218,7 +218,7 @@ async fn a_database_that_is_away_is_no_secret_but_its_errors_are() {
 }
 
 #[tokio::test]
-async fn health_follows_its_switch_and_ends_its_streams() {
+async fn the_switch_changes_health_and_ends_watch_streams() {
     let api = api();
     let mut client = HealthClient::new(api.calls.clone());
     let check = |service: &str| HealthCheckRequest { service: service.to_owned() };
@@ -243,7 +243,7 @@ async fn health_follows_its_switch_and_ends_its_streams() {
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_exist_is_watched_until_the_end() {
+async fn an_unknown_service_can_be_watched_until_shutdown() {
     let api = api();
     let mut client = HealthClient::new(api.calls.clone());
     let request = HealthCheckRequest { service: "nothing".to_owned() };

@@ -1,4 +1,4 @@
-//! Profiles and smart cards: which is asked for, lists of them, and those that are imported.
+//! Profiles and smart cards: reads by name, lists and imports.
 
 use uuid::Uuid;
 
@@ -14,10 +14,10 @@ use crate::domain::{
 use crate::grpc::page_token;
 use crate::service::Violations;
 
-/// Most profiles and cards of one import.
+/// Most credentials in one import.
 const IMPORT_MAX: usize = 1_000;
 
-/// A profile or smart card by one of its names.
+/// The name of a profile or smart card.
 #[derive(Debug)]
 pub(crate) enum CredentialName {
     Profile(ProfileId),
@@ -25,7 +25,7 @@ pub(crate) enum CredentialName {
     SerialNumber(SerialNumber),
 }
 
-/// A page of a list, and what it shows.
+/// The filters and the page of a list.
 #[derive(Debug)]
 pub(crate) struct CredentialList {
     pub(crate) query: CredentialQuery,
@@ -134,7 +134,7 @@ fn differ(violations: &mut Violations, field: &str, one: Option<Uuid>, other: Op
     }
 }
 
-/// The card as a thing; nothing if its id is not known.
+/// The physical card; `None` without a serial number.
 fn card(violations: &mut Violations, field: &str, message: &v1::Smartcard) -> Option<PhysicalCard> {
     let atr = violations.keep(Atr::parse(&format!("{field}.atr"), &message.atr));
     if message.serial_number.is_empty() {

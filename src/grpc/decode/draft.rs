@@ -1,4 +1,4 @@
-//! Creations: drafts of new requests, alone or in a batch.
+//! Drafts of new requests, alone or in a batch.
 
 use super::fields;
 use crate::contract::v1;
@@ -15,7 +15,7 @@ pub(crate) struct Creation {
     pub(crate) key: Option<IdempotencyKey>,
 }
 
-/// Reads a creation. `path` leads from the message that was sent to this one: empty, or `requests[3].`.
+/// Decodes a creation. `path` is the path of `message` in the call: empty, or `requests[3].`.
 pub(crate) fn creation(user: UserId, path: &str, message: v1::CreateRequestRequest) -> Result<Creation, Refusal> {
     let mut violations = Violations::default();
     let draft = if let Some(message) = message.draft {
@@ -28,7 +28,7 @@ pub(crate) fn creation(user: UserId, path: &str, message: v1::CreateRequestReque
     violations.finish(draft.map(|draft| Creation { draft, key }))
 }
 
-/// The members of a batch, which are then read one by one: what is wrong with one is no matter of the others.
+/// The members of a batch, to be decoded one by one: an invalid member does not affect the others.
 pub(crate) fn members(message: v1::BatchCreateRequestsRequest) -> Result<Vec<v1::CreateRequestRequest>, Refusal> {
     if (1..=MEMBERS_MAX).contains(&message.requests.len()) {
         Ok(message.requests)

@@ -1,4 +1,4 @@
-//! Parts that several messages have in common.
+//! Fields that several messages have in common.
 
 use std::fmt::Display;
 
@@ -16,7 +16,7 @@ pub(super) fn comment(violations: &mut Violations, field: &str, text: String) ->
     violations.keep(Comment::parse(field, text))
 }
 
-/// A profile and smart card; an absent message is the same as an empty one.
+/// The ids of a profile and a smart card; an absent message equals an empty one.
 pub(super) fn credential_ids(
     violations: &mut Violations,
     field: impl Display,
@@ -30,7 +30,7 @@ pub(super) fn credential_ids(
     CredentialIds { profile, smartcard }
 }
 
-/// Data items, each checked on its own. That no name occurs twice is checked when they are merged into the request.
+/// Data items, each checked on its own. The merge into the request checks that names are unique.
 pub(super) fn data_items(violations: &mut Violations, field: &str, items: Vec<v1::DataItem>) -> Vec<DataItem> {
     if items.len() > DataItem::MAX_ITEMS {
         violations.add(field, format!("must have at most {} items", DataItem::MAX_ITEMS));
@@ -43,25 +43,25 @@ pub(super) fn data_items(violations: &mut Violations, field: &str, items: Vec<v1
     checked.collect()
 }
 
-/// The version that an etag stands for. A tag that this service never gave out can match none.
+/// The version in an etag. An etag that this service cannot have issued is invalid, because it would never match.
 pub(super) fn etag(violations: &mut Violations, text: &str) -> Option<Version> {
     if text.is_empty() {
         return None;
     }
     let tag = ETag::parse(text);
     if tag.is_none() {
-        violations.add("etag", "must be the etag of an answer of this service");
+        violations.add("etag", "must be an etag returned by this service");
     }
     tag.map(ETag::version)
 }
 
-/// The idempotency key of the caller, if it sent one.
+/// The caller's idempotency key; `None` if it is empty.
 pub(super) fn key(violations: &mut Violations, field: &str, user: UserId, text: &str) -> Option<IdempotencyKey> {
     if text.is_empty() { None } else { violations.keep(IdempotencyKey::parse(field, user, text)) }
 }
 
-/// A point in time. What is finer than a microsecond is rounded up: stored times are whole microseconds, and so compare
-/// with the result as with the given time.
+/// A point in time, rounded up to microseconds. Stored times are whole microseconds, so they compare with the result as with the
+/// given time.
 pub(super) fn time(
     violations: &mut Violations,
     field: &str,
@@ -83,7 +83,7 @@ const FIRST_SECOND: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59Z.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A type of request; a number that is not known, or stands for nothing, is wrong.
+/// A type of request; unknown and unspecified numbers are invalid.
 pub(super) fn request_type(violations: &mut Violations, field: impl Display, number: i32) -> Option<RequestType> {
     let kind = match v1::RequestType::try_from(number) {
         Ok(v1::RequestType::Enroll) => RequestType::Enroll,
@@ -104,7 +104,7 @@ pub(super) fn request_type(violations: &mut Violations, field: impl Display, num
     Some(kind)
 }
 
-/// A status; a number that is not known, or stands for nothing, is wrong.
+/// A status of a request; unknown and unspecified numbers are invalid.
 pub(super) fn status(violations: &mut Violations, field: impl Display, number: i32) -> Option<Status> {
     let status = match v1::RequestStatus::try_from(number) {
         Ok(v1::RequestStatus::Pending) => Status::Pending,
@@ -120,7 +120,7 @@ pub(super) fn status(violations: &mut Violations, field: impl Display, number: i
     Some(status)
 }
 
-/// Where a profile or card stands; a number that is not known, or stands for nothing, is wrong.
+/// A status of a credential; unknown and unspecified numbers are invalid.
 pub(super) fn credential_status(
     violations: &mut Violations,
     field: impl Display,
@@ -145,11 +145,11 @@ pub(super) fn unspecified<T>(violations: &mut Violations, field: impl Display) -
 }
 
 pub(super) fn unknown<T>(violations: &mut Violations, field: impl Display, number: i32) -> Option<T> {
-    violations.add(field.to_string(), format!("has no value {number}"));
+    violations.add(field.to_string(), format!("has the unknown value {number}"));
     None
 }
 
-/// A UUID in the form of the contract: with hyphens.
+/// A UUID with hyphens, the only form that the contract allows.
 pub(super) fn uuid<T>(violations: &mut Violations, field: impl Display, text: &str, id: fn(Uuid) -> T) -> Option<T> {
     let uuid = Uuid::try_parse(text).ok().filter(|_| text.len() == Hyphenated::LENGTH);
     if uuid.is_none() {
@@ -159,7 +159,7 @@ pub(super) fn uuid<T>(violations: &mut Violations, field: impl Display, text: &s
     uuid.map(id)
 }
 
-/// As [`uuid()`], of a field that may be empty.
+/// Like [`uuid()`], for a field that may be empty.
 pub(super) fn optional_uuid<T>(
     violations: &mut Violations,
     field: impl Display,

@@ -8,19 +8,19 @@ use crate::domain::{PAGE_BYTES_MAX, PAGE_SIZE_MAX, Page, Query, Refusal, Templat
 use crate::grpc::page_token;
 use crate::service::Violations;
 
-/// Size of a page when the caller names none.
+/// Page size if the caller sets none.
 const PAGE_SIZE_DEFAULT: u32 = 50;
 /// Most values in one filter.
 const VALUES_MAX: usize = 100;
 
-/// A page of a list to read.
+/// The filters and the page of a list.
 #[derive(Debug)]
 pub(crate) struct List {
     pub(crate) query: Query,
     pub(crate) page: Page,
 }
 
-/// Reads what to list, and from where.
+/// Decodes the filters and the page.
 pub(crate) fn list(message: &v1::GetRequestsRequest) -> Result<List, Refusal> {
     let mut violations = Violations::default();
     let noted = &mut violations;
@@ -49,7 +49,7 @@ fn ids<T>(violations: &mut Violations, field: &str, texts: &[String], id: fn(Uui
     values(violations, field, texts, |violations, field, text| fields::uuid(violations, field, text, id))
 }
 
-/// The values of one filter, each checked under its own path.
+/// The values of one filter; errors name each by its index.
 pub(super) fn values<M, T>(
     violations: &mut Violations,
     field: &str,

@@ -1,5 +1,4 @@
-//! Messages of the contract as domain values. Everything wrong with a message is told at once, each field under the path
-//! that it has in the message.
+//! Decodes messages of the contract into domain values. An error lists all invalid fields of a message, each with its path.
 
 mod credential;
 mod draft;

@@ -1,5 +1,4 @@
-//! Steps of a life cycle. Their messages differ in what the action carries; the request, the version and the
-//! idempotency key are the same in all.
+//! Steps of the life cycle. Every message has the request's id, an etag and an idempotency key; the rest depends on the action.
 
 use super::fields;
 use crate::contract::v1;
@@ -8,7 +7,7 @@ use crate::domain::{
 };
 use crate::service::Violations;
 
-/// A step to take with a request.
+/// A step of a request.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) id: RequestId,
@@ -17,7 +16,7 @@ pub(crate) struct Step {
     pub(crate) key: Option<IdempotencyKey>,
 }
 
-/// What every step has.
+/// The fields that all steps have.
 #[derive(Clone, Copy)]
 struct Head<'a> {
     id: &'a str,
@@ -44,7 +43,7 @@ pub(crate) fn start(user: UserId, message: v1::StartRequestRequest) -> Result<St
     commented(user, head, message.comment, |comment| Action::Start { comment })
 }
 
-/// A smart card to bind to a request; its own id here is not chosen by the caller.
+/// A smart card to bind to a request. The service assigns the card's id.
 #[derive(Debug)]
 pub(crate) struct Binding {
     pub(crate) id: RequestId,
@@ -108,7 +107,7 @@ pub(crate) fn abandon(user: UserId, message: v1::AbandonRequestRequest) -> Resul
     commented(user, head, message.comment, |comment| Action::Abandon { comment })
 }
 
-/// The id of the request that a message is about.
+/// The id of a request.
 pub(crate) fn id(text: &str) -> Result<RequestId, Refusal> {
     let mut violations = Violations::default();
     let id = fields::uuid(&mut violations, "id", text, RequestId::new);

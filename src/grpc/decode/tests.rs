@@ -54,7 +54,7 @@ fn a_good_draft_is_read_in_full() {
 }
 
 #[test]
-fn what_a_draft_leaves_out_is_absent() {
+fn omitted_fields_of_a_draft_are_absent() {
     let bare = v1::RequestDraft { r#type: v1::RequestType::Enroll.into(), ..v1::RequestDraft::default() };
     let creation =
         creation(user(), "", v1::CreateRequestRequest { draft: Some(bare), idempotency_key: String::new() }).unwrap();
@@ -89,7 +89,7 @@ fn every_bad_field_of_a_draft_is_named() {
 }
 
 #[test]
-fn everything_wrong_is_told_at_once() {
+fn an_error_lists_all_invalid_fields() {
     let draft = v1::RequestDraft { r#type: 0, target: "x".to_owned(), priority: Some(300), ..draft() };
     let message = v1::CreateRequestRequest { draft: Some(draft), idempotency_key: "two words".to_owned() };
     let expected = ["draft.type", "draft.target", "draft.priority", "idempotency_key"];
@@ -151,7 +151,7 @@ fn every_bad_field_of_a_step_is_named() {
 }
 
 #[test]
-fn a_step_knows_its_version_and_its_key() {
+fn a_step_has_its_version_and_its_key() {
     let message = v1::DenyRequestRequest {
         id: ID.to_owned(),
         comment: "no".to_owned(),
@@ -213,14 +213,14 @@ fn a_good_list_is_read_in_full() {
     let list = list(&message).unwrap();
     assert_eq!((list.query.statuses, list.query.kinds), (vec![Status::Pending], vec![RequestType::Renew]));
     assert_eq!(list.query.targets.len(), 1);
-    // What is finer than a microsecond counts as the next one.
+    // Nanoseconds are rounded up to the next microsecond.
     assert_eq!(list.query.submitted_from.unwrap().micros(), -999_999);
     assert_eq!(list.query.submitted_before.unwrap().micros(), 2_000_000);
     assert_eq!(list.page.limit, 50);
 }
 
 #[test]
-fn a_page_is_never_larger_than_the_largest() {
+fn the_size_of_a_page_is_capped() {
     for (page_size, limit) in [(0, 50), (1, 1), (1_000, PAGE_SIZE_MAX), (i32::MAX, PAGE_SIZE_MAX)] {
         let message = v1::GetRequestsRequest { page_size, ..v1::GetRequestsRequest::default() };
         assert_eq!(list(&message).unwrap().page.limit, limit);

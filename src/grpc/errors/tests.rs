@@ -1,4 +1,4 @@
-//! Every kind of error with its code and its details, and nothing of what is inside.
+//! Every kind of error has its code and its details, and none reveals its internal cause.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn store_error() -> Arc<StoreError> {
     Arc::new(StoreError::Unavailable(sqlx::Error::Protocol(SECRET.to_owned())))
 }
 
-/// One error of each kind that a use case can have.
+/// One error of each kind that a use case can return.
 fn errors() -> Vec<Error> {
     let key = IdempotencyKey::parse("key", UserId::new(Uuid::from_u128(1)), "k").unwrap();
     vec![
@@ -72,7 +72,7 @@ fn every_error_of_a_use_case_has_its_code_and_its_reason() {
 }
 
 #[test]
-fn a_member_of_a_batch_is_told_the_same_as_a_call() {
+fn a_batch_member_gets_the_same_error_as_a_call() {
     for (alone, member) in errors().into_iter().zip(errors()) {
         let status = CallError::from(alone).status(correlation());
         let member = CallError::from(member).member();
@@ -83,7 +83,7 @@ fn a_member_of_a_batch_is_told_the_same_as_a_call() {
 }
 
 #[test]
-fn no_caller_reads_what_went_wrong_inside() {
+fn errors_do_not_reveal_internal_causes() {
     for error in errors() {
         let response: Response<()> = CallError::from(error).status(correlation()).into_http();
         assert!(!format!("{response:?}").contains(SECRET));
@@ -93,7 +93,7 @@ fn no_caller_reads_what_went_wrong_inside() {
 }
 
 #[test]
-fn fields_are_named_by_their_place_in_the_whole_message() {
+fn fields_are_named_by_their_complete_path() {
     let path = "requests[3].draft.";
     let error = Refusal::invalid("old_credential", "must be absent").into();
     let member = CallError::within(path.to_owned(), error).member();
@@ -108,7 +108,7 @@ fn fields_are_named_by_their_place_in_the_whole_message() {
 }
 
 #[test]
-fn an_answer_with_very_many_wrong_fields_fits_into_its_headers() {
+fn an_error_with_many_invalid_fields_fits_into_the_headers() {
     let wrong = |index| FieldViolation { field: format!("data_items[{index}].name"), problem: "ä{".repeat(2_000) };
     let error = Refusal::Invalid((0..200).map(wrong).collect()).into();
     let response: Response<()> = CallError::within("draft.".to_owned(), error).status(correlation()).into_http();
@@ -117,7 +117,7 @@ fn an_answer_with_very_many_wrong_fields_fits_into_its_headers() {
     let status = Status::from_header_map(response.headers()).unwrap();
     let told = status.get_details_bad_request().unwrap().field_violations;
     assert_eq!(told[0].field, "draft.data_items[0].name");
-    assert!(told.last().unwrap().description.ends_with("more fields that are not listed"));
+    assert!(told.last().unwrap().description.ends_with("more invalid fields are not listed"));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn errors_of_the_library_take_the_form_of_all_others() {
 }
 
 #[test]
-fn answers_that_are_complete_stay_as_they_are() {
+fn complete_answers_are_left_unchanged() {
     let own: Response<Body> = CallError::from(Error::Internal(store_error())).status(correlation()).into_http();
     for response in [own, Status::not_found("no such service").into_http(), Response::new(Body::empty())] {
         let before = response.headers().clone();

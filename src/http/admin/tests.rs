@@ -1,4 +1,4 @@
-//! What the private port answers, with a database and without.
+//! The responses of the admin port, with and without a database.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::{Readiness, WorkerHealth, router};
 use crate::http::tests::support::NoStore;
 
-/// Asks for a path, with a halted relay worker.
+/// Gets a path of a process with a halted relay worker.
 async fn get(path: &str, is_database_there: bool, is_draining: bool) -> (StatusCode, String) {
     let halted = WorkerHealth { group: 0, state: "halted", detail: Some("the topic is empty".to_owned()) };
     let readiness = Readiness {
@@ -27,17 +27,17 @@ async fn get(path: &str, is_database_there: bool, is_draining: bool) -> (StatusC
 }
 
 #[tokio::test]
-async fn a_process_lives_whatever_it_lacks() {
+async fn a_process_is_alive_without_a_database() {
     assert_eq!(get("/livez", false, true).await.0, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn metrics_are_written_out() {
+async fn metrics_are_served() {
     assert_eq!(get("/metrics", true, false).await, (StatusCode::OK, "cmgate_calls_total 1\n".to_owned()));
 }
 
 #[tokio::test]
-async fn a_process_is_ready_if_its_database_is_there_and_it_does_not_stop() {
+async fn a_process_is_ready_while_its_database_responds_and_it_is_not_stopping() {
     for (is_database_there, is_draining) in [(true, false), (true, true), (false, false), (false, true)] {
         let (status, body) = get("/readyz", is_database_there, is_draining).await;
         let report: Value = serde_json::from_str(&body).unwrap();

@@ -1,4 +1,4 @@
-//! The caller of the development mode: believed without proof, so that a life cycle with several persons can be tried.
+//! Authentication in development mode: a header sets the caller without proof, to try a life cycle as several persons.
 
 use http::HeaderMap;
 use uuid::Uuid;
@@ -6,19 +6,19 @@ use uuid::Uuid;
 use super::AuthError;
 use crate::domain::{Caller, Sid, UserId};
 
-/// Header that names another user than the fixed one.
+/// Header that selects a user other than the default.
 pub const DEVELOPMENT_HEADER: &str = "X-Dev-User";
 
-/// Who calls in the development mode.
+/// The callers of the development mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Development {
-    /// The fixed user.
+    /// The user of calls without the header.
     pub user: UserId,
     /// Its name.
     pub name: String,
     /// Its security identifier.
     pub sid: Option<Sid>,
-    /// Groups of every caller, also of those that the header names: a policy for a group can be tried as anybody.
+    /// Groups of every caller, including those that the header selects, so that policies for groups apply to all of them.
     pub groups: Vec<Sid>,
 }
 
@@ -28,7 +28,7 @@ impl Development {
         let mut values = headers.get_all(DEVELOPMENT_HEADER).iter();
         let Some(value) = values.next() else { return Ok(self.fixed()) };
         if values.next().is_some() {
-            return refuse("must be sent once only");
+            return refuse("must be sent only once");
         }
         let Ok(id) = Uuid::try_parse_ascii(value.as_bytes()) else { return refuse("must be a UUID") };
         let user = UserId::new(id);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_header_the_fixed_user_calls() {
+    fn without_the_header_the_caller_is_the_default_user() {
         let caller = development().authenticate(&headers(&[])).unwrap();
         assert_eq!((caller.user, caller.name.as_str()), (development().user, "dev"));
         assert_eq!(caller.sid, development().sid);

@@ -1,5 +1,4 @@
-//! Authentication: how a [`Caller`] is proven. What the caller may then do is no matter of this module but of the life
-//! cycle (`domain`).
+//! Authentication: who the [`Caller`] is. `domain` decides what the caller may do.
 
 mod development;
 
@@ -12,39 +11,38 @@ use crate::domain::{Caller, ErrorKind};
 
 pub use development::{DEVELOPMENT_HEADER, Development};
 
-/// How callers are proven.
+/// How callers are authenticated.
 #[derive(Clone, Debug)]
 pub enum Authentication {
-    /// Nobody is proven: every caller is a fixed user, or the one that a header names.
+    /// Without proof: the caller is a default user, or the user named by a header.
     Development(Development),
 }
 
-/// Why a caller is not known. `Display` is what the caller reads.
+/// Why authentication failed. `Display` is the message for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuthError {
-    /// A header that says who calls cannot be read.
+    /// The header that identifies the caller is invalid.
     #[error("header {header} {problem}")]
     BadHeader {
         /// The header.
         header: &'static str,
-        /// What is wrong with it, as the rest of a sentence.
+        /// What is wrong with it; the rest of a sentence that starts with the header.
         problem: &'static str,
     },
 }
 
 impl Authentication {
-    /// Proves who sent a request.
+    /// Authenticates the sender of a request.
     ///
     /// # Errors
-    /// What the caller has to send differently.
+    /// The identity of the caller is missing or invalid.
     pub fn authenticate(&self, parts: &Parts) -> Result<Caller, AuthError> {
         match self {
             Self::Development(development) => development.authenticate(&parts.headers),
         }
     }
 
-    /// Whether callers proven in this way may be served at an address. A service that believes everybody must not be
-    /// reachable from another machine.
+    /// Whether this method is safe at an address. The development mode must not be reachable from other machines.
     #[must_use]
     pub const fn may_listen_on(&self, address: &SocketAddr) -> bool {
         match self {
@@ -71,7 +69,7 @@ impl AuthError {
     }
 }
 
-/// Whether only this machine can reach an address; `::ffff:127.0.0.1` is one of those.
+/// Whether an address is reachable from this machine only, as `::ffff:127.0.0.1` is.
 const fn is_loopback(address: &SocketAddr) -> bool {
     match address {
         SocketAddr::V4(v4) => v4.ip().is_loopback(),

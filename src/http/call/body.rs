@@ -1,4 +1,4 @@
-//! The bodies of a call, counted as what the call holds in memory: of a request as they arrive, of an answer until it is sent.
+//! Bodies that count against the memory budget of their call: a request's as it arrives, a response's until it is sent.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::grpc;
 use crate::http::server::{Answers, Progress};
 use crate::service::{OverBudget, Reservation};
 
-/// Most bytes of an answer that are given to the connection at once. It takes the next ones when the client has taken these.
+/// Size of the pieces of a response, in bytes. The connection polls the next piece when its client has read enough.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// The body of a request, which ends with [`OverBudget`] when there is no room for more of it.
+/// A request body that fails with [`OverBudget`] when the memory budget is exhausted.
 pub struct Counted<B> {
     body: B,
     received: usize,
@@ -64,16 +64,16 @@ where
     }
 }
 
-/// The body of an answer. What it takes is held until the connection has sent it.
+/// A response body whose bytes hold memory of the budget until the connection has sent them.
 struct Held {
     body: Body,
-    /// What of the body was made and not given to the connection.
+    /// Bytes that the connection has not polled yet.
     made: Bytes,
     memory: Reservation,
     progress: Option<Arc<Progress>>,
 }
 
-/// Bytes that hold memory until the last of them is dropped.
+/// Bytes that hold memory of the budget until the last reference is dropped.
 struct Holding {
     bytes: Bytes,
     _memory: Reservation,
@@ -86,7 +86,7 @@ impl AsRef<[u8]> for Holding {
     }
 }
 
-/// The body of an answer that holds memory until it is sent, if it is worth it. Its connection learns how it gets on.
+/// Wraps a large response body so that it holds memory until it is sent and reports its progress to the connection.
 pub(super) fn held(body: Body, memory: Reservation, connection: Option<&Answers>) -> Body {
     if !memory.is_large() {
         return body;
@@ -106,11 +106,11 @@ impl HttpBody for Held {
         if self.made.is_empty() {
             let polled = Pin::new(&mut self.body).poll_frame(context);
             if let (Some(progress), Poll::Pending) = (&self.progress, &polled) {
-                progress.asked();
+                progress.waits_for_service();
             }
             match ready!(polled).map(|result| result.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => {
-                    // The connection may keep them after this body has come to its end.
+                    // The connection can hold the bytes longer than this body lives.
                     let (memory, progress) = (self.memory.clone(), self.progress.clone());
                     self.made = Bytes::from_owner(Holding { bytes: data, _memory: memory, _progress: progress });
                 }
@@ -120,7 +120,7 @@ impl HttpBody for Held {
             }
         }
         if let Some(progress) = &self.progress {
-            progress.given();
+            progress.waits_for_client();
         }
         let piece = self.made.len().min(PIECE_BYTES);
         let piece = self.made.split_to(piece);

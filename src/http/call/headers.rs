@@ -1,4 +1,4 @@
-//! The headers that surround a call: its correlation id, its time limit and its trace.
+//! The headers of every call: correlation id, timeout and trace context.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use uuid::Uuid;
 
 use crate::domain::CorrelationId;
 
-/// Header that names a call, in the request if the caller chooses the name, and in every response.
+/// Header of the correlation id: in every response, and in a request whose caller chooses the id.
 pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
 
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
 const TRACEPARENT_HEADER: HeaderName = HeaderName::from_static("traceparent");
 
-/// Most digits of a `grpc-timeout`.
+/// Maximum number of digits of a `grpc-timeout`.
 const TIMEOUT_DIGITS: usize = 8;
 /// Length of a `traceparent` of version 00; later versions may only append to it.
 const TRACEPARENT_LENGTH: usize = 55;
-/// Longest `traceparent` that is passed on; it becomes a header of a Kafka record.
+/// Limit on a `traceparent`, in bytes; it becomes a header of a Kafka record.
 const TRACEPARENT_MAX: usize = 512;
 
-/// The id that the caller gave the call, or a new one.
+/// The correlation id that the caller sent, or a new one.
 pub(super) fn correlation(headers: &HeaderMap) -> CorrelationId {
     let given = headers.get(CORRELATION_HEADER).and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok());
     CorrelationId::new(given.unwrap_or_else(Uuid::new_v4))
 }
 
-/// How long the caller waits, if it says so in the form of the gRPC specification.
+/// The caller's timeout; `None` if it is absent or violates the gRPC specification.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     parse_timeout(headers.get(TIMEOUT_HEADER)?.to_str().ok()?)
 }
 
-/// The W3C trace context of the caller; `None` if it is absent or cannot be right.
+/// The W3C trace context of the caller; `None` if it is absent, malformed or too long.
 pub(super) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(TRACEPARENT_HEADER)?.to_str().ok()?;
     (text.len() <= TRACEPARENT_MAX && is_traceparent(text)).then(|| text.to_owned())
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_keeps_the_id_that_its_caller_gave() {
+    fn a_call_keeps_the_id_that_its_caller_sent() {
         let id = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
         let of = |value| correlation(&HeaderMap::from_iter([(CORRELATION_HEADER, HeaderValue::from_static(value))]));
         assert_eq!(of(id).to_string(), id);

@@ -1,4 +1,4 @@
-//! What an operator sees of a call: one line in the log, one count and one duration.
+//! Observes a call for operators: one log line, one count and one duration.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -10,20 +10,20 @@ use super::Transport;
 use crate::runtime::telemetry::names;
 use crate::service::{Severity, severity_of_code, severity_of_status};
 
-/// Name of a method that is not served; callers invent those, and each would become a series of its own.
+/// Label of unknown methods. Callers choose those names, and each would become a time series of its own.
 const OTHER: &str = "other";
 
-/// How a call ended, as metrics and the log show it.
+/// The outcome of a call, for metrics and the log.
 pub(super) struct Outcome {
     /// Name of the gRPC code, or number of the HTTP status.
     name: Cow<'static, str>,
-    /// How loudly it is logged.
+    /// Severity of the log line.
     severity: Severity,
 }
 
 impl Outcome {
-    /// The outcome that a response tells. In gRPC an error without a body has its status in the headers, and that is how
-    /// every handler here fails; a response without one is a success, and its trailers need not be watched.
+    /// The outcome of a response. All gRPC handlers here fail without a body, which puts the status into the headers. A gRPC
+    /// response without a status there is a success; its trailers need no inspection.
     pub(super) fn of<B>(transport: Transport, response: &Response<B>) -> Self {
         match transport {
             Transport::Grpc => Self::of_code(grpc_code(response.headers())),
@@ -64,7 +64,7 @@ impl Outcome {
         Self { name, severity: severity_of_status(status) }
     }
 
-    /// The caller went away before the answer was there. 499 is what proxies call this in HTTP, which has no status for it.
+    /// The caller disconnected before the response was ready. HTTP has no status for this; proxies log 499.
     fn canceled(transport: Transport) -> Self {
         match transport {
             Transport::Grpc => Self::of_code(Code::Cancelled),
@@ -77,7 +77,7 @@ fn grpc_code(headers: &HeaderMap) -> Code {
     headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
 }
 
-/// A call under way. It is counted when it is answered, or as canceled when it is dropped before that.
+/// A call in flight. It is recorded when it is answered, or as canceled when it is dropped earlier.
 pub(super) struct Observed {
     transport: Transport,
     method: &'static str,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_call_is_counted_once_also_one_that_nobody_waits_for() {
+    fn every_call_is_counted_once_even_if_it_is_canceled() {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
             let begin = |transport, method| Observed::begin(transport, method, Instant::now());

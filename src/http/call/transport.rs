@@ -1,4 +1,4 @@
-//! Which transport a call speaks, which calls neither transport takes, and which of the known gRPC methods is called.
+//! Finds the transport of a call and its gRPC method, and detects calls that fit neither transport.
 
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version, header};
@@ -13,7 +13,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The transport that the content type of a request asks for. `application/grpc-web` is not gRPC.
+    /// The transport for the content type of a request. `application/grpc-web` is not gRPC.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         match ContentType::of(headers) {
@@ -23,16 +23,16 @@ impl Transport {
     }
 }
 
-/// What a content type says about gRPC.
+/// A content type, with respect to gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContentType {
     /// gRPC with protobuf messages.
     Protobuf,
     /// gRPC with messages in another format, such as JSON.
     OtherCodec,
-    /// gRPC-Web, a protocol of its own.
+    /// gRPC-Web, which is a different protocol.
     GrpcWeb,
-    /// Anything else, or nothing.
+    /// Any other content type, or none.
     NotGrpc,
 }
 
@@ -60,21 +60,21 @@ fn starts_with_ignore_case(text: &[u8], prefix: &[u8]) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Why neither transport takes a call. It follows from the head of the request alone.
+/// Why a call fits neither transport, judged by the head of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mismatch {
     /// gRPC over HTTP/1.
     OldHttp,
-    /// gRPC, or a gRPC method, with another method of HTTP than POST.
+    /// gRPC, or the path of a gRPC method, with an HTTP method other than POST.
     NotPost,
     /// gRPC-Web.
     GrpcWeb,
-    /// A gRPC method with a content type that is not gRPC.
+    /// The path of a gRPC method with another content type.
     NotGrpc,
 }
 
 impl Mismatch {
-    /// Checks the head of a request; `None` if its transport takes the call.
+    /// Checks the head of a request; `None` if it fits its transport.
     pub(super) fn of(parts: &Parts) -> Option<Self> {
         match ContentType::of(&parts.headers) {
             ContentType::GrpcWeb => Some(Self::GrpcWeb),
@@ -94,27 +94,27 @@ impl Mismatch {
         }
     }
 
-    /// What the caller should do instead.
+    /// Message that names the correct call.
     pub(super) const fn message(self) -> &'static str {
         match self {
             Self::OldHttp => {
-                "the content type application/grpc needs HTTP/2; the REST API takes the content type application/json"
+                "the content type application/grpc requires HTTP/2; the REST API expects the content type application/json"
             }
-            Self::NotPost => "calls over gRPC must be POST",
+            Self::NotPost => "gRPC calls must use POST",
             Self::GrpcWeb => {
-                "the protocol gRPC-Web is not supported; use gRPC over HTTP/2 with the content type application/grpc, or the REST API"
+                "gRPC-Web is not supported; use gRPC over HTTP/2 with the content type application/grpc, or the REST API"
             }
             Self::NotGrpc => "this path is a gRPC method; call it over HTTP/2 with the content type application/grpc",
         }
     }
 }
 
-/// Whether the messages of a gRPC call are in a format that is read.
+/// Whether the codec of a gRPC call is supported.
 pub(super) fn has_known_codec(headers: &HeaderMap) -> bool {
     ContentType::of(headers) != ContentType::OtherCodec
 }
 
-/// Every gRPC method that is served. Metrics know these only, so that no caller can invent new series.
+/// All gRPC methods. Only these become labels of metrics, so callers cannot create time series.
 const GRPC_METHODS: [&str; 20] = [
     "cmgate.v1.RequestService/CreateRequest",
     "cmgate.v1.RequestService/GetRequest",
@@ -138,24 +138,24 @@ const GRPC_METHODS: [&str; 20] = [
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// Services that tell nothing about requests and need no caller.
+/// Services that expose no request data and need no authentication.
 const OPEN_SERVICES: [&str; 3] =
     ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
 
-/// The gRPC method of a path, if it is served.
+/// The gRPC method at a path; `None` if it does not exist.
 pub(super) fn grpc_method(path: &str) -> Option<&'static str> {
     let path = path.strip_prefix('/')?;
     GRPC_METHODS.into_iter().find(|method| *method == path)
 }
 
-/// Whether a path names a gRPC service of this port, whatever the method.
+/// Whether a path names a gRPC service of this port, with any method.
 fn names_grpc_service(path: &str) -> bool {
     let service = |path: &'static str| path.split('/').next().unwrap_or_default();
     let named = path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(service, _)| service);
     named.is_some_and(|named| GRPC_METHODS.into_iter().any(|method| service(method) == named))
 }
 
-/// Whether a gRPC path is open to callers that nobody knows.
+/// Whether a gRPC path needs no authentication.
 pub(super) fn is_open(path: &str) -> bool {
     OPEN_SERVICES.iter().any(|service| path.starts_with(service))
 }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_is_told_by_its_content_type() {
+    fn the_content_type_identifies_grpc() {
         let of = |content_type| {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
             (Transport::of(&headers), has_known_codec(&headers))
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_is_http_2_and_post() {
+    fn grpc_requires_http_2_and_post() {
         let method = "/cmgate.v1.RequestService/CreateRequest";
         let rest = "/CertificateManagement/api/v1.0/requests";
         let (old, new) = (Version::HTTP_11, Version::HTTP_2);

@@ -1,4 +1,4 @@
-//! The body of a request. The part that its handler leaves unread returns to the connection.
+//! Request bodies. The part that a handler leaves unread returns to the connection.
 
 use std::mem;
 use std::pin::Pin;
@@ -9,48 +9,48 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// The body of a request, as handlers read it.
+/// The body of a request, for handlers.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// Taken on drop only.
+    /// `None` only during drop.
     incoming: Option<Incoming>,
     progress: Progress,
-    /// Where the rest goes; `None` if the body is empty.
+    /// Receives the rest on drop; `None` if the body is empty.
     slot: Option<RestSlot>,
 }
 
 /// How far a handler has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    /// Not at all, so a client that expects `100 Continue` has not got it.
+    /// Nothing read, so `100 Continue` was not sent.
     Untouched,
     Begun,
     Ended,
     Failed,
 }
 
-/// Holds the rest of a body once its handler has dropped it.
+/// Holds the rest of a body after its handler dropped it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RestSlot(Arc<Mutex<Rest>>);
 
 /// The part of a body that its handler did not read.
 #[derive(Debug, Default)]
 pub(super) enum Rest {
-    /// Nothing, or the handler still has it.
+    /// Nothing, or the handler still holds the body.
     #[default]
     Nothing,
-    /// Bytes that cannot be read as a body.
+    /// The bytes are not a valid body.
     Malformed,
     /// A part of the body, or all of it.
     Unread {
         body: Incoming,
-        /// Whether the client was not asked for it yet.
+        /// Whether `100 Continue` was not sent yet.
         is_untouched: bool,
     },
 }
 
 impl RequestBody {
-    /// Wraps a body. An empty one leaves nothing and has no slot.
+    /// Wraps a body. An empty body has no slot.
     pub(super) fn new(incoming: Incoming) -> (Self, Option<RestSlot>) {
         let slot = (!incoming.is_end_stream()).then(RestSlot::default);
         (Self { incoming: Some(incoming), progress: Progress::Untouched, slot: slot.clone() }, slot)

@@ -1,9 +1,7 @@
-//! Answers that are ready before the request body was read. They reach the client even if it reads nothing until it has
-//! sent everything.
+//! Responses that are ready before the request body was read. They also reach clients that send everything before they read.
 //!
-//! Over HTTP/1 the rest of the body is read and dropped before the answer is sent, within bounds; beyond them the answer
-//! announces the end of the connection. Over HTTP/2 the answer is sent at once and the rest is read in the background;
-//! dropping an unfinished body makes h2 send `RST_STREAM(NO_ERROR)`.
+//! Over HTTP/1, the rest of the body is read and discarded before the response is sent; a body that exceeds the bounds closes the
+//! connection after the response. Over HTTP/2, the response is sent at once and the rest is read in the background.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,7 +18,7 @@ use tower::ServiceExt;
 
 use super::body::{RequestBody, Rest};
 
-/// Most bytes to read and drop of an HTTP/1 body that announces no length.
+/// Limit on the discarded bytes of an HTTP/1 body without `Content-Length`.
 const UNANNOUNCED_BYTES: u64 = 64 << 10;
 
 /// Whether a connection ends while its client may still be sending a body.
@@ -37,12 +35,12 @@ impl EndsUnread {
     }
 }
 
-/// How much of an unread body is read and dropped, and for how long.
+/// Bounds for discarding an unread body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EarlyAnswers {
     /// Longest body that is read.
     pub(super) body_bytes: u64,
-    /// How long an answer waits for the rest of a body, or an answered HTTP/2 stream stays open for it.
+    /// How long an HTTP/1 response waits for the rest of a body, or an answered HTTP/2 stream stays open for it.
     pub(super) timeout: Duration,
 }
 
@@ -67,11 +65,12 @@ impl EarlyAnswers {
             Rest::Nothing => true,
             Rest::Malformed => is_http2,
             Rest::Unread { body, .. } if is_http2 => {
-                // gRPC announces no length, and the answer does not wait for the rest.
+                // gRPC sends no `Content-Length`, and the response does not wait, so the full limit applies. Dropping an
+                // unfinished body makes h2 send `RST_STREAM(NO_ERROR)`.
                 tokio::spawn(self.drain(body, self.body_bytes));
                 true
             }
-            // Reading would ask the client for the body, which it may never send otherwise.
+            // Reading would send `100 Continue`, which asks the client for the body.
             Rest::Unread { is_untouched: true, .. } if expects_continue => false,
             Rest::Unread { body, .. } => self.drain(body, UNANNOUNCED_BYTES).await,
         };
@@ -82,7 +81,7 @@ impl EarlyAnswers {
         Ok(response)
     }
 
-    /// Reads the rest of a body to its end and drops it; false if it is too long, too slow or malformed.
+    /// Reads and discards the rest of a body; false if it is too long, too slow or malformed.
     async fn drain(self, mut body: Incoming, unannounced_bytes: u64) -> bool {
         let mut allowed = match body.size_hint().exact() {
             Some(announced) if announced > self.body_bytes => return false,

@@ -1,5 +1,5 @@
-//! The end of a connection whose client may still be sending. Closing its socket at once would reset the connection, and
-//! the client would lose the answers that it has not read yet (RFC 9112, 9.6).
+//! Closes a connection whose client may still be sending. Closing the socket at once would reset the connection, and the client
+//! would lose responses that it has not read yet (RFC 9112, 9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -11,27 +11,27 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Longest time to read and drop after the end of a connection.
+/// Limit on the time of lingering.
 const LINGER_TIME: Duration = Duration::from_secs(10);
-/// How long the client may send nothing meanwhile; bytes in flight have arrived by then.
+/// Ends lingering when the client has sent nothing for this long; bytes in flight have arrived by then.
 const QUIET_TIME: Duration = Duration::from_secs(2);
-/// Most bytes to read and drop: the largest value of `limits.message_bytes`.
+/// Limit on the discarded bytes: the maximum of `limits.message_bytes`.
 const LINGER_BYTES: usize = 64 << 20;
 /// Bytes per read.
 const READ_BYTES: usize = 16 << 10;
 
-/// A socket that comes back from hyper once hyper is done with the connection.
+/// A socket that returns through a channel when hyper drops it.
 #[derive(Debug)]
 pub(super) struct LentSocket(Option<(TcpStream, oneshot::Sender<TcpStream>)>);
 
-/// Lends a socket.
+/// Wraps a socket; the receiver gets it back on drop.
 pub(super) fn lend(socket: TcpStream) -> (LentSocket, oneshot::Receiver<TcpStream>) {
     let (sender, receiver) = oneshot::channel();
     (LentSocket(Some((socket, sender))), receiver)
 }
 
-/// Closes a connection in stages, so that its client can read the last answer: shuts down the write side, then reads and
-/// drops what arrives until the client closes its side, within bounds.
+/// Closes a connection in stages so that its client can read the last response: shuts down the write side, then reads and
+/// discards until the client closes its side or a limit is reached.
 pub(super) async fn linger(mut socket: TcpStream) {
     // hyper has done this already unless the connection broke.
     if socket.shutdown().await.is_err() {
@@ -51,7 +51,7 @@ pub(super) async fn linger(mut socket: TcpStream) {
     }
 }
 
-/// A buffer inside the future above would make the task of every connection larger by its size.
+/// A function of its own, because a buffer inside the future would enlarge the task of every connection.
 fn discard(socket: &TcpStream) -> io::Result<usize> {
     socket.try_read(&mut [0; READ_BYTES])
 }
@@ -68,7 +68,7 @@ impl LentSocket {
 impl Drop for LentSocket {
     fn drop(&mut self) {
         if let Some((socket, back)) = self.0.take() {
-            // Nobody waits for it if the connection was cut off.
+            // Fails if the connection was cut off: the receiver is gone.
             let _ = back.send(socket);
         }
     }

@@ -1,31 +1,31 @@
-//! Clients that stop taking their answers. A large answer notes when it waits for its client; a connection whose client lets an
-//! answer wait too long is closed.
+//! Detects clients that stop reading. A large response records since when it waits for its client; a connection with a response
+//! that waits too long is closed.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How often, in a time limit, a connection looks at its answers.
-const LOOKS: u32 = 8;
+/// Number of checks per time limit.
+const CHECKS: u32 = 8;
 
-/// The large answers under way on a connection. Clones share them.
+/// The large responses in flight on a connection. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Answers(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     answers: Mutex<Vec<Weak<Progress>>>,
-    /// Wakes the connection after its first answer, so that an idle connection needs no timer.
+    /// Wakes the connection when a response begins, so that an idle connection needs no timer.
     has_begun: Notify,
 }
 
-/// How an answer gets on. It ends when its body and all of its bytes are dropped.
+/// The progress of a response, which ends when its body and all of its bytes are dropped.
 #[derive(Debug, Default)]
 pub struct Progress(Mutex<Option<Instant>>);
 
 impl Answers {
-    /// Begins an answer.
+    /// Registers a response.
     pub fn begin(&self) -> Arc<Progress> {
         let progress = Arc::new(Progress::default());
         self.0.answers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&progress));
@@ -33,18 +33,18 @@ impl Answers {
         progress
     }
 
-    /// Waits until a client has taken nothing of an answer for this long.
+    /// Waits until a response has waited for its client for `limit`.
     pub(super) async fn stalled(&self, limit: Duration) {
         loop {
             match self.longest_wait() {
                 Some(wait) if wait >= limit => return,
-                Some(_) => tokio::time::sleep(limit / LOOKS).await,
+                Some(_) => tokio::time::sleep(limit / CHECKS).await,
                 None => self.0.has_begun.notified().await,
             }
         }
     }
 
-    /// How long the answers under way have waited for their client at most; `None` if there are none.
+    /// The longest wait of a response in flight; `None` if there are none.
     fn longest_wait(&self) -> Option<Duration> {
         let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|answer| answer.strong_count() > 0);
@@ -53,13 +53,13 @@ impl Answers {
 }
 
 impl Progress {
-    /// The connection has got a piece; the client has to take it.
-    pub fn given(&self) {
+    /// The connection holds a piece that the client has to read.
+    pub fn waits_for_client(&self) {
         self.set(Some(Instant::now()));
     }
 
-    /// The connection asked for a piece that is not there yet.
-    pub fn asked(&self) {
+    /// The connection polled a piece that is not ready yet.
+    pub fn waits_for_service(&self) {
         self.set(None);
     }
 
@@ -82,12 +82,12 @@ mod tests {
         assert_eq!(answers.longest_wait(), None);
         let (slow, idle) = (answers.begin(), answers.begin());
         assert_eq!(answers.longest_wait(), Some(Duration::ZERO));
-        slow.given();
-        idle.given();
-        idle.asked();
+        slow.waits_for_client();
+        idle.waits_for_client();
+        idle.waits_for_service();
         answers.stalled(Duration::from_millis(1)).await;
-        slow.asked();
-        assert_eq!(answers.longest_wait(), Some(Duration::ZERO), "the service has to make the next piece");
+        slow.waits_for_service();
+        assert_eq!(answers.longest_wait(), Some(Duration::ZERO), "the service must produce the next piece");
         drop((slow, idle));
         assert_eq!(answers.longest_wait(), None);
     }

@@ -1,4 +1,4 @@
-//! The listener over real sockets: both versions of HTTP, an orderly end, and clients that do nothing.
+//! The listener over real sockets: both HTTP versions, graceful shutdown, and clients that send nothing.
 
 mod blocking;
 mod early;
@@ -30,7 +30,7 @@ async fn served(router: Router, settings: ServerSettings, stop: &CancellationTok
     serve(ANYWHERE.parse().unwrap(), router, settings, stop.clone()).await.unwrap()
 }
 
-/// Asks for a path and gives the whole answer, until the server closes the connection.
+/// Gets a path and reads until the server closes the connection.
 async fn fetch(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: cmgate\r\nConnection: close\r\n\r\n");
@@ -54,14 +54,14 @@ async fn one_port_speaks_both_versions_of_http() {
     let answer = client.check(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(answer.status(), ServingStatus::Serving);
 
-    // The idle connection of the client does not hold the server up.
+    // An idle connection does not delay shutdown.
     stop.cancel();
     server.ended().await;
     assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
-async fn a_preface_in_pieces_is_understood() {
+async fn a_preface_in_pieces_is_detected() {
     let stop = CancellationToken::new();
     let server = served(Router::new(), Settings::default().server, &stop).await;
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_preface_in_pieces_is_understood() {
 }
 
 #[tokio::test]
-async fn calls_under_way_are_answered_before_the_end() {
+async fn calls_in_flight_are_answered_before_shutdown() {
     let stop = CancellationToken::new();
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (begins, goes_on) = (Arc::clone(&begun), Arc::clone(&go_on));
@@ -97,7 +97,7 @@ async fn calls_under_way_are_answered_before_the_end() {
 }
 
 #[tokio::test]
-async fn a_call_without_an_end_is_cut_off() {
+async fn a_call_that_does_not_end_is_cut_off() {
     let stop = CancellationToken::new();
     let begun = Arc::new(Notify::new());
     let begins = Arc::clone(&begun);
@@ -115,7 +115,7 @@ async fn a_call_without_an_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_let_go() {
+async fn a_silent_connection_is_closed() {
     let stop = CancellationToken::new();
     let settings = ServerSettings { head_timeout: Duration::ZERO, max_connections: 1, ..Settings::default().server };
     let server = served(Router::new(), settings, &stop).await;

@@ -1,5 +1,5 @@
-//! Clients that stop taking their answers, over real sockets: their connections are closed and the room of their answers is free
-//! for others.
+//! Clients that stop reading, over real sockets: their connections are closed and the memory of their responses becomes available
+//! to others.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,14 +21,14 @@ use crate::cli::Settings;
 use crate::http::server::{self, Server, ServerSettings};
 use crate::service::Call;
 
-/// Bytes of an answer, more than the buffers of two sockets take.
+/// Bytes of a response, more than the buffers of two sockets hold.
 const ANSWER_BYTES: usize = 64 << 20;
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Longer than the test may take when connections are closed.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A server whose answers are large and take all the room that there is.
+/// A server whose large responses use up the memory budget.
 async fn served(stop: &CancellationToken) -> Server {
     let router = Router::new().fallback(async |request: Request<Body>| {
         let call = request.extensions().get::<Call>().unwrap();
@@ -43,7 +43,7 @@ async fn served(stop: &CancellationToken) -> Server {
     server::serve("127.0.0.1:0".parse().unwrap(), calls(router, PATIENCE), settings, stop.clone()).await.unwrap()
 }
 
-/// Begins a call over HTTP/1, and takes the status line of its answer.
+/// Begins a call over HTTP/1 and reads the status line of its response.
 async fn begin(address: SocketAddr) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: cmgate\r\n\r\n").await.unwrap();
@@ -60,7 +60,7 @@ async fn begin_http2(address: SocketAddr) -> Response<Incoming> {
     client.send_request(Request::get("http://cmgate/").body(Empty::<Bytes>::new()).unwrap()).await.unwrap()
 }
 
-/// Waits until another call has room, and takes its whole answer, slowly but never pausing for long.
+/// Waits until there is memory for another call, and reads its whole response slowly, without long pauses.
 async fn takes_a_whole_answer(address: SocketAddr) {
     let whole = async {
         loop {
@@ -76,7 +76,7 @@ async fn takes_a_whole_answer(address: SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_stalled_http1_connection_is_closed_and_gives_its_room_back() {
+async fn a_stalled_http1_connection_is_closed_and_releases_its_memory() {
     let stop = CancellationToken::new();
     let server = served(&stop).await;
     let (mut stalled, status) = begin(server.address()).await;
@@ -89,7 +89,7 @@ async fn a_stalled_http1_connection_is_closed_and_gives_its_room_back() {
 }
 
 #[tokio::test]
-async fn a_stalled_http2_connection_is_closed_and_gives_its_room_back() {
+async fn a_stalled_http2_connection_is_closed_and_releases_its_memory() {
     let stop = CancellationToken::new();
     let server = served(&stop).await;
     let stalled = begin_http2(server.address()).await;

@@ -1,4 +1,4 @@
-//! What the tests of the transports stand on: a service that has everything but a database.
+//! Support for tests of the transports: a service without a database.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::store::{
     Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
 };
 
-/// What the database of the tests says to everything.
+/// The error of every database call in the tests.
 pub(crate) const AWAY: &str = "nobody listens on the port of the database";
 
-/// A database that is away, or says no more than that it is there.
+/// A database that is unavailable, or answers only pings.
 pub(crate) struct NoStore {
     pub(crate) answers_pings: bool,
 }

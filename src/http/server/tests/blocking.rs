@@ -1,4 +1,4 @@
-//! A port for clients of HTTP/1 that block, and such a client: it sends everything before it reads anything.
+//! A port for blocking HTTP/1 clients, and a client that sends everything before it reads.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use crate::http::server::{Server, ServerSettings, serve};
 use crate::http::tests::support::{authentication, service};
 use crate::http::{ApiSettings, assemble};
 
-/// The public port, without a database. It runs in a runtime of its own, since clients block.
+/// The public port without a database, in its own runtime because clients block.
 pub(super) struct Port {
     runtime: Runtime,
     server: Server,
@@ -46,7 +46,7 @@ impl Port {
     }
 }
 
-/// A client that sends everything before it reads anything.
+/// A client that sends everything before it reads.
 pub(super) struct Client(TcpStream);
 
 /// An answer with its head and its body.
@@ -66,7 +66,7 @@ impl Client {
     pub(super) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        // Only so that a failed test ends.
+        // Ends a test that would hang.
         stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
         stream.set_write_timeout(Some(Duration::from_mins(2))).unwrap();
         Self(stream)
@@ -76,7 +76,7 @@ impl Client {
         self.0.write_all(bytes)
     }
 
-    /// Reads one answer to the end of its body.
+    /// Reads one whole response.
     pub(super) fn answer(&mut self) -> io::Result<Answer> {
         let mut head = Vec::new();
         let mut byte = [0];
@@ -94,7 +94,7 @@ impl Client {
         Ok(Answer { status, head })
     }
 
-    /// Whether the server ends the connection in an orderly way, with nothing more to read.
+    /// Whether the server closes the connection without an error and without sending more.
     pub(super) fn is_ended(&mut self) -> io::Result<bool> {
         Ok(self.0.read(&mut [0])? == 0)
     }
@@ -106,7 +106,7 @@ impl Client {
     }
 }
 
-/// A call with its body, as it goes over the wire.
+/// The bytes of a call with its body.
 pub(super) fn announced(start: &str, headers: &str, length: usize) -> Vec<u8> {
     let mut call =
         format!("{start} HTTP/1.1\r\nHost: cmgate\r\n{headers}Content-Length: {length}\r\n\r\n").into_bytes();

@@ -1,4 +1,4 @@
-//! Answers that are given before the body was read, to clients of HTTP/1 that read nothing until they have sent it all.
+//! Early responses over HTTP/1, to clients that send the whole body before they read.
 
 use std::thread;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use crate::http::ApiSettings;
 use crate::http::server::ServerSettings;
 
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
-/// Far more than the sockets of both sides hold.
+/// Far more than the socket buffers of both sides hold.
 const HUGE: usize = 24 << 20;
 
 const NOBODY: &str = "X-Dev-User: nobody\r\n";
 const GRPC: &str = "Content-Type: application/grpc\r\n";
 const TEXT: &str = "Content-Type: text/plain\r\n";
 
-/// Calls that are refused before their body is read: how they begin, and the status of the answer.
+/// Calls that are refused before their body is read: request line, headers and status.
 fn refused() -> [(String, &'static str, u16); 6] {
     [
         (format!("POST {REQUESTS}"), NOBODY, 401),
@@ -77,7 +77,7 @@ fn a_chunked_body_is_read_on_for_a_while() {
             assert!(if closes { client.is_ended().unwrap() } else { client.is_kept() });
         }
     }
-    // This one is read up to the limit, refused, and read on from there.
+    // The body is read up to the limit, the call is refused, and the rest is discarded.
     for (length, closes) in [((1 << 20) + 8_192, false), (HUGE, true)] {
         let mut client = Client::connect(port.address());
         client.send(&chunked(&format!("POST {REQUESTS}"), "", length)).unwrap();
@@ -88,14 +88,14 @@ fn a_chunked_body_is_read_on_for_a_while() {
 }
 
 #[test]
-fn who_asks_before_sending_is_refused_without_being_asked_for_the_body() {
+fn a_refusal_replaces_100_continue() {
     let port = Port::open();
     let expect = |headers: &str| format!("{headers}Expect: 100-continue\r\n");
     for (start, headers, status) in refused() {
         for length in [100, 900_000, HUGE] {
             let call = announced(&start, &expect(headers), length);
             let (head, body) = call.split_at(call.len() - length);
-            // Some wait for the answer, some send the body without waiting.
+            // Clients may wait for the response, or send the body at once.
             for sends in [false, true] {
                 let mut client = Client::connect(port.address());
                 client.send(head).unwrap();
@@ -108,7 +108,7 @@ fn who_asks_before_sending_is_refused_without_being_asked_for_the_body() {
             }
         }
     }
-    // A call that is not refused by its head is asked for its body.
+    // A call that is not refused by its head gets `100 Continue`.
     let call = announced(&format!("POST {REQUESTS}"), &expect(""), 100);
     let (head, body) = call.split_at(call.len() - 100);
     let mut client = Client::connect(port.address());
@@ -121,7 +121,7 @@ fn who_asks_before_sending_is_refused_without_being_asked_for_the_body() {
 }
 
 #[test]
-fn a_call_that_is_no_http_is_answered_too() {
+fn malformed_http_is_answered_too() {
     let port = Port::open();
     let long_head = || {
         let mut call = b"POST / HTTP/1.1\r\nX-Long: ".to_vec();
@@ -150,7 +150,7 @@ fn a_call_that_is_no_http_is_answered_too() {
 }
 
 #[test]
-fn who_sends_half_a_body_is_answered_and_let_go() {
+fn a_client_that_sends_half_a_body_is_answered_and_disconnected() {
     let port = Port::open();
     let mut client = Client::connect(port.address());
     client.send(&announced(&format!("POST {REQUESTS}"), NOBODY, 100_000)[..50_000]).unwrap();
@@ -160,7 +160,7 @@ fn who_sends_half_a_body_is_answered_and_let_go() {
 }
 
 #[test]
-fn a_deadline_that_passes_while_the_body_arrives_is_an_answer() {
+fn a_deadline_that_passes_while_the_body_arrives_is_answered() {
     let port = Port::with(ApiSettings { max_duration: Duration::from_millis(50), ..Settings::default().api });
     for call in [announced(&format!("POST {REQUESTS}"), "", 100_000), chunked(&format!("POST {REQUESTS}"), "", 100_000)]
     {
@@ -173,7 +173,7 @@ fn a_deadline_that_passes_while_the_body_arrives_is_an_answer() {
 }
 
 #[test]
-fn a_server_that_stops_lets_its_last_answer_arrive() {
+fn the_last_response_arrives_during_shutdown() {
     let stop = CancellationToken::new();
     let port = Port::started(Settings::default().api, Settings::default().server, stop.clone());
     let call = announced("POST /nothing", "", HUGE);
@@ -190,7 +190,7 @@ fn a_server_that_stops_lets_its_last_answer_arrive() {
 }
 
 #[test]
-fn a_client_that_never_stops_sending_holds_no_server_up() {
+fn a_client_that_never_stops_sending_does_not_delay_shutdown() {
     let stop = CancellationToken::new();
     let limits = ServerSettings { drain_timeout: Duration::ZERO, ..Settings::default().server };
     let port = Port::started(Settings::default().api, limits, stop.clone());

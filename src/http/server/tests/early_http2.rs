@@ -1,4 +1,4 @@
-//! Answers that are given before the body was read, over HTTP/2: they arrive, and the connection stays of use.
+//! Early responses over HTTP/2: they arrive, and the connection stays usable.
 
 use std::convert::Infallible;
 
@@ -29,7 +29,7 @@ async fn connect() -> SendRequest<Body> {
     sender
 }
 
-/// Sends a body of so many bytes, in pieces, and gives the status of the answer or its gRPC code, once it was read whole.
+/// Sends a body of `length` bytes in pieces, reads the whole response, and returns its status or gRPC code.
 async fn call(mut sender: SendRequest<Body>, path: &str, headers: &[(&str, &str)], length: usize) -> String {
     let pieces = (0..length.div_ceil(CHUNK)).map(|_| Ok::<_, Infallible>(Bytes::from_static(&[b'x'; CHUNK])));
     let mut request = Request::post(format!("http://cmgate{path}")).version(Version::HTTP_2);
@@ -45,10 +45,10 @@ async fn call(mut sender: SendRequest<Body>, path: &str, headers: &[(&str, &str)
 }
 
 #[tokio::test]
-async fn an_early_answer_arrives_and_leaves_the_connection_of_use() {
+async fn an_early_response_arrives_and_leaves_the_connection_usable() {
     let sender = connect().await;
     let grpc = [("content-type", "application/grpc")];
-    // Far more bytes than the window of the connection, of bodies below and above the limit.
+    // Far more bytes than the connection window, in bodies below and above the limit.
     for length in [CHUNK, 900_000, 3 << 20] {
         for _ in 0..5 {
             let calls = [
@@ -64,7 +64,7 @@ async fn an_early_answer_arrives_and_leaves_the_connection_of_use() {
 }
 
 #[tokio::test]
-async fn many_early_answers_do_not_cost_the_connection() {
+async fn many_early_responses_do_not_close_the_connection() {
     let sender = connect().await;
     for _ in 0..10 {
         let calls = (0..100).map(|_| call(sender.clone(), REQUESTS, &[("x-dev-user", "nobody")], 600_000));

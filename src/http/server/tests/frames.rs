@@ -1,5 +1,4 @@
-//! Early answers over HTTP/2, frame by frame: the rest of a body is read while the answer is out already, or stopped
-//! without an error.
+//! Early responses over HTTP/2, frame by frame: after the response, the rest of a body is read, or stopped without an error.
 
 use std::time::Duration;
 
@@ -21,13 +20,13 @@ const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Only so that a failed test ends.
+/// Ends a test that would hang.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A client that knows frames and nothing more.
+/// A client that sends and receives raw frames.
 struct Client {
     stream: TcpStream,
-    /// What may be sent on the connection.
+    /// Send window of the connection.
     window: usize,
 }
 
@@ -78,7 +77,7 @@ impl Client {
         frame
     }
 
-    /// Reads up to a frame; neither a reset nor the end of the connection may come before it.
+    /// Reads until a frame matches; panics on a reset or the end of the connection.
     async fn expect(&mut self, is_meant: impl Fn(&Frame) -> bool) -> Frame {
         loop {
             let frame = self.next().await;
@@ -89,7 +88,7 @@ impl Client {
         }
     }
 
-    /// Begins a `POST /` with a body, and reads the whole answer before anything of the body is sent.
+    /// Begins a `POST /` with a body, and reads the whole response before sending any of the body.
     async fn call(&mut self, stream: u32, content_length: Option<&str>) {
         // HPACK: the method and the scheme from the static table, path and authority as literals.
         let mut head = b"\x83\x86\x84\x41\x06cmgate".to_vec();
@@ -109,7 +108,7 @@ impl Client {
 async fn the_rest_of_a_body_is_read_after_the_answer() {
     let mut client =
         Client::connect(ServerSettings { unread_timeout: Duration::from_mins(10), ..Settings::default().server }).await;
-    // Together far more than the window of the connection, which must not be used up by what nobody reads.
+    // Together far more than the connection window, which unread bodies must not use up.
     for stream in (1..40).step_by(2) {
         client.call(stream, None).await;
         for part in 0..15 {
@@ -138,6 +137,6 @@ async fn a_body_that_is_too_long_or_too_slow_is_stopped_without_an_error() {
     client.call(1, None).await;
     let reset = client.expect(|frame| frame.kind == RESET).await;
     assert_eq!((reset.stream, reset.payload), (1, vec![0; 4]));
-    // The connection goes on.
+    // The connection stays usable.
     client.call(3, None).await;
 }
