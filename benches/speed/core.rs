@@ -1,4 +1,4 @@
-//! The service without transports and relay, in this process.
+//! The service in this process, without transports and relay.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::env::BenchEnv;
 use crate::grpc::TEMPLATE;
 
-/// As configured by default.
+/// Shards and partition groups of the default configuration.
 pub(crate) const TOPOLOGY: (u16, u16) = (8, 2);
 
 /// The use cases over a store.
@@ -73,7 +73,7 @@ impl Core {
     }
 }
 
-/// The store of an environment.
+/// Opens the store of an environment.
 pub(crate) async fn open_store(env: &BenchEnv) -> Arc<dyn Store> {
     let (shards, partition_groups) = TOPOLOGY;
     let topology = Topology { shards: ShardCount::new(shards).unwrap(), partition_groups };

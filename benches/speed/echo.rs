@@ -1,4 +1,4 @@
-//! The yardstick of the transport: the same server with an empty handler, in a process of its own.
+//! The yardstick of the transport: the same server with an empty handler, in its own process.
 
 use std::convert::Infallible;
 use std::env;
@@ -19,17 +19,17 @@ use tonic_prost::ProstCodec;
 
 use crate::service::Process;
 
-/// The argument by which this program becomes that server.
+/// The argument that makes this program run as that server.
 pub(crate) const ROLE: &str = "serve-nothing";
 
-/// Starts it.
+/// Starts the server in a new process.
 pub(crate) fn start() -> Process {
     let mut program = Command::new(env::current_exe().unwrap());
     program.arg(ROLE);
     Process::start(program)
 }
 
-/// Is it, until it is killed.
+/// Runs the server until the process is killed.
 pub(crate) async fn serve() {
     let stop = CancellationToken::new();
     let router = Routes::new(Nothing).into_axum_router().with_state::<()>(());
@@ -39,7 +39,7 @@ pub(crate) async fn serve() {
     server.ended().await;
 }
 
-/// The service of the contract, of which only the create is called.
+/// Stands in for `cmgate.v1.RequestService`; clients call only `CreateRequest`.
 #[derive(Clone)]
 struct Nothing;
 

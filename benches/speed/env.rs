@@ -1,4 +1,4 @@
-//! A database and a topic of one measurement, on the servers that `tests/with-services` started.
+//! The database and the topic of a measurement, on the servers that `tests/with-services` started.
 
 use std::env;
 
@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 use uuid::Uuid;
 
-/// A database and a topic that nothing else uses.
+/// A database and a topic for one measurement alone.
 #[derive(Clone, Debug)]
 pub(crate) struct BenchEnv {
     /// URL of the database.
@@ -22,7 +22,7 @@ impl BenchEnv {
         let name = format!("bench_{}", Uuid::new_v4().simple());
         execute(&address("CMGATE_TEST_POSTGRES"), format!("CREATE DATABASE {name}")).await;
         let server = address("CMGATE_TEST_POSTGRES");
-        // By hand: sqlx would add parameters that pgbench does not know.
+        // Formatted by hand, because sqlx would add parameters that pgbench rejects.
         let (server, _) = server.rsplit_once('/').unwrap();
         Self { database: format!("{server}/{name}"), topic: name.replace('_', "."), name }
     }
@@ -37,8 +37,8 @@ impl BenchEnv {
         execute(&self.database, sql.into()).await;
     }
 
-    /// Drops the database, so that the next measurement finds the memory of the server free.
-    pub(crate) async fn leave(self) {
+    /// Drops the database, so that its pages do not occupy the server's memory in the next measurement.
+    pub(crate) async fn drop_database(self) {
         execute(&address("CMGATE_TEST_POSTGRES"), format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Calls over gRPC, by the client that tonic generates.
+//! Calls over gRPC with the generated tonic client.
 
 use std::net::SocketAddr;
 
@@ -11,13 +11,13 @@ use tonic::transport::{Channel, Endpoint};
 /// A client over gRPC.
 pub(crate) type GrpcClient = RequestServiceClient<Channel>;
 
-/// Template of which requests are approved at once.
+/// Template whose requests need no approval.
 pub(crate) const TEMPLATE: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
 
-/// Connections that the callers of one load share.
+/// Connections shared by all callers of a load.
 const CONNECTIONS: usize = 8;
 
-/// Connections to a server, each to be cloned by its callers.
+/// Opens connections to a server; callers clone the clients.
 pub(crate) async fn clients(address: SocketAddr) -> Vec<GrpcClient> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -36,7 +36,7 @@ fn draft() -> RequestDraft {
     }
 }
 
-/// Creates a request and gives its id; empty where the handler is.
+/// Creates a request and returns its id, which is empty if the handler is.
 pub(crate) async fn create(client: &mut GrpcClient) -> String {
     let message = CreateRequestRequest { draft: Some(draft()), ..CreateRequestRequest::default() };
     let answer = client.create_request(message).await.unwrap().into_inner();
@@ -57,7 +57,7 @@ pub(crate) async fn get(client: &mut GrpcClient, id: &str) {
     assert_eq!(answer.request.unwrap().id, id);
 }
 
-/// Reads a page of a list.
+/// Reads a page of a list and returns the token of the next page.
 pub(crate) async fn page(client: &mut GrpcClient, message: GetRequestsRequest) -> String {
     let answer = client.get_requests(message.clone()).await.unwrap().into_inner();
     assert_eq!(answer.requests.len().cast_signed(), message.page_size as isize);

@@ -1,4 +1,4 @@
-//! Load: callers in a closed loop, or calls at a fixed rate.
+//! Load: callers in a closed loop, or calls at a fixed rate in an open loop.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// How long a load runs before it is measured.
+/// How long a load runs before the measurement starts.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// What a load of callers came to.
+/// The result of a closed-loop load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured<T> {
-    /// Calls that ended in the time measured, per second.
+    /// Calls per second that ended during the measurement.
     pub(crate) rate: f64,
-    /// Their number.
+    /// Calls that ended during the measurement.
     pub(crate) calls: f64,
-    /// What was observed at the begin and at the end of the time measured.
+    /// Observations at the start and at the end of the measurement.
     pub(crate) observed: (T, T),
 }
 
-/// Has callers call for a while. Each is made by `caller`, and its calls by `call`; `observe` looks at the process that
-/// is called.
+/// Runs `number` callers in closed loops. `caller` creates a caller, `call` makes its next call, and `observe` samples the called
+/// process.
 pub(crate) async fn callers<C, F, T>(
     number: usize,
     duration: Duration,
@@ -61,8 +61,8 @@ where
     Measured { rate: calls / (after.0 - before.0).as_secs_f64(), calls, observed: (before.2, after.2) }
 }
 
-/// Calls at a fixed rate, whether or not the earlier ones are answered, and gives what each came to with the time at which
-/// it was due. A delay of one call so shows in those behind it, too.
+/// Calls at a fixed rate without waiting for earlier calls. Returns each result with the time at which its call was due, so a
+/// delay also counts for the calls queued behind it.
 pub(crate) async fn steady<F, T>(
     rate: f64,
     duration: Duration,
@@ -74,7 +74,7 @@ where
 {
     let (sender, mut ended) = mpsc::unbounded_channel();
     let runtime = Handle::current();
-    // A thread of its own: the timers of the runtime count in milliseconds.
+    // A separate thread, because timers of the runtime have a resolution of one millisecond.
     let pacer = thread::spawn(move || {
         let begin = Instant::now();
         for nth in 0.. {
@@ -85,7 +85,7 @@ where
             thread::sleep(due.saturating_duration_since(Instant::now()));
             let (sender, calling) = (sender.clone(), call(nth));
             runtime.spawn(async move {
-                // The receiver waits until the last sender is gone.
+                // The receiver lives until the last sender is dropped.
                 let _ = sender.send((due, calling.await));
             });
         }
@@ -98,10 +98,10 @@ where
     results
 }
 
-/// The part `quantile` of durations that is not exceeded, in milliseconds.
+/// The quantile of durations, in milliseconds.
 pub(crate) fn quantile(durations: &mut [Duration], quantile: f64) -> f64 {
     durations.sort_unstable();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a length")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a length")]
     let at = ((durations.len() as f64 * quantile) as usize).min(durations.len() - 1);
     durations[at].as_secs_f64() * 1e3
 }

@@ -1,14 +1,14 @@
-//! The speed of cmgate as ratios to what the machine can do: `tests/with-services cargo bench --bench speed`.
+//! The speed of cmgate relative to the machine: `tests/with-services cargo bench --bench speed`.
 //!
-//! Every figure compares the service with a yardstick that runs on the same cores and against the same servers, in alternation, and
-//! is the median of the rounds. README.md explains how to run it and shows results.
+//! Each figure is the median of several rounds. Most compare the service with a yardstick that runs on the same cores and against
+//! the same servers, in alternation. docs/speed.md explains how to run them and shows results.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a program for people at a terminal; it stops at what it cannot do"
+    reason = "a program for a terminal; it stops at the first failure"
 )]
 
 mod core;
@@ -34,7 +34,7 @@ async fn main() {
         return echo::serve().await;
     }
     let settings = Settings::from_environment();
-    println!("{} rounds of {:?}, figures: {}", settings.rounds, settings.duration, settings::told(&arguments));
+    println!("{} rounds of {:?}, figures: {}", settings.rounds, settings.duration, settings::list(&arguments));
     topic::warm_up().await;
     let mut table = Table::default();
     for (name, measure) in figures::ALL {

@@ -9,11 +9,11 @@ use tempfile::TempDir;
 
 use crate::env::BenchEnv;
 
-/// What pgbench needs beside the schema: positions for its events, in shards that no relay reads.
+/// Positions for the events of pgbench, in addition to the schema. Its events are in shards that no relay reads.
 const PREPARE: &str = "CREATE SEQUENCE IF NOT EXISTS bench_position";
 
-/// One create as a service writes it that has a transaction for each: the request, then its event, each from the rows of a
-/// request that the service made. `uuidv7()` gives ids in the order of time, as the service does.
+/// One create in a transaction of its own: the request, then its event, both copied from rows that the service wrote. `uuidv7()`
+/// creates ids in time order, as the service does.
 const CREATE: &str = "
 \\set shard random(2000, 2007)
 BEGIN;
@@ -44,7 +44,7 @@ pub(crate) struct Pgbench {
 type Sample = (String, String, String, String, String);
 
 impl Pgbench {
-    /// Creates like those of the service, which must have created a request in this environment.
+    /// Scripts that write the rows of a create. The service must have created a request in this environment.
     pub(crate) async fn creates(env: &BenchEnv) -> Self {
         env.execute(PREPARE).await;
         let pool = sqlx::PgPool::connect(&env.database).await.unwrap();
@@ -65,7 +65,7 @@ impl Pgbench {
         Self::new(env, [script])
     }
 
-    /// Reads of requests by id, as the service reads them.
+    /// Scripts that read requests by id, with the query of the service.
     pub(crate) fn reads(env: &BenchEnv, ids: &BTreeSet<String>) -> Self {
         Self::new(env, ids.iter().map(|id| format!("SELECT id, document FROM request WHERE id = '{id}';\n")))
     }
@@ -81,7 +81,7 @@ impl Pgbench {
         Self { url: env.database.clone(), directory, scripts }
     }
 
-    /// Runs the scripts with prepared statements, and threads for as many cores as there are.
+    /// Runs the scripts with prepared statements, on one thread per core.
     pub(crate) async fn run(&self, clients: usize, duration: Duration) -> PgbenchResult {
         let threads = std::thread::available_parallelism().unwrap().get().min(clients);
         let mut command = Command::new(program());
@@ -105,8 +105,8 @@ impl Pgbench {
     }
 }
 
-/// JSON text as it may stand in a script, where a colon before a letter or digit begins a variable. The text of `jsonb` has
-/// such colons within strings only.
+/// Escapes JSON text for a script, where a colon before a letter or digit begins a variable. The text of `jsonb` has such colons
+/// only in strings.
 fn literal(json: &str) -> String {
     let mut literal = String::with_capacity(json.len());
     let mut characters = json.chars().peekable();
@@ -120,7 +120,7 @@ fn literal(json: &str) -> String {
     literal
 }
 
-/// pgbench on the path, or where Debian keeps it.
+/// pgbench from the path, or from the directory where Debian installs it.
 fn program() -> PathBuf {
     let on_path =
         std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());

@@ -42,28 +42,28 @@ impl RestClient {
     }
 }
 
-/// Whether an answer has come with its whole body, which is a JSON string.
+/// Whether a response is complete; its body is a JSON string.
 fn is_whole(answer: &[u8]) -> bool {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n");
     head.is_some_and(|head| answer.len() > head + 5 && answer.ends_with(b"\""))
 }
 
-/// The list of all requests, as it comes.
+/// Reads the list of all requests as a stream.
 pub(crate) struct RestList {
     stream: TcpStream,
-    /// What was read last, after the end of what was read before.
+    /// The bytes read last, preceded by the end of the bytes before.
     buffer: Vec<u8>,
     requests: u64,
 }
 
-/// How each request of a list begins.
+/// The first bytes of each request in a list.
 const BEGINNING: &[u8] = b"{\"Uuid\":";
 
-/// Bytes of a list that are read before they are looked through.
+/// Bytes that are read before they are searched.
 const LIST_BUFFER: usize = 1 << 20;
 
 impl RestList {
-    /// Asks for the list.
+    /// Requests the list.
     pub(crate) async fn ask(address: SocketAddr) -> Self {
         let request = format!(
             "GET /CertificateManagement/api/v1.0/requests HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
@@ -73,9 +73,9 @@ impl RestList {
         Self { stream, buffer: Vec::with_capacity(LIST_BUFFER), requests: 0 }
     }
 
-    /// Reads on; tells whether there was more.
+    /// Reads the next bytes; false at the end of the list.
     pub(crate) async fn read(&mut self) -> bool {
-        // A beginning may be cut in two.
+        // Keeps the end of the buffer, since a beginning may span two reads.
         let begun = self.buffer.len().saturating_sub(BEGINNING.len() - 1);
         self.buffer.drain(..begun);
         let mut read = 0;
@@ -90,7 +90,7 @@ impl RestList {
         read > 0
     }
 
-    /// Requests that were read.
+    /// Number of requests read so far.
     pub(crate) fn requests(&self) -> u64 {
         self.requests
     }

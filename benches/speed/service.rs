@@ -1,4 +1,4 @@
-//! The measured processes: the service as its users run it, and the empty server.
+//! The measured processes: the released program, and the server with the empty handler.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,19 +9,19 @@ use tempfile::TempDir;
 
 use crate::env::{self, BenchEnv};
 
-/// Ticks of the clock that `/proc/PID/stat` counts in, per second: 100 on every Linux that Rust runs on.
+/// Clock ticks per second in `/proc/PID/stat`: 100 on every Linux that Rust supports.
 const TICKS: f64 = 100.0;
 
-/// A process that serves.
+/// A running server process.
 pub(crate) struct Process {
     child: Child,
-    /// Where it is called.
+    /// Address of its public port.
     pub(crate) address: SocketAddr,
-    /// Kept as long as the process runs.
+    /// Directory of the process, deleted when the process ends.
     _directory: TempDir,
 }
 
-/// The service; it does not log single calls, as in production under load.
+/// Starts the service. It does not log single calls, as in production under load.
 pub(crate) fn cmgate(env: &BenchEnv) -> Process {
     let mut program = program();
     program
@@ -31,7 +31,7 @@ pub(crate) fn cmgate(env: &BenchEnv) -> Process {
     Process::start(program)
 }
 
-/// A service with everything in one process.
+/// Starts the service with everything in one process.
 pub(crate) fn embedded() -> Process {
     Process::start(program())
 }
@@ -47,7 +47,7 @@ fn program() -> Command {
 }
 
 impl Process {
-    /// Starts a program and waits until it says where it listens.
+    /// Starts a program and waits until it prints its address.
     pub(crate) fn start(mut program: Command) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
@@ -64,16 +64,16 @@ impl Process {
         Self { child, address, _directory: directory }
     }
 
-    /// Seconds of processor time that it has used so far.
+    /// Processor time used so far, in seconds.
     pub(crate) fn cpu(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // The second field is a name in parentheses, which may hold anything.
+        // The second field is the name in parentheses, which may contain any character.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks = |field: usize| fields[field - 3].parse::<f64>().unwrap();
         (ticks(14) + ticks(15)) / TICKS
     }
 
-    /// Memory that it holds, in MiB.
+    /// Resident memory, in MiB.
     pub(crate) fn resident(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -83,7 +83,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Its measurement has ended.
+        // The measurement has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,19 +1,19 @@
-//! Length and number of measurements, from the environment, because `cargo bench` has arguments of its own.
+//! Length and number of measurements, from the environment because `cargo bench` has its own arguments.
 
 use std::env;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What may be set.
+/// The settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// `CMGATE_BENCH_ROUNDS`: turns of each figure; the median is printed.
     pub(crate) rounds: usize,
     /// `CMGATE_BENCH_SECONDS`: how long a load is measured in each turn.
     pub(crate) duration: Duration,
-    /// `CMGATE_BENCH_EVENTS`: events that wait for Kafka when a drain begins.
+    /// `CMGATE_BENCH_EVENTS`: unpublished events at the start of a drain.
     pub(crate) events: usize,
-    /// `CMGATE_BENCH_ROWS`: requests in the larger of the tables that lists are read from.
+    /// `CMGATE_BENCH_ROWS`: requests in the larger table of the lists.
     pub(crate) rows: u64,
 }
 
@@ -33,7 +33,7 @@ fn variable<T: FromStr>(name: &str, default: T) -> T {
     text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}"))
 }
 
-/// The figures asked for, in words.
-pub(crate) fn told(figures: &[String]) -> String {
+/// The selected figures as text.
+pub(crate) fn list(figures: &[String]) -> String {
     if figures.is_empty() { "all".to_owned() } else { figures.join(", ") }
 }

@@ -17,7 +17,7 @@ struct Row {
     goal: &'static str,
 }
 
-/// Turns of a figure: what the service did, and what the yardstick did right after.
+/// Results of the rounds of a figure: of the service, and of the yardstick right after it.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     ours: Vec<f64>,
@@ -36,7 +36,7 @@ impl Turns {
 }
 
 impl Table {
-    /// Adds a figure with its yardstick. Both have the unit; the ratio is that of each turn.
+    /// Adds a figure with its yardstick, both in `unit`. The ratio is computed per round.
     pub(crate) fn compare(&mut self, figure: &str, unit: &str, turns: &Turns, yardstick: &str, goal: &'static str) {
         let (lowest, median, highest) = spread(&turns.ratios());
         self.add(Row {
@@ -48,11 +48,11 @@ impl Table {
         });
     }
 
-    /// Adds a figure that stands for itself.
-    pub(crate) fn tell(&mut self, figure: &str, unit: &str, values: &[f64], goal: &'static str) {
+    /// Adds a figure without a yardstick.
+    pub(crate) fn report(&mut self, figure: &str, unit: &str, values: &[f64], goal: &'static str) {
         let (lowest, median, highest) = spread(values);
-        let told = format!("{} {unit} ({} to {})", rounded(median), rounded(lowest), rounded(highest));
-        self.add(Row { figure: figure.to_owned(), ours: told, yardstick: "-".to_owned(), ratio: "-".to_owned(), goal });
+        let ours = format!("{} {unit} ({} to {})", rounded(median), rounded(lowest), rounded(highest));
+        self.add(Row { figure: figure.to_owned(), ours, yardstick: "-".to_owned(), ratio: "-".to_owned(), goal });
     }
 
     fn add(&mut self, row: Row) {
@@ -69,7 +69,7 @@ fn spread(values: &[f64]) -> (f64, f64, f64) {
     (at(0), at(sorted.len() / 2), at(sorted.len().saturating_sub(1)))
 }
 
-/// Three digits that matter, and no fraction where there are more.
+/// Three significant digits, or all digits of a larger number without its fraction.
 fn rounded(value: f64) -> String {
     if value >= 100.0 {
         format!("{value:.0}")

@@ -1,4 +1,4 @@
-//! A topic as a consumer sees it and as the relay leaves it.
+//! Topics: the relay's progress, and a consumer that records receipt times.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -17,10 +17,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::core::TOPOLOGY;
 use crate::env::{self, BenchEnv};
 
-/// Transactions after which the broker has compiled what they take.
+/// Transactions after which the JVM of the broker has compiled its code.
 const WARM_UP: usize = 2_000;
 
-/// Has the broker carry out transactions, so that what is measured meets one that has run for a while.
+/// Runs transactions, so that measurements use a warm broker.
 pub(crate) async fn warm_up() {
     let kafka = settings("warm.up");
     describe_or_create_topic(&kafka).await.unwrap();
@@ -35,7 +35,7 @@ pub(crate) async fn warm_up() {
     publishing.await.unwrap();
 }
 
-/// How to reach a topic.
+/// Settings of a topic.
 pub(crate) fn settings(topic: &str) -> KafkaSettings {
     KafkaSettings {
         brokers: env::kafka(),
@@ -49,14 +49,14 @@ pub(crate) fn settings(topic: &str) -> KafkaSettings {
     }
 }
 
-/// How many events are on a topic, by the positions of its last records.
+/// Number of events on a topic, computed from the positions of its last records.
 pub(crate) fn published(settings: &KafkaSettings) -> u64 {
     let shards: Vec<_> = settings.partitions.shards().collect();
     let Ok(tails) = read_tails(settings, &shards) else { return 0 };
     tails.iter().filter_map(|tail| tail.last.as_ref()).map(|last| Position::get(last.position)).sum()
 }
 
-/// Waits until the relay has published everything.
+/// Waits until the relay has published the whole log.
 pub(crate) async fn settle(env: &BenchEnv) {
     let pool = sqlx::PgPool::connect(&env.database).await.unwrap();
     let logged: i64 =
@@ -71,7 +71,7 @@ pub(crate) async fn settle(env: &BenchEnv) {
     published.await.unwrap();
 }
 
-/// A consumer of committed records, which notes when each came.
+/// A consumer of committed records that records when each arrived.
 pub(crate) struct Receipts {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<HashMap<String, Instant>>,
@@ -110,7 +110,7 @@ impl Receipts {
         Self { stop, thread }
     }
 
-    /// When the record of each request came.
+    /// Stops the consumer; returns the time of receipt by request id.
     pub(crate) fn end(self) -> HashMap<String, Instant> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()

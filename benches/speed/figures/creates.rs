@@ -17,7 +17,7 @@ use crate::{echo, grpc, topic};
 /// Callers of unary calls.
 const CALLERS: usize = 256;
 
-/// Callers of batches, and members of each batch.
+/// Callers of batches, and members per batch.
 const BATCHES: (usize, usize) = (16, 100);
 
 /// Clients of pgbench.
@@ -37,18 +37,18 @@ pub(super) async fn unary(settings: &Settings, table: &mut Table) {
         memory.push(service.resident());
         drop(service);
         let nothing = creates(&echo::start(), settings.duration).await;
-        let told = pgbench.run(PGBENCH_CLIENTS, settings.duration).await;
-        to_pgbench.add(grpc.rate, told.rate);
+        let yardstick = pgbench.run(PGBENCH_CLIENTS, settings.duration).await;
+        to_pgbench.add(grpc.rate, yardstick.rate);
         to_nothing.add(grpc.rate, nothing.rate);
         rest_to_grpc.add(rest.rate, grpc.rate);
         cpu.add(micros_per_call(&grpc), micros_per_call(&nothing));
     }
-    env.leave().await;
+    env.drop_database().await;
     table.compare("CreateRequest, 256 callers", "/s", &to_pgbench, "pgbench, 64 clients", ">= 2.5");
     table.compare("CreateRequest, 256 callers", "/s", &to_nothing, "an empty handler", ">= 0.6");
     table.compare("REST POST, 256 callers", "/s", &rest_to_grpc, "CreateRequest", ">= 1.0");
-    table.compare("CPU of the service per create", "us", &cpu, "an empty handler", "<= 1.5");
-    table.tell("resident memory at full load", "MiB", &memory, "<= 256 MiB");
+    table.compare("CPU of the service per create", "µs", &cpu, "an empty handler", "<= 1.5");
+    table.report("resident memory at full load", "MiB", &memory, "<= 256 MiB");
 }
 
 /// Creates in batches.
@@ -66,10 +66,10 @@ pub(super) async fn batch(settings: &Settings, table: &mut Table) {
         let caller = |index: usize| clients[index % clients.len()].clone();
         let measured = callers(BATCHES.0, settings.duration, caller, call, || ()).await;
         drop(service);
-        let told = pgbench.run(PGBENCH_CLIENTS, settings.duration).await;
-        turns.add(measured.rate * BATCHES.1 as f64, told.rate);
+        let yardstick = pgbench.run(PGBENCH_CLIENTS, settings.duration).await;
+        turns.add(measured.rate * BATCHES.1 as f64, yardstick.rate);
     }
-    env.leave().await;
+    env.drop_database().await;
     table.compare("BatchCreateRequests of 100, creates", "/s", &turns, "pgbench, 64 clients", ">= 6");
 }
 

@@ -1,7 +1,7 @@
 //! Time from the answer to a create until a consumer of committed records receives its event.
 //!
-//! The answer reaches this process slightly after COMMIT returned in the service, so the figure is too small by that much; the time
-//! from the call to the receipt is printed too, as an upper bound.
+//! The answer arrives here slightly after COMMIT returned in the service, so the figure is too small by that much. The time from
+//! the call to the receipt is printed as an upper bound.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::{grpc, service};
 /// Creates per second.
 const RATES: [f64; 2] = [100.0, 1_000.0];
 
-/// How long the last events may take.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long the relay gets to publish the last events.
+const SETTLE: Duration = Duration::from_secs(2);
 
-/// The quantiles that are printed, each with the goal for the time from the answer.
+/// The printed quantiles, each with the goal for the time from the answer.
 const QUANTILES: [(f64, &str, &str); 3] = [(0.5, "p50", "<= 4 ms"), (0.99, "p99", "<= 20 ms"), (0.999, "p99.9", "-")];
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
@@ -30,16 +30,16 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         let mut from_call = [const { Vec::new() }; QUANTILES.len()];
         for _ in 0..settings.rounds {
             grpc::create(&mut clients[0].clone()).await;
-            tokio::time::sleep(LINGER).await;
+            tokio::time::sleep(SETTLE).await;
             let receipts = Receipts::of(&env.topic);
-            tokio::time::sleep(LINGER).await;
+            tokio::time::sleep(SETTLE).await;
             let clients = clients.clone();
             let answered = steady(rate, settings.duration, move |nth| {
                 let mut client = clients[nth % clients.len()].clone();
                 async move { (grpc::create(&mut client).await, Instant::now()) }
             })
             .await;
-            tokio::time::sleep(LINGER).await;
+            tokio::time::sleep(SETTLE).await;
             let receipts = receipts.end();
             let since = |begin: Instant, id: &String| receipts[id].saturating_duration_since(begin);
             let mut after_answer: Vec<_> = answered.iter().map(|(_, (id, at))| since(*at, id)).collect();
@@ -50,10 +50,10 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
             }
         }
         for (nth, (_, name, goal)) in QUANTILES.into_iter().enumerate() {
-            table.tell(&format!("answer to receipt at {rate}/s, {name}"), "ms", &from_answer[nth], goal);
-            table.tell(&format!("call to receipt at {rate}/s, {name}"), "ms", &from_call[nth], "-");
+            table.report(&format!("answer to receipt at {rate}/s, {name}"), "ms", &from_answer[nth], goal);
+            table.report(&format!("call to receipt at {rate}/s, {name}"), "ms", &from_call[nth], "-");
         }
     }
     drop(service);
-    env.leave().await;
+    env.drop_database().await;
 }

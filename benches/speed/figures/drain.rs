@@ -1,4 +1,4 @@
-//! Draining events that wait for Kafka, against a plain idempotent producer of the same records.
+//! Publishing a backlog of events, against a plain idempotent producer of the same records.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,11 +16,11 @@ use crate::settings::Settings;
 use crate::table::{Table, Turns};
 use crate::{service, topic};
 
-/// Tasks that make the events.
+/// Tasks that create the events.
 const TASKS: usize = 1_024;
 
-/// How often it is looked whether everything is on the topic.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval of checking whether the topic has all events.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
     let env = prepared().await;
@@ -29,7 +29,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
     assert_eq!(records.len() as u64, total);
     let mut turns = Turns::default();
     for round in 0..settings.rounds {
-        // Every turn has a new topic, and a checkpoint that says that nothing was published.
+        // Each round has a new topic, and checkpoints at which nothing was published.
         let env = env.with_topic(format!("{}.{round}", env.topic));
         env.execute("UPDATE relay_checkpoint SET pos = 0, exact = false").await;
         env.execute("DELETE FROM relay_topic").await;
@@ -42,12 +42,12 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         let yardstick = thread::scope(|scope| scope.spawn(|| time_to_produce(&kafka, &records)).join()).unwrap();
         turns.add(total as f64 / ours, total as f64 / yardstick);
     }
-    env.leave().await;
+    env.drop_database().await;
     let figure = format!("drain of {total} waiting events");
     table.compare(&figure, "/s", &turns, "a plain idempotent producer", ">= 0.7");
 }
 
-/// Makes events without a relay.
+/// Creates events without a relay; returns their number.
 async fn fill(env: &BenchEnv, events: usize) -> u64 {
     let core = Core::open(env).await;
     let tasks = (0..TASKS).map(|_| {
@@ -64,7 +64,7 @@ async fn fill(env: &BenchEnv, events: usize) -> u64 {
     open_store(env).await.log_ends().await.unwrap().iter().map(|log_end| Position::get(*log_end)).sum()
 }
 
-/// What the relay will publish.
+/// The records that the relay will publish.
 async fn records(env: &BenchEnv) -> Vec<Record> {
     let store = open_store(env).await;
     let mut records = Vec::new();
@@ -80,16 +80,16 @@ async fn records(env: &BenchEnv) -> Vec<Record> {
     records
 }
 
-/// Seconds from the start of the service, which listens by now, until everything is on the topic.
+/// Seconds from now, when the started service listens, until the topic has all events.
 fn time_to_publish(kafka: &KafkaSettings, total: u64) -> f64 {
     let begun = Instant::now();
     while topic::published(kafka) < total {
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     begun.elapsed().as_secs_f64()
 }
 
-/// Seconds that a producer without transactions takes.
+/// Seconds that a producer without transactions needs.
 fn time_to_produce(kafka: &KafkaSettings, records: &[Record]) -> f64 {
     let begun = Instant::now();
     let producer: BaseProducer<DefaultProducerContext> = rdkafka::ClientConfig::new()

@@ -36,7 +36,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         middle.add(quantile(&mut latencies, 0.5), alone);
         high.add(quantile(&mut latencies, 0.99), alone);
     }
-    env.leave().await;
+    env.drop_database().await;
     table.compare("create at half of the peak rate, p50", "ms", &middle, "one pgbench client, mean", "-");
     table.compare("create at half of the peak rate, p99", "ms", &high, "one pgbench client, mean", "<= 3");
 }

@@ -1,4 +1,4 @@
-//! Pages of a list over very many requests, against the same page over few.
+//! Pages of a list over many requests, against the same page over few.
 
 use std::time::Instant;
 
@@ -19,10 +19,10 @@ const FEW: u64 = 10_000;
 /// Pages read in each turn.
 const PAGES: usize = 500;
 
-/// Requests in the list that is read over REST as one answer.
+/// Requests in the list that REST returns as one response.
 const LISTED: u64 = 1_000_000;
 
-/// Copies of the one request that is there, one a second, for a hundred users. The indexes are built when all are there.
+/// Copies the only request: one copy per second of submit time, spread over a hundred users. The indexes are built at the end.
 const FILL: &str = "
     SET maintenance_work_mem = '1GB';
     ALTER TABLE request SET UNLOGGED;
@@ -60,17 +60,17 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         let figure = format!("page of 50 of {} requests, {name}, p50", settings.rows);
         table.compare(&figure, "ms", &turns, "of 10000", "<= 1.2");
     }
-    many.leave().await;
+    many.drop_database().await;
     let listed = filled(LISTED).await;
     let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
     for _ in 0..settings.rounds {
         of_few.push(memory_of_list(&service::cmgate(&few), FEW).await);
         of_many.push(memory_of_list(&service::cmgate(&listed), LISTED).await);
     }
-    table.tell(&format!("resident memory while REST lists {FEW} requests"), "MiB", &of_few, "-");
-    table.tell(&format!("resident memory while REST lists {LISTED} requests"), "MiB", &of_many, "the same");
-    few.leave().await;
-    listed.leave().await;
+    table.report(&format!("resident memory while REST lists {FEW} requests"), "MiB", &of_few, "-");
+    table.report(&format!("resident memory while REST lists {LISTED} requests"), "MiB", &of_many, "the same");
+    few.drop_database().await;
+    listed.drop_database().await;
 }
 
 fn lists() -> [(&'static str, GetRequestsRequest); 3] {
@@ -85,11 +85,11 @@ async fn filled(rows: u64) -> BenchEnv {
     let begun = Instant::now();
     env.execute(FILL.replace("ROWS", &rows.to_string())).await;
     env.execute("VACUUM ANALYZE request").await;
-    println!("{rows} requests made in {:?}", begun.elapsed());
+    println!("{rows} requests created in {:?}", begun.elapsed());
     env
 }
 
-/// How long a page takes that follows another one, so that the place in the list has to be found.
+/// Median latency of a page, in milliseconds. Nearly all pages follow another one, so the query must find their position.
 async fn latency(service: &Process, message: &GetRequestsRequest) -> f64 {
     let mut client: GrpcClient = grpc::clients(service.address).await.remove(0);
     let mut message = message.clone();
@@ -105,7 +105,7 @@ async fn latency(service: &Process, message: &GetRequestsRequest) -> f64 {
     quantile(&mut latencies, 0.5)
 }
 
-/// The most memory that a service holds while it answers with the whole list, in MiB.
+/// Peak resident memory of a service while it returns the whole list, in MiB.
 async fn memory_of_list(service: &Process, rows: u64) -> f64 {
     let mut list = RestList::ask(service.address).await;
     let mut most = service.resident();

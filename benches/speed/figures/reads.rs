@@ -11,10 +11,10 @@ use crate::settings::Settings;
 use crate::table::{Table, Turns};
 use crate::{grpc, service};
 
-/// Requests that are read.
+/// Requests to read.
 const REQUESTS: i32 = 10_000;
 
-/// How many of these pgbench reads, each with its own script.
+/// How many of them pgbench reads, each with its own script.
 const SCRIPTS: usize = 100;
 
 /// Callers, and clients of pgbench.
@@ -56,7 +56,7 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         drop(service);
         turns.add(measured.rate, pgbench.run(CALLERS, settings.duration).await.rate);
     }
-    env.leave().await;
+    env.drop_database().await;
     table.compare("GetRequest, 64 callers", "/s", &turns, "pgbench, 64 clients", ">= 1.0");
 }
 

@@ -7,8 +7,8 @@ use crate::service;
 use crate::settings::Settings;
 use crate::table::Table;
 
-/// How long the service is left alone before its memory is looked at.
-const REST: Duration = Duration::from_secs(2);
+/// Idle time before the memory is measured.
+const IDLE: Duration = Duration::from_secs(2);
 
 pub(super) async fn measure(settings: &Settings, table: &mut Table) {
     let [mut times, mut memory] = <[Vec<f64>; 2]>::default();
@@ -17,9 +17,9 @@ pub(super) async fn measure(settings: &Settings, table: &mut Table) {
         let service = service::embedded();
         RestClient::connect(service.address).await.create().await;
         times.push(begun.elapsed().as_secs_f64() * 1e3);
-        tokio::time::sleep(REST).await;
+        tokio::time::sleep(IDLE).await;
         memory.push(service.resident());
     }
-    table.tell("start to the first request created, embedded", "ms", &times, "<= 150 ms");
-    table.tell("resident memory idle, embedded", "MiB", &memory, "<= 64 MiB");
+    table.report("start to the first request created, embedded", "ms", &times, "<= 150 ms");
+    table.report("resident memory idle, embedded", "MiB", &memory, "<= 64 MiB");
 }
