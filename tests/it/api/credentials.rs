@@ -187,7 +187,7 @@ async fn a_card_is_bound_changed_and_shown_over_both_transports() {
     let names = names.map(|name| format!("REQUEST_EVENT_TYPE_{name}"));
     assert_eq!(told, names, "{events:?}");
     for (event, status) in events[1..].iter().zip(["ASSIGNED", "ACTIVE", "SUSPENDED", "RETIRED"]) {
-        assert_eq!(event["credentials"][0]["status"], format!("SUBJECT_STATUS_{status}"), "{event}");
+        assert_eq!(event["credentials"][0]["status"], format!("CREDENTIAL_STATUS_{status}"), "{event}");
         assert_eq!(event["credentials"][0]["smartcard"]["id"], card, "{event}");
     }
 }
