@@ -77,7 +77,7 @@ fn every_room_has_its_floor() {
     let sources = sources();
     let lost = sources.iter().filter(|source| floor_of(&source.name()).is_none());
     report(lost.map(|source| format!("{} has no floor in FLOORS", source.file)));
-    assert!(FLOORS.len() <= MAX_FLOORS, "there are {} floors, at most {MAX_FLOORS} may be", FLOORS.len());
+    assert!(FLOORS.len() <= MAX_FLOORS, "{} floors; the limit is {MAX_FLOORS}", FLOORS.len());
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn no_room_is_too_large_and_there_are_not_too_many() {
         format!("{} has {} of {lines} lines, at most {MAX_SHARE} % may be in one room", room.path, room.lines)
     }));
     let names: Vec<&str> = rooms.iter().map(|room| room.path.as_str()).collect();
-    assert!(names.len() <= MAX_ROOMS, "there are {} rooms, at most {MAX_ROOMS} may be: {names:?}", names.len());
+    assert!(names.len() <= MAX_ROOMS, "{} rooms; the limit is {MAX_ROOMS}: {names:?}", names.len());
 }
 
 #[test]

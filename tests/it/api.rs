@@ -1,5 +1,5 @@
 //! A running service as its callers see it: errors, keys, lists, limits, permissions, equal meaning over both transports, and the
-//! private port.
+//! admin port.
 
 mod credentials;
 mod errors;

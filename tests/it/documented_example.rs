@@ -1,5 +1,5 @@
-//! The example that the MIM CM documentation tells, from the first call to the last, over a real store: a user enrolls a smart card,
-//! it is issued, and its PIN is unblocked. Documented answers are compared byte for byte.
+//! The example of the MIM CM documentation, from its first call to its last, over a real store: a user enrolls a smart card, it
+//! is issued, and its PIN is unblocked. Documented answers are compared byte for byte.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Installation {
         let Action::BindSmartcard { card, comment, .. } =
             self.service.binding(serial_number(), atr(), Comment::default())
         else {
-            panic!("a binding binds");
+            panic!("the action binds no card");
         };
         let smartcard = issued().smartcard.unwrap();
         self.act(user().user, id, Action::BindSmartcard { card, id: smartcard, comment }).await;

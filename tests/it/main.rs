@@ -1,7 +1,7 @@
 //! Integration tests: one binary over a real Postgres and a real Kafka, both started by `tests/with-services`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that fails shows what it saw")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot continue fails")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a failed test prints what it observed")]
 
 mod api;
 mod audit;

@@ -1,5 +1,5 @@
-//! Memory of the service under any load: callers flood the program with the largest requests that it accepts, and many callers list
-//! them at once.
+//! Memory of the service under any load: callers flood the program with the largest requests that it accepts, and many callers
+//! list them at once.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn flood_twice(env: &TestEnv) -> usize {
         large += created;
         small += lesser;
     }
-    assert_eq!(env.database.count("request").await, large + small, "every caller was answered rightly");
+    assert_eq!(env.database.count("request").await, large + small, "the answers match the stored requests");
     large + small
 }
 

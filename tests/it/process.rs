@@ -46,7 +46,7 @@ fn a_wrong_configuration_stops_the_process_with_a_sentence() {
             assert!(told.starts_with(sentence), "{command} with {name}={value}: {told}");
         }
     }
-    assert!(!env.database.path().exists(), "nothing was begun");
+    assert!(!env.database.path().exists(), "no database was created");
 }
 
 #[test]

@@ -36,9 +36,9 @@ async fn an_operator_can_have_a_new_topic_continue_after_the_checkpoint() {
         assert!(detail.contains("`cmgate relay allow-empty-topic --from-checkpoint`"), "{detail}");
         assert!(detail.contains("`cmgate relay allow-empty-topic --from-start`"), "{detail}");
     }
-    assert_eq!(instance.private.get("/readyz").await.status, 200, "writes are welcome, whatever the relay does");
+    assert_eq!(instance.private.get("/readyz").await.status, 200, "a halted relay does not affect readiness");
     create_many(&mut instance.client(), MANY).await;
-    assert!(!exists(&env.topic).await, "it is for an operator to have it created");
+    assert!(!exists(&env.topic).await, "only an operator can have the topic created");
 
     let allowed = env.run(&[], &["relay", "allow-empty-topic", "--from-checkpoint"]);
     assert!(allowed.status.success(), "{allowed:?}");

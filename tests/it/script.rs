@@ -1,5 +1,5 @@
-//! One script of creates, reads and transitions, run over gRPC and REST on both stores: the final state is the same everywhere and
-//! on the topic.
+//! One script of creates, reads and transitions, run over gRPC and REST on both stores: the final state is the same everywhere
+//! and on the topic.
 
 mod play;
 mod scenarios;
@@ -58,7 +58,7 @@ async fn play_to_the_end(database: TestDatabase, via: Via) -> Vec<End> {
     let records = tokio::task::spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap();
     let told = topic::last_told(&records);
     for request in &requests {
-        assert_eq!(told.get(&request.id), Some(request), "the last event of a request shows it as it is read");
+        assert_eq!(told.get(&request.id), Some(request), "the last event of a request shows its current state");
     }
     ends
 }

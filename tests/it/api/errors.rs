@@ -167,7 +167,7 @@ async fn unsupported_calls_are_answered_in_the_form_of_their_transport() {
         let expected = format!("The requested resource does not support http method '{method}'.");
         assert_eq!(answer.json()["Message"], expected);
     }
-    assert_eq!(api.http.get(&item).await.status, 204, "the documented answer for what does not exist");
+    assert_eq!(api.http.get(&item).await.status, 204, "the documented answer for a missing request");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ async fn a_repeated_create_over_rest_is_answered_as_the_first_one() {
     assert_eq!(api.events(), 3);
 
     let over_grpc = api.create_under("one", DEV, enrollment(CARDS)).await.unwrap();
-    assert_eq!(over_grpc.id, created, "a key means the same over both transports");
+    assert_eq!(over_grpc.id, created, "both transports share keys");
     assert_eq!(api.http.post(&[("Idempotency-Key", "two words")], &body).await.status, 400);
     assert_eq!(api.events(), 3);
 }
@@ -69,7 +69,7 @@ async fn a_repeated_step_is_answered_as_the_first_one() {
     let other = StartRequestRequest { comment: "other".to_owned(), ..start };
     assert_reused(&client.start_request(other).await.unwrap_err());
     let repeated = api.create_under("create", DEV, enrollment(CARDS)).await.unwrap();
-    assert_eq!(repeated, created, "as it was when it was created");
+    assert_eq!(repeated, created, "a replay returns the request as it was created");
     assert_eq!(api.events(), 2);
 }
 

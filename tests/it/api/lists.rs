@@ -91,7 +91,7 @@ async fn pages_show_every_request_once_though_others_are_created_meanwhile() {
         assert_eq!((error.code(), fields(&error)), (Code::InvalidArgument, vec!["page_token".to_owned()]));
     }
     let page = client.get_requests(GetRequestsRequest { page_size: 1, ..filter }).await.unwrap().into_inner();
-    assert_eq!(page.requests.len(), 1, "the size of a page may change on the way");
+    assert_eq!(page.requests.len(), 1, "the page size may change between pages");
 }
 
 fn fields(error: &Status) -> Vec<String> {

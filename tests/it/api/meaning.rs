@@ -43,7 +43,7 @@ async fn a_request_accepted_by_one_transport_has_the_same_meaning_in_both() {
         taken.into_inner()
     });
     let taken = taken.await.unwrap();
-    assert!(taken >= cases / 4, "only {taken} of {cases} drafts were taken");
+    assert!(taken >= cases / 4, "only {taken} of {cases} drafts were accepted");
 }
 
 /// A caller of both transports.
@@ -60,14 +60,14 @@ impl Both {
         let over_grpc = self.client.create_request(creation(draft.message())).await;
         let over_rest = self.http.post(&[], &draft.body()).await;
         let Ok(created) = over_grpc.map(tonic::Response::into_inner) else {
-            assert!((400..500).contains(&over_rest.status), "gRPC refuses what REST takes: {over_rest:?}");
+            assert!((400..500).contains(&over_rest.status), "gRPC refuses a draft that REST accepts: {over_rest:?}");
             return false;
         };
         let (one, other) = (created.request.unwrap().id, over_rest.created());
         self.compare_twins(&one, &other).await;
         for step in steps.iter().filter(|step| draft.is_about_nothing_shared() || !step.changes_credentials()) {
             let (on_one, on_other) = (step.over_grpc(&mut self, &one).await, step.over_rest(&mut self, &other).await);
-            assert_eq!(on_one, on_other, "{step:?} is taken by one transport only");
+            assert_eq!(on_one, on_other, "only one transport accepts {step:?}");
             self.compare_twins(&one, &other).await;
         }
         true

@@ -50,7 +50,7 @@ async fn a_call_keeps_the_correlation_id_of_its_caller() {
     assert_eq!((answer.status, &told["CorrelationId"]), (400, &NAME.into()));
     assert!(told["Message"].as_str().unwrap().ends_with(&format!("{NAME}.")), "{told}");
     assert_eq!(api.http.send("GET", REQUESTS, &named, "").await.header("x-correlation-id"), NAME);
-    assert_ne!(api.http.get(REQUESTS).await.header("x-correlation-id"), NAME, "others have names of their own");
+    assert_ne!(api.http.get(REQUESTS).await.header("x-correlation-id"), NAME, "other calls have other ids");
 
     let mut client = api.client.clone();
     let created = create(&mut client, enrollment(CARDS)).await;
@@ -64,7 +64,7 @@ async fn a_call_keeps_the_correlation_id_of_its_caller() {
     let error = client.get_request(named("?")).await.unwrap_err();
     assert_eq!(error.metadata().get("x-correlation-id").unwrap(), NAME);
     assert_eq!(info(&error).metadata["correlation_id"], NAME);
-    assert!(api.instance.log().contains(&format!("correlation={NAME}")), "the log names it too");
+    assert!(api.instance.log().contains(&format!("correlation={NAME}")), "the log has the correlation id");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +99,7 @@ async fn a_request_is_approved_by_as_many_others_as_its_policy_says() {
     api.approve(JUDGE, &three.id).await.unwrap();
     let deny = DenyRequestRequest { id: three.id, ..Default::default() };
     let denied = client.deny_request(sent_by(SECOND_JUDGE, deny)).await.unwrap().into_inner().request.unwrap();
-    assert_eq!(denied.status(), RequestStatus::Denied, "one denial ends it");
+    assert_eq!(denied.status(), RequestStatus::Denied, "one denial ends the request");
 
     let card = create(&mut client, enrollment(CARDS)).await;
     let error = api.approve(JUDGE, &card.id).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Health, reflection and the private port.
+//! Health, reflection and the admin port.
 
 use cmgate::runtime::telemetry::names;
 use futures::stream;
@@ -64,7 +64,7 @@ async fn the_private_port_reports_health_and_metrics() {
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
     assert_eq!((&checks["database"]["ok"], &checks["accepting"]["ok"]), (&true.into(), &true.into()));
 
-    wait_until("the metrics tell that everything is published", async || {
+    wait_until("the metrics show that everything is published", async || {
         let metrics = private.get("/metrics").await;
         metrics.metric(names::RELAY_POSITION) >= 20.0
             && metrics.metric(names::RELAY_LAG_EVENTS) == 0.0
@@ -85,9 +85,9 @@ async fn the_private_port_reports_health_and_metrics() {
         names::RELAY_STATE,
     ] {
         let help = format!("# HELP {name} ");
-        assert!(metrics.body.lines().any(|line| line.starts_with(&help)), "{name} is not explained");
+        assert!(metrics.body.lines().any(|line| line.starts_with(&help)), "{name} has no HELP line");
         let is_sample = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']));
-        assert!(metrics.body.lines().any(is_sample), "{name} is not in\n{}", metrics.body);
+        assert!(metrics.body.lines().any(is_sample), "no sample of {name} in\n{}", metrics.body);
     }
     for line in [
         "cmgate_calls_total{method=\"cmgate.v1.RequestService/CreateRequest\",outcome=\"OK\"} 20",
@@ -99,6 +99,6 @@ async fn the_private_port_reports_health_and_metrics() {
     ] {
         assert!(metrics.body.lines().any(|found| found == line), "{line} is not in\n{}", metrics.body);
     }
-    assert_eq!(private.get(REQUESTS).await.status, 404, "requests are no matter of the private port");
-    assert_eq!(api.http.get("/metrics").await.status, 404, "nor are metrics one of the public port");
+    assert_eq!(private.get(REQUESTS).await.status, 404, "the admin port serves no requests");
+    assert_eq!(api.http.get("/metrics").await.status, 404, "the public port serves no metrics");
 }

@@ -19,13 +19,13 @@ pub(crate) struct Report {
     pub records: usize,
     /// Events that are not on the topic yet.
     pub unpublished: u64,
-    /// Writes of which callers were told.
+    /// Acknowledged writes.
     pub acknowledged: usize,
-    /// What must not be.
+    /// Violations of the invariants.
     pub violations: Vec<Violation>,
 }
 
-/// What must not be, told by the invariant that it breaks.
+/// A violation of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Violation {
     #[error("I1: version {version} of request {request} was acknowledged and is not in the log")]
@@ -34,16 +34,16 @@ pub(crate) enum Violation {
     VersionMissing { request: Uuid, version: u32 },
     #[error("I1: request {request} has several events for its version {version}")]
     VersionRepeated { request: Uuid, version: u32 },
-    #[error("I1: the log has version {version} of request {request}, which the table of requests does not know")]
+    #[error("I1: the log has version {version} of request {request}, which is not in the table of requests")]
     VersionUnknown { request: Uuid, version: u32 },
 
     #[error("I2: shard {shard} of the log has no position {position}")]
     PositionMissing { shard: u16, position: u64 },
     #[error("I2: shard {shard} of the log has position {position} several times")]
     PositionRepeated { shard: u16, position: u64 },
-    #[error("I2: the head of shard {shard} says that {next} is next, and the last position is {last}")]
+    #[error("I2: the head of shard {shard} has {next} as the next position, but the last position is {last}")]
     HeadWrong { shard: u16, next: u64, last: u64 },
-    #[error("I2: {shard}/{position} is an event of request {request}, which has another shard")]
+    #[error("I2: {shard}/{position} is an event of request {request}, which belongs to another shard")]
     WrongShard { shard: u16, position: u64, request: Uuid },
 
     #[error("I3: partition {shard} has no position {position}")]
@@ -52,18 +52,18 @@ pub(crate) enum Violation {
     RecordRepeated { shard: u16, position: u64, offset: i64 },
     #[error("I3: partition {shard} has position {position} at offset {offset}, after {after}")]
     RecordOutOfOrder { shard: u16, position: u64, offset: i64, after: u64 },
-    #[error("I3: {shard}/{position} lies in partition {partition}")]
+    #[error("I3: {shard}/{position} is in partition {partition}")]
     RecordMisplaced { shard: u16, position: u64, partition: u16 },
-    #[error("I3: partition {partition} has a record at offset {offset} that tells no position")]
+    #[error("I3: partition {partition} has a record without a position at offset {offset}")]
     RecordForeign { partition: u16, offset: i64 },
 
-    #[error("I4: version {version} of request {request} stands in the log before or after its turn")]
+    #[error("I4: version {version} of request {request} is out of order in the log")]
     VersionDisordered { request: Uuid, version: u32 },
     #[error("I4: version {version} of request {request} goes from {from} to {to} by {event}")]
     StepIllegal { request: Uuid, version: u32, from: &'static str, event: &'static str, to: &'static str },
-    #[error("I4: version {version} of request {request} was made before the one before it")]
+    #[error("I4: version {version} of request {request} has an earlier time than the version before it")]
     TimeBackwards { request: Uuid, version: u32 },
-    #[error("I4: request {request} has another status than its last event tells")]
+    #[error("I4: the status of request {request} differs from its last event")]
     StatusWrong { request: Uuid },
 
     #[error("I5: {shard}/{position} in the log has a payload that contradicts its row: {what}")]
@@ -73,22 +73,22 @@ pub(crate) enum Violation {
     #[error("I5: {shard}/{position} on the topic differs from the log: {what}")]
     RecordDiffers { shard: u16, position: u64, what: String },
 
-    #[error("I6: the topic has {shard}/{tail}, and the database knows {last} as the last")]
+    #[error("I6: the topic has {shard}/{tail}, but the last position in the database is {last}")]
     TopicAhead { shard: u16, tail: u64, last: u64 },
-    #[error("I6: the checkpoint of shard {shard} is {checkpoint}, and the last on the topic is {tail}")]
+    #[error("I6: the checkpoint of shard {shard} is {checkpoint}, but the last position on the topic is {tail}")]
     CheckpointAhead { shard: u16, checkpoint: u64, tail: u64 },
 }
 
 impl Report {
-    /// Fails with everything that is wrong.
+    /// Fails if there is a violation.
     pub(crate) fn assert_clean(&self) {
         assert!(self.violations.is_empty(), "{self}");
     }
 
-    /// Fails unless nothing is wrong and everything is published.
+    /// Fails if there is a violation or an unpublished event.
     pub(crate) fn assert_clean_and_published(&self) {
         self.assert_clean();
-        assert_eq!(self.unpublished, 0, "everything is published: {self}");
+        assert_eq!(self.unpublished, 0, "unpublished events: {self}");
     }
 }
 

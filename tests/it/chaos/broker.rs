@@ -1,5 +1,5 @@
-//! The broker is killed or stopped, or its connections are cut or hang: during a transaction, or while its commit is in flight, so
-//! that the relay cannot know whether it was committed.
+//! The broker is killed or stopped, or its connections are cut or hang: during a transaction, or while its commit is in flight,
+//! so that the relay cannot know whether it was committed.
 
 use std::time::{Duration, Instant};
 

@@ -64,7 +64,7 @@ async fn a_clock_that_steps_back_disturbs_no_order_and_no_key() {
         answers.push(users.create().await);
         for (key, request, action) in &answers {
             let again = users.ask(key, action.clone().map(|action| (request.id, action))).await;
-            assert_eq!(again, *request, "the same call under the same key is answered as before");
+            assert_eq!(again, *request, "a repeated call gets the same answer");
         }
         time.fetch_add(HOUR + SECOND, Ordering::Relaxed);
         relay.wait_until_published().await;

@@ -101,7 +101,7 @@ async fn cut(fleet: &Fleet, event: ProxyEvent) {
 async fn terminate(fleet: &Fleet, which: &str) {
     let sql = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {which}");
     let ended: i64 = ask(fleet, &sql).await;
-    assert!(ended > 0, "the service has sessions where {which}");
+    assert!(ended > 0, "no session of the service matches {which}");
 }
 
 /// The server ends all sessions when one of them dies so; it is back when it takes new ones.
@@ -110,7 +110,7 @@ async fn kill_backend(fleet: &Fleet) {
     let sql = format!("SELECT pid FROM pg_stat_activity WHERE {WRITERS} ORDER BY state = 'idle' LIMIT 1");
     let backend: i32 = ask(fleet, &sql).await;
     signal(backend, "KILL");
-    wait_until("the server has noticed", async || witness.ping().await.is_err()).await;
+    wait_until("the server has ended the other sessions", async || witness.ping().await.is_err()).await;
     wait_until("the server is back", async || PgConnection::connect(fleet.env.database.url()).await.is_ok()).await;
 }
 

@@ -113,7 +113,7 @@ impl Fleet {
     pub(super) async fn settle(&mut self, mended: Instant, figures: &Figures) -> String {
         let load = self.load.take().expect("the load began with the round");
         let heads = self.env.database.log_ends().await;
-        wait_until("what was written before is published", async || self.watch.reaches(&heads)).await;
+        wait_until("earlier writes are published", async || self.watch.reaches(&heads)).await;
         load.progress(1).await;
         let recovery = mended.elapsed().max(std::mem::take(&mut self.takeover));
         load.progress(PROGRESS).await;
@@ -170,7 +170,7 @@ impl Fleet {
 
     /// The proxy.
     pub(super) fn proxy(&self) -> &Proxy {
-        self.proxy.as_ref().expect("the wiring of this fleet has one")
+        self.proxy.as_ref().expect("this fleet has a proxy")
     }
 
     /// Starts another instance on the environment.
@@ -214,7 +214,7 @@ impl Fleet {
     /// Waits until everything that is in the log by now is published.
     pub(super) async fn wait_until_published(&self) {
         let heads = self.env.database.log_ends().await;
-        wait_until("what is in the log is published", async || self.watch.reaches(&heads)).await;
+        wait_until("the log is published", async || self.watch.reaches(&heads)).await;
     }
 }
 

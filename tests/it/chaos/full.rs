@@ -58,7 +58,7 @@ async fn fill_postgres(fleet: &mut Fleet) {
     fleet.load().wait_for_failure().await;
     fleet.any_moment().await;
     control("postgres", "free");
-    wait_until("Postgres is there", async || {
+    wait_until("Postgres accepts connections", async || {
         try_control("postgres", "start").status.success()
             && PgConnection::connect(fleet.env.database.url()).await.is_ok()
     })
@@ -68,7 +68,7 @@ async fn fill_postgres(fleet: &mut Fleet) {
 /// A broker whose only disk is full ends. Writes go on without it.
 async fn fill_kafka(fleet: &mut Fleet) {
     control("kafka", "fill");
-    wait_until("the broker has given up", async || {
+    wait_until("the broker has exited", async || {
         fleet.progress().await;
         !try_control("kafka", "pid").status.success()
     })

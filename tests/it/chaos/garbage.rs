@@ -63,7 +63,7 @@ async fn the_last_record_is_found_behind_many_aborted_ones() {
     let passed = proxy.passed();
     // A window ends with the transaction in which it ends, so the one before reads that one's records again.
     let garbage = (LARGE.1 * LARGE_BYTES) as u64;
-    assert!(passed < 3 * garbage, "{passed} bytes were passed on, for {garbage} bytes of garbage");
+    assert!(passed < 3 * garbage, "{passed} bytes were forwarded for {garbage} bytes of aborted records");
 }
 
 fn record(shard: u16, position: u64) -> Record {

@@ -56,9 +56,9 @@ async fn no_huge_request_is_lost_when_the_database_dies() {
         for caller in 0..CALLERS {
             callers.spawn(create(clients[caller % clients.len()].clone(), Arc::clone(&created)));
         }
-        wait_until("the first of them is created", async || created.load(Ordering::Acquire) > 0).await;
+        wait_until("the first request is created", async || created.load(Ordering::Acquire) > 0).await;
         control("postgres", if matches!(fault, Fault::Killed) { "kill" } else { "stop-immediate" });
-        assert!(created.load(Ordering::Acquire) < CALLERS, "some were under way");
+        assert!(created.load(Ordering::Acquire) < CALLERS, "some calls are in flight");
         fleet.any_moment().await;
         control("postgres", "start");
         let mended = Instant::now();

@@ -20,12 +20,12 @@ pub(super) async fn check_keys(database_url: &str, answered: &[Answered]) {
     let sql = "SELECT request_id, version FROM event_log";
     let events: Vec<(Uuid, i32)> = sqlx::query_as(sql).fetch_all(&mut *view).await.unwrap();
     let asked: BTreeSet<(Uuid, i32)> = rows.iter().map(|(_, request, version)| (*request, *version)).collect();
-    assert_eq!(rows.len(), events.len(), "every event was asked for under a key, and every key had one effect");
-    assert_eq!(asked, events.into_iter().collect(), "what is kept under the keys is what happened");
+    assert_eq!(rows.len(), events.len(), "every event has one key, and every key had one effect");
+    assert_eq!(asked, events.into_iter().collect(), "the stored answers match the events");
     let stored: HashMap<String, (Uuid, i32)> =
         rows.into_iter().map(|(key, request, version)| (key, (request, version))).collect();
     for Answered { key, request, version } in answered {
         let told = (*request, version.cast_signed());
-        assert_eq!(stored.get(key), Some(&told), "under key {key} stands what its caller was told");
+        assert_eq!(stored.get(key), Some(&told), "the stored answer of key {key} is the one that its caller got");
     }
 }

@@ -62,7 +62,7 @@ async fn lock_cards(fleet: &mut Fleet) {
     let is_expected = |status: &Status| matches!(status.code(), Code::Unavailable | Code::Cancelled);
     assert!(refused.iter().all(is_expected), "{refused:?}");
     let is_busy = |status: &Status| status.code() == Code::Unavailable && info(status).reason == "DATABASE_BUSY";
-    assert!(refused.iter().any(is_busy), "no import gave up by itself: {refused:?}");
+    assert!(refused.iter().any(is_busy), "no import was refused as busy: {refused:?}");
     fleet.progress().await;
     fleet.wait_until_published().await;
     tx.rollback().await.unwrap();

@@ -1,5 +1,5 @@
-//! Faults under load, in rounds. After each round no acknowledged write is missing, repeated or out of order: the auditor reads the
-//! database and the topic, and a consumer follows the topic throughout.
+//! Faults under load, in rounds. After each round no acknowledged write is missing, repeated or out of order: the auditor reads
+//! the database and the topic, and a consumer follows the topic throughout.
 //!
 //! `CMGATE_TEST_ROUNDS` sets the rounds of each kind of fault and `CMGATE_TEST_SEED` their random numbers; the default is a few
 //! rounds with a new seed, which is printed. Each kind ends with a summary line. Its recovery time runs from the end of the fault
@@ -92,7 +92,7 @@ async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Fleet
                     let mended = fault(&mut fleet, variant).await;
                     fleet.settle(mended, &figures).await
                 };
-                let report = tokio::time::timeout(PATIENCE, whole).await.expect("a round comes to its end");
+                let report = tokio::time::timeout(PATIENCE, whole).await.expect("a round ends in time");
                 println!("chaos: {} {round}: {report}", kind.name);
             }
         }

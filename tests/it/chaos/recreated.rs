@@ -39,7 +39,7 @@ async fn a_topic_recreated_under_load_gets_everything_or_nothing() {
             created += before + load.await.unwrap();
             instance.wait_until_all_are("halted").await;
             if is_made_at_once {
-                assert!(positions(&read_committed(&topic).await).is_empty(), "nothing is continued");
+                assert!(positions(&read_committed(&topic).await).is_empty(), "nothing is published to the new topic");
             }
             let allowed = env.run(&[], &["relay", "allow-empty-topic", "--from-start"]);
             assert!(allowed.status.success(), "{allowed:?}");

@@ -1,5 +1,5 @@
-//! The topic accepts smaller batches than Kafka's default: the relay splits its batches, and only an event that does not fit alone
-//! halts its worker, until an operator raises the limit.
+//! The topic accepts smaller batches than Kafka's default: the relay splits its batches, and only an event that does not fit
+//! alone halts its worker, until an operator raises the limit.
 
 use std::time::Instant;
 

@@ -49,7 +49,7 @@ async fn writes_resume_when_a_full_sqlite_disk_has_room_again() {
         fill(disk);
         load.wait_for_failure().await;
         // A small write may still find room, after which the service counts as ready again until the next one fails.
-        wait_until("the service says that it cannot write", async || {
+        wait_until("the service reports that it cannot write", async || {
             let answer = private.get("/readyz").await;
             answer.status == 503 && answer.json()["checks"]["database"]["ok"] == false
         })

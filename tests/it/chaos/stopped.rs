@@ -1,4 +1,4 @@
-//! The publishing instance is suspended for longer than its locks last. When it resumes, it still believes that it owns them.
+//! The publishing instance is suspended for longer than its locks last. When it resumes, it still acts as their owner.
 
 use std::time::{Duration, Instant};
 

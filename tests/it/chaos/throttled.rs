@@ -1,5 +1,6 @@
-//! The connection to the broker is slow from the start, or becomes slow while events wait: transactions shrink until they commit in
-//! time. A unit test beside the limit proves that few transactions fail, without a clock; on a busy machine any number can fail here.
+//! The connection to the broker is slow from the start, or becomes slow while events wait: transactions shrink until they commit
+//! in time. A unit test beside the limit proves that few transactions fail, without a clock; on a busy machine any number can
+//! fail here.
 
 use std::time::{Duration, Instant};
 

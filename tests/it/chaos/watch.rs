@@ -50,7 +50,7 @@ impl Watch {
     /// Fails if a record did not follow the one before it.
     pub(super) fn assert_in_order(&self) {
         let fault = self.seen.fault.lock().unwrap();
-        assert!(fault.is_none(), "a consumer was given {}", fault.as_deref().unwrap_or_default());
+        assert!(fault.is_none(), "a consumer received {}", fault.as_deref().unwrap_or_default());
     }
 }
 

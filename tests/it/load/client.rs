@@ -52,7 +52,7 @@ impl LoadClient {
         loop {
             match self.call(ask).await {
                 Some(Outcome::Done(request)) => {
-                    assert!(ask.request.is_none_or(|asked| asked == request), "another request was answered");
+                    assert!(ask.request.is_none_or(|asked| asked == request), "the answer is about another request");
                     let answered = Answered { key: ask.key.clone(), request, version: ask.version };
                     self.tally.answered.lock().unwrap().push(answered);
                     return request;

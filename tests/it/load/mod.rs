@@ -1,5 +1,5 @@
-//! Load: clients take requests through the life cycle over gRPC and REST, retry failed calls with the same key, and record what was
-//! acknowledged.
+//! Load: clients take requests through the life cycle over gRPC and REST, retry failed calls with the same key, and record what
+//! was acknowledged.
 
 mod call;
 mod client;
@@ -106,7 +106,7 @@ impl Load {
 
     /// Waits until more calls than that have ended with an unknown outcome.
     pub(crate) async fn wait_for_unknown(&self, before: usize) {
-        self.wait("a caller hears that the outcome is not known", || self.unknown() > before).await;
+        self.wait("a caller was told that an outcome is unknown", || self.unknown() > before).await;
     }
 
     /// Waits until another call is not carried out.
@@ -118,14 +118,11 @@ impl Load {
     async fn wait(&self, what: &str, holds: impl Fn() -> bool) {
         let waiting = async {
             while !holds() {
-                assert!(!self.broken.is_cancelled(), "a client has seen a defect and told of it above");
+                assert!(!self.broken.is_cancelled(), "a client reported a defect above");
                 tokio::time::sleep(RETRY_PAUSE / 4).await;
             }
         };
-        assert!(
-            tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
-            "in {PATIENCE:?} it did not come so far that {what}"
-        );
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "not true after {PATIENCE:?}: {what}");
     }
 
     /// Stops the clients and tells what was acknowledged.

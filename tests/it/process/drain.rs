@@ -47,12 +47,12 @@ async fn a_stopping_service_answers_calls_in_progress_and_refuses_new_ones() {
 
     let slow = SlowCall::begin(instance.public).await;
     instance.signal("TERM");
-    wait_until("the service says that it is stopping", async || private.get("/readyz").await.status == 503).await;
+    wait_until("the service reports that it is stopping", async || private.get("/readyz").await.status == 503).await;
     let report = private.get("/readyz").await.json();
     assert_eq!(report["checks"]["accepting"]["detail"], "the process is stopping", "{report}");
     assert_eq!(report["checks"]["database"]["ok"], true, "{report}");
-    assert_eq!(private.get("/livez").await.status, 200, "it lives until it has ended");
-    wait_until("no connection is taken", async || TcpStream::connect(instance.public).await.is_err()).await;
+    assert_eq!(private.get("/livez").await.status, 200, "the process is alive until it exits");
+    wait_until("connections are refused", async || TcpStream::connect(instance.public).await.is_err()).await;
 
     let answer = slow.finish().await;
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");

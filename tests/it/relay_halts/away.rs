@@ -24,7 +24,7 @@ async fn without_kafka_writes_go_on_and_their_events_are_published_later() {
     let instance = env.start();
     create_many(&mut instance.client(), 1).await;
     instance.wait_until_published(MANY + 1).await;
-    wait_until("nothing waits any more", async || {
+    wait_until("the lag is zero", async || {
         let metrics = instance.private.get("/metrics").await;
         metrics.metric("cmgate_relay_lag_events") == 0.0 && metrics.metric("cmgate_relay_lag_seconds") == 0.0
     })
@@ -57,7 +57,7 @@ async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
     wait_until_all_wait(&instance.private).await;
     instance.signal("TERM");
     // Two workers, each of which has tried in vain since.
-    wait_until("every worker has failed since the service was told to stop", async || {
+    wait_until("every worker has failed since shutdown started", async || {
         let log = instance.log();
         let (_, since) = log.split_once("stopping").unwrap_or_default();
         ["group=0", "group=1"].iter().all(|group| since.contains(&format!("relay worker restarts its session {group}")))
@@ -68,9 +68,9 @@ async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
     assert_eq!(env.audit_published().await.records, MANY);
 }
 
-/// Waits until the metrics tell that all events wait.
+/// Waits until the metrics show that all events wait.
 async fn wait_until_all_wait(private: &Http) {
-    wait_until("all events are seen to wait", async || {
+    wait_until("the metrics show that all events wait", async || {
         let metrics = private.get("/metrics").await;
         metrics.metric("cmgate_relay_lag_events") >= MANY as f64 && metrics.metric("cmgate_relay_lag_seconds") > 0.0
     })

@@ -1,4 +1,5 @@
-//! Metrics of the relay: their values while Kafka is unreachable, and which instance shows them after a partition group has moved.
+//! Metrics of the relay: their values while Kafka is unreachable, and which instance shows them after a partition group has
+//! moved.
 
 use crate::relay_halts::STREAMING;
 use crate::support::client::create_many;
@@ -20,7 +21,7 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
     let env = TestEnv::postgres().await;
     env.publish_some().await;
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
-    wait_until("the figures of both workers are shown", async || {
+    wait_until("the metrics of both workers are present", async || {
         let metrics = instance.private.get("/metrics").await;
         let count = |name| metrics.samples(name).len();
         (count(POSITION), count(LAG_EVENTS), count(LAG_SECONDS)) == (SHARDS, SHARDS, 1)
@@ -31,8 +32,7 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
     assert_eq!(samples(&instance, LAG_SECONDS).await, [0.0], "everything in the log was published before");
 
     create_many(&mut instance.client(), 1).await;
-    wait_until("the event is seen to wait", async || samples(&instance, LAG_SECONDS).await.iter().sum::<f64>() > 0.0)
-        .await;
+    wait_until("the lag is above zero", async || samples(&instance, LAG_SECONDS).await.iter().sum::<f64>() > 0.0).await;
     assert_eq!(total(&instance, LAG_EVENTS).await, "1");
     instance.kill();
 }
@@ -44,18 +44,21 @@ async fn a_partition_group_that_has_moved_is_shown_by_its_new_owner_alone() {
     create_many(&mut owner.client(), MANY).await;
     owner.wait_until_published(MANY).await;
     let other = env.start();
-    wait_until("both know the log", async || samples(&other, LOG_POSITION).await.len() == SHARDS).await;
+    wait_until("the other instance shows the end of the log", async || {
+        samples(&other, LOG_POSITION).await.len() == SHARDS
+    })
+    .await;
     for name in [POSITION, LAG_EVENTS, LAG_SECONDS] {
-        assert_eq!(samples(&other, name).await, [0.0; 0], "{name} is the owner's");
+        assert_eq!(samples(&other, name).await, [0.0; 0], "only the owner shows {name}");
     }
 
     owner.signal("STOP");
-    wait_until("the other one publishes all groups", async || {
+    wait_until("the other instance publishes all groups", async || {
         other.workers().await.iter().all(|(state, _)| state == STREAMING)
     })
     .await;
     owner.signal("CONT");
-    wait_until("they are the other one's alone", async || {
+    wait_until("only the other instance shows the metrics of its groups", async || {
         let mut left = 0;
         for name in [POSITION, LAG_EVENTS, LAG_SECONDS] {
             left += samples(&owner, name).await.len();
@@ -63,7 +66,7 @@ async fn a_partition_group_that_has_moved_is_shown_by_its_new_owner_alone() {
         left == 0 && samples(&other, POSITION).await.len() == SHARDS
     })
     .await;
-    assert_eq!(samples(&owner, LOG_POSITION).await.len(), SHARDS, "the log is everybody's");
+    assert_eq!(samples(&owner, LOG_POSITION).await.len(), SHARDS, "every instance shows the end of the log");
     other.end().await;
     owner.end().await;
 }

@@ -25,8 +25,8 @@ const PARTITION: i32 = 3;
 /// The worker that has it.
 const WORKER: usize = 1;
 
-/// As if the cluster had never ended a transaction of the worker in one partition: the worker was told that it is committed, so its
-/// checkpoint says more than anybody can read, and the abort of the transaction loses its records.
+/// As if the cluster had never ended a transaction of the worker in one partition: the worker was told that it is committed, so
+/// its checkpoint says more than anybody can read, and the abort of the transaction loses its records.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_transaction_is_ended_and_what_it_held_is_published_again() {
     let env = TestEnv::postgres().await;
@@ -81,7 +81,7 @@ async fn wait_until_halted(instance: &Instance, reason: &str) -> String {
 async fn stay_halted(instance: &Instance) {
     let looked = || instance.log().matches("relay worker is still halted").count();
     let before = looked();
-    wait_until("the worker has looked again", async || {
+    wait_until("the worker has checked again", async || {
         assert_eq!(instance.workers().await[WORKER].0, HALTED);
         let metrics = instance.private.get("/metrics").await;
         assert!(metrics.body.contains("cmgate_relay_state{group=\"1\"} 3"), "{}", metrics.body);

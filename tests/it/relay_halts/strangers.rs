@@ -53,7 +53,7 @@ async fn a_halted_relay_does_not_fence_the_owner_of_the_topic() {
     halted.wait_until_all_are(HALTED).await;
     let looked = || halted.log().matches("relay worker is still halted").count();
     let before = looked();
-    wait_until("both workers have looked again", async || {
+    wait_until("both workers have checked again", async || {
         let workers = halted.workers().await;
         assert!(workers.iter().all(|(state, _)| state == HALTED), "{workers:?}");
         create_many(&mut owner.client(), 1).await;

@@ -76,7 +76,7 @@ pub(super) const REFUSED: [(&str, Draft, Code, u16); 4] = [
         403,
     ),
     (
-        "cards are asked for others by initiators only",
+        "only initiators may request cards for others",
         Draft { template: CARDS, target: PAVLE, ..of(Type::Enroll, "Enroll") },
         Code::PermissionDenied,
         403,

@@ -28,7 +28,7 @@ pub(super) async fn a_completed_request_registers_its_credentials(database: &Tes
         new.kind = kind;
         new.old = if kind == RequestType::Renew { fresh_card() } else { CredentialIds::NONE };
         carry_out(&*store, creation(new.clone())).await;
-        assert_eq!(known(&*store, made).await, [], "{}: not before its end", kind.name());
+        assert_eq!(known(&*store, made).await, [], "{}: nothing before completion", kind.name());
         carry_out(&*store, command(TARGET, new.id, complete(made))).await;
         let lineage = match kind {
             RequestType::Renew => Lineage::Replaces(new.old),
@@ -146,7 +146,7 @@ pub(super) async fn a_card_is_bound_to_one_request_until_that_ends(database: &Te
     assert_eq!(in_use.id(), next.uuid());
 
     let (completed, _) = carry_out(&*store, command(TARGET, other.id, complete(CredentialIds::NONE))).await;
-    assert_eq!(completed.new.smartcard, Some(next), "what was bound stays");
+    assert_eq!(completed.new.smartcard, Some(next), "the bound card stays");
     assert_eq!(store.credentials(&[next.uuid()]).await.unwrap()[0].status, CredentialStatus::Active);
     whole_log(&*store).await;
 }
@@ -214,7 +214,7 @@ pub(super) async fn the_card_retired_last_is_the_one_that_is_found(database: &Te
     assert_eq!(import(5, CredentialStatus::Active, 2).await, 5, "the one in use");
     assert_eq!(import(5, CredentialStatus::Retired, 3).await, 5, "retired after 9");
     assert_eq!(import(7, CredentialStatus::Retired, 2).await, 5, "retired before 5");
-    assert_eq!(import(9, CredentialStatus::Retired, 4).await, 5, "9 was retired before, and is told once more");
+    assert_eq!(import(9, CredentialStatus::Retired, 4).await, 5, "9 was retired before and is imported again");
 }
 
 pub(super) async fn the_profiles_and_cards_of_a_user_are_listed_in_pages(database: &TestDatabase) {

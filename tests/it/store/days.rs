@@ -40,7 +40,7 @@ async fn the_newest_events_are_read_while_an_old_day_is_locked() {
         assert_eq!(store.logged_at(SHARD, Position::new(2)).await.unwrap(), Some(at(10 * DAY)));
         assert_eq!(read(&store, 2).await, new);
     };
-    tokio::time::timeout(PATIENCE, reading).await.expect("nobody waits for an old day");
+    tokio::time::timeout(PATIENCE, reading).await.expect("reads do not touch old partitions");
 }
 
 #[tokio::test(flavor = "multi_thread")]

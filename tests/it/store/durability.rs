@@ -1,4 +1,4 @@
-//! Settings that only Postgres has.
+//! Postgres settings that could lose commits: the store refuses the database.
 
 use cmgate::store::StoreError;
 

@@ -57,7 +57,7 @@ async fn imports_that_wait_for_a_lock_hold_up_no_relay() {
         tokio::time::timeout(Duration::from_secs(2), read).await.expect("the relay waits for no import");
         carry_out(&*store, creation(request(0))).await;
     }
-    let outcomes = tokio::time::timeout(PATIENCE, join_all(imports)).await.expect("no import waits for ever");
+    let outcomes = tokio::time::timeout(PATIENCE, join_all(imports)).await.expect("imports time out");
     for outcome in outcomes {
         let outcome = outcome.unwrap();
         assert!(matches!(outcome, Err(StoreError::Busy(_))), "{outcome:?}");
@@ -84,7 +84,7 @@ async fn maintenance_that_waits_for_a_lock_gives_up() {
         let refused = store.maintain(at(0), at(-60)).await.unwrap_err();
         assert!(matches!(refused, StoreError::Busy(_)), "{refused:?}");
     };
-    tokio::time::timeout(PATIENCE, given_up).await.expect("nothing waits for ever");
+    tokio::time::timeout(PATIENCE, given_up).await.expect("every call times out");
     tx.rollback().await.unwrap();
     assert_eq!(store.put_template(&template(needing(0)), at(0)).await.unwrap(), 1);
     store.maintain(at(0), at(-60)).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_server_that_refuses_writes_makes_the_store_unready() {
     let store = database.open().await;
     store.ping().await.unwrap();
     alter(&database, "default_transaction_read_only = on").await;
-    wait_until("the store says that it cannot write", async || {
+    wait_until("the store reports that it cannot write", async || {
         matches!(store.ping().await, Err(StoreError::ReadOnly(_)))
     })
     .await;

@@ -70,10 +70,10 @@ pub(super) async fn a_newer_schema_is_refused(database: &TestDatabase) {
 
 pub(super) async fn a_partition_group_is_locked_by_one_process(database: &TestDatabase) {
     let (one, other) = (database.open().await, database.open().await);
-    let lock = one.lock_partition_group(0).await.unwrap().expect("nobody has the lock");
+    let lock = one.lock_partition_group(0).await.unwrap().expect("the lock is free");
     assert!(lock.is_held());
     assert!(other.lock_partition_group(0).await.unwrap().is_none());
-    assert!(one.lock_partition_group(0).await.unwrap().is_none(), "not even for the process that has it");
+    assert!(one.lock_partition_group(0).await.unwrap().is_none(), "the lock is exclusive within a process too");
     let neighbour = other.lock_partition_group(1).await.unwrap();
     assert!(neighbour.is_some_and(|lock| lock.is_held()), "the locks of groups are independent");
 
@@ -93,7 +93,7 @@ async fn lock_when_free(store: &dyn Store, group: u16) -> Box<dyn PartitionGroup
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, tries).await.expect("a dropped lock is freed")
+    tokio::time::timeout(PATIENCE, tries).await.expect("dropping a lock releases it")
 }
 
 /// Several processes that start on an empty database create it once, and each runs its maintenance.
@@ -172,7 +172,7 @@ pub(super) async fn maintenance_can_begin_after_the_first_events(database: &Test
     assert_eq!(whole_log(&*store).await.len(), 3);
     store.maintain(at(noon + 2 * DAY), at(noon + DAY)).await.unwrap();
     let (again, _) = carry_out(&*store, attempt("once", noon)).await;
-    assert_ne!(again.id, before.id, "old keys were forgotten");
+    assert_ne!(again.id, before.id, "expired keys are deleted");
 }
 
 pub(super) async fn a_reachable_store_answers_a_ping(database: &TestDatabase) {

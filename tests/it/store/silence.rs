@@ -19,7 +19,7 @@ async fn a_read_that_is_never_answered_holds_up_no_other() {
 
     let silent = Silent::reader_of(&database).await;
     let answer =
-        tokio::time::timeout(PATIENCE, store.get(&[id])).await.expect("there is an answer without one of the server");
+        tokio::time::timeout(PATIENCE, store.get(&[id])).await.expect("the call ends without an answer of the server");
     let refused = answer.err();
     assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{refused:?}");
     // The next read does not use that connection.

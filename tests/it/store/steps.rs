@@ -39,7 +39,7 @@ pub(crate) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
         let events = store.read_log(shard, Position::START, 100_000).await.unwrap();
         for (position, event) in (1..).zip(&events) {
             assert_eq!((event.shard, event.position), (shard, Position::new(position)), "positions are dense");
-            assert_eq!(shards.shard_of(event.request), shard, "an event lies in the shard of its request");
+            assert_eq!(shards.shard_of(event.request), shard, "an event is in the shard of its request");
         }
         assert_eq!(
             u64::try_from(events.len()).unwrap(),
@@ -60,7 +60,7 @@ pub(crate) async fn whole_log(store: &dyn Store) -> Vec<LoggedEvent> {
     while !left.is_empty() {
         let some: Vec<RequestId> = left.iter().copied().take(100).collect();
         let requests = store.get(&some).await.unwrap().members;
-        assert!(!requests.is_empty(), "every request of the log is there");
+        assert!(!requests.is_empty(), "every request in the log is stored");
         for request in requests {
             assert_eq!(versions[&request.id], request.version, "{} has one event for each version", request.id);
             assert!(left.remove(&request.id), "{} is read once", request.id);

@@ -147,7 +147,7 @@ pub(super) async fn a_batch_that_reads_too_much_is_carried_out_in_parts(database
             left = &left[replies.len()..];
             parts += 1;
         }
-        assert!(parts > 1, "all of them were read at once");
+        assert!(parts > 1, "the batch was not split");
     }
     let mut positions = 0;
     for log_end in store.log_ends().await.unwrap() {

@@ -154,7 +154,7 @@ impl Answer {
         assert_eq!(self.status, 201, "{self:?}");
         let address: String = serde_json::from_str(&self.body).unwrap();
         let id = address.strip_prefix("api/v1.0/requests/");
-        id.unwrap_or_else(|| panic!("the documented address, not {address}")).to_owned()
+        id.unwrap_or_else(|| panic!("not a documented address: {address}")).to_owned()
     }
 
     /// The sum of a metric over all its labels.

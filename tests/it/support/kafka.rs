@@ -69,7 +69,7 @@ pub(crate) fn positions(records: &[TopicRecord]) -> BTreeMap<u16, Vec<u64>> {
 }
 
 async fn make_topic_with(topic: &str, partitions_wanted: i32, settings: &[(&str, &str)]) {
-    wait_until("the topic is made", async || {
+    wait_until("the topic is created", async || {
         let mut new = NewTopic::new(topic, partitions_wanted, TopicReplication::Fixed(1));
         for (name, value) in settings {
             new = new.set(name, value);
@@ -78,7 +78,7 @@ async fn make_topic_with(topic: &str, partitions_wanted: i32, settings: &[(&str,
             Ok(_) => true,
             // One of that name is still being deleted.
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => false,
-            Err((_, code)) => panic!("{topic} cannot be made: {code}"),
+            Err((_, code)) => panic!("{topic} cannot be created: {code}"),
         }
     })
     .await;

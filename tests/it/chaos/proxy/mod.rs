@@ -1,8 +1,8 @@
 //! A proxy between the service and a server that cuts a connection at an exact message of the protocol.
 //!
-//! It reads both directions message by message. A trap names a message; the proxy discards the first one that matches and cuts the
-//! connection, so a request never reaches the server or an answer never reaches the client. The proxy can also stop forwarding
-//! without closing, as a broken network does, or forward slowly.
+//! It reads both directions message by message. A trap names a message; the proxy discards the first one that matches and cuts
+//! the connection, so a request never reaches the server or an answer never reaches the client. The proxy can also stop
+//! forwarding without closing, as a broken network does, or forward slowly.
 
 mod link;
 mod wire;
@@ -74,7 +74,7 @@ impl ArmedTrap {
     /// Waits until the trap is sprung.
     pub(super) async fn sprung(self) {
         let sprung = tokio::time::timeout(PATIENCE, self.0).await;
-        sprung.expect("under load every message comes by").expect("the proxy lives on");
+        sprung.expect("under load, every message occurs").expect("the proxy is running");
     }
 }
 
