@@ -16,10 +16,10 @@ use crate::support::client::Http;
 use crate::support::env::TestEnv;
 use crate::support::instance::Instance;
 
-/// No brokers, so that the service starts its own; spares the real one the topics of these tests.
+/// No brokers: the service starts its own test broker, which keeps the topics of these tests off the real one.
 const EMBEDDED: (&str, &str) = ("CMGATE__KAFKA__BROKERS", "");
 
-/// A service of one test, with its callers.
+/// A service for one test, with clients.
 struct Api {
     instance: Instance,
     client: RequestServiceClient<Channel>,
@@ -28,7 +28,7 @@ struct Api {
 }
 
 impl Api {
-    /// Starts one with the built-in test broker, as `cargo run` does: what callers meet is the same.
+    /// Starts one with the built-in test broker, as `cargo run` does; callers see no difference.
     fn start() -> Self {
         Self::start_with(&[EMBEDDED])
     }

@@ -21,7 +21,7 @@ const API: &str = "/CertificateManagement/api/v1.0";
 const SERIAL_NUMBER: &str = "bc88f13f-83ba-4037-8262-46eba1291c6e";
 const JSON: [(&str, &str); 1] = [("Content-Type", "application/json")];
 
-/// Cards that PAVLE holds, each with its id on it.
+/// Cards of PAVLE, each with its serial number.
 fn cards(count: usize) -> Vec<Credential> {
     let card = |number| Credential {
         item: Some(Item::Smartcard(Smartcard {
@@ -93,7 +93,7 @@ async fn imported_credentials_are_shown_over_both_transports() {
     call.statuses = vec![CredentialStatus::Retired.into()];
     assert_eq!(fields(&credentials.0.get_credentials(call).await.unwrap_err()), ["page_token"]);
 
-    // What is known is another user's: the whole import is refused.
+    // One credential already belongs to another user: the whole import is refused.
     let mut stolen = cards(9);
     stolen[3].owner = JUDGE.to_owned();
     let refused = credentials.import(DEV, stolen).await.unwrap_err();
@@ -131,7 +131,7 @@ async fn every_problem_of_an_import_is_named() {
     assert_eq!(fields(&credentials.0.get_credential(GetCredentialRequest::default()).await.unwrap_err()), ["name"]);
 }
 
-/// One transport binds, the other reads; and the events tell it.
+/// One transport binds, the other reads, and the events show each change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_is_bound_changed_and_shown_over_both_transports() {
     let api = Api::start();
@@ -145,7 +145,7 @@ async fn a_card_is_bound_changed_and_shown_over_both_transports() {
     let again = api.http.send("POST", &format!("{API}/smartcards"), &key, &body).await;
     assert_eq!((again.status, again.body), (201, bound.body.clone()));
 
-    // The same over gRPC changes nothing.
+    // The same call over gRPC changes nothing.
     let bind = BindSmartcardRequest {
         id: request.id.clone(),
         serial_number: SERIAL_NUMBER.to_uppercase(),
@@ -160,7 +160,7 @@ async fn a_card_is_bound_changed_and_shown_over_both_transports() {
 
     let known = credentials.get(Name::Smartcard(card.clone())).await.unwrap();
     assert_eq!((known.status(), known.owner.as_str()), (CredentialStatus::Assigned, DEV));
-    // A retry shows the card as it was answered, although it was suspended since.
+    // A retry returns the card as first answered, although it has been suspended since.
     let path = format!("{API}/requests/{}/smartcards/{card}", request.id);
     let activate =
         async || api.http.send("PUT", &path, &[("Idempotency-Key", "activate"), JSON[0]], r#"{"status":3}"#).await;
@@ -193,7 +193,7 @@ async fn a_card_is_bound_changed_and_shown_over_both_transports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_obtains_the_card_of_another_user() {
+async fn a_card_of_another_user_is_refused() {
     let api = Api::start();
     let (mut client, mut credentials) = (api.client.clone(), Credentials::of(&api));
     credentials.import(DEV, cards(1)).await.unwrap();

@@ -257,7 +257,7 @@ async fn a_grpc_call_over_http_1_or_by_another_method_than_post_does_nothing() {
     assert_eq!(printed_events(&api.env, &[]).len(), 0);
 }
 
-/// Sent without a client of gRPC, which would watch the deadline itself.
+/// Sent without a gRPC client, which would enforce the deadline itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_whose_deadline_has_passed_changes_nothing() {
     let api = Api::start();
@@ -267,21 +267,21 @@ async fn a_call_whose_deadline_has_passed_changes_nothing() {
     let answer = send_http2(api.instance.public, "POST", path, &headers, &frame).await;
     let status = Status::from_header_map(answer.headers()).unwrap();
     assert_told(&status, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
-    // The same frame in time.
+    // The same frame before its deadline.
     let answer = send_http2(api.instance.public, "POST", path, &headers[..2], &frame).await;
     assert!(Status::from_header_map(answer.headers()).is_none(), "{answer:?}");
     answer.into_body().collect().await.unwrap();
     assert_eq!(printed_events(&api.env, &[]).len(), 1);
 }
 
-/// A message as it travels; every byte of it is ASCII.
+/// A message in its gRPC frame; every byte is ASCII.
 fn frame(message: &impl Message) -> String {
     let message = message.encode_to_vec();
     let frame = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()], message.as_slice()].concat();
     String::from_utf8(frame).unwrap()
 }
 
-/// Sends a request over HTTP/2 by a client that knows nothing of gRPC.
+/// Sends a request over HTTP/2 with a client that does not implement gRPC.
 async fn send_http2(
     address: SocketAddr,
     method: &str,
@@ -299,7 +299,7 @@ async fn send_http2(
     sender.send_request(request.body(body.to_owned()).unwrap()).await.unwrap()
 }
 
-/// Calls for which there is no room are refused with the time to come back, and nothing of them is kept.
+/// Calls that exceed the memory budget are refused with a retry delay, and nothing of them is stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overloaded_service_says_when_to_retry() {
     let api = Api::start_with(&[EMBEDDED, ("CMGATE__WRITER__MAX_WAITING", "1"), ("CMGATE__WRITER__MAX_BATCH", "1")]);
@@ -326,7 +326,7 @@ fn assert_told(status: &Status, code: Code, reason: &str) {
     assert!(!status.message().is_empty(), "{status:?}");
 }
 
-/// The fields that an error blames.
+/// The invalid fields of an error.
 fn fields(status: &Status) -> Vec<String> {
     let bad = status.get_details_bad_request().unwrap_or_else(|| panic!("no BadRequest in {status:?}"));
     bad.field_violations.into_iter().map(|violation| violation.field).collect()

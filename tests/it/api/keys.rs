@@ -32,7 +32,7 @@ async fn a_repeated_create_over_rest_is_answered_as_the_first_one() {
     let body = format!(r#"{{"type":"Enroll","profiletemplateuuid":"{CARDS}","datacollection":"[]","comment":""}}"#);
     let key = [("Idempotency-Key", "one")];
     let created = api.http.post(&key, &body).await.created();
-    // Told otherwise, and yet the same.
+    // A different text with the same meaning.
     let again =
         format!(r#"{{ "COMMENT": "", "datacollection": [], "profiletemplateuuid": "{{{CARDS}}}", "type": 1 }}"#);
     for body in [&body, &again] {
@@ -85,7 +85,7 @@ impl Api {
     }
 }
 
-/// The step that ended a request can be repeated by who took it, over both transports.
+/// The user who ended a request can repeat that step over both transports.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_ending_needs_no_key() {
     let api = Api::start();

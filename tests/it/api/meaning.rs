@@ -22,7 +22,7 @@ use super::Api;
 use crate::script::{read, without_ids_and_times};
 use crate::support::client::{Http, REQUESTS, creation};
 
-/// Drafts that are tried, unless `PROPTEST_CASES` says how many.
+/// Number of drafts, unless `PROPTEST_CASES` sets it.
 const CASES: u32 = 150;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,8 +54,8 @@ struct Both {
 }
 
 impl Both {
-    /// Sends a draft over each transport, walks on with what comes of it, and compares after every step; tells whether the
-    /// draft was taken.
+    /// Sends a draft over each transport, takes further steps with both requests, and compares them after every step. Returns
+    /// whether the draft was accepted.
     async fn compare(mut self, draft: &Draft, steps: &[Step]) -> bool {
         let over_grpc = self.client.create_request(creation(draft.message())).await;
         let over_rest = self.http.post(&[], &draft.body()).await;
@@ -78,7 +78,7 @@ impl Both {
         assert_eq!(without_ids_and_times(one), without_ids_and_times(other));
     }
 
-    /// A request over gRPC, after making sure that REST shows the same.
+    /// Reads a request over gRPC and checks that REST shows the same.
     async fn read(&mut self, id: &str) -> Request {
         let message = read(&mut self.client, id).await;
         let mut view = self.http.get(&format!("{REQUESTS}/{id}")).await.json();

@@ -11,7 +11,7 @@ use crate::support::client::{
     CARDS, DEV, JUDGE, PAVLE, PROFILES, REQUESTS, SECOND_JUDGE, create, creation, enrollment, info, sent_by,
 };
 
-/// The name of a call, and of a profile that the service does not know.
+/// A correlation id, also used as the id of an unknown profile.
 const NAME: &str = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +68,7 @@ async fn a_call_keeps_the_correlation_id_of_its_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_approved_by_as_many_others_as_its_policy_says() {
+async fn a_request_needs_as_many_approvers_as_its_policy_says() {
     let api = Api::start();
     let mut client = api.client.clone();
     let draft = RequestDraft { target: PAVLE.to_owned(), ..enrollment(PROFILES) };

@@ -17,7 +17,7 @@ use crate::support::instance::channel;
 use crate::support::wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_and_reflection_are_served_beside_the_requests() {
+async fn health_and_reflection_are_served_on_the_public_port() {
     let api = Api::start();
     let mut health = HealthClient::new(channel(api.instance.public));
     let check = |service: &str| HealthCheckRequest { service: service.to_owned() };
@@ -45,7 +45,7 @@ async fn health_and_reflection_are_served_beside_the_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_private_port_reports_health_and_metrics() {
+async fn the_admin_port_reports_health_and_metrics() {
     let api = Api::start_with(&[]);
     let private = api.instance.private.clone();
     create_many(&mut api.client.clone(), 20).await;

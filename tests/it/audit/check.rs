@@ -9,7 +9,7 @@ use super::evidence::{Acknowledged, Evidence, LogRow, RequestRow, TopicRecord};
 use super::report::{Report, Violation};
 use super::{life, partition, record};
 
-/// Judges what was found.
+/// Checks the evidence.
 pub(super) fn check(evidence: &Evidence) -> Report {
     let tables = &evidence.database;
     let log: BTreeMap<(u16, u64), &LogRow> = tables.log.iter().map(|row| ((row.shard, row.position), row)).collect();
@@ -78,7 +78,7 @@ fn check_log(log: &[LogRow], next: &BTreeMap<u16, u64>, violations: &mut Vec<Vio
     }
 }
 
-/// I1 and I4: every request has one event for each of its versions, and they tell a legal life.
+/// I1 and I4: every request has one event for each of its versions, and they form a legal life.
 fn check_requests(requests: &[RequestRow], by_request: &HashMap<Uuid, Vec<&LogRow>>, violations: &mut Vec<Violation>) {
     let known: HashMap<Uuid, &RequestRow> = requests.iter().map(|request| (request.id, request)).collect();
     for (request, rows) in by_request {
@@ -96,7 +96,7 @@ fn check_requests(requests: &[RequestRow], by_request: &HashMap<Uuid, Vec<&LogRo
                 _ => violations.push(Violation::VersionRepeated { request: request.id, version }),
             }
         }
-        // A life with a hole in it says nothing more than that.
+        // An incomplete life allows no further conclusion.
         if violations.len() == before {
             check_life(request, rows, violations);
         }
@@ -135,7 +135,7 @@ fn check_life(request: &RequestRow, rows: &[&LogRow], violations: &mut Vec<Viola
     }
 }
 
-/// The payload of a row, unless it tells something else than the row does.
+/// The payload of a row, unless it contradicts the row.
 fn read_payload(row: &LogRow) -> Result<Event, &'static str> {
     let event = Event::decode(&row.payload).ok_or("it is no event")?;
     let request = event.request.as_ref().ok_or("it has no request")?;
@@ -152,14 +152,14 @@ fn read_payload(row: &LogRow) -> Result<Event, &'static str> {
     }
 }
 
-/// A record with the place that it tells.
+/// A record with its shard and position, read from its headers.
 struct Placed<'r> {
     shard: u16,
     position: u64,
     record: &'r TopicRecord,
 }
 
-/// Reads the place of every record; what has none is not ours.
+/// Reads shard and position of every record; a record without them is foreign.
 fn place<'r>(records: &'r [TopicRecord], violations: &mut Vec<Violation>) -> Vec<Placed<'r>> {
     let mut placed = Vec::new();
     for record in records {
@@ -172,7 +172,7 @@ fn place<'r>(records: &'r [TopicRecord], violations: &mut Vec<Violation>) -> Vec
     placed
 }
 
-/// I5: every record equals the row at its place.
+/// I5: every record equals the row of its position.
 fn check_records(
     topic: &[Placed<'_>],
     log: &BTreeMap<(u16, u64), &LogRow>,
@@ -197,8 +197,8 @@ fn check_records(
     }
 }
 
-/// I3 and I6: each partition has the positions of its shard from 1 on, each once and in order, and none that the database
-/// does not know. Gives the last position of each shard.
+/// I3 and I6: each partition has the positions of its shard from 1 on, each once and in order, and none beyond the database.
+/// Returns the last position of each shard.
 fn check_topic(
     topic: &[Placed<'_>],
     next: &BTreeMap<u16, u64>,

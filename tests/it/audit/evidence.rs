@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-/// Everything that is judged.
+/// All evidence of an audit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Evidence {
     /// The tables.
     pub database: Tables,
     /// The topic; the records of each partition in the order of their offsets.
     pub records: Vec<TopicRecord>,
-    /// What callers were told.
+    /// Acknowledged writes.
     pub acknowledged: Vec<Acknowledged>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Tables {
     pub checkpoints: BTreeMap<u16, u64>,
 }
 
-/// A request as it stands.
+/// A request in its current state.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestRow {
     pub id: Uuid,
@@ -62,7 +62,7 @@ pub(crate) struct TopicRecord {
     pub value: Vec<u8>,
 }
 
-/// A write of which a caller was told that it took effect.
+/// An acknowledged write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acknowledged {
     pub request: Uuid,

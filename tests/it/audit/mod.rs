@@ -22,10 +22,10 @@ pub(crate) use evidence::{Acknowledged, TopicRecord};
 pub(crate) use report::{Report, Violation};
 pub(crate) use topic::read as read_topic;
 
-/// Audits a database against a topic. `acknowledged` is what callers were told that it had taken effect.
+/// Audits a database against a topic. `acknowledged` lists the acknowledged writes.
 ///
-/// The topic is read before the database, so that an audit while others write finds in the database whatever it found
-/// on the topic; and the checkpoints before the topic, so that it finds there whatever they vouch for.
+/// An audit can run while others write. It reads the checkpoints before the topic and the topic before the database, so that each
+/// covers what was read before it.
 pub(crate) async fn audit(
     database_url: &str,
     brokers: &str,

@@ -23,11 +23,11 @@ pub(super) const SHARD: &str = "x-shard";
 /// Header with the position.
 pub(super) const POSITION: &str = "x-pos";
 
-/// Headers that say who tells the event, and when it happened; the one is free, the other has many forms.
+/// Headers of source and time, which are not compared: the source is free, and a time has many forms.
 const SOURCE: &str = "ce_source";
 const TIME: &str = "ce_time";
 
-/// What is different between a record and the row that it should tell of.
+/// The difference between a record and its row.
 pub(super) fn differences(row: &LogRow, record: &TopicRecord) -> Vec<String> {
     let mut differences = Vec::new();
     if record.key != row.request.to_string().as_bytes() {
@@ -62,12 +62,12 @@ pub(super) fn header<'r>(record: &'r TopicRecord, name: &str) -> Option<&'r [u8]
     found.next().is_none().then_some(value)
 }
 
-/// The number that a header tells.
+/// The number in a header.
 pub(super) fn number<N: std::str::FromStr>(record: &TopicRecord, name: &str) -> Option<N> {
     std::str::from_utf8(header(record, name)?).ok()?.parse().ok()
 }
 
-/// Headers that are known to the letter.
+/// Headers whose exact value is known.
 pub(super) fn headers(row: &LogRow) -> Vec<(&'static str, String)> {
     let event_type = TYPES.iter().find(|(number, _)| *number == row.event_type).map_or("", |(_, name)| name);
     let mut headers = vec![
@@ -84,7 +84,7 @@ pub(super) fn headers(row: &LogRow) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// The payload with the place appended: fields 14 and 15 as varints, left out where they are 0.
+/// The payload with shard and position appended: fields 14 and 15 as varints, omitted if 0.
 pub(super) fn value(row: &LogRow) -> Vec<u8> {
     let mut value = row.payload.clone();
     for (field, number) in [(14, u64::from(row.shard)), (15, row.position)] {

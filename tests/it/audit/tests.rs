@@ -134,7 +134,7 @@ fn a_record_moved_to_another_partition_is_misplaced() {
 #[test]
 fn a_topic_beyond_the_head_is_ahead() {
     let mut evidence = sound();
-    // An older database under the same topic: the last two events of a shard were never made.
+    // An older database with the same topic: it lacks the last two events of a shard.
     let next = evidence.database.next[&1];
     let lost: Vec<LogRow> =
         evidence.database.log.extract_if(.., |row| row.shard == 1 && row.position >= next - 2).collect();
@@ -208,7 +208,7 @@ fn a_request_has_an_event_for_each_version_and_no_more() {
 
 #[test]
 fn an_event_in_the_wrong_shard_is_reported() {
-    // The whole life lies in the wrong shard, the same on the topic, so that nothing else is wrong.
+    // The whole life is in the wrong shard of log and topic, so nothing else is wrong.
     let stray = Uuid::from_u128(1);
     let right = ShardCount::new(SHARDS).unwrap().shard_of(RequestId::new(stray)).number();
     let wrong = 1 - right;

@@ -13,24 +13,24 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use super::evidence::TopicRecord;
 
-/// Longest wait for one answer of the cluster.
+/// Timeout of one call to the cluster.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Longest wait for transactions that were open when the reading began; longer than one may last.
+/// Longest wait for transactions that were open at the start; longer than the transaction timeout.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A consumer that delivers nothing for so long is replaced: after a restart of its broker one can stand still for ever. The
-/// time doubles with each such consumer, since one that starts on a busy machine takes long.
+/// A consumer that delivers nothing for this long is replaced, because it can stall forever after its broker restarted. The time
+/// doubles with each replacement, because a consumer starts slowly on a busy machine.
 const STALL: Duration = Duration::from_secs(5);
 
-/// Consumers in a row that may stand still before the reading fails.
+/// Number of consecutive stalled consumers after which reading fails.
 const CONSUMERS: u32 = 5;
 
 /// Reads a topic.
 pub(crate) fn read(brokers: &str, topic: &str) -> anyhow::Result<Vec<TopicRecord>> {
     let (begins, ends) = settled_bounds(brokers, topic)?;
     let mut records = Vec::new();
-    // Where each partition is read on, as long as it has not come to its end.
+    // Next offset of each partition that has not been read to its end.
     let mut next: BTreeMap<i32, i64> =
         begins.into_iter().filter(|(partition, begin)| *begin < ends[partition]).collect();
     let mut stalled = 0;
@@ -75,7 +75,7 @@ fn settled_bounds(brokers: &str, topic: &str) -> anyhow::Result<(BTreeMap<i32, i
     Ok((begins, ends))
 }
 
-/// First offset and end of a partition; a broker that has just come back may not lead it yet.
+/// First offset and end of a partition; a restarted broker may not lead it yet.
 fn watermarks(
     consumer: &BaseConsumer,
     topic: &str,
@@ -90,7 +90,7 @@ fn watermarks(
     }
 }
 
-/// Reads on until every partition has come to its end, or nothing is delivered any more.
+/// Reads until every partition has reached its end or the consumer stalls.
 fn read_until_stalled(
     consumer: &BaseConsumer,
     topic: &str,
@@ -122,7 +122,7 @@ fn read_until_stalled(
                 last_delivery = Instant::now();
                 next.remove(&partition);
             }
-            // A broker that is away may come back; the time of the stall bounds the wait.
+            // The broker may come back; the stall timeout bounds the wait.
             Some(Err(_)) | None => {}
         }
     }
@@ -146,7 +146,7 @@ fn consumer(brokers: &str, isolation_level: &str) -> anyhow::Result<BaseConsumer
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
     config.set("client.id", "cmgate-auditor");
-    // librdkafka asks for one although the auditor joins no group and commits no offset.
+    // librdkafka requires a group id, although the auditor joins no group and commits no offset.
     config.set("group.id", "cmgate-auditor");
     config.set("isolation.level", isolation_level);
     config.set("enable.partition.eof", "true");

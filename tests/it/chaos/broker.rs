@@ -19,15 +19,15 @@ enum BrokerFault {
     Stopped,
     /// Every connection is cut at any moment.
     Disconnected,
-    /// Every connection falls silent: no answer and no end, as when a host or a network between is lost.
+    /// Every connection stalls without closing, as when a host or a network is lost.
     Silent,
     /// A connection is cut at a message.
     Cut(ProxyEvent),
     /// Every connection is cut at a message.
     AllCut(ProxyEvent),
-    /// The answer to a commit is lost, and the broker is away for longer than the relay waits.
+    /// The answer to a commit is lost, and the broker is unreachable for longer than the relay waits.
     Unknown,
-    /// A connection is cut, and the end of the transaction arrives when the relay has gone on (KAFKA-17754).
+    /// A connection is cut, and the end of the transaction arrives after the relay has moved on (KAFKA-17754).
     StrayEnd,
 }
 
@@ -95,7 +95,7 @@ async fn nothing_is_lost_when_the_broker_or_its_connections_die() {
     .await;
 }
 
-/// Kills the broker and starts it again. Writes go on without it.
+/// Kills the broker and restarts it. Writes continue without it.
 async fn away(fleet: &mut Fleet, time: Duration) {
     control("kafka", "kill");
     fleet.progress().await;

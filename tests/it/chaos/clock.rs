@@ -26,7 +26,7 @@ use crate::support::commands::{at, complete, fresh_card, start};
 use crate::support::random;
 use crate::support::relay::{TestLog, TestRelay};
 
-/// Requests that are under way when the clock steps.
+/// Requests that are open when the clock steps.
 const LIVES: usize = 10;
 
 const SECOND: i64 = 1_000_000;
@@ -36,7 +36,7 @@ const HOUR: i64 = 3_600 * SECOND;
 const KEYS_ARE_KEPT: i64 = 24 * HOUR;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_steps_back_disturbs_no_order_and_no_key() {
+async fn a_clock_that_steps_back_affects_neither_order_nor_keys() {
     let seed = random::seed();
     let figures = Figures::new("clock_back", seed);
     let mut log = TestLog::postgres().await;
@@ -80,7 +80,7 @@ async fn a_clock_that_steps_back_disturbs_no_order_and_no_key() {
     relay.stop().await;
 }
 
-/// A call under its key: what was answered, and the step if it was no creation.
+/// A call with its key, its answer, and its step unless it was a creation.
 type KeyedReply = (String, Request, Option<Action>);
 
 /// Callers of a service whose clock is set by hand.
@@ -121,7 +121,7 @@ impl KeyedCaller {
         (key, request, Some(action))
     }
 
-    /// Asks for a step, or else for a new request.
+    /// Takes a step, or creates a request.
     async fn ask(&self, key: &str, step: Option<(RequestId, Action)>) -> Request {
         let key = Some(IdempotencyKey::parse("key", self.caller.user, key).unwrap());
         let correlation = CorrelationId::new(Uuid::nil());

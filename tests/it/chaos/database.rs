@@ -17,7 +17,7 @@ enum DatabaseFault {
     Killed,
     /// Postgres's own immediate shutdown.
     StoppedAtOnce,
-    /// Kill -9 of one backend that writes, upon which Postgres starts all of them again.
+    /// Kill -9 of one backend that writes, after which Postgres restarts all of them.
     BackendKilled,
     /// The sessions that hold the locks of partition groups are ended.
     LocksTerminated,
@@ -25,15 +25,15 @@ enum DatabaseFault {
     WritersTerminated,
     /// Every connection is cut at any moment.
     Disconnected,
-    /// Every connection falls silent: no answer and no end, as when a host or a network between is lost.
+    /// Every connection stalls without closing, as when a host or a network is lost.
     Silent,
-    /// A connection is cut before its commit reaches the server, which takes everything back.
+    /// A connection is cut before its commit reaches the server, which rolls back.
     CutBeforeCommit,
     /// A connection is cut after the server has committed and before its client receives the answer.
     CutAfterCommit,
-    /// The same for a batch that is one statement and commits by itself: before it reaches the server.
+    /// A connection is cut before an auto-committing statement of a batch reaches the server.
     CutBeforeWrite,
-    /// After the server has carried it out.
+    /// A connection is cut after the server has executed such a statement.
     CutAfterWrite,
 }
 
@@ -104,7 +104,7 @@ async fn terminate(fleet: &Fleet, which: &str) {
     assert!(ended > 0, "no session of the service matches {which}");
 }
 
-/// The server ends all sessions when one of them dies so; it is back when it takes new ones.
+/// The server ends all sessions when a backend is killed; it is back when it accepts new ones.
 async fn kill_backend(fleet: &Fleet) {
     let mut witness = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     let sql = format!("SELECT pid FROM pg_stat_activity WHERE {WRITERS} ORDER BY state = 'idle' LIMIT 1");

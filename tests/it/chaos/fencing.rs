@@ -12,7 +12,7 @@ use crate::support::random;
 use crate::support::relay::{TestLog, TestRelay};
 use crate::support::wait::wait_until;
 
-/// Batches of events that are written at least while the two fight.
+/// Minimum number of batches written while both relays run.
 const BATCHES: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +36,7 @@ async fn two_relays_without_locks_publish_every_position_once_and_in_order() {
     }
 }
 
-/// Gives the moment when one of them was left alone, after which it has published everything.
+/// Returns the time at which one relay was left alone; it then publishes everything.
 async fn fight(log: &mut TestLog, rng: &mut Rng) -> Instant {
     let one = TestRelay::start_on(Arc::new(Unlocked(log.env.database.open().await)), log).await;
     let other = TestRelay::start_on(Arc::new(Unlocked(log.env.database.open().await)), log).await;
@@ -46,7 +46,7 @@ async fn fight(log: &mut TestLog, rng: &mut Rng) -> Instant {
         batches += 1;
         let until = Instant::now() + random::up_to(rng, Duration::from_millis(300));
         while Instant::now() < until {
-            // On a sound cluster it has no other problem than the other relay.
+            // On a healthy cluster, the other relay is the only possible problem.
             one_was_fenced |= one.has_problem();
             other_was_fenced |= other.has_problem();
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -7,7 +7,7 @@ use std::{fmt, panic, thread};
 
 use crate::audit::{Report, Violation};
 
-/// What the rounds of one kind came to. Printed when it ends, also by a failure.
+/// The totals of one kind of fault, printed at its end even after a failure.
 pub(super) struct Figures {
     kind: &'static str,
     seed: u64,
@@ -33,7 +33,7 @@ impl Figures {
         Self { kind, seed, counts: Mutex::default() }
     }
 
-    /// Adds a round that has recovered: what callers were told in it.
+    /// Adds a round after its recovery.
     pub(super) fn add_round(&self, acknowledged: usize, unknown: usize, recovery: Duration) {
         let mut counts = self.counts.lock().unwrap();
         counts.rounds += 1;
@@ -42,7 +42,7 @@ impl Figures {
         counts.longest_recovery = counts.longest_recovery.max(recovery);
     }
 
-    /// Adds what an audit found: so many more events than before, and what is wrong.
+    /// Adds the result of an audit: new events and violations.
     pub(super) fn add_audit(&self, more_events: usize, report: &Report) {
         let mut counts = self.counts.lock().unwrap();
         counts.events += more_events;
@@ -104,7 +104,7 @@ impl Drop for Figures {
     }
 }
 
-/// Every panic of this process: that of a client tells more than that of the test which waits for it.
+/// All panics of this process; that of a client is more informative than that of the waiting test.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn remember_panics() {

@@ -13,7 +13,7 @@ use crate::support::servers::postgres;
 
 #[derive(Clone, Copy, Debug)]
 enum Stranger {
-    /// It has written, so that its transaction id is the oldest of the server.
+    /// It has written, so its transaction id is the oldest on the server.
     Writes,
     /// It has read everything, as a backup does, and so holds locks on the tables.
     Reads,
@@ -29,7 +29,7 @@ async fn a_long_transaction_of_another_client_delays_nothing() {
         rare: Stranger::Writes,
         rounds: 2,
     };
-    // Those of a round stay open until the next one begins.
+    // The transactions of a round stay open until the next round begins.
     let open = RefCell::new(Vec::new());
     play(kind, async |fleet, stranger| {
         open.take();
@@ -38,7 +38,7 @@ async fn a_long_transaction_of_another_client_delays_nothing() {
         let elsewhere = begin(&postgres(), Stranger::Writes).await;
         open.replace(vec![here, elsewhere]);
         let begun = Instant::now();
-        // Another partition group has to be taken over, and an instance starts, which would make the partition of a day to come.
+        // The groups of the killed instance move, and its replacement would create the partition of a coming day.
         let owner = fleet.owner().await;
         fleet.instances[owner].kill();
         fleet.instances[owner] = fleet.start_instance();
@@ -67,7 +67,7 @@ async fn begin(database: &str, stranger: Stranger) -> PgConnection {
     connection
 }
 
-/// Has the log without a partition for the last of the coming days, as it is when a new day begins.
+/// Drops the log's partition of the last coming day, as at the start of a new day.
 async fn forget_last_partition(fleet: &Fleet) {
     let mut connection = PgConnection::connect(fleet.env.database.url()).await.unwrap();
     let sql = "SELECT max(relname::text) FROM pg_class WHERE relname ~ '^event_log_[0-9]{8}$'";

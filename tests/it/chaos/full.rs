@@ -52,7 +52,7 @@ async fn nothing_is_lost_when_a_disk_is_full() {
     .await;
 }
 
-/// Postgres refuses writes, or ends if there is no room for its journal.
+/// Postgres refuses writes, or exits if its write-ahead log does not fit.
 async fn fill_postgres(fleet: &mut Fleet) {
     control("postgres", "fill");
     fleet.load().wait_for_failure().await;
@@ -65,7 +65,7 @@ async fn fill_postgres(fleet: &mut Fleet) {
     .await;
 }
 
-/// A broker whose only disk is full ends. Writes go on without it.
+/// A broker exits when its only disk is full. Writes continue without it.
 async fn fill_kafka(fleet: &mut Fleet) {
     control("kafka", "fill");
     wait_until("the broker has exited", async || {
@@ -77,7 +77,7 @@ async fn fill_kafka(fleet: &mut Fleet) {
     control("kafka", "start");
 }
 
-/// Runs this test on servers whose disks can be filled, where that is possible.
+/// Reruns this test on servers with small disks, if the machine allows it.
 fn on_small_disks() {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         println!("chaos: kind=disk_full NOT RUN: only root can give the servers small disks");

@@ -19,7 +19,7 @@ use crate::support::relay::TestLog;
 use crate::support::servers::kafka;
 use crate::support::wait::PATIENCE;
 
-/// What the path takes: far less than the garbage in the time of one call.
+/// Bandwidth to the broker: far too low to transfer the aborted records within one call.
 const BYTES_PER_SECOND: u64 = 800_000;
 
 /// Aborted transactions of small records, which take many offsets, and records of each.

@@ -23,11 +23,11 @@ use crate::support::wait::wait_until;
 /// Callers at once; their requests fill several batches.
 const CALLERS: usize = 24;
 
-/// Data items of a request and characters of each: little less than what is accepted.
+/// Data items of a request and characters of each: slightly below the limit.
 const ITEMS: usize = 52;
 const ITEM_CHARS: usize = 16_000;
 
-/// Pause before a call that failed is repeated.
+/// Pause before a failed call is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// How Postgres ends.
@@ -68,7 +68,7 @@ async fn no_huge_request_is_lost_when_the_database_dies() {
     .await;
 }
 
-/// Creates a huge request, however often that takes. An error that a caller may not meet during an outage is a defect.
+/// Creates a huge request, retrying until it succeeds. An error that an outage does not explain is a defect.
 async fn create(mut client: RequestServiceClient<Channel>, created: Arc<AtomicUsize>) -> Answered {
     let key = Uuid::new_v4().to_string();
     let item = |number| DataItem { name: format!("item {number}"), value: Some("x".repeat(ITEM_CHARS)) };

@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::load::Answered;
 
-/// Key, the request as it was answered under it, and its version.
+/// Key, and the request and version of its stored answer.
 type Row = (String, Uuid, i32);
 
-/// Checks every answer, and that each event has the one key under which it was asked for.
+/// Checks every answer, and that each event has exactly one key.
 pub(super) async fn check_keys(database_url: &str, answered: &[Answered]) {
     let mut connection = PgConnection::connect(database_url).await.unwrap();
-    // One view of both tables: a call whose caller has gone may still come to its end.
+    // One snapshot of both tables, because a call whose caller has disconnected may still complete.
     let mut view = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.unwrap();
     let sql = "SELECT key, CAST(reply ->> 'id' AS uuid), CAST(reply ->> 'version' AS integer) FROM idempotency_key";
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(&mut *view).await.unwrap();

@@ -17,7 +17,7 @@ use crate::support::client::{CARDS, DEV, PAVLE, info, sent_by};
 
 #[derive(Clone, Copy, Debug)]
 enum Rows {
-    /// Cards that imports wait for, more of them than any instance has connections for imports.
+    /// Cards that imports wait for; there are more imports than connections for them.
     Cards,
     /// The newest requests, which clients are about to change.
     Requests,
@@ -58,7 +58,7 @@ async fn lock_cards(fleet: &mut Fleet) {
     };
     let (outcomes, ()) = tokio::join!(imports, goes_on);
     let refused: Vec<Status> = outcomes.into_iter().map(Result::unwrap_err).collect();
-    // On a busy machine the callers of some may have given up before.
+    // On a busy machine, some callers may have timed out first.
     let is_expected = |status: &Status| matches!(status.code(), Code::Unavailable | Code::Cancelled);
     assert!(refused.iter().all(is_expected), "{refused:?}");
     let is_busy = |status: &Status| status.code() == Code::Unavailable && info(status).reason == "DATABASE_BUSY";

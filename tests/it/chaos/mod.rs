@@ -46,7 +46,7 @@ const ROUNDS: u32 = 3;
 /// Rounds on one fleet. Audits read everything, so a fleet is replaced after some rounds.
 const FLEET_ROUNDS: usize = 10;
 
-/// One of so many rounds uses the slow fault.
+/// One in this many rounds uses the slow fault.
 const RARE: u32 = 25;
 
 /// Longest time for a round, the minute without a broker included.
@@ -60,9 +60,9 @@ struct Kind<'v, V> {
     /// Fleets at once, on servers shared with other tests; `None` if the fault hits the servers, which one fleet then has for
     /// itself.
     fleets: Option<usize>,
-    /// The variants, which take turns.
+    /// The variants, used in turn.
     variants: &'v [V],
-    /// One that takes long.
+    /// The slow variant, used rarely.
     rare: V,
     /// Rounds, unless `CMGATE_TEST_ROUNDS` says otherwise.
     rounds: u32,

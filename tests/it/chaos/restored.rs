@@ -26,7 +26,7 @@ async fn a_restored_backup_publishes_nothing_to_a_topic_that_is_ahead() {
             write(&env, MANY).await;
             restore(&env, &backup, rng.bool()).await;
 
-            // The right database returns and continues.
+            // The original database returns and continues.
             let mended = Instant::now();
             write(&env, 1).await;
             created += written + MANY + 1;

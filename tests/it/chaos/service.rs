@@ -12,7 +12,7 @@ enum Victims {
     Any,
     /// The instance that publishes most.
     Owner,
-    /// An instance, and the one that comes in its place as soon as it listens.
+    /// An instance, and its replacement as soon as that listens.
     Twice,
     /// All but one.
     AllButOne,

@@ -11,7 +11,7 @@ use crate::support::kafka::{make_topic_taking, set_max_message_bytes};
 use crate::support::random;
 use crate::support::relay::{TestLog, TestRelay};
 
-/// What the topic takes at first: some twenty events.
+/// Initial batch limit of the topic: about twenty events.
 const SMALL_LIMIT: usize = 20_000;
 /// Kafka's default.
 const DEFAULT_LIMIT: usize = 1_048_588;

@@ -86,7 +86,7 @@ fn fill(disk: &Path) {
     }
 }
 
-/// Runs this test where there is a small disk, if this process may mount one.
+/// Reruns this test with a small disk, if this process may mount one.
 fn on_a_small_disk() {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         println!("chaos: kind=sqlite_disk_full NOT RUN: only root can mount a small disk");

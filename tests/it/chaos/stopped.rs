@@ -10,7 +10,7 @@ use super::{Kind, ROUNDS, play};
 enum Stop {
     /// Until the others own its partition groups.
     UntilReplaced,
-    /// Longer than every limit that there is in the service, on its commits and on its questions to a database.
+    /// Longer than every timeout of the service, on commits and on queries.
     BeyondEveryLimit,
 }
 

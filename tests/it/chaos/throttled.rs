@@ -11,13 +11,13 @@ use tokio::sync::Mutex;
 use crate::support::random;
 use crate::support::relay::{TestLog, TestRelay};
 
-/// What the path takes. The whole backlog in one transaction would take far longer than the transaction may last.
+/// Bandwidth to the broker. The whole backlog in one transaction would far exceed the transaction timeout.
 const BYTES_PER_SECOND: u64 = 200_000;
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Hundreds of events, of a thousand bytes or so each, that wait.
 const BACKLOG: usize = 15;
 
-/// Taken by those who put a proxy before Kafka and share the servers: the broker tells its clients to come to one address.
+/// Held by tests that put a proxy before Kafka and share the servers: the broker advertises only one address for it.
 pub(super) static PROXY: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn transactions_shrink_until_a_slow_broker_commits_them_in_time() {
     relay.stop().await;
 }
 
-/// Writes what has to wait, since the broker is away.
+/// Writes a backlog while the broker is unreachable.
 async fn backlog(log: &mut TestLog, proxy: &Proxy) {
     proxy.refuse(true);
     for _ in 0..BACKLOG {

@@ -12,12 +12,12 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::support::servers::kafka;
 
-/// A consumer that was given nothing for so long is replaced: after a restart of its broker one can stand still.
+/// A consumer that receives nothing for this long is replaced, because it can stall after its broker restarted.
 const STALL: Duration = Duration::from_secs(1);
-/// Longest such time, which doubles with each consumer that is given nothing: one that starts on a busy machine takes long.
+/// Upper bound of that time, which doubles with each replacement because a consumer starts slowly on a busy machine.
 const LONGEST_STALL: Duration = Duration::from_secs(32);
 
-/// The consumer; it ends with this value.
+/// The consumer, which runs until this value is dropped.
 pub(super) struct Watch {
     seen: Arc<Seen>,
 }
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 impl Watch {
-    /// Watches a topic of so many partitions.
+    /// Watches a topic with this number of partitions.
     pub(super) fn start(topic: &str, partitions: u16) -> Self {
         let positions = (0..partitions).map(|_| AtomicU64::new(0)).collect();
         let seen = Arc::new(Seen { positions, ..Seen::default() });
@@ -41,7 +41,7 @@ impl Watch {
         Self { seen }
     }
 
-    /// Whether every partition has come to a position at least.
+    /// Whether every partition has reached its position.
     pub(super) fn reaches(&self, positions: &[u64]) -> bool {
         let reached = self.seen.positions.iter().zip(positions);
         reached.into_iter().all(|(seen, wanted)| seen.load(Ordering::Acquire) >= *wanted)
@@ -73,7 +73,7 @@ fn read(topic: &str, seen: &Seen) {
         let mut last_delivery = Instant::now();
         stall = (stall * 2).min(LONGEST_STALL);
         while last_delivery.elapsed() < stall && !seen.ended.load(Ordering::Acquire) {
-            // Errors are those of a broker that is away.
+            // Errors mean that the broker is unreachable.
             if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
                 last_delivery = Instant::now();
                 stall = STALL;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::script::{CARD, CARD_PROFILE, credential_ids, items};
 use crate::support::client::{CARDS, DEV, PAVLE, PROFILES};
 
-/// Types with their names in the REST API: those that make something new, and those about something known.
+/// Types with their REST names: those that issue a credential, and those about an existing one.
 const MAKING: [(Type, &str); 2] = [(Type::Enroll, "Enroll"), (Type::TemporaryCardEnroll, "TemporaryCards")];
 const CHANGING: [(Type, &str); 10] = [
     (Type::Recover, "Recover"),
@@ -25,7 +25,7 @@ const CHANGING: [(Type, &str); 10] = [
     (Type::OfflineUnblock, "OfflineUnblock"),
 ];
 
-/// What is asked for; empty texts stand for what is left out.
+/// A draft; empty texts stand for omitted fields.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     about: About,

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::script::status_number;
 
-/// What stands for an id that is not there.
+/// The REST form of an absent id.
 const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What stands for a time that is not there.
+/// The REST form of an absent time.
 const NO_TIME: &str = "0001-01-01T00:00:00";
 
 /// Properties that only the REST API has.
@@ -60,7 +60,7 @@ fn id(id: &str) -> &str {
     if id.is_empty() { NO_ID } else { id }
 }
 
-/// Milliseconds, the zeros at their end left out.
+/// Milliseconds without trailing zeros.
 fn time(time: Option<Timestamp>) -> String {
     let time = time.expect("every request has its times");
     let time = DateTime::<Utc>::from_timestamp(time.seconds, time.nanos.try_into().unwrap()).unwrap();

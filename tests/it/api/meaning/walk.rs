@@ -36,12 +36,12 @@ impl Step {
         matches!(self.action, Action::Complete(..))
     }
 
-    /// Takes it over gRPC; tells whether it was taken.
+    /// Takes the step over gRPC; returns whether it was accepted.
     pub(super) async fn over_grpc(self, both: &mut Both, id: &str) -> bool {
         take(&mut both.client, self.by, self.action, id).await.is_ok()
     }
 
-    /// Takes it over REST if it can be said there, else over gRPC.
+    /// Takes the step over REST if REST offers it, else over gRPC.
     pub(super) async fn over_rest(self, both: &mut Both, id: &str) -> bool {
         let status = match self.action {
             Action::Complete(..) => "Completed",

@@ -19,7 +19,7 @@ pub(super) const COMPLETED: [(Type, Status); 5] = [
     (Type::Started, Status::Executing),
     (Type::Completed, Status::Completed),
 ];
-/// Life of a request that is taken back.
+/// Life of a request that is canceled.
 pub(super) const CANCELED: [(Type, Status); 2] =
     [(Type::Created, Status::Approved), (Type::Canceled, Status::Canceled)];
 
@@ -37,7 +37,7 @@ pub(super) fn lived(life: &[(Type, Status)]) -> Evidence {
     written(&[(Uuid::from_u128(1), life)], |request| shards.shard_of(RequestId::new(request)).number())
 }
 
-/// A database in which these lives were lived side by side, and the topic that tells of them.
+/// A database with these lives, interleaved, and the topic with their events.
 pub(super) fn written(lives: &[(Uuid, &[(Type, Status)])], shard_of: impl Fn(Uuid) -> u16) -> Evidence {
     let mut evidence = Evidence::default();
     evidence.database.next = (0..SHARDS).map(|shard| (shard, 1)).collect();
@@ -90,7 +90,7 @@ pub(super) fn event(
     }
 }
 
-/// Makes the topic tell the log as it is.
+/// Rebuilds the topic from the log.
 pub(super) fn republish(evidence: &mut Evidence) {
     let mut offsets = [0; SHARDS as usize];
     evidence.records.clear();
@@ -106,7 +106,7 @@ pub(super) fn republish(evidence: &mut Evidence) {
             headers: headers.chain(told.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))).collect(),
             value: record::value(row),
         });
-        // Markers of transactions take up offsets.
+        // Transaction markers occupy offsets.
         *offset += 2;
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn rewrite(evidence: &mut Evidence, position: u64, alter: impl FnOnce
     republish(evidence);
 }
 
-/// Takes requests back to where they stood before these events.
+/// Reverts requests to their state before these events.
 pub(super) fn undo(evidence: &mut Evidence, lost: &[LogRow]) {
     for row in lost {
         let event = RequestEvent::decode(row.payload.as_slice()).unwrap();
@@ -136,7 +136,7 @@ pub(super) fn row(evidence: &Evidence, shard: u16, position: u64) -> &LogRow {
     evidence.database.log.iter().find(|row| (row.shard, row.position) == (shard, position)).unwrap()
 }
 
-/// Where the record of this position is in the list.
+/// Index of the record with this position.
 pub(super) fn index(evidence: &Evidence, shard: u16, position: u64) -> usize {
     let id = format!("{shard}-{position}").into_bytes();
     let has_id = |record: &TopicRecord| record.headers.iter().any(|(name, value)| name == "ce_id" && *value == id);

@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::wire::{Conversation, Peer, read};
 use super::{FaultAction, Shared, connect};
 
-/// What the trap asks for that ended a direction.
+/// How a trap ended a direction.
 enum Interruption {
     Cut,
-    /// A message is to reach the server when the client is gone.
+    /// The message must reach the server after the client has disconnected.
     Late(Vec<u8>, Duration),
 }
 
-/// Passes messages in both directions until either ends. A connection that is lost is one that ends.
+/// Forwards messages in both directions until either ends; a lost connection counts as ended.
 pub(super) async fn run(client: TcpStream, shared: &Shared, silence: CancellationToken) {
     let Some(server) = connect(shared.server).await else { return };
     let conversation = Conversation::default();

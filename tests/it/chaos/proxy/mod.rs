@@ -33,7 +33,7 @@ pub(super) enum FaultAction {
     DeliverLate(Duration),
 }
 
-/// A proxy; it ends with this value.
+/// A proxy that runs until this value is dropped.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     shared: Arc<Shared>,
@@ -46,18 +46,18 @@ struct Shared {
     trap: Mutex<Option<Trap>>,
     is_refusing: AtomicBool,
     throttle: Mutex<Throttle>,
-    /// Cancelled when the links that there are fall silent.
+    /// Cancelled when the current links must stall.
     silence: Mutex<CancellationToken>,
     links: Mutex<JoinSet<()>>,
 }
 
-/// What all connections together may pass on.
+/// Bandwidth limit of all connections together.
 #[derive(Default)]
 struct Throttle {
     bytes_per_second: Option<u64>,
-    /// When what was let through so far will have been sent.
+    /// Time at which all bytes forwarded so far will have been sent.
     busy_until: Option<Instant>,
-    /// Bytes that were let through.
+    /// Bytes forwarded.
     passed: u64,
 }
 
@@ -79,13 +79,13 @@ impl ArmedTrap {
 }
 
 impl Proxy {
-    /// Puts a proxy before Kafka, where the broker tells its clients to come.
+    /// Puts a proxy before Kafka, at the address that the broker advertises.
     pub(super) async fn before_kafka() -> Self {
         let ProxiedListener { advertised, listens } = ProxiedListener::kafka();
         Self::start(Protocol::Kafka, advertised, listens).await
     }
 
-    /// Bytes that were passed on while it was throttled.
+    /// Bytes forwarded while throttled.
     pub(super) fn passed(&self) -> u64 {
         self.shared.throttle.lock().unwrap().passed
     }
@@ -119,12 +119,12 @@ impl Proxy {
         self.shared.cut_all();
     }
 
-    /// Passes nothing more on in the connections that there are, and does not end them; new ones are served.
+    /// Stalls the current connections without closing them; new ones are served.
     pub(super) fn fall_silent(&self) {
         std::mem::take(&mut *self.shared.silence.lock().unwrap()).cancel();
     }
 
-    /// Passes on no more than this much, in both directions together.
+    /// Limits the bandwidth of both directions together.
     pub(super) fn throttle(&self, bytes_per_second: Option<u64>) {
         *self.shared.throttle.lock().unwrap() = Throttle { bytes_per_second, ..Throttle::default() };
     }
@@ -164,7 +164,7 @@ impl Shared {
         tokio::time::sleep_until(until.into()).await;
     }
 
-    /// Takes the trap that a message springs.
+    /// Removes the trap that a message springs.
     fn springs(&self, event: ProxyEvent) -> Option<FaultAction> {
         let mut trap = self.trap.lock().unwrap();
         let sprung = trap.take_if(|trap| trap.event == event)?;
@@ -189,7 +189,7 @@ async fn listen_on(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A connection to the server; none if it is away, and then the client is hung up on.
+/// A connection to the server; `None` if it is unreachable, and then the client is disconnected.
 async fn connect(server: SocketAddr) -> Option<TcpStream> {
     let stream = TcpStream::connect(server).await.ok()?;
     stream.set_nodelay(true).ok()?;

@@ -27,15 +27,15 @@ pub(in crate::chaos) enum Api {
 /// A message that a trap can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum ProxyEvent {
-    /// A client of Postgres asks for a commit.
+    /// A client of Postgres requests a commit.
     CommitAsked,
-    /// Postgres says that it has committed.
+    /// Postgres confirms a commit.
     CommitAnswered,
-    /// A client of Postgres sends events that are to be written and committed by one statement.
+    /// A client of Postgres executes an auto-committing statement that writes events.
     WriteAsked,
-    /// Postgres says that it has carried out such a statement.
+    /// Postgres confirms such a statement.
     WriteAnswered,
-    /// A client of Kafka asks.
+    /// A client of Kafka sends a request.
     Asked(Api),
     /// Kafka answers.
     Answered(Api),
@@ -63,7 +63,7 @@ impl Api {
 /// State needed to parse one connection.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
-    /// Calls of Kafka under way, by the number that their answers carry.
+    /// Kafka requests in flight by correlation id.
     calls: Mutex<HashMap<i32, Api>>,
     session: Mutex<Session>,
 }
@@ -77,7 +77,7 @@ struct Session {
     /// Names of prepared statements that write events.
     writing: HashSet<Vec<u8>>,
     is_in_transaction: bool,
-    /// Whether such a statement is under way and will commit by itself.
+    /// Whether such a statement is in flight and will commit by itself.
     is_under_way: bool,
 }
 
