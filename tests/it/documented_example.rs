@@ -31,7 +31,7 @@ use crate::support::database::TestDatabase;
 const API: &str = "/CertificateManagement/api/v1.0";
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 
-/// What the documents print.
+/// Values in the documentation.
 macro_rules! golden {
     ($name:literal) => {
         include_str!(concat!("../../src/mimcm/tests/golden/", $name, ".json"))
@@ -45,14 +45,14 @@ const ISSUED: i64 = 1_436_312_257_767_000;
 /// 2015-07-07T23:40:33.133Z
 const UNBLOCKED: i64 = 1_436_312_433_133_000;
 
-/// The profile and card that the executor made.
+/// The issued profile and card.
 fn issued() -> CredentialIds {
     let profile: ProfileId = "b99ff38c-6653-471f-ae3c-325bb351a6bc".parse().unwrap();
     let smartcard: SmartcardId = "17cf063d-e337-4aa9-a822-346554ddd3c9".parse().unwrap();
     CredentialIds { profile: Some(profile), smartcard: Some(smartcard) }
 }
 
-/// The id on the documented card.
+/// The serial number of the documented card.
 fn serial_number() -> SerialNumber {
     SerialNumber::parse("", "bc88f13f-83ba-4037-8262-46eba1291c6e").unwrap()
 }
@@ -73,7 +73,7 @@ impl Installation {
         let time = Arc::new(AtomicI64::new(ENROLLED));
         let clock = Clock::Manual(Arc::clone(&time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
-        // The credentials of the files are left out: the card becomes known through the request that makes it.
+        // The credentials in the files are omitted: the request that issues the card registers it.
         let catalog = load_catalog(&*store, &clock, templates.templates).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
@@ -129,7 +129,7 @@ impl Installation {
         for path in [format!("{API}/smartcards/{smartcard}"), format!("{REQUESTS}/{id}/smartcards/{smartcard}")] {
             let (status, body) = self.send("GET", &path, &[], "").await;
             assert_eq!(status, StatusCode::OK);
-            // The version of the template is another one here.
+            // The version of the template differs here.
             assert_eq!(
                 body,
                 documented(golden!("smartcard-2"), RequestId::new(smartcard.uuid())).replace(":46,", ":1,")
@@ -148,7 +148,7 @@ fn change(status: &str) -> String {
     format!("{{\"status\":\"{status}\"}}")
 }
 
-/// The user of the documents.
+/// The user in the documentation.
 fn user() -> Caller {
     let user = Config::default().development;
     Caller { user: user.user, name: user.name, sid: Some(user.sid), groups: Vec::<Sid>::new() }
@@ -164,7 +164,7 @@ fn call(caller: Caller) -> Call {
     }
 }
 
-/// The documented text without its blanks, with the id that the request has here.
+/// The documented text without blanks, with the id of the request in this test.
 fn documented(text: &str, id: RequestId) -> String {
     let mut compact = String::new();
     let mut is_quoted = false;
@@ -193,7 +193,7 @@ async fn the_documented_example_is_answered_byte_for_byte() {
     assert_eq!(installation.read(enroll).await, documented(golden!("completed-1"), enroll));
 
     installation.at(UNBLOCKED);
-    // The next documented descriptor has another number of NULs, for no documented reason.
+    // The next documented descriptor has a different number of NULs; the documentation does not explain it.
     let installation = Installation { router: router(installation.service.clone(), nuls(6)), ..installation };
     let unblock = installation.create(golden!("create-2")).await;
     assert_eq!(installation.read(unblock).await, documented(golden!("get-2"), unblock));
@@ -209,7 +209,7 @@ fn nuls(descriptor_nul_tail: u8) -> FacadeSettings {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_third_example_waits_for_its_approval() {
+async fn the_request_of_the_third_example_needs_approval() {
     let database = TestDatabase::sqlite();
     let installation = Installation::open(database.open().await, 0).await;
     let id = installation.create(golden!("create-3")).await;
@@ -232,7 +232,7 @@ async fn the_third_example_waits_for_its_approval() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_with_an_idempotency_key_happens_once() {
+async fn a_change_with_an_idempotency_key_is_applied_once() {
     let database = TestDatabase::sqlite();
     let installation = Installation::open(database.open().await, 0).await;
     let id = installation.create(golden!("create-1")).await;

@@ -17,37 +17,37 @@ use crate::support::env::TestEnv;
 use crate::support::instance::Instance;
 use crate::support::wait::PATIENCE;
 
-/// Callers at once, and the connections that they share.
+/// Concurrent callers, and the connections that they share.
 const CALLERS: usize = 400;
 const CONNECTIONS: usize = 20;
 
-/// How often a caller tries who is refused.
+/// Number of attempts of a refused caller.
 const ATTEMPTS: usize = 3;
 
-/// Callers at once who send small requests meanwhile.
+/// Concurrent callers that send small requests meanwhile.
 const SMALL_CALLERS: usize = 4;
 
 /// Data items of a large request, and characters of each.
 const ITEMS: usize = 52;
 const ITEM_CHARS: usize = 16_000;
 
-/// Callers at once of each kind of list, and clients that take nothing of theirs.
+/// Concurrent callers of each kind of list, and clients that do not read their responses.
 const READERS: usize = 4;
 const SLOW_READERS: usize = 3;
 
-/// The most memory that the service may take.
+/// Limit on the memory of the service.
 const MEMORY_BYTES: usize = 256 << 20;
 
-/// Calls wait for each other here.
+/// Timeout of a call, long because calls wait for each other.
 const SETTINGS: [(&str, &str); 1] = [("CMGATE__LIMITS__CALL_TIME", "5m")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_requests_are_taken_and_listed_within_bounds_on_postgres() {
+async fn large_requests_are_accepted_and_listed_within_bounds_on_postgres() {
     flood_and_list(&TestEnv::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_requests_are_taken_and_listed_within_bounds_on_sqlite() {
+async fn large_requests_are_accepted_and_listed_within_bounds_on_sqlite() {
     flood_and_list(&TestEnv::sqlite()).await;
 }
 
@@ -59,11 +59,11 @@ async fn flood_and_list(env: &TestEnv) {
     assert!(instance.peak_memory() < MEMORY_BYTES, "{} bytes of memory", instance.peak_memory());
 }
 
-/// Floods the service with requests of either kind of text; tells how many were created.
+/// Floods the service with requests of each kind of text; returns how many were created.
 async fn flood_twice(env: &TestEnv) -> usize {
     let mut large = 0;
     let mut small = 0;
-    // As JSON a control character has six bytes, as in a message one.
+    // A control character has six bytes in JSON and one in a message.
     for text in ["\u{1}", "a"] {
         let instance = env.start_with(&SETTINGS);
         let (created, lesser) = flood(&instance, text).await;
@@ -77,7 +77,7 @@ async fn flood_twice(env: &TestEnv) -> usize {
     large + small
 }
 
-/// Sends large requests, and small ones meanwhile. Tells how many of either were created.
+/// Sends large requests, and small ones meanwhile. Returns how many of each were created.
 async fn flood(instance: &Instance, text: &str) -> (usize, usize) {
     let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| channel(instance)).collect();
     let ended = CancellationToken::new();
@@ -120,7 +120,7 @@ fn large(text: &str) -> RequestDraft {
     RequestDraft { data_items: (0..ITEMS).map(item).collect(), ..enrollment(CARDS) }
 }
 
-/// Reads all requests in every way at once: lists over gRPC and REST, by id, and clients that take nothing of their answers.
+/// Reads all requests in every way at once: lists over gRPC and REST, by id, and clients that do not read their responses.
 async fn read_everything(instance: &Instance, requests: usize) {
     let slow = join_all((0..SLOW_READERS).map(|_| begin_list(instance))).await;
     let over_grpc = join_all((0..READERS).map(|_| list_over_grpc(instance)));
@@ -146,7 +146,7 @@ async fn read_everything(instance: &Instance, requests: usize) {
     client.get_request(GetRequestRequest { id: over_grpc[0][0].clone() }).await.unwrap();
 }
 
-/// The ids of all requests, page by page. A client takes answers of 4 MiB, unless it says otherwise.
+/// The ids of all requests, page by page. By default a client accepts responses of up to 4 MiB.
 async fn list_over_grpc(instance: &Instance) -> Vec<String> {
     let mut client = RequestServiceClient::new(channel(instance));
     let mut ids = Vec::new();
@@ -170,7 +170,7 @@ async fn list_over_grpc(instance: &Instance) -> Vec<String> {
     }
 }
 
-/// How many requests a list over REST has, counted without keeping it.
+/// Number of requests in a list over REST, counted while reading.
 async fn list_over_rest(instance: &Instance) -> usize {
     loop {
         let answer = reqwest::get(format!("http://{}{REQUESTS}", instance.public)).await.unwrap();
@@ -183,7 +183,7 @@ async fn list_over_rest(instance: &Instance) -> usize {
     }
 }
 
-/// Asks for a list, and takes no more than the beginning of the answer.
+/// Requests a list, and reads only the beginning of the response.
 async fn begin_list(instance: &Instance) -> TcpStream {
     let mut stream = TcpStream::connect(instance.public).await.unwrap();
     stream.write_all(format!("GET {REQUESTS} HTTP/1.1\r\nHost: cmgate\r\n\r\n").as_bytes()).await.unwrap();

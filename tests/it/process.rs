@@ -17,7 +17,7 @@ use crate::support::database::TestDatabase;
 use crate::support::env::TestEnv;
 use crate::support::servers::{CLOSED_PORT, postgres};
 
-/// A password that must not be seen anywhere.
+/// A password that must not appear anywhere.
 const CANARY: &str = "canary-7f3a";
 
 #[test]
@@ -113,7 +113,7 @@ async fn an_error_about_a_database_that_cannot_be_opened_names_it() {
     database.execute(&format!("DROP ROLE {stranger}")).await;
 }
 
-/// Processes that start together on nothing all come up, on both stores.
+/// Processes that start together on an empty database all come up, on both stores.
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_start_together_all_come_up() {
     for _ in 0..8 {
@@ -170,7 +170,7 @@ async fn a_postgres_that_may_lose_commits_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_not_printed() {
     let database = TestDatabase::postgres().await;
-    // The server asks for no password, and so takes this one.
+    // The server requires no password, so it accepts this one.
     let url = database.url().replacen("postgres@", &format!("postgres:{CANARY}@"), 1);
     assert!(url.contains(CANARY), "{}", postgres());
     let env = TestEnv::new(TestDatabase::at(url));
@@ -193,7 +193,7 @@ async fn secrets_are_not_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrate_makes_the_schema_and_can_be_repeated() {
+async fn migrate_creates_the_schema_and_can_be_repeated() {
     let env = TestEnv::postgres().await;
     for _ in 0..2 {
         let output = env.run(&[QUIET], &["migrate"]);
@@ -203,7 +203,7 @@ async fn migrate_makes_the_schema_and_can_be_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_prints_each_event_once_with_its_place() {
+async fn tail_prints_each_event_once_with_its_position() {
     let env = TestEnv::sqlite();
     let mut instance = env.start();
     let created = create_many(&mut instance.client(), 30).await;
@@ -229,7 +229,7 @@ async fn tail_prints_each_event_once_with_its_place() {
     assert_eq!(told, "there is no shard 8; the log has shards 0 to 7");
 }
 
-/// Leaves nothing on standard error but the sentence.
+/// Keeps standard error free of everything but the sentence.
 const QUIET: (&str, &str) = ("CMGATE__LOG__FILTER", "error");
 
 /// The one sentence of a command that is refused with exit code 64.
@@ -243,7 +243,7 @@ fn refusal(output: &Output) -> String {
     sentence.to_owned()
 }
 
-/// Fails if the password stands anywhere in what a command printed.
+/// Fails if the output of a command contains the password.
 fn assert_silent_about_secrets(output: &Output) {
     let printed = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
     assert!(!printed.is_empty() && !printed.contains(CANARY), "{printed}");
@@ -252,6 +252,6 @@ fn assert_silent_about_secrets(output: &Output) {
 /// Shard and position of a printed event.
 fn placed(event: &Value) -> (usize, u64) {
     let shard = event["shard"].as_u64().unwrap().try_into().unwrap();
-    // 64-bit numbers are texts in the JSON form of protobuf.
+    // 64-bit numbers are strings in the JSON form of protobuf.
     (shard, event["position"].as_str().unwrap().parse().unwrap())
 }

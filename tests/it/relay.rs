@@ -34,7 +34,7 @@ async fn the_topic_has_the_whole_log(mut log: TestLog) {
     assert_eq!((report.records, report.acknowledged), (200, 200));
 }
 
-/// The positions of another database fit as soon as it has written enough; its events do not.
+/// The positions of another database fit once it has written enough events, but the events differ.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_did_not_publish_the_topic_publishes_nothing_to_it() {
     let mut log = TestLog::postgres().await;
@@ -52,7 +52,7 @@ async fn a_database_that_did_not_publish_the_topic_publishes_nothing_to_it() {
     log.audit().await.assert_clean_and_published();
 }
 
-/// An event that Kafka does not take would hold back its shard for ever.
+/// An event that Kafka refuses would block its shard forever.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_accepted_request_can_be_published() {
     let log = TestLog::postgres().await;
@@ -66,7 +66,7 @@ async fn the_largest_accepted_request_can_be_published() {
     let [largest, too_large, neighbour] = replies.try_into().unwrap();
     assert_eq!((largest.is_ok(), neighbour.is_ok()), (true, true));
     assert!(matches!(too_large, Err(Refusal::TooLarge { .. })), "{too_large:?}");
-    // More than go together of any shard.
+    // More than one batch of any shard holds.
     for reply in commit(&*log.store, &[(); 16].map(|()| sized(56))).await.unwrap() {
         assert!(reply.is_ok(), "{reply:?}");
     }
@@ -80,7 +80,7 @@ async fn the_largest_accepted_request_can_be_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_starts_again_goes_on_where_the_topic_ends() {
+async fn a_restarted_relay_continues_where_the_topic_ends() {
     let mut log = TestLog::postgres().await;
     for _ in 0..3 {
         let relay = TestRelay::start(&log).await;
@@ -108,7 +108,7 @@ async fn a_second_relay_takes_over_where_the_first_one_stopped() {
     log.audit().await.assert_clean_and_published();
 }
 
-/// So that a sound topic is not a sign of an auditor that does not look.
+/// Proves that the auditor detects faults on a real topic.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_auditor_reports_records_that_the_relay_did_not_write() {
     let mut log = TestLog::postgres().await;

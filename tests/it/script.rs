@@ -33,7 +33,7 @@ async fn one_script_ends_in_equal_state_over_both_transports_on_both_stores() {
     }
 }
 
-/// Plays the script over a fresh database and topic, lets the service drain, and has the database and the topic judged.
+/// Plays the script on a new database and topic, lets the service drain, and audits the database and the topic.
 async fn play_to_the_end(database: TestDatabase, via: Via) -> Vec<End> {
     let env = TestEnv::new(database);
     let mut instance = env.start();
@@ -63,7 +63,7 @@ async fn play_to_the_end(database: TestDatabase, via: Via) -> Vec<End> {
     ends
 }
 
-/// The second example names neither template nor target; both are those of the card that the service knows.
+/// The second example has neither template nor target; the service takes both from the card.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_unblock_finds_template_and_target_by_its_card() {
     let env = TestEnv::sqlite();

@@ -19,7 +19,7 @@ pub(crate) use steps::whole_log;
 
 use crate::support::database::TestDatabase;
 
-/// Runs every test on each store, in a database of its own.
+/// Runs every test on each store, in its own database.
 macro_rules! suite {
     ($($module:ident { $($test:ident)+ })+) => {
         mod on_postgres {

@@ -19,10 +19,10 @@ use uuid::Uuid;
 use crate::support::client::{CARDS, REQUESTS, enrollment};
 use crate::support::instance::channel;
 
-/// Longest wait for one answer over REST.
+/// Timeout of a call over REST.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One step of a life.
+/// One step of a life cycle.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Create,
@@ -33,29 +33,29 @@ pub(super) enum Step {
     Abandon,
 }
 
-/// A call as it is made, and made again under the same key.
+/// A call, which is repeated with the same key.
 #[derive(Debug)]
 pub(super) struct Ask {
     pub(super) step: Step,
-    /// The request; none before it is created.
+    /// The request; `None` before it is created.
     pub(super) request: Option<Uuid>,
     /// The version that the request will have.
     pub(super) version: u32,
     pub(super) key: String,
 }
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// It was carried out, now or earlier, on this request.
+    /// The call took effect on this request, now or earlier.
     Done(Uuid),
-    /// The service does not know.
+    /// The outcome is unknown.
     Unknown,
-    /// It was not answered, or not carried out.
+    /// The call was not answered, or had no effect.
     Away,
 }
 
-/// The ways to one instance.
+/// Clients of one instance.
 pub(super) struct Connection {
     address: SocketAddr,
     grpc: RequestServiceClient<Channel>,
@@ -63,12 +63,12 @@ pub(super) struct Connection {
 }
 
 impl Step {
-    /// Whether the facade has it.
+    /// Whether the facade offers the step.
     pub(super) const fn is_rest(self) -> bool {
         matches!(self, Self::Create | Self::Complete | Self::Cancel | Self::Abandon)
     }
 
-    /// The status that it leads to; the facade's number, and its name where the facade takes the step by it.
+    /// The status after the step, its number in the facade, and its name if the facade accepts the step by name.
     const fn status(self) -> (RequestStatus, u8, &'static str) {
         match self {
             Self::Create => (RequestStatus::Approved, 3, ""),
@@ -174,7 +174,7 @@ fn is_unknown(status: &Status) -> bool {
     status.get_details_error_info().is_some_and(|info| info.reason == "OUTCOME_UNKNOWN")
 }
 
-/// What a client meets while servers are killed. Anything else is a defect.
+/// Errors that a client may get while servers are killed. Any other is a defect.
 fn may_pass(code: Code) -> bool {
     matches!(
         code,

@@ -21,7 +21,7 @@ const SEQUENCES: [&[Step]; 6] = [
     &[Step::Create, Step::Start, Step::Abandon],
 ];
 
-/// Longest pause of a client between two calls: enough load to meet every fault, and not so much that audits take long.
+/// Longest pause of a client between two calls: enough load for every fault, and short audits.
 const THINKING: Duration = Duration::from_millis(20);
 
 pub(super) struct LoadClient {
@@ -47,7 +47,7 @@ impl LoadClient {
         }
     }
 
-    /// Repeats a call under its key until it is answered, each time over gRPC or REST: a key means the same over both.
+    /// Repeats a call with its key until it is answered, each time over gRPC or REST, which share keys.
     async fn repeat(&mut self, ask: &Ask) -> Uuid {
         loop {
             match self.call(ask).await {

@@ -18,10 +18,10 @@ use crate::audit::Acknowledged;
 use crate::support::wait::PATIENCE;
 use client::LoadClient;
 
-/// Pause before a call that failed is repeated.
+/// Pause before a failed call is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// The instances that clients may call; they come and go.
+/// The instances that clients may call at the moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Addresses(Arc<Mutex<Vec<SocketAddr>>>);
 
@@ -36,7 +36,7 @@ impl Addresses {
     }
 }
 
-/// A write that was acknowledged, with the key under which it was asked for.
+/// An acknowledged write with its idempotency key.
 #[derive(Clone, Debug)]
 pub(crate) struct Answered {
     pub(crate) key: String,
@@ -45,7 +45,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// As the auditor takes it.
+    /// The write in the form of the auditor.
     pub(crate) fn acknowledged(&self) -> Acknowledged {
         Acknowledged { request: self.request, version: self.version }
     }
@@ -55,23 +55,23 @@ impl Answered {
 #[derive(Debug, Default)]
 struct Tally {
     answered: Mutex<Vec<Answered>>,
-    /// Calls whose outcome the service said it did not know.
+    /// Calls whose outcome was reported as unknown.
     unknown: AtomicUsize,
-    /// Calls that were not carried out.
+    /// Calls that had no effect.
     failed: AtomicUsize,
 }
 
-/// Clients at work.
+/// Running clients.
 pub(crate) struct Load {
     tally: Arc<Tally>,
     stop: CancellationToken,
-    /// Cancelled by a client that has seen a defect.
+    /// Cancelled by a client that detects a defect.
     broken: CancellationToken,
     clients: JoinSet<()>,
 }
 
 impl Load {
-    /// Starts so many clients.
+    /// Starts the clients.
     pub(crate) fn start(clients: usize, addresses: &Addresses, mut rng: Rng) -> Self {
         let (stop, broken) = (CancellationToken::new(), CancellationToken::new());
         let mut load = Self { tally: Arc::default(), stop, broken, clients: JoinSet::new() };
@@ -88,28 +88,28 @@ impl Load {
         load
     }
 
-    /// How many changes were acknowledged so far.
+    /// Number of changes acknowledged so far.
     pub(crate) fn count(&self) -> usize {
         self.tally.answered.lock().unwrap().len()
     }
 
-    /// How many calls ended with an unknown outcome so far.
+    /// Number of calls so far whose outcome is unknown.
     pub(crate) fn unknown(&self) -> usize {
         self.tally.unknown.load(Ordering::Acquire)
     }
 
-    /// Waits until so many more changes were acknowledged: the load is really going on.
+    /// Waits until this many more changes are acknowledged.
     pub(crate) async fn progress(&self, more: usize) {
         let wanted = self.count() + more;
         self.wait("more writes are acknowledged", || self.count() >= wanted).await;
     }
 
-    /// Waits until more calls than that have ended with an unknown outcome.
+    /// Waits until more calls than `before` have an unknown outcome.
     pub(crate) async fn wait_for_unknown(&self, before: usize) {
         self.wait("a caller was told that an outcome is unknown", || self.unknown() > before).await;
     }
 
-    /// Waits until another call is not carried out.
+    /// Waits until another call fails.
     pub(crate) async fn wait_for_failure(&self) {
         let before = self.tally.failed.load(Ordering::Acquire);
         self.wait("a call fails", || self.tally.failed.load(Ordering::Acquire) > before).await;
@@ -125,7 +125,7 @@ impl Load {
         assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "not true after {PATIENCE:?}: {what}");
     }
 
-    /// Stops the clients and tells what was acknowledged.
+    /// Stops the clients and returns the acknowledged writes.
     pub(crate) async fn stop(mut self) -> Vec<Answered> {
         self.stop.cancel();
         while let Some(ended) = self.clients.join_next().await {

@@ -12,7 +12,7 @@ use crate::support::random;
 use crate::support::wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_stops_under_load_has_published_all_that_it_acknowledged() {
+async fn a_service_that_stops_under_load_publishes_every_acknowledged_write() {
     let env = TestEnv::postgres().await;
     let mut acknowledged = Vec::new();
     // The second instance continues where the first one ended.
@@ -70,7 +70,7 @@ struct SlowCall {
 }
 
 impl SlowCall {
-    /// Sends the head, and waits until the handler of the call asks for the body.
+    /// Sends the head, and waits for `100 Continue`, which shows that the handler reads the body.
     async fn begin(address: SocketAddr) -> Self {
         let body =
             format!(r#"{{"type": "Enroll", "profiletemplateuuid": "{CARDS}", "datacollection": "[]", "comment": ""}}"#);
@@ -88,7 +88,7 @@ impl SlowCall {
         Self { connection, body }
     }
 
-    /// Sends the body, and gives the answer.
+    /// Sends the body and returns the response.
     async fn finish(mut self) -> String {
         self.connection.write_all(self.body.as_bytes()).await.unwrap();
         let mut answer = String::new();

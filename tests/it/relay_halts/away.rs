@@ -13,7 +13,7 @@ use crate::support::servers::{CLOSED_PORT, kafka};
 use crate::support::wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_kafka_writes_go_on_and_their_events_are_published_later() {
+async fn without_kafka_writes_continue_and_their_events_are_published_later() {
     let env = TestEnv::sqlite();
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
     create_many(&mut instance.client(), MANY).await;
@@ -46,7 +46,7 @@ async fn a_relay_finds_kafka_when_it_comes_back() {
     assert_eq!(env.audit_published().await.records, MANY);
 }
 
-/// The drain does not give up while there is time: Kafka may only have been away for a moment.
+/// The drain retries until its time is over, because Kafka may be unreachable only for a moment.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
     let env = TestEnv::sqlite();
@@ -56,7 +56,7 @@ async fn a_service_that_stops_publishes_the_rest_if_kafka_comes_back_in_time() {
     create_many(&mut instance.client(), MANY).await;
     wait_until_all_wait(&instance.private).await;
     instance.signal("TERM");
-    // Two workers, each of which has tried in vain since.
+    // Both workers have failed since then.
     wait_until("every worker has failed since shutdown started", async || {
         let log = instance.log();
         let (_, since) = log.split_once("stopping").unwrap_or_default();
@@ -77,7 +77,7 @@ async fn wait_until_all_wait(private: &Http) {
     .await;
 }
 
-/// An address at which Kafka answers once it is opened. Until then connections are closed at once.
+/// An address that forwards to Kafka once it is opened. Until then connections are closed at once.
 struct Gate {
     address: SocketAddr,
     is_open: Arc<AtomicBool>,

@@ -13,11 +13,11 @@ const LAG_EVENTS: &str = "cmgate_relay_lag_events";
 const LAG_SECONDS: &str = "cmgate_relay_lag_seconds";
 const LOG_POSITION: &str = "cmgate_log_position";
 
-/// Shards of a log that the service makes.
+/// Shards of a log that the service creates.
 const SHARDS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
+async fn metrics_start_at_the_checkpoint_while_kafka_is_unreachable() {
     let env = TestEnv::postgres().await;
     env.publish_some().await;
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
@@ -38,7 +38,7 @@ async fn figures_begin_at_the_checkpoint_while_kafka_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_group_that_has_moved_is_shown_by_its_new_owner_alone() {
+async fn only_the_new_owner_shows_a_partition_group_that_has_moved() {
     let env = TestEnv::postgres().await;
     let owner = env.start();
     create_many(&mut owner.client(), MANY).await;

@@ -8,7 +8,7 @@ use crate::support::kafka::{copy_records, delete_topic, make_topic, positions, p
 use crate::support::servers::{fresh_topic, kafka_with_password};
 use crate::support::wait::wait_until;
 
-/// The topic goes away under a running relay, and a new one of its name takes its place.
+/// The topic is deleted under a running relay and recreated under the same name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_relay_does_not_continue_on_a_recreated_topic() {
     for from in ["--from-start", "--from-checkpoint"] {
@@ -46,7 +46,7 @@ async fn a_running_relay_does_not_continue_on_a_recreated_topic() {
     }
 }
 
-/// A relay without anything to publish notices it, too.
+/// A relay with nothing to publish also notices it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_relay_notices_that_its_topic_is_gone() {
     let env = TestEnv::sqlite();
@@ -70,7 +70,7 @@ async fn a_topic_with_records_does_not_count_as_empty() {
         assert_eq!(refused.status.code(), Some(64), "{text}");
         assert!(text.contains(&format!("topic {} is not empty", env.topic)), "{text}");
     }
-    // No permission is left behind for a topic to come.
+    // The refused command leaves no permission for a later topic.
     delete_topic(&env.topic).await;
     make_topic(&env.topic, 8).await;
     let instance = env.start();
@@ -86,7 +86,7 @@ async fn a_topic_with_records_does_not_count_as_empty() {
     assert_eq!(env.log_ends().await, published);
 }
 
-/// A process that is configured wrongly halts, and leaves the partition groups to others.
+/// A misconfigured process halts and leaves the partition groups to others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_halted_instance_with_another_topic_does_not_block_others() {
     let env = TestEnv::postgres().await;
@@ -107,7 +107,7 @@ async fn a_halted_instance_with_another_topic_does_not_block_others() {
     assert!(env.run(&[("CMGATE__KAFKA__TOPIC", &other)], &["relay", "adopt-topic"]).status.code() == Some(64));
 }
 
-/// The whole way of a move: a copy elsewhere, which the relay does not take for its topic until an operator says so.
+/// A complete move: the relay does not accept a copy as its topic until an operator adopts it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_the_topic_is_adopted_by_an_operator() {
     let mut env = TestEnv::postgres().await;
@@ -189,7 +189,7 @@ async fn a_topic_with_a_raised_partition_count_is_replaced_by_a_new_one() {
     assert_eq!(positions(&read_committed(&env.topic).await), between(&[].into(), &env.log_ends().await));
 }
 
-/// The id of the topic is read over the same connection settings as everything else.
+/// The topic id is read with the connection settings of every other call.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_topic_id_is_read_from_a_broker_with_a_password() {
     let env = TestEnv::postgres().await;

@@ -17,7 +17,7 @@ use crate::support::instance::Instance;
 /// The documented path.
 const SMARTCARDS: &str = "/CertificateManagement/api/v1.0/smartcards";
 
-/// The answer to reset of cards that are bound.
+/// The answer-to-reset of bound cards.
 const ATR: &str = "3b8d01";
 
 /// Statuses with their names and numbers in the REST API.
@@ -57,7 +57,7 @@ impl Player {
         Self { client: instance.client(), http: Http::public(instance), via }
     }
 
-    /// Plays it all, and gives the id of each scenario.
+    /// Plays all scenarios and returns the request id of each.
     pub(super) async fn play(&mut self) -> Vec<String> {
         let mut ids = Vec::new();
         for scenario in &SCENARIOS {
@@ -92,7 +92,7 @@ impl Player {
         requests
     }
 
-    /// The requests as both transports show them, without what differs from play to play.
+    /// The requests as both transports show them, without the parts that differ between runs.
     pub(super) async fn ends(&mut self, ids: &[String]) -> Vec<End> {
         let mut ends = Vec::new();
         for id in ids {
@@ -120,7 +120,7 @@ impl Player {
         }
     }
 
-    /// Reads a request, which must stand where the script says.
+    /// Reads a request, which must be in the state of the script.
     async fn check(&mut self, scenario: &Scenario, id: &str, status: RequestStatus, version: u32) {
         match self.via {
             Via::Rest => {
@@ -162,7 +162,7 @@ impl Player {
         }
     }
 
-    /// Lists show what the script says, in the order of its creates.
+    /// Checks that lists show the requests of the script, in the order of creation.
     async fn check_lists(&mut self, ids: &[String]) {
         let scenarios: Vec<(&Scenario, &String)> = SCENARIOS.iter().zip(ids).collect();
         let expected = |is_meant: &dyn Fn(&Scenario) -> bool| -> Vec<String> {
@@ -202,7 +202,7 @@ impl Player {
     }
 }
 
-/// Does something to a request, over gRPC.
+/// Takes a step of a request over gRPC.
 pub(crate) async fn take(
     client: &mut RequestServiceClient<Channel>,
     by: &str,
@@ -249,7 +249,7 @@ pub(crate) async fn take(
     Ok(request.expect("every answer has its request"))
 }
 
-/// Reads a request that must be there.
+/// Reads a request that must exist.
 pub(crate) async fn read(client: &mut RequestServiceClient<Channel>, id: &str) -> Request {
     let answer = client.get_request(GetRequestRequest { id: id.to_owned() }).await;
     answer.unwrap().into_inner().request.unwrap()
@@ -260,12 +260,12 @@ pub(crate) fn status_number(status: RequestStatus) -> u8 {
     STATUSES.iter().find(|(named, ..)| *named == status).map(|(_, _, number)| *number).expect("every status has one")
 }
 
-/// Whether an id was made by the service; those of the script are no UUIDv7.
+/// Whether the service generated an id: only its ids are UUIDv7.
 fn is_made_here(id: &str) -> bool {
     id.parse::<uuid::Uuid>().is_ok_and(|id| id.get_version_num() == 7)
 }
 
-/// A request without what differs between two that mean the same.
+/// A request without the parts in which equivalent requests differ.
 pub(crate) fn without_ids_and_times(mut request: Request) -> Request {
     request.id.clear();
     if let Some(new) = &mut request.new_credential

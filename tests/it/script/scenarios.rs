@@ -6,15 +6,15 @@ use tonic::Code;
 
 use crate::support::client::{CARDS, DEV, JUDGE, PAVLE, PROFILES, SECOND_JUDGE};
 
-/// The card that the samples know, and its profile.
+/// The card in the sample credentials, and its profile.
 pub(crate) const CARD: &str = "17cf063d-e337-4aa9-a822-346554ddd3c9";
 pub(crate) const CARD_PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
-/// What requests of the script produce.
+/// Credentials issued by requests of the script.
 const MADE_CARD: &str = "00000000-0000-0000-0000-0000000000c1";
 const MADE_PROFILE: &str = "00000000-0000-0000-0000-0000000000d1";
 const RENEWED_CARD: &str = "00000000-0000-0000-0000-0000000000c2";
 const RENEWED_PROFILE: &str = "00000000-0000-0000-0000-0000000000d2";
-/// A software profile that the service has not heard of.
+/// A software profile that is unknown to the service.
 const OLD_PROFILE: &str = "00000000-0000-0000-0000-0000000000d3";
 
 /// The scenario of one request.
@@ -23,15 +23,15 @@ pub(super) struct Scenario {
     /// Who creates it.
     pub(super) by: &'static str,
     pub(super) draft: Draft,
-    /// Its status once it is created.
+    /// Its status after creation.
     pub(super) begins: Status,
     pub(super) steps: &'static [Step],
 }
 
-/// What is asked for; empty texts stand for what is left out.
+/// A draft; empty texts stand for omitted fields.
 pub(super) struct Draft {
     kind: Type,
-    /// The type as the REST API calls it.
+    /// The REST name of the type.
     legacy_kind: &'static str,
     template: &'static str,
     target: &'static str,
@@ -40,7 +40,7 @@ pub(super) struct Draft {
     items: &'static [(&'static str, Option<&'static str>)],
     comment: &'static str,
     priority: Option<u8>,
-    /// The body as the documents show it; it is sent as it stands there.
+    /// The documented body, sent unchanged.
     documented: Option<&'static str>,
 }
 
@@ -52,15 +52,15 @@ pub(super) struct Step {
     pub(super) leads_to: Result<Status, Code>,
 }
 
-/// What is done to a request.
+/// An action on a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Approve(&'static [(&'static str, Option<&'static str>)]),
     Deny,
     Start,
-    /// The smart card with this id on it.
+    /// Binds the smart card with this serial number.
     Bind(&'static str),
-    /// Profile and smart card that were made.
+    /// Completes with the issued profile and smart card.
     Complete(&'static str, &'static str),
     Fail,
     Cancel,
@@ -338,7 +338,7 @@ impl Scenario {
         1 + self.steps.iter().filter(|step| step.leads_to.is_ok()).count()
     }
 
-    /// For whom it is; everybody here asks for a card of their own, or says for whom.
+    /// The target, which is the originator unless the draft sets another.
     pub(super) fn target(&self) -> &'static str {
         if self.draft.target.is_empty() { self.by } else { self.draft.target }
     }
@@ -383,7 +383,7 @@ impl Draft {
     }
 }
 
-/// A profile and smart card; nothing if there is neither.
+/// The ids of a profile and smart card; `None` if both are empty.
 pub(crate) fn credential_ids(profile: &str, smartcard: &str) -> Option<CredentialIds> {
     let is_there = !(profile.is_empty() && smartcard.is_empty());
     is_there.then(|| CredentialIds { profile: profile.to_owned(), smartcard: smartcard.to_owned() })

@@ -7,8 +7,8 @@ use prost::Message;
 
 use crate::audit::TopicRecord;
 
-/// The requests as their last events show them. Checks what the README promises every consumer: in each partition the
-/// positions are 1, 2, 3, ..., and so are the versions of each request.
+/// The requests as of their last events. Checks the guarantee of the README: the positions of each partition are 1, 2, 3, ...,
+/// and so are the versions of each request.
 pub(super) fn last_told(records: &[TopicRecord]) -> HashMap<String, Request> {
     let mut positions: HashMap<u16, u64> = HashMap::new();
     let mut told: HashMap<String, Request> = HashMap::new();
