@@ -14,16 +14,16 @@ use super::env::TestEnv;
 use super::instance::Instance;
 use super::wait::PATIENCE;
 
-/// The user of callers who do not name one.
+/// The default user of callers.
 pub(crate) const DEV: &str = "8f1590dc-d932-4b66-8e68-2e91c5880780";
-/// The user for whom the third documented example asks.
+/// The target of the third documented example.
 pub(crate) const PAVLE: &str = "97cc3493-f556-4c9b-9d8b-982434201527";
 /// A user who is no party to any request.
 pub(crate) const JUDGE: &str = "00000000-0000-0000-0000-00000000000a";
 /// Another such user.
 pub(crate) const SECOND_JUDGE: &str = "00000000-0000-0000-0000-00000000000b";
 
-/// The sample template of smart cards; what users ask for themselves is approved at once.
+/// The sample template of smart cards; requests of users for themselves need no approval.
 pub(crate) const CARDS: &str = "a039b4d0-5ce8-4eff-8651-181c6576fda3";
 /// The sample template of software profiles; an enrollment needs one approval.
 pub(crate) const PROFILES: &str = "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1";
@@ -31,7 +31,7 @@ pub(crate) const PROFILES: &str = "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1";
 /// The documented path.
 pub(crate) const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 
-/// A message as a user sends it.
+/// A message sent by a user.
 pub(crate) fn sent_by<M>(user: &str, message: M) -> tonic::Request<M> {
     let mut request = tonic::Request::new(message);
     request.metadata_mut().insert("x-dev-user", user.parse().unwrap());
@@ -66,7 +66,7 @@ pub(crate) async fn create_many(client: &mut RequestServiceClient<Channel>, coun
     created
 }
 
-/// The reason of an error, with what surrounds it.
+/// The `ErrorInfo` of an error.
 pub(crate) fn info(status: &Status) -> ErrorInfo {
     status.get_details_error_info().unwrap_or_else(|| panic!("every error has an ErrorInfo: {status:?}"))
 }
@@ -141,7 +141,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("no JSON, {error}: {self:?}"))
     }
 
-    /// A header that is there once.
+    /// The value of a header that occurs once.
     pub(crate) fn header(&self, name: &str) -> &str {
         let mut found = self.headers.get_all(name).iter();
         let value = found.next().unwrap_or_else(|| panic!("no {name} in {self:?}"));
@@ -149,7 +149,7 @@ impl Answer {
         value.to_str().unwrap()
     }
 
-    /// The id of the request that was created, which the answer of a create call ends with.
+    /// The id of the created request, the last segment in the answer of a create call.
     pub(crate) fn created(&self) -> String {
         assert_eq!(self.status, 201, "{self:?}");
         let address: String = serde_json::from_str(&self.body).unwrap();

@@ -19,7 +19,7 @@ pub(crate) fn approver(number: u8) -> UserId {
     UserId::new(Uuid::from_u128(0x100 + u128::from(number)))
 }
 
-/// So many seconds after the noon at which every test begins.
+/// A number of seconds after the noon at which every test begins.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_788_264_000_000_000 + seconds * 1_000_000).unwrap()
 }
@@ -32,13 +32,13 @@ pub(crate) fn item(name: &str, value: Option<&str>) -> DataItem {
     DataItem::parse("data_items", name, value.map(str::to_owned)).unwrap()
 }
 
-/// A profile on a card, unlike any other.
+/// A new profile on a new card.
 pub(crate) fn fresh_card() -> CredentialIds {
     let (profile, smartcard) = (ProfileId::new(Uuid::new_v4()), SmartcardId::new(Uuid::new_v4()));
     CredentialIds { profile: Some(profile), smartcard: Some(smartcard) }
 }
 
-/// A policy that needs so many approvals and is otherwise the default.
+/// The default policy with a number of approvals.
 pub(crate) fn needing(approvals_needed: u8) -> Policy {
     Policy { approvals_needed, ..Policy::default() }
 }
@@ -55,7 +55,7 @@ pub(crate) fn template(policy: Policy) -> ProfileTemplate {
     }
 }
 
-/// A new request of [`ORIGINATOR`] for [`TARGET`], under a policy that needs so many approvals.
+/// A new request of [`ORIGINATOR`] for [`TARGET`], under a policy that needs a number of approvals.
 pub(crate) fn request(approvals_needed: u8) -> Request {
     let caller = caller(ORIGINATOR);
     let draft = Draft {
@@ -79,7 +79,7 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
     create(&draft, origin).unwrap()
 }
 
-/// A request of 800,000 characters, which are all the same.
+/// A request with 800,000 equal characters.
 pub(crate) fn large_request(text: char) -> Request {
     let value = text.to_string().repeat(DataItem::MAX_VALUE_CHARS);
     Request { data_items: (0..50).map(|number| item(&number.to_string(), Some(&value))).collect(), ..request(0) }
@@ -115,7 +115,7 @@ pub(crate) fn command(user: UserId, request: RequestId, action: Action) -> Comma
     command_at(at(1), user, request, action)
 }
 
-/// The same command under an idempotency key; `asked` stands for the fingerprint of the call.
+/// The same command with an idempotency key; `asked` stands for the fingerprint of the call.
 pub(crate) fn under_key(key: &str, asked: u8, command: Command) -> Command {
     let key = IdempotencyKey::parse("key", command.caller.user, key).unwrap();
     Command { idempotent: Some(Idempotent { key, fingerprint: [asked; 32] }), ..command }

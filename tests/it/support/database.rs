@@ -27,14 +27,14 @@ pub(crate) struct TestDatabase {
     held: Arc<Held>,
 }
 
-/// The product that stores a database.
+/// The engine of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Postgres,
     Sqlite,
 }
 
-/// What is removed with the database.
+/// The resources that are removed with the database.
 enum Held {
     Postgres { name: String, _share: Option<Share> },
     Sqlite { path: PathBuf, _directory: TempDir, _share: Share },
@@ -142,7 +142,7 @@ impl TestDatabase {
         }
     }
 
-    /// How many rows a table has.
+    /// Number of rows in a table.
     pub(crate) async fn count(&self, table: &str) -> usize {
         let counts = self.numbers(&format!("SELECT count(*) FROM {table}")).await;
         counts[0].try_into().unwrap()
@@ -178,7 +178,7 @@ impl Drop for Held {
             let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(execute_on_server(drop_database));
         });
-        // After a test that left the server dead there is nothing to drop, and that test has failed already.
+        // If a failed test left the server down, there is nothing to drop.
         let _ = dropped.join();
     }
 }

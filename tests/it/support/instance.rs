@@ -19,7 +19,7 @@ use super::env::TestEnv;
 use super::servers;
 use super::wait::wait_until;
 
-/// Longest wait of a client for one call; a call to a suspended process would otherwise never end.
+/// Timeout of a client call; a call to a suspended process would otherwise never end.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest wait until a service listens.
@@ -74,7 +74,7 @@ impl Instance {
         workers.iter().map(|worker| (text(&worker["state"]), text(&worker["detail"]))).collect()
     }
 
-    /// Waits until all workers are in a state, and gives what they say about it.
+    /// Waits until all workers are in a state, and returns their details.
     pub(crate) async fn wait_until_all_are(&self, state: &str) -> Vec<String> {
         let mut details = Vec::new();
         wait_until(&format!("all relay workers are {state}"), async || {
@@ -87,7 +87,7 @@ impl Instance {
         details
     }
 
-    /// Waits until the relay has published so many events in all.
+    /// Waits until the relay has published a total number of events.
     pub(crate) async fn wait_until_published(&self, events: usize) {
         wait_until(&format!("{events} events are published"), async || {
             self.private.get("/metrics").await.metric("cmgate_relay_position") >= events as f64
@@ -95,7 +95,7 @@ impl Instance {
         .await;
     }
 
-    /// Kills the process as a power cut would: it gets to do nothing more.
+    /// Kills the process as a power cut would, without any cleanup.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -113,14 +113,14 @@ impl Instance {
         self.ended().await;
     }
 
-    /// Waits until the process, which was told to end, has ended cleanly.
+    /// Waits until the process has ended cleanly after a signal.
     pub(crate) async fn ended(mut self) {
         let ended = tokio::task::spawn_blocking(move || (self.wait(), self.log()));
         let (status, log) = ended.await.unwrap();
         assert!(status.success(), "{status}\n{log}");
     }
 
-    /// Waits for the end of the process, which was asked for before.
+    /// Waits for the end of the process after a signal.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -130,7 +130,7 @@ impl Instance {
         servers::signal(self.child.id(), name);
     }
 
-    /// The most memory that the process has had so far, in bytes.
+    /// Peak resident memory of the process, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the process runs");
@@ -138,7 +138,7 @@ impl Instance {
         kibibytes << 10
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         read_log(&self.directory)
     }
@@ -146,7 +146,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // It may have been killed before; then there is nothing to do.
+        // The process may have ended before.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
@@ -172,7 +172,7 @@ pub(super) fn program(env: &TestEnv, settings: &[(&str, &str)], directory: &Path
     program
 }
 
-/// A connection to an address, made when it is used.
+/// A lazy connection to an address.
 pub(crate) fn channel(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     endpoint.timeout(CALL_TIMEOUT).connect_timeout(CALL_TIMEOUT).connect_lazy()

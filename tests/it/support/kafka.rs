@@ -15,7 +15,7 @@ use super::servers::kafka;
 use super::wait::{PATIENCE, wait_until};
 use crate::audit::{TopicRecord, read_topic};
 
-/// Partitions of a topic that the service makes.
+/// Partitions of a topic that the service creates.
 const PARTITIONS: i32 = 8;
 
 /// Deletes a topic, and waits until it is gone.
@@ -25,17 +25,17 @@ pub(crate) async fn delete_topic(topic: &str) {
     wait_until("the topic is gone", async || partitions(topic).await == 0).await;
 }
 
-/// Makes a topic.
+/// Creates a topic.
 pub(crate) async fn make_topic(topic: &str, partitions_wanted: i32) {
     make_topic_with(topic, partitions_wanted, &[]).await;
 }
 
-/// Makes a topic that takes batches up to a size.
+/// Creates a topic with a limit on the size of batches.
 pub(crate) async fn make_topic_taking(topic: &str, partitions_wanted: i32, max_message_bytes: usize) {
     make_topic_with(topic, partitions_wanted, &[("max.message.bytes", &max_message_bytes.to_string())]).await;
 }
 
-/// Changes what a topic takes.
+/// Changes the batch limit of a topic.
 pub(crate) async fn set_max_message_bytes(topic: &str, max_message_bytes: usize) {
     let value = max_message_bytes.to_string();
     let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", &value);
@@ -55,7 +55,7 @@ pub(crate) async fn end_offsets(topic: &str) -> u64 {
     ends.await.unwrap().cast_unsigned()
 }
 
-/// The positions in each partition in the order of their offsets; records that tell none are left out.
+/// The positions in each partition, in the order of their offsets; records without a position are omitted.
 pub(crate) fn positions(records: &[TopicRecord]) -> BTreeMap<u16, Vec<u64>> {
     let mut positions: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
     for record in records {
@@ -76,7 +76,7 @@ async fn make_topic_with(topic: &str, partitions_wanted: i32, settings: &[(&str,
         }
         match admin().create_topics(&[new], &options()).await.unwrap().remove(0) {
             Ok(_) => true,
-            // One of that name is still being deleted.
+            // A topic of that name is still being deleted.
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => false,
             Err((_, code)) => panic!("{topic} cannot be created: {code}"),
         }
