@@ -46,7 +46,7 @@ async fn an_operator_can_have_a_new_topic_continue_after_the_checkpoint() {
     instance.end().await;
     assert_eq!(positions(&read_committed(&env.topic).await), between(&published, &env.log_ends().await));
 
-    // The word was for the topic that was lost then, and not for every one to come.
+    // The permission was for the topic that was lost then, not for later ones.
     delete_topic(&env.topic).await;
     env.start().wait_until_all_are(HALTED).await;
 }
@@ -75,7 +75,7 @@ async fn an_operator_can_have_everything_published_again_to_a_new_topic() {
 async fn a_topic_emptied_by_retention_continues_at_an_exact_checkpoint() {
     let env = TestEnv::postgres().await;
     let published = env.publish_some().await;
-    // Events that wait, so that not even the end of the log tells how far the topic was.
+    // Unpublished events, so that the end of the log does not show how far the topic was.
     let mut instance = env.start_with(&[("CMGATE__KAFKA__BROKERS", CLOSED_PORT)]);
     create_many(&mut instance.client(), MANY).await;
     instance.kill();
@@ -153,7 +153,7 @@ async fn a_database_older_than_the_topic_halts_its_worker_alone() {
     }
 }
 
-/// While the relay is halted writes go on, and soon the log is as long as the topic again; it is still another log.
+/// Writes continue while the relay is halted. The log soon is as long as the topic again, but it has other events.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_older_than_the_topic_stays_halted_when_its_log_has_grown() {
     let env = TestEnv::postgres().await;
@@ -228,7 +228,7 @@ async fn a_foreign_record_halts_the_worker_of_its_partition() {
     }
 }
 
-/// The positions of each shard after one place, up to another; a shard that is not named begins at 1.
+/// The positions of each shard after the first argument, up to the second; a shard missing in the first starts at 1.
 fn between(after: &BTreeMap<u16, u64>, last: &BTreeMap<u16, u64>) -> BTreeMap<u16, Vec<u64>> {
     let first = |shard| after.get(shard).copied().unwrap_or_default() + 1;
     let positions = last.iter().map(|(shard, last)| (*shard, (first(shard)..=*last).collect::<Vec<u64>>()));

@@ -22,11 +22,11 @@ use crate::support::servers::{CLOSED_PORT, kafka};
 use crate::support::wait::{PATIENCE, wait_until};
 
 const PARTITION: i32 = 3;
-/// The worker that has it.
+/// The worker of the partition.
 const WORKER: usize = 1;
 
-/// As if the cluster had never ended a transaction of the worker in one partition: the worker was told that it is committed, so
-/// its checkpoint says more than anybody can read, and the abort of the transaction loses its records.
+/// Simulates a transaction that the cluster reported as committed but never ended in one partition: the worker's checkpoint is
+/// ahead of what consumers can read, and aborting the transaction loses its records.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_transaction_is_ended_and_what_it_held_is_published_again() {
     let env = TestEnv::postgres().await;
@@ -77,7 +77,7 @@ async fn wait_until_halted(instance: &Instance, reason: &str) -> String {
     instance.workers().await.remove(WORKER).1
 }
 
-/// Sees the worker halted, in readiness and metrics, while it looks again several times without fencing anybody.
+/// Checks that readiness and metrics show the worker as halted while it checks again several times without fencing anyone.
 async fn stay_halted(instance: &Instance) {
     let looked = || instance.log().matches("relay worker is still halted").count();
     let before = looked();
@@ -90,7 +90,7 @@ async fn stay_halted(instance: &Instance) {
     .await;
 }
 
-/// Begins a transaction on the partition, whose producer then says nothing more.
+/// Begins a transaction on the partition, whose producer then stays silent.
 async fn begin_transaction(topic: &str) -> BaseProducer {
     let topic = topic.to_owned();
     let begin = spawn_blocking(move || {
@@ -110,7 +110,7 @@ async fn begin_transaction(topic: &str) -> BaseProducer {
     begin.await.unwrap()
 }
 
-/// Does what `kafka-transactions.sh abort` does: finds the producer of the transaction and writes the marker of an abort for it.
+/// Does what `kafka-transactions.sh abort` does: finds the producer of the transaction and writes an abort marker for it.
 fn abort_transaction(topic: &str, start: i64) {
     let name = TopicName(StrBytes::from_string(topic.to_owned()));
     let of_topic = TopicRequest::default().with_name(name.clone()).with_partition_indexes(vec![PARTITION]);

@@ -31,7 +31,7 @@ async fn an_operator_can_have_a_foreign_record_ignored() {
         assert_eq!(found[&shard], (1..=log_end).collect::<Vec<u64>>(), "shard {shard}");
     }
 
-    // The next one is another matter.
+    // The permission does not cover the next foreign record.
     publish_foreign(&env.topic, 3).await;
     let instance = env.start();
     wait_until("worker 1 has halted", async || instance.workers().await[1].0 == HALTED).await;

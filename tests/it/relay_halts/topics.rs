@@ -34,7 +34,7 @@ async fn a_running_relay_does_not_continue_on_a_recreated_topic() {
         if from == "--from-start" {
             assert_eq!(env.audit_published().await.records, 2 * MANY + 1);
         } else {
-            // What a worker had not written down yet is published again, at most.
+            // At most the events after the last checkpoint are published again.
             let found = positions(&read_committed(&env.topic).await);
             for (shard, log_end) in env.log_ends().await {
                 let found = found.get(&shard).cloned().unwrap_or_default();
