@@ -1,4 +1,4 @@
-//! The documents: every link and path leads to something, and every function that a link names is defined in its file.
+//! Links and paths in the documents exist, and every linked file defines the function that the link names.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -55,7 +55,7 @@ fn functions_that_the_tour_links_to_are_defined_in_their_files() {
 fn each_tour_has_ten_steps_and_each_step_a_link() {
     let text = read("docs/architecture.md");
     for tour in ["## A create", "## An event"] {
-        let (_, tour_text) = text.split_once(&format!("{tour}\n")).unwrap_or_else(|| panic!("there is no {tour:?}"));
+        let (_, tour_text) = text.split_once(&format!("{tour}\n")).unwrap_or_else(|| panic!("no section {tour:?}"));
         let tour_text = tour_text.split("\n## ").next().unwrap();
         let mut steps = Vec::new();
         for line in tour_text.lines().filter(|line| !line.is_empty()) {
@@ -119,7 +119,7 @@ fn links(text: &str) -> Vec<Link<'_>> {
     links
 }
 
-/// What stands between single backticks, outside of blocks of code.
+/// The text between single backticks, outside of code blocks.
 fn code_spans(text: &str) -> Vec<&str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|prose| prose.split('`').skip(1).step_by(2)).collect()
@@ -132,7 +132,7 @@ fn is_path(span: &str) -> bool {
     ["src", "tests", "docs", "deploy", "proto", "benches", ".ci"].contains(&folder) && span.chars().all(is_plain)
 }
 
-/// What a file defines: functions and types by their names, methods as `Type::method`.
+/// The definitions of a file: functions and types by their names, methods as `Type::method`.
 fn definitions(text: &str) -> BTreeSet<String> {
     let mut found = Definitions::default();
     found.visit_file(&syn::parse_file(text).unwrap());

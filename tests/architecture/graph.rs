@@ -1,21 +1,21 @@
-//! Which file uses which: paths are followed through re-exports to the file that defines the name.
+//! Dependencies between files: paths are followed through re-exports to the defining file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::source::{Source, Use};
 
-/// Names that were looked up on the way, so that two files that pass a name to each other end the search.
+/// Names already looked up, which ends the search when two files re-export a name from each other.
 type Seen = BTreeSet<(usize, String)>;
 
 /// The files of the crate and the uses between them.
 pub(crate) struct Graph<'s> {
     sources: &'s [Source],
     by_module: HashMap<&'s [String], usize>,
-    /// For each file the files that it uses, each with one line where it does so.
+    /// The files that each file uses, each with one line of use.
     edges: BTreeMap<usize, BTreeMap<usize, usize>>,
 }
 
-/// Files that use each other in a circle.
+/// Files with circular dependencies.
 pub(crate) struct Circle {
     /// The files, in the order of their paths.
     pub files: Vec<String>,
@@ -47,9 +47,9 @@ impl<'s> Graph<'s> {
         })
     }
 
-    /// Groups of files that use each other in a circle, each with the uses that tie it.
+    /// Groups of files with circular dependencies, each with the uses that cause it.
     ///
-    /// A module that uses what the module around it defines makes no circle: `mod.rs` holds what its files share.
+    /// A module may use definitions of its parent module: `mod.rs` holds what its files share.
     pub(crate) fn circles(&self) -> Vec<Circle> {
         let reach: Vec<BTreeSet<usize>> = (0..self.sources.len()).map(|file| self.reachable(file)).collect();
         let mut circles: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
@@ -82,12 +82,12 @@ impl<'s> Graph<'s> {
         reached
     }
 
-    /// Whether one module stands around another.
+    /// Whether one module contains another.
     fn is_around(&self, outer: usize, inner: usize) -> bool {
         self.sources[inner].module.starts_with(&self.sources[outer].module)
     }
 
-    /// The file that defines what is used; `None` if it isn't of this crate.
+    /// The file that defines a used name; `None` if it is not in this crate.
     fn resolve(&self, from: usize, used: &Use, seen: &mut Seen) -> Option<usize> {
         let source = &self.sources[from];
         let mut here: Vec<String> = source.module.iter().chain(&used.inner).cloned().collect();
@@ -117,7 +117,7 @@ impl<'s> Graph<'s> {
         self.follow(here, rest, seen)
     }
 
-    /// Walks down a path from a module; a name that is passed on by `use` is followed to where it comes from.
+    /// Resolves a path from a module, following re-exports to their source.
     fn follow(&self, mut here: Vec<String>, path: &[String], seen: &mut Seen) -> Option<usize> {
         for (index, name) in path.iter().enumerate() {
             here.push(name.clone());

@@ -1,22 +1,22 @@
-//! The architecture that the compiler does not know: which room may use which, how many rooms and floors there are, that no
-//! files use each other in a circle, that the domain does no I/O, and that every file says what it is for.
+//! Rules of the architecture that the compiler does not check: dependencies run down the layers, components are few and none is
+//! too large, files have no circular dependencies, the domain does no I/O, and every file has a header.
 //!
-//! A room is a folder or file directly under `src`, `proto` or `benches`.
+//! A component is a folder or file directly under `src`, `proto` or `benches`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read the sources fails")]
 
+mod components;
 mod docs;
 mod graph;
-mod rooms;
 mod source;
 mod tests;
 
+use components::{Component, component_of};
 use graph::{Circle, Graph};
-use rooms::{Room, room_of};
 use source::{Source, Use, sources};
 
-/// The rooms of `src`, floor by floor from the top. A room may use itself and the rooms on lower floors, nothing else.
-const FLOORS: [&[&str]; 9] = [
+/// The components of `src` by layer, from the top. A component may use itself and the components of lower layers, nothing else.
+const LAYERS: [&[&str]; 9] = [
     &["main", "lib"],
     &["cli"],
     &["http"],
@@ -28,10 +28,10 @@ const FLOORS: [&[&str]; 9] = [
     &["domain"],
 ];
 
-/// What must not use what, although the floors would allow it. The longest row that begins a module's name counts, and a row
-/// without a right side forbids nothing.
+/// Dependencies that are forbidden although the layers would allow them. The longest prefix of a module's name applies; an empty
+/// list forbids nothing.
 ///
-/// The store is told what to write, so it uses neither what decides nor the encoding of events.
+/// The caller of the store decides what to write, so the store uses neither the decider nor the encoding of events.
 const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("http", &["store", "feed", "relay", "config"]),
     ("http::admin", &[]),
@@ -44,14 +44,14 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("feed", &["config", "contract"]),
 ];
 
-/// Most rooms.
-const MAX_ROOMS: usize = 16;
-/// Most floors.
-const MAX_FLOORS: usize = 9;
-/// Largest part of all lines that one room may have, in percent.
+/// Maximum number of components.
+const MAX_COMPONENTS: usize = 16;
+/// Maximum number of layers.
+const MAX_LAYERS: usize = 9;
+/// Maximum share of all lines in one component, in percent.
 const MAX_SHARE: usize = 20;
 
-/// Paths that a pure function has no use for.
+/// Paths that the pure functions of the domain must not use.
 const NOT_IN_DOMAIN: [&str; 17] = [
     "axum",
     "chrono::Utc::now",
@@ -73,15 +73,15 @@ const NOT_IN_DOMAIN: [&str; 17] = [
 ];
 
 #[test]
-fn every_room_has_its_floor() {
+fn every_component_has_its_layer() {
     let sources = sources();
-    let lost = sources.iter().filter(|source| floor_of(&source.name()).is_none());
-    report(lost.map(|source| format!("{} has no floor in FLOORS", source.file)));
-    assert!(FLOORS.len() <= MAX_FLOORS, "{} floors; the limit is {MAX_FLOORS}", FLOORS.len());
+    let lost = sources.iter().filter(|source| layer_of(&source.name()).is_none());
+    report(lost.map(|source| format!("{} is not in LAYERS", source.file)));
+    assert!(LAYERS.len() <= MAX_LAYERS, "{} layers; the limit is {MAX_LAYERS}", LAYERS.len());
 }
 
 #[test]
-fn imports_run_down_the_floors() {
+fn imports_run_down_the_layers() {
     let sources = sources();
     report(wrong_uses(&Graph::of(&sources)));
 }
@@ -95,15 +95,18 @@ fn no_files_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn no_room_is_too_large_and_there_are_not_too_many() {
-    let rooms = rooms::all();
-    let lines: usize = rooms.iter().map(|room| room.lines).sum();
-    let is_large = |room: &&Room| room.lines * 100 > lines * MAX_SHARE;
-    report(rooms.iter().filter(is_large).map(|room| {
-        format!("{} has {} of {lines} lines, at most {MAX_SHARE} % may be in one room", room.path, room.lines)
+fn components_are_few_and_none_is_too_large() {
+    let components = components::all();
+    let lines: usize = components.iter().map(|component| component.lines).sum();
+    let is_large = |component: &&Component| component.lines * 100 > lines * MAX_SHARE;
+    report(components.iter().filter(is_large).map(|component| {
+        format!(
+            "{} has {} of {lines} lines, at most {MAX_SHARE} % may be in one component",
+            component.path, component.lines
+        )
     }));
-    let names: Vec<&str> = rooms.iter().map(|room| room.path.as_str()).collect();
-    assert!(names.len() <= MAX_ROOMS, "{} rooms; the limit is {MAX_ROOMS}: {names:?}", names.len());
+    let names: Vec<&str> = components.iter().map(|component| component.path.as_str()).collect();
+    assert!(names.len() <= MAX_COMPONENTS, "{} components; the limit is {MAX_COMPONENTS}: {names:?}", names.len());
 }
 
 #[test]
@@ -116,20 +119,20 @@ fn every_file_says_what_it_is_for() {
     report(sources().iter().filter_map(missing_header));
 }
 
-/// Uses that run up, across, or into what is forbidden.
+/// Uses that run up, across, or into a forbidden module.
 fn wrong_uses(graph: &Graph<'_>) -> Vec<String> {
     let is_wrong = |user: &Source, used: &Source| {
         let (from, to) = (user.name(), used.name());
-        let runs_down = room_of(&from) == room_of(&to) || floor_of(&from) < floor_of(&to);
+        let runs_down = component_of(&from) == component_of(&to) || layer_of(&from) < layer_of(&to);
         !runs_down || forbidden(&from).iter().any(|forbidden| is_within(&to, forbidden))
     };
     let wrong = graph.uses().filter(|(user, _, used)| is_wrong(user, used));
     wrong.map(|(user, line, used)| format!("{}:{line} uses {}", user.file, used.file)).collect()
 }
 
-/// Number of the floor of a module, counted from the top.
-fn floor_of(module: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room_of(module)))
+/// Number of the layer of a module, counted from the top.
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|components| components.contains(&component_of(module)))
 }
 
 fn forbidden(module: &str) -> &'static [&'static str] {
@@ -140,7 +143,7 @@ fn forbidden(module: &str) -> &'static [&'static str] {
 fn impurities(source: &Source) -> Vec<String> {
     let is_impure = |used: &&Use| {
         let path = used.path.join("::");
-        // The clock of chrono is reached through an imported name, too.
+        // `use chrono::Utc` hides the first segment.
         NOT_IN_DOMAIN.iter().any(|forbidden| is_within(&path, forbidden)) || is_within(&path, "Utc::now")
     };
     let describe = |used: &Use| format!("{}:{} uses {}", source.file, used.line, used.path.join("::"));

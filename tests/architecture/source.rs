@@ -11,11 +11,11 @@ use syn::{ItemMod, ItemUse, UseTree, Visibility};
 pub(crate) struct Source {
     /// Path from the root of the project, for messages.
     pub file: String,
-    /// The module that it is; empty for the root of the crate.
+    /// Path of its module; empty for the root of the crate.
     pub module: Vec<String>,
     /// Its text.
     pub text: String,
-    /// What it uses, leaving out what stands under `#[cfg(test)]`.
+    /// The paths that it uses outside of `#[cfg(test)]`.
     pub uses: Vec<Use>,
 }
 
@@ -24,13 +24,13 @@ pub(crate) struct Source {
 pub(crate) struct Use {
     /// Line in the file, from 1.
     pub line: usize,
-    /// Segments as they stand, after groups of `use` are written out; `crate`, `self` and `super` are kept.
+    /// Segments as written, with groups of `use` expanded; `crate`, `self` and `super` are kept.
     pub path: Vec<String>,
-    /// The module within the file where it stands: the inline modules around it.
+    /// The inline modules around it.
     pub inner: Vec<String>,
     /// The name under which a `use` brings it into scope.
     pub alias: Option<String>,
-    /// Whether it only passes a name on: `pub use`.
+    /// Whether it is a re-export: `pub use`.
     pub is_reexport: bool,
 }
 
@@ -44,12 +44,12 @@ impl Source {
         Self { file: file.to_owned(), module, text: text.to_owned(), uses: collector.uses }
     }
 
-    /// Whether it is compiled for tests alone.
+    /// Whether it is compiled only for tests.
     pub(crate) fn is_test(&self) -> bool {
         self.module.iter().any(|name| name == "tests" || name == "fixtures")
     }
 
-    /// The module as it is written in code, without `crate`.
+    /// Path of the module in code, without `crate`.
     pub(crate) fn name(&self) -> String {
         self.module.join("::")
     }
@@ -122,7 +122,7 @@ impl Collector {
         }
     }
 
-    /// Paths in the arguments of a macro, which are tokens to the parser.
+    /// Paths in the arguments of a macro, which the parser leaves as tokens.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut line = 0;

@@ -1,4 +1,4 @@
-//! Shows that the rules find what breaks them, and nothing else.
+//! The rules detect violations, and nothing else.
 
 use super::*;
 
@@ -70,16 +70,16 @@ fn what_the_floors_allow_can_be_forbidden() {
 fn a_circle_of_files_is_found() {
     let one = ("relay::worker", "use super::session::Session; pub struct RelayWorker;");
     let other = ("relay::session", "use super::RelayWorker; pub struct Session;");
-    let room = ("relay", "pub use worker::RelayWorker; mod worker; mod session;");
+    let component = ("relay", "pub use worker::RelayWorker; mod worker; mod session;");
     let expected = "relay::worker.rs:1 uses relay::session.rs, relay::session.rs:1 uses relay::worker.rs";
-    assert_eq!(circles(&[room, one, other]), [expected]);
-    assert_eq!(circles(&[room, ("relay::worker", "pub struct RelayWorker;"), other]), [""; 0]);
+    assert_eq!(circles(&[component, one, other]), [expected]);
+    assert_eq!(circles(&[component, ("relay::worker", "pub struct RelayWorker;"), other]), [""; 0]);
 }
 
 #[test]
 fn a_module_may_use_what_the_module_around_it_defines() {
-    let room = ("relay", "mod worker; pub struct Settings; fn f() { worker::run(); }");
-    assert_eq!(circles(&[room, ("relay::worker", "use super::Settings; pub fn run() {}")]), [""; 0]);
+    let component = ("relay", "mod worker; pub struct Settings; fn f() { worker::run(); }");
+    assert_eq!(circles(&[component, ("relay::worker", "use super::Settings; pub fn run() {}")]), [""; 0]);
 }
 
 #[test]

@@ -1,40 +1,40 @@
-//! The rooms of the project and their sizes.
+//! The components of the project with their sizes.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 /// A folder or file directly under `src`, `proto` or `benches`.
-pub(crate) struct Room {
+pub(crate) struct Component {
     /// Path from the root of the project.
     pub path: String,
-    /// Lines of Rust, protobuf and SQL in it, tests left out.
+    /// Lines of Rust, protobuf and SQL, without tests.
     pub lines: usize,
 }
 
-/// Every room.
-pub(crate) fn all() -> Vec<Room> {
+/// Every component.
+pub(crate) fn all() -> Vec<Component> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut rooms: BTreeMap<String, usize> = BTreeMap::new();
-    for building in ["src", "proto", "benches"] {
-        for entry in fs::read_dir(root.join(building)).unwrap() {
+    let mut components: BTreeMap<String, usize> = BTreeMap::new();
+    for folder in ["src", "proto", "benches"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let lines = lines(&path);
             if lines > 0 {
                 // `name.rs` and `name/` are one module.
                 let name = path.with_extension("").file_name().unwrap().to_str().unwrap().to_owned();
-                *rooms.entry(format!("{building}/{name}")).or_default() += lines;
+                *components.entry(format!("{folder}/{name}")).or_default() += lines;
             }
         }
     }
-    rooms.into_iter().map(|(path, lines)| Room { path, lines }).collect()
+    components.into_iter().map(|(path, lines)| Component { path, lines }).collect()
 }
 
-/// The room of a module of `src`.
-pub(crate) fn room_of(module: &str) -> &str {
+/// The component of a module of `src`.
+pub(crate) fn component_of(module: &str) -> &str {
     match module.split("::").next() {
         None | Some("") => "lib",
-        Some(room) => room,
+        Some(component) => component,
     }
 }
 
