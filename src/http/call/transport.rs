@@ -100,7 +100,7 @@ impl Mismatch {
             Self::OldHttp => {
                 "the content type application/grpc requires HTTP/2; the REST API expects the content type application/json"
             }
-            Self::NotPost => "gRPC calls must use POST",
+            Self::NotPost => "only POST is allowed for gRPC calls",
             Self::GrpcWeb => {
                 "gRPC-Web is not supported; use gRPC over HTTP/2 with the content type application/grpc, or the REST API"
             }
