@@ -50,19 +50,24 @@ pub struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    /// Lets the relay start the empty partitions, and makes this the topic of the log. Creates a topic that does not exist. Returns the
-    /// checkpoints of those partitions.
+    /// Lets the relay start the empty partitions, and makes this the topic of the log. Creates a topic that does not exist.
+    /// Returns the checkpoints of those partitions.
     ///
     /// # Errors
-    /// [`OperatorError::Refused`] if the topic is another than the one of the log and has records, or if no partition is empty.
+    /// [`OperatorError::Refused`] if the topic is not the log's topic and has records, or if no partition lacks all its records.
     pub async fn allow_empty_topic(self, from: StartFrom) -> Result<Vec<Checkpoint>, OperatorError> {
         let bound = self.store.topic().await?;
         let topic = describe_or_create_topic(self.kafka).await?;
         self.check_partitions(&topic)?;
         let is_new = bound.is_none_or(|bound| Halt::for_other_topic(&bound, &topic.identity).is_some());
+        let log_ends = self.store.log_ends().await?;
         for _ in 0..ATTEMPTS {
             let tails = peek_tails(self.kafka, &self.all_shards())?;
-            let empty: Vec<Shard> = tails.iter().filter(|tail| is_empty(tail)).map(|tail| tail.shard).collect();
+            let mut empty: Vec<Shard> = tails.iter().filter(|tail| is_empty(tail)).map(|tail| tail.shard).collect();
+            if empty.len() < tails.len() {
+                // In a topic with records, the partition of a shard without events is rightly empty.
+                empty.retain(|shard| log_ends.get(shard.index()).is_some_and(|end| *end > Position::START));
+            }
             if let Some(tail) = tails.iter().find(|tail| !is_empty(tail)).filter(|_| is_new || empty.is_empty()) {
                 return Err(self.not_empty(tail));
             }

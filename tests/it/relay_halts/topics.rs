@@ -86,6 +86,22 @@ async fn a_topic_with_records_does_not_count_as_empty() {
     assert_eq!(env.log_ends().await, published);
 }
 
+/// Most shards of this log have no events, so their partitions lack nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_with_one_record_does_not_count_as_empty() {
+    let env = TestEnv::postgres().await;
+    let instance = env.start();
+    create_many(&mut instance.client(), 1).await;
+    instance.wait_until_published(1).await;
+    instance.end().await;
+    for from in ["--from-start", "--from-checkpoint"] {
+        let refused = env.run(&[], &["relay", "allow-empty-topic", from]);
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(64), "{text}");
+        assert!(text.contains(&format!("topic {} is not empty", env.topic)), "{text}");
+    }
+}
+
 /// A misconfigured process halts and leaves the partition groups to others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_halted_instance_with_another_topic_does_not_block_others() {
