@@ -1,6 +1,6 @@
 //! Request bodies of the smart card endpoints: binding a card to a request, and setting the status of a card.
 
-use super::body::{BODY, member, uuid_of};
+use super::body::{member, object, uuid_of};
 use super::codes;
 use super::value::{Value, text_of};
 use crate::domain::{Atr, CredentialStatus, Refusal, RequestId, SerialNumber};
@@ -18,11 +18,8 @@ pub(super) struct Binding {
 ///
 /// # Errors
 /// [`Refusal::Invalid`] with the given violations and all those of the body.
-pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Binding, Refusal> {
-    let Value::Object(members) = body else {
-        violations.add(BODY, "must be a JSON object");
-        return Err(violations.refusal());
-    };
+pub(super) fn binding(body: &Value, violations: Violations) -> Result<Binding, Refusal> {
+    let (members, mut violations) = object(body, violations)?;
     let request = violations.keep(uuid_of("requestid", member(members, "requestid")));
     if request == Some(None) {
         violations.add("requestid", "must be a GUID");
@@ -38,23 +35,21 @@ pub(super) fn binding(body: &Value, mut violations: Violations) -> Result<Bindin
         }
     };
     let atr = violations.keep(atr);
-    match (request.flatten(), serial_number, atr) {
-        (Some(request), Some(serial_number), Some(atr)) if violations.is_empty() => {
-            Ok(Binding { request: RequestId::new(request), serial_number, atr })
+    let binding = match (request.flatten(), serial_number, atr) {
+        (Some(request), Some(serial_number), Some(atr)) => {
+            Some(Binding { request: RequestId::new(request), serial_number, atr })
         }
-        _ => Err(violations.refusal()),
-    }
+        _ => None,
+    };
+    violations.finish(binding)
 }
 
 /// Reads the new status of a card.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] with the given violations and all those of the body.
-pub(super) fn credential_status(body: &Value, mut violations: Violations) -> Result<CredentialStatus, Refusal> {
-    let Value::Object(members) = body else {
-        violations.add(BODY, "must be a JSON object");
-        return Err(violations.refusal());
-    };
+pub(super) fn credential_status(body: &Value, violations: Violations) -> Result<CredentialStatus, Refusal> {
+    let (members, mut violations) = object(body, violations)?;
     let status = match member(members, "status") {
         Value::String(name) => codes::read_smartcard_status(name),
         Value::Number(number) => codes::read_smartcard_status(codes::whole(number)),
@@ -63,8 +58,5 @@ pub(super) fn credential_status(body: &Value, mut violations: Violations) -> Res
     if status.is_none() {
         violations.add("status", "must be one of Active, Disabled, Suspended, Retired");
     }
-    match status {
-        Some(status) if violations.is_empty() => Ok(status),
-        _ => Err(violations.refusal()),
-    }
+    violations.finish(status)
 }

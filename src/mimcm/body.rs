@@ -12,15 +12,15 @@ use crate::service::Violations;
 /// Name of the body in error messages.
 pub(super) const BODY: &str = "The request body";
 
+/// The members of an object, in the order of the text.
+type Members = [(String, Value)];
+
 /// Reads a draft.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] with the given violations and all those of the body.
-pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, Refusal> {
-    let Value::Object(members) = body else {
-        violations.add(BODY, "must be a JSON object");
-        return Err(violations.refusal());
-    };
+pub(super) fn draft(body: &Value, violations: Violations) -> Result<Draft, Refusal> {
+    let (members, mut violations) = object(body, violations)?;
     let member = |name: &str| member(members, name);
     let mut uuid = |name: &str| violations.keep(uuid_of(name, member(name))).flatten();
     let template = uuid("profiletemplateuuid").map(TemplateId::new);
@@ -32,14 +32,23 @@ pub(super) fn draft(body: &Value, mut violations: Violations) -> Result<Draft, R
     let data_items = items::read(member("datacollection"), &mut violations);
     let comment = violations.keep(comment_of(member("comment"))).unwrap_or_default();
     let priority = violations.keep(priority_of(member("priority"))).flatten();
-    match kind {
-        Some(kind) if violations.is_empty() => Ok(Draft { kind, template, target, old, data_items, comment, priority }),
-        _ => Err(violations.refusal()),
+    violations.finish(kind.map(|kind| Draft { kind, template, target, old, data_items, comment, priority }))
+}
+
+/// The members of a body, which must be an object. Returns the violations for the checks that follow.
+///
+/// # Errors
+/// [`Refusal::Invalid`] with the given violations and that of a body that is no object.
+pub(super) fn object(body: &Value, mut violations: Violations) -> Result<(&Members, Violations), Refusal> {
+    if let Value::Object(members) = body {
+        return Ok((members, violations));
     }
+    violations.add(BODY, "must be a JSON object");
+    Err(violations.refusal())
 }
 
 /// The member of an object with this name, or null. As in Json.NET, names match in any case and the last match wins.
-pub(super) fn member<'a>(members: &'a [(String, Value)], name: &str) -> &'a Value {
+pub(super) fn member<'a>(members: &'a Members, name: &str) -> &'a Value {
     let last = members.iter().rfind(|(given, _)| given.eq_ignore_ascii_case(name));
     last.map_or(&Value::Null, |(_, value)| value)
 }

@@ -1,6 +1,6 @@
 //! Reads the action on a request from the body of a change call.
 
-use super::body::{BODY, member};
+use super::body::{member, object};
 use super::codes;
 use super::value::Value;
 use crate::domain::{Action, Comment, CredentialIds, Refusal, Status};
@@ -10,11 +10,8 @@ use crate::service::Violations;
 ///
 /// # Errors
 /// [`Refusal::Invalid`] with the given violations and those of the body.
-pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action, Refusal> {
-    let Value::Object(members) = body else {
-        violations.add(BODY, "must be a JSON object");
-        return Err(violations.refusal());
-    };
+pub(super) fn action(body: &Value, violations: Violations) -> Result<Action, Refusal> {
+    let (members, mut violations) = object(body, violations)?;
     let action = match member(members, "status") {
         Value::String(name) => action_for(name.trim()),
         Value::Number(number) => action_for(codes::whole(number)),
@@ -23,10 +20,7 @@ pub(super) fn action(body: &Value, mut violations: Violations) -> Result<Action,
     if action.is_none() {
         violations.add("status", "must be one of Completed, Canceled, Abandoned");
     }
-    match action {
-        Some(action) if violations.is_empty() => Ok(action),
-        _ => Err(violations.refusal()),
-    }
+    violations.finish(action)
 }
 
 /// The action that leads to a status. `Abandoned` is no status and has no number: an abandoned request becomes failed, but 9

@@ -12,8 +12,7 @@ use super::handlers::{Facade, Received};
 use super::query::Parameters;
 use super::{codes, list};
 use crate::domain::{Comment, Credential, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId};
-use crate::service::Call;
-use crate::service::Violations;
+use crate::service::{Call, Violations};
 
 impl Facade {
     /// `POST /smartcards`: binds a card to a request.

@@ -25,8 +25,7 @@ use super::value::Value;
 use super::view::View;
 use super::{FacadeSettings, change, headers, json, list, text};
 use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
-use crate::service::Violations;
-use crate::service::{Call, Error, OverBudget, Service};
+use crate::service::{Call, Error, OverBudget, Service, Violations};
 
 /// The description of the API, which `/openapi.json` serves.
 const OPENAPI: &str = include_str!("openapi.json");

@@ -21,8 +21,7 @@ use crate::domain::{
     Credential, CredentialPage, CredentialQuery, CredentialStatus, Cursor, Listing, Page, Query, Refusal, Request,
 };
 use crate::runtime::telemetry::error_chain;
-use crate::service::Violations;
-use crate::service::{Call, Error, Service};
+use crate::service::{Call, Error, Service, Violations};
 
 /// Maximum number of members in memory at a time, per list.
 const PAGE: u32 = 200;
@@ -57,10 +56,7 @@ pub(super) fn query(uri: &Uri, call: &Call) -> Result<Option<Query>, Refusal> {
     if parameters.is_about_caller(&mut violations) {
         query.targets.push(call.caller.user);
     }
-    if !violations.is_empty() {
-        return Err(violations.refusal());
-    }
-    Ok(if is_possible { Some(query) } else { None })
+    violations.finish(Some(is_possible.then_some(query)))
 }
 
 /// A source of a list, read page by page.
