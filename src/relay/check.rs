@@ -7,7 +7,17 @@ use super::halt::Halt;
 use super::kafka::{Tail, TopicDescription, describe_or_create_topic, describe_topic, peek_tails};
 use super::stop::Stop;
 use crate::domain::{Position, Shard};
-use crate::store::{Checkpoint, TopicIdentity};
+use crate::store::{Checkpoint, Store, StoreError, TopicIdentity};
+
+/// The halt if the last record of a partition is not an event of the log. Positions of another database may match by chance; the
+/// event does not.
+pub(super) async fn compare_last(store: &dyn Store, tail: &Tail) -> Result<Option<Halt>, StoreError> {
+    let Some(published) = tail.last else { return Ok(None) };
+    let before = Position::new(published.position.get().saturating_sub(1));
+    let logged = store.read_log(tail.shard, before, 1).await?;
+    let is_logged = logged.first().is_some_and(|event| published.is(event));
+    Ok((!is_logged).then_some(Halt::TopicDiffers { shard: tail.shard, topic_end: published.position }))
+}
 
 impl Context {
     /// Fails if the worker must not publish, as far as that shows without fencing. `halted` is the halt it is in.
@@ -69,14 +79,7 @@ impl Context {
             return Err(Halt::ForeignRecord { shard: tail.shard, offset }.into());
         }
         let cursor = resume(stored, tail, log_end, self.kafka.is_volatile)?;
-        // Positions of another database may match by chance; the event at the tail does not.
-        let Some(told) = tail.last else { return Ok(cursor) };
-        let before = Position::new(told.position.get().saturating_sub(1));
-        let logged = self.query(self.store.read_log(tail.shard, before, 1))?;
-        match logged.first() {
-            Some(event) if told.is(event) => Ok(cursor),
-            _ => Err(Halt::TopicDiffers { shard: tail.shard, topic_end: told.position }.into()),
-        }
+        self.query(compare_last(&*self.store, tail))?.map_or(Ok(cursor), |halt| Err(halt.into()))
     }
 
     /// Checks, without another fence, whether the cause of a halt that was found after a fence persists.

@@ -17,7 +17,7 @@ pub(super) fn resume(
 ) -> Result<Position, Halt> {
     let shard = tail.shard;
     let known = checkpoint.position;
-    if let Some(last) = tail.last.map(|told| told.position) {
+    if let Some(last) = tail.last.map(|published| published.position) {
         return if last > log_end {
             Err(Halt::TopicAhead { shard, topic_end: last, log_end })
         } else if last < known && !is_volatile {
@@ -47,7 +47,7 @@ pub(super) fn resume(
 mod tests {
     use super::*;
     use crate::domain::{RequestId, Shard, Version};
-    use crate::relay::kafka::Told;
+    use crate::relay::kafka::PublishedEvent;
 
     const LOG_END: u64 = 100;
 
@@ -69,7 +69,7 @@ mod tests {
             ignored_to: -1,
             owner: uuid::Uuid::nil(),
         };
-        let told = |position| Told {
+        let published = |position| PublishedEvent {
             position: Position::new(position),
             request: RequestId::new(uuid::Uuid::nil()),
             version: Version::FIRST,
@@ -80,7 +80,7 @@ mod tests {
             end: 0,
             open_from: None,
             foreign: None,
-            last: case.tail.map(told),
+            last: case.tail.map(published),
         };
         resume(&checkpoint, &tail, Position::new(LOG_END), is_volatile).map(Position::get)
     }

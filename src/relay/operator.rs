@@ -5,6 +5,7 @@
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::check::compare_last;
 use super::group::PartitionGroup;
 use super::halt::Halt;
 use super::kafka::{
@@ -110,7 +111,7 @@ impl Operator<'_> {
             if let Some(checkpoints) = self.decide(&topic.identity, &shards, async || Ok(true), forget).await? {
                 let lacks = |tail: &Tail| {
                     let checkpoint = checkpoints.get(tail.shard.index())?.position;
-                    let last = tail.last.map(|told| told.position)?;
+                    let last = tail.last.map(|published| published.position)?;
                     (last < checkpoint).then_some(Halt::TopicBehind { shard: tail.shard, topic_end: last, checkpoint })
                 };
                 return Ok(tails.iter().filter_map(lacks).collect());
@@ -128,7 +129,7 @@ impl Operator<'_> {
         let check = async |tails: Vec<Tail>| {
             let Some(tail) = tails.first() else { return Ok(false) };
             self.check_record(tail).await?;
-            match tail.last.map(|told| told.position) {
+            match tail.last.map(|published| published.position) {
                 Some(last) if last == after => Ok(true),
                 Some(last) => Err(refused(format!(
                     "shard {shard}: the topic ends at position {last}, not at {after}; nothing has changed"
@@ -244,13 +245,7 @@ impl Operator<'_> {
         if let Some(offset) = tail.foreign.filter(|offset| *offset > stored.ignored_to) {
             return Err(refused(Halt::ForeignRecord { shard, offset }.to_string()));
         }
-        let Some(told) = tail.last else { return Ok(()) };
-        let before = Position::new(told.position.get().saturating_sub(1));
-        let logged = self.store.read_log(shard, before, 1).await?;
-        if logged.first().is_some_and(|event| told.is(event)) {
-            return Ok(());
-        }
-        Err(refused(Halt::TopicDiffers { shard, topic_end: told.position }.to_string()))
+        compare_last(self.store, tail).await?.map_or(Ok(()), |halt| Err(refused(halt.to_string())))
     }
 
     /// The final tails of shards: their owners are fenced first.
@@ -271,7 +266,7 @@ impl Operator<'_> {
 
     fn not_empty(self, tail: &Tail) -> OperatorError {
         let what = match (tail.last, tail.open_from) {
-            (Some(told), _) => format!("position {} is its last", told.position),
+            (Some(published), _) => format!("position {} is its last", published.position),
             (None, Some(start)) => format!("a transaction is open from offset {start}"),
             (None, None) => "it holds records of somebody else".to_owned(),
         };

@@ -77,7 +77,7 @@ mod tests {
             ends.note(0, offset);
             ends.note(0, 20);
             let found = ends.check();
-            let expected = matches!(found, Err(KafkaFailure::OffsetBehind { partition: 0, offset: told, end: 7 }) if told == offset);
+            let expected = matches!(found, Err(KafkaFailure::OffsetBehind { partition: 0, offset: reported, end: 7 }) if reported == offset);
             assert!(expected, "{offset}: {found:?}");
         }
         let mut ends = Ends::new([(Shard::new(0), 7)]);

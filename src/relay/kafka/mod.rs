@@ -17,7 +17,7 @@ mod wire;
 pub use broker::TestBroker;
 pub use error::KafkaFailure;
 pub use publisher::{Published, Publisher};
-pub use record::{Record, Told};
+pub use record::{PublishedEvent, Record};
 pub use settings::KafkaSettings;
 pub use tail::{Tail, peek_tails, read_tails};
 pub use topic::{TopicDescription, describe_or_create_topic, describe_topic};

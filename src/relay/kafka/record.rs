@@ -69,9 +69,9 @@ impl Record {
     }
 }
 
-/// The event that a record on the topic is about.
+/// The identity of an event, as the record that publishes it carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct PublishedEvent {
     /// Its position.
     pub position: Position,
     /// The request that changed.
@@ -80,7 +80,7 @@ pub struct Told {
     pub version: Version,
 }
 
-impl Told {
+impl PublishedEvent {
     /// Reads key and headers of a record; `None` if this service did not write it.
     pub(super) fn read<M: Message>(record: &M) -> Option<Self> {
         let headers = record.headers()?;

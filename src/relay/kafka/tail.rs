@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::window::{Progress, Span, find_last};
-use super::{KafkaFailure, KafkaSettings, Told, drop_elsewhere};
+use super::{KafkaFailure, KafkaSettings, PublishedEvent, drop_elsewhere};
 use crate::domain::Shard;
 
 /// Interval of checks whether an open transaction has ended.
@@ -24,12 +24,12 @@ pub struct Tail {
     pub was_trimmed: bool,
     /// Its next offset.
     pub end: i64,
-    /// First offset of a transaction that is still open, if there is one; what follows is not read.
+    /// First offset of an open transaction, if there is one; later records are not read.
     pub open_from: Option<i64>,
     /// Offset of the last record among those read that this service did not write.
     pub foreign: Option<i64>,
     /// The event of the last committed record of this service, if there is one.
-    pub last: Option<Told>,
+    pub last: Option<PublishedEvent>,
 }
 
 #[derive(Clone, Copy)]
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
             end: bounds[shard].high,
             open_from: bounds[shard].open_from(),
             foreign: last.get(shard).and_then(|last| last.foreign),
-            last: last.get(shard).and_then(|last| last.told),
+            last: last.get(shard).and_then(|last| last.published),
         };
         Ok(shards.iter().map(tail).collect())
     }

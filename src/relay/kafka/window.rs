@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientContext, Message, Offset, Statistics, TopicPartitionList};
 
-use super::{KafkaFailure, Told};
+use super::{KafkaFailure, PublishedEvent};
 use crate::domain::Shard;
 
 /// First window, in offsets: room for the last record and its marker.
@@ -70,7 +70,7 @@ impl Window {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Last {
     /// The event of the last one of this service.
-    pub(super) told: Option<Told>,
+    pub(super) published: Option<PublishedEvent>,
     /// Offset of the last one that this service did not write, if it follows that record.
     pub(super) foreign: Option<i64>,
 }
@@ -87,12 +87,12 @@ pub(super) fn find_last(
         for group in windows.chunks(GROUP) {
             for (shard, found) in Reading::begin(consumer, topic, group)?.finish()? {
                 let last = last.entry(shard).or_default();
-                last.told = found.told;
+                last.published = found.published;
                 // What lies behind was read before.
                 last.foreign = last.foreign.or(found.foreign);
             }
         }
-        windows.retain(|window| last.get(&window.shard).is_none_or(|last| last.told.is_none()));
+        windows.retain(|window| last.get(&window.shard).is_none_or(|last| last.published.is_none()));
         windows = windows.into_iter().filter_map(Window::before).collect();
     }
     Ok(last)
@@ -156,8 +156,8 @@ impl<'a> Reading<'a> {
         let Some(window) = self.open.get(&partition).copied() else { return Ok(()) };
         if offset < window.to {
             let last = self.last.entry(window.shard).or_default();
-            match Told::read(record) {
-                Some(told) => last.told = Some(told),
+            match PublishedEvent::read(record) {
+                Some(published) => last.published = Some(published),
                 None => last.foreign = Some(offset),
             }
         }
@@ -187,7 +187,7 @@ impl<'a> Reading<'a> {
         self.close(&ended)
     }
 
-    /// Ends the reading of partitions, so that what lies behind their windows is not fetched again.
+    /// Stops reading partitions, so that records after their windows are not fetched again.
     fn close(&mut self, partitions: &[i32]) -> Result<(), KafkaFailure> {
         if partitions.is_empty() {
             return Ok(());
@@ -215,7 +215,7 @@ fn failed(error: KafkaError) -> KafkaFailure {
     KafkaFailure::Call("deliver the tail of the topic", error)
 }
 
-/// How far a consumer has fetched. The end of a partition, which is what a tail is about, would otherwise be logged as an error.
+/// How far a consumer has fetched. It also keeps the end of a partition, which every tail read reaches, from being logged as an error.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Sum of the offsets that are fetched next.
@@ -235,7 +235,7 @@ impl ClientContext for Progress {
 
 impl ConsumerContext for Progress {}
 
-/// Sets what bounds the memory of a reading: a fetch, and what is fetched before it is wanted.
+/// Limits the memory of a tail read: the size of a fetch, and the records fetched in advance.
 pub(super) fn bound(config: &mut rdkafka::ClientConfig) {
     config.set("max.partition.fetch.bytes", "262144");
     config.set("fetch.max.bytes", "4194304");
