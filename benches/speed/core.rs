@@ -44,12 +44,12 @@ impl Core {
         let authority = Authority { account: Sid::parse("S-1-5-21-1").unwrap(), administrators: Vec::new() };
         let service = Service::new(store, writer, Arc::new(catalog), Clock::System, authority);
         let user = UserId::new(Uuid::new_v4());
-        let caller = Caller { user, name: "measure".to_owned(), sid: None, groups: Vec::new() };
+        let caller = Caller::unproven(user, "measure");
         let correlation = CorrelationId::new(Uuid::new_v4());
         Self {
             service,
             call: Call {
-                caller,
+                caller: Arc::new(caller),
                 deadline: None,
                 correlation,
                 traceparent: None,

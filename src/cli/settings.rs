@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::{AuthenticationKind, Config, DatabaseKind, LogFormat, Mode};
-use crate::domain::Principal;
+use crate::domain::{Caller, Principal};
 use crate::http::ApiSettings;
 use crate::http::auth::{Authentication, Development};
 use crate::http::server::ServerSettings;
@@ -190,12 +190,11 @@ fn authority(config: &Config) -> Authority {
 
 fn authentication(config: &Config) -> Authentication {
     match config.authentication.kind {
-        AuthenticationKind::Development => Authentication::Development(Development {
-            user: config.development.user,
-            name: config.development.name.clone(),
-            sid: Some(config.development.sid.clone()),
-            groups: Vec::new(),
-        }),
+        AuthenticationKind::Development => {
+            let unproven = Caller::unproven(config.development.user, config.development.name.clone());
+            let caller = Caller { sid: Some(config.development.sid.clone()), ..unproven };
+            Authentication::Development(Development::new(caller))
+        }
     }
 }
 

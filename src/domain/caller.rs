@@ -1,10 +1,11 @@
 //! Callers, and the principals that policies name.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Sid, UserId};
+use super::{Sid, Timestamp, UserId};
 
 /// An authenticated caller. Every use case takes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +16,69 @@ pub struct Caller {
     pub name: String,
     /// Security identifier of the account, if known.
     pub sid: Option<Sid>,
-    /// Security identifiers of the caller's groups.
-    pub groups: Vec<Sid>,
+    /// The caller's groups.
+    pub groups: Groups,
+    /// How the caller proved its identity.
+    pub proof: Proof,
+}
+
+/// The groups of a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// All of them.
+    Known(Vec<Sid>),
+    /// The proof does not list them, or not all of them: Entra ID omits a list of more than 200 groups.
+    Unknown,
+}
+
+/// How a caller proved its identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The kind of proof.
+    pub method: ProofMethod,
+    /// Name of the entry of the configuration that accepted it.
+    pub entry: Option<Arc<str>>,
+    /// When the proof expires.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A kind of proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofMethod {
+    /// None: the development mode believes every caller.
+    Development,
+    /// A signed bearer token (RFC 6750, RFC 7519).
+    Token,
+    /// A TLS client certificate.
+    Certificate,
+    /// A Kerberos ticket (RFC 4559).
+    Kerberos,
+}
+
+impl Groups {
+    /// Whether the caller is a member of a group; `None` if that is unknown. A rule that denies must treat `None` as a member, a
+    /// rule that allows as a stranger.
+    #[must_use]
+    pub fn contains(&self, group: &Sid) -> Option<bool> {
+        match self {
+            Self::Known(groups) => Some(groups.contains(group)),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl Proof {
+    /// The proof of the development mode.
+    pub const NONE: Self = Self { method: ProofMethod::Development, entry: None, expires_at: None };
 }
 
 impl Caller {
+    /// A caller of the development mode, without SID and groups.
+    #[must_use]
+    pub fn unproven(user: UserId, name: impl Into<String>) -> Self {
+        Self { user, name: name.into(), sid: None, groups: Groups::Known(Vec::new()), proof: Proof::NONE }
+    }
+
     /// The caller as recorded with a change; the name is truncated to [`Actor::MAX_NAME_CHARS`].
     #[must_use]
     pub fn actor(&self) -> Actor {
@@ -31,7 +90,7 @@ impl Caller {
     pub fn is(&self, principal: &Principal) -> bool {
         match principal {
             Principal::User(user) => self.user == *user,
-            Principal::Group(sid) => self.sid.as_ref() == Some(sid) || self.groups.contains(sid),
+            Principal::Group(sid) => self.sid.as_ref() == Some(sid) || self.groups.contains(sid) == Some(true),
         }
     }
 
@@ -96,18 +155,28 @@ impl fmt::Display for Principal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Caller, Principal, Sid};
+    use super::{Caller, Groups, Principal, Sid};
     use crate::domain::fixtures::{STRANGER, TARGET, caller};
 
     #[test]
     fn a_caller_is_meant_by_user_by_account_and_by_group() {
         let sid = |text| Sid::parse(text).unwrap();
-        let caller = Caller { sid: Some(sid("S-1-5-21-1")), groups: vec![sid("S-1-5-21-2")], ..caller(TARGET) };
+        let groups = Groups::Known(vec![sid("S-1-5-21-2")]);
+        let caller = Caller { sid: Some(sid("S-1-5-21-1")), groups, ..caller(TARGET) };
         assert!(caller.is(&Principal::User(TARGET)));
         assert!(caller.is(&Principal::Group(sid("S-1-5-21-1"))));
         assert!(caller.is(&Principal::Group(sid("S-1-5-21-2"))));
         assert!(!caller.is(&Principal::User(STRANGER)));
         assert!(!caller.is(&Principal::Group(sid("S-1-5-21-3"))));
+    }
+
+    #[test]
+    fn a_caller_of_unknown_groups_is_allowed_nothing_by_a_group() {
+        let group = Sid::parse("S-1-5-21-2").unwrap();
+        let caller = Caller { groups: Groups::Unknown, ..caller(TARGET) };
+        assert_eq!(caller.groups.contains(&group), None);
+        assert!(!caller.is(&Principal::Group(group)));
+        assert!(caller.is(&Principal::User(TARGET)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Commands: the only way to create or change a request.
 
+use std::sync::Arc;
+
 use super::{
     Caller, Comment, Creation, CredentialIds, CredentialStatus, DataItem, IdempotencyKey, PhysicalCard, RequestId,
     SmartcardId, Timestamp, Version,
@@ -13,7 +15,7 @@ pub struct Command {
     /// The action.
     pub action: Action,
     /// The caller.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Arrival time.
     pub now: Timestamp,
     /// Apply to this version only.

@@ -45,7 +45,7 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(super) fn caller(user: UserId) -> Caller {
-    Caller { user, name: format!("user {user}"), sid: None, groups: Vec::new() }
+    Caller::unproven(user, format!("user {user}"))
 }
 
 pub(super) fn actor(user: UserId) -> Actor {
@@ -109,7 +109,7 @@ pub(super) fn command(user: UserId, action: Action) -> Command {
     Command {
         request: REQUEST,
         action,
-        caller: caller(user),
+        caller: Arc::new(caller(user)),
         now: at(1),
         expected: None,
         idempotent: None,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -74,9 +75,30 @@ uuid_id! {
     CorrelationId
 }
 
+impl UserId {
+    /// The id of a user whom an identity provider names by a subject instead of a UUID: a version 8 UUID (RFC 9562, 5.8) from the
+    /// SHA-256 of `provider~subject`. It never changes; a provider's name cannot contain `~`.
+    #[must_use]
+    pub fn of_subject(provider: &str, subject: &str) -> Self {
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(provider).chain_update("~").chain_update(subject).finalize().into();
+        let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
+        Self(Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::RequestId;
+    use super::{RequestId, UserId};
+
+    #[test]
+    fn a_subject_has_one_id_per_provider() {
+        let id = UserId::of_subject("adfs", "S-1-5-21-1-2-3-1105");
+        // printf 'adfs~S-1-5-21-1-2-3-1105' | sha256sum, with the version and variant bits of a UUIDv8
+        assert_eq!(id.to_string(), "9db1243c-15c2-86a2-b29f-5e28be47f1c5");
+        assert_ne!(id, UserId::of_subject("entra", "S-1-5-21-1-2-3-1105"));
+        assert_ne!(UserId::of_subject("a", "b~c"), UserId::of_subject("a", "b"));
+    }
 
     #[test]
     fn an_id_is_read_in_every_form_and_written_in_one() {

@@ -23,7 +23,7 @@ mod sid;
 mod template;
 mod timestamp;
 
-pub use caller::{Actor, Caller, Principal};
+pub use caller::{Actor, Caller, Groups, Principal, Proof, ProofMethod};
 pub use command::{Action, Command, Idempotent};
 pub use comment::Comment;
 use comment::text_within;

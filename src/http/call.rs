@@ -17,7 +17,8 @@ use axum::body::Body;
 use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
-use tracing::Instrument;
+use tracing::field::display;
+use tracing::{Instrument, Span};
 
 use self::body::Counted;
 use self::observed::{Observed, Outcome};
@@ -67,7 +68,9 @@ impl<S> Calls<S> {
 impl<S, B> tower::Service<Request<B>> for Calls<S>
 where
     S: tower::Service<Request<Counted<B>>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
     S::Future: Send + 'static,
+    B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -79,44 +82,31 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let begun = Instant::now();
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let transport = Transport::of(&parts.headers);
         let correlation = headers::correlation(&parts.headers);
         if let Some(mismatch) = Mismatch::of(&parts) {
             return Box::pin(ready(Ok(refuse(mismatch, correlation, begun))));
         }
         let deadline = begun + self.settings.time_for(&parts);
-        let caller = self.settings.caller(transport, &parts);
         let method = method(transport, &parts);
         let observed = Observed::begin(transport, method, begun);
-        let user = caller.as_ref().ok().and_then(Option::as_ref).map(|caller| tracing::field::display(caller.user));
-        let span = tracing::info_span!("call", %correlation, method = observed.method(), user);
+        let span = tracing::info_span!("call", %correlation, method = observed.method(), user = tracing::field::Empty);
 
-        let inner = caller.map_err(Refused::from).and_then(|caller| {
-            if transport == Transport::Grpc {
-                check_method(method, &parts)?;
-            }
-            let memory = self.settings.memory.admit()?;
-            let connection = parts.extensions.get::<Answers>().cloned();
-            if let Some(caller) = caller {
-                let traceparent = headers::traceparent(&parts.headers);
-                let (deadline, memory) = (Some(deadline), memory.clone());
-                parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
-            }
-            let body = Counted::new(body, memory.clone(), correlation);
-            Ok((self.inner.call(Request::from_parts(parts, body)), memory, connection))
-        });
+        let (settings, inner) = (Arc::clone(&self.settings), self.inner.clone());
+        let version = parts.version;
         let answering = async move {
-            let answer = match inner {
-                Ok((inner, memory, connection)) => {
-                    let answer = in_time(inner, deadline).await;
-                    answer.map(|response| response.map(|body| body::held(body, memory, connection.as_ref())))
+            let admitted = Admitted { transport, method, correlation, deadline };
+            let answer = in_time(admitted.answer(&settings, inner, parts, body), deadline).await;
+            let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| {
+                let mut response = match transport {
+                    Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
+                    Transport::Legacy => mimcm::refusal(kind, &message, correlation),
+                };
+                if kind == ErrorKind::Unauthenticated {
+                    settings.authentication.challenge(version, response.headers_mut());
                 }
-                Err(refused) => Err(refused),
-            };
-            let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| match transport {
-                Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
-                Transport::Legacy => mimcm::refusal(kind, &message, correlation),
+                response
             });
             match transport {
                 Transport::Grpc => grpc::complete(&mut response, correlation),
@@ -130,17 +120,57 @@ where
     }
 }
 
+/// A call that fits its transport.
+#[derive(Clone, Copy)]
+struct Admitted {
+    transport: Transport,
+    method: Option<&'static str>,
+    correlation: CorrelationId,
+    deadline: Instant,
+}
+
+impl Admitted {
+    /// Authenticates the caller, reserves memory and calls the handler.
+    async fn answer<S, B>(
+        self,
+        settings: &CallSettings,
+        mut inner: S,
+        mut parts: Parts,
+        body: B,
+    ) -> Result<Response<Body>, Refused>
+    where
+        S: tower::Service<Request<Counted<B>>, Response = Response<Body>, Error = Infallible>,
+    {
+        let Self { transport, method, correlation, deadline } = self;
+        let caller = settings.caller(transport, &parts).await?;
+        if transport == Transport::Grpc {
+            check_method(method, &parts)?;
+        }
+        let memory = settings.memory.admit()?;
+        let connection = parts.extensions.get::<Answers>().cloned();
+        if let Some(caller) = caller {
+            Span::current().record("user", display(caller.user));
+            let traceparent = headers::traceparent(&parts.headers);
+            let (deadline, memory) = (Some(deadline), memory.clone());
+            parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
+        }
+        let body = Counted::new(body, memory.clone(), correlation);
+        let Ok(response) = inner.call(Request::from_parts(parts, body)).await;
+        Ok(response.map(|body| body::held(body, memory, connection.as_ref())))
+    }
+}
+
 impl CallSettings {
     fn time_for(&self, parts: &Parts) -> Duration {
         headers::timeout(&parts.headers).map_or(self.max_duration, |timeout| timeout.min(self.max_duration))
     }
 
     /// The caller; `None` on a path that needs no authentication.
-    fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Caller>, AuthError> {
+    async fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Arc<Caller>>, AuthError> {
         if transport == Transport::Grpc && transport::is_open(parts.uri.path()) {
             return Ok(None);
         }
-        self.authentication.authenticate(parts).map(Some)
+        self.authentication.authenticate(parts).await.map(Some)
     }
 }
 
@@ -191,10 +221,10 @@ fn method(transport: Transport, parts: &Parts) -> Option<&'static str> {
 /// The response of a handler, or an error at the deadline. A write that is already queued continues.
 async fn in_time<F>(answer: F, deadline: Instant) -> Result<Response<Body>, Refused>
 where
-    F: Future<Output = Result<Response<Body>, Infallible>>,
+    F: Future<Output = Result<Response<Body>, Refused>>,
 {
     match tokio::time::timeout_at(deadline.into(), answer).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(answer) => answer,
         Err(_elapsed) => Err(Refused {
             kind: ErrorKind::DeadlineExceeded,
             reason: row(ErrorKind::DeadlineExceeded).problem,

@@ -138,7 +138,7 @@ impl Answer {
 
 fn call() -> Call {
     Call {
-        caller: caller(),
+        caller: Arc::new(caller()),
         deadline: None,
         correlation: CORRELATION.parse().unwrap(),
         traceparent: None,
@@ -147,7 +147,7 @@ fn call() -> Call {
 }
 
 fn caller() -> Caller {
-    Caller { user: user(), name: "dev".to_owned(), sid: None, groups: Vec::new() }
+    Caller::unproven(user(), "dev")
 }
 
 fn user() -> UserId {

@@ -43,7 +43,7 @@ const LISTS_AT_ONCE: usize = 6;
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The authenticated caller.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Deadline of the caller.
     pub deadline: Option<Instant>,
     /// Identifies the call in logs and errors.
@@ -103,7 +103,7 @@ impl Service {
         let command = Command {
             request: id,
             action: Action::Create(Box::new(Creation { draft, catalog, service })),
-            caller: call.caller.clone(),
+            caller: Arc::clone(&call.caller),
             now,
             expected: None,
             idempotent,
@@ -171,7 +171,7 @@ impl Service {
         let command = Command {
             request: id,
             action,
-            caller: call.caller.clone(),
+            caller: Arc::clone(&call.caller),
             now: self.clock.now(),
             expected,
             idempotent,

@@ -11,8 +11,7 @@ use cmgate::cli::Settings;
 use cmgate::config::Config;
 use cmgate::config::templates;
 use cmgate::domain::{
-    Action, Atr, Caller, Comment, CorrelationId, CredentialIds, ProfileId, RequestId, SerialNumber, Sid, SmartcardId,
-    UserId,
+    Action, Atr, Caller, Comment, CorrelationId, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
 use cmgate::mimcm::{FacadeSettings, router};
@@ -139,7 +138,7 @@ impl Installation {
 
     /// A step that the REST API does not offer.
     async fn act(&self, user: UserId, id: RequestId, action: Action) {
-        let caller = Caller { user, name: String::new(), sid: None, groups: Vec::new() };
+        let caller = Caller::unproven(user, "");
         self.service.act(&call(caller), id, action, None, None).await.unwrap();
     }
 }
@@ -151,12 +150,12 @@ fn change(status: &str) -> String {
 /// The user in the documentation.
 fn user() -> Caller {
     let user = Config::default().development;
-    Caller { user: user.user, name: user.name, sid: Some(user.sid), groups: Vec::<Sid>::new() }
+    Caller { sid: Some(user.sid), ..Caller::unproven(user.user, user.name) }
 }
 
 fn call(caller: Caller) -> Call {
     Call {
-        caller,
+        caller: Arc::new(caller),
         deadline: None,
         correlation: CorrelationId::new(Uuid::nil()),
         traceparent: None,

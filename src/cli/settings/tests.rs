@@ -46,8 +46,8 @@ fn assert_defaults(settings: &Settings) {
     assert_eq!((workers, max_batch, max_waiting), (1, 512, 4_096));
     assert_eq!(settings.authority.account.to_string(), "S-1-5-21-2127521184-1604012920-1887927527-14134865");
     let Authentication::Development(development) = &settings.authentication;
-    assert_eq!(settings.authority.administrators, [Principal::User(development.user)]);
-    assert_eq!((development.name.as_str(), development.groups.len()), ("dev", 0));
+    assert_eq!(settings.authority.administrators, [Principal::User(development.default_caller().user)]);
+    assert_eq!(development.default_caller().name, "dev");
 
     let rest = FacadeSettings { body_bytes: 1 << 20, descriptor_nul_tail: 0 };
     let max_duration = Duration::from_secs(30);

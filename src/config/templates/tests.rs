@@ -17,12 +17,8 @@ fn samples() -> Templates {
 /// Creates a request as the development user does.
 fn create_as_dev(draft: &Draft) -> Request {
     let config = Config::default();
-    let caller = Caller {
-        user: config.development.user,
-        name: config.development.name,
-        sid: Some(config.development.sid),
-        groups: Vec::new(),
-    };
+    let unproven = Caller::unproven(config.development.user, config.development.name);
+    let caller = Caller { sid: Some(config.development.sid), ..unproven };
     let samples = samples();
     let credential = samples.credentials.iter().find(|credential| {
         draft.old.smartcard.is_some() && credential.credential_ids().smartcard == draft.old.smartcard

@@ -260,7 +260,7 @@ fn creation(case: &Case, data_items: Vec<DataItem>) -> Command {
 
 /// A command of a caller whose name exceeds the length that is kept.
 fn command(user: UserId, action: Action) -> Command {
-    let caller = Caller { user, name: LONGEST.repeat(1_000), sid: None, groups: Vec::new() };
+    let caller = Arc::new(Caller::unproven(user, LONGEST.repeat(1_000)));
     Command {
         request: REQUEST,
         action,

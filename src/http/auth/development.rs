@@ -1,10 +1,12 @@
 //! Authentication in development mode: a header sets the caller without proof, to try a life cycle as several persons.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use uuid::Uuid;
 
 use super::AuthError;
-use crate::domain::{Caller, Sid, UserId};
+use crate::domain::{Caller, UserId};
 
 /// Header that selects a user other than the default.
 pub const DEVELOPMENT_HEADER: &str = "X-Dev-User";
@@ -12,34 +14,38 @@ pub const DEVELOPMENT_HEADER: &str = "X-Dev-User";
 /// The callers of the development mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Development {
-    /// The user of calls without the header.
-    pub user: UserId,
-    /// Its name.
-    pub name: String,
-    /// Its security identifier.
-    pub sid: Option<Sid>,
-    /// Groups of every caller, including those that the header selects, so that policies for groups apply to all of them.
-    pub groups: Vec<Sid>,
+    /// The caller without the header. Its groups are those of every caller, including those that the header selects, so that
+    /// policies for groups apply to all of them.
+    default: Arc<Caller>,
 }
 
 impl Development {
-    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, AuthError> {
+    /// With the caller of calls without the header.
+    #[must_use]
+    pub fn new(default: Caller) -> Self {
+        Self { default: Arc::new(default) }
+    }
+
+    /// The caller of calls without the header.
+    #[must_use]
+    pub fn default_caller(&self) -> &Caller {
+        &self.default
+    }
+
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, AuthError> {
         let refuse = |problem| Err(AuthError::BadHeader { header: DEVELOPMENT_HEADER, problem });
         let mut values = headers.get_all(DEVELOPMENT_HEADER).iter();
-        let Some(value) = values.next() else { return Ok(self.fixed()) };
+        let Some(value) = values.next() else { return Ok(Arc::clone(&self.default)) };
         if values.next().is_some() {
             return refuse("must be sent only once");
         }
         let Ok(id) = Uuid::try_parse_ascii(value.as_bytes()) else { return refuse("must be a UUID") };
         let user = UserId::new(id);
-        if user == self.user {
-            return Ok(self.fixed());
+        if user == self.default.user {
+            return Ok(Arc::clone(&self.default));
         }
-        Ok(Caller { user, name: format!("development user {user}"), sid: None, groups: self.groups.clone() })
-    }
-
-    fn fixed(&self) -> Caller {
-        Caller { user: self.user, name: self.name.clone(), sid: self.sid.clone(), groups: self.groups.clone() }
+        let groups = self.default.groups.clone();
+        Ok(Arc::new(Caller { groups, ..Caller::unproven(user, format!("development user {user}")) }))
     }
 }
 
@@ -49,15 +55,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::{DEVELOPMENT_HEADER, Development};
-    use crate::domain::{Sid, UserId};
+    use crate::domain::{Caller, Groups, Sid, UserId};
 
     fn development() -> Development {
-        Development {
-            user: UserId::new(Uuid::from_u128(1)),
-            name: "dev".to_owned(),
+        Development::new(Caller {
             sid: Sid::parse("S-1-5-21-1-2-3-500"),
-            groups: vec![Sid::parse("S-1-5-21-1-2-3-513").unwrap()],
-        }
+            groups: Groups::Known(vec![Sid::parse("S-1-5-21-1-2-3-513").unwrap()]),
+            ..Caller::unproven(UserId::new(Uuid::from_u128(1)), "dev")
+        })
     }
 
     fn headers(values: &[&'static str]) -> HeaderMap {
@@ -71,8 +76,7 @@ mod tests {
     #[test]
     fn without_the_header_the_caller_is_the_default_user() {
         let caller = development().authenticate(&headers(&[])).unwrap();
-        assert_eq!((caller.user, caller.name.as_str()), (development().user, "dev"));
-        assert_eq!(caller.sid, development().sid);
+        assert_eq!(*caller, *development().default_caller());
     }
 
     #[test]
@@ -80,7 +84,7 @@ mod tests {
         let other = "00000000-0000-0000-0000-000000000002";
         let caller = development().authenticate(&headers(&[other])).unwrap();
         assert_eq!(caller.user, UserId::new(Uuid::from_u128(2)));
-        assert_eq!((caller.sid, caller.groups), (None, development().groups));
+        assert_eq!((&caller.sid, &caller.groups), (&None, &development().default_caller().groups));
         let fixed = development().authenticate(&headers(&["00000000-0000-0000-0000-000000000001"])).unwrap();
         assert_eq!(fixed.name, "dev");
     }

@@ -3,8 +3,10 @@
 mod development;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::request::Parts;
+use http::{HeaderMap, Version};
 use thiserror::Error;
 
 use crate::domain::{Caller, ErrorKind};
@@ -36,9 +38,18 @@ impl Authentication {
     ///
     /// # Errors
     /// The identity of the caller is missing or invalid.
-    pub fn authenticate(&self, parts: &Parts) -> Result<Caller, AuthError> {
+    #[expect(clippy::unused_async, reason = "the keys of an issuer may have to be fetched")]
+    pub async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
         match self {
             Self::Development(development) => development.authenticate(&parts.headers),
+        }
+    }
+
+    /// Adds the challenges (RFC 9110, 11.6.1) that the response to an unauthenticated call must carry.
+    pub fn challenge(&self, _version: Version, _headers: &mut HeaderMap) {
+        match self {
+            // Nothing that a caller could prove.
+            Self::Development(_) => {}
         }
     }
 
@@ -83,14 +94,13 @@ const fn is_loopback(address: &SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Authentication, Development};
-    use crate::domain::UserId;
+    use crate::domain::{Caller, UserId};
     use uuid::Uuid;
 
     #[test]
     fn development_serves_only_this_machine() {
         let user = UserId::new(Uuid::from_u128(1));
-        let development =
-            Authentication::Development(Development { user, name: "dev".to_owned(), sid: None, groups: Vec::new() });
+        let development = Authentication::Development(Development::new(Caller::unproven(user, "dev")));
         for (address, may) in [
             ("127.0.0.1:0", true),
             ("127.9.9.9:80", true),

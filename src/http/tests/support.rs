@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::cli::Settings;
 use crate::domain::{
-    Catalog, Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request,
-    RequestId, SerialNumber, Shard, ShardCount, Sid, TemplateId, Timestamp, UserId,
+    Caller, Catalog, Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query,
+    Request, RequestId, SerialNumber, Shard, ShardCount, Sid, TemplateId, Timestamp, UserId,
 };
 use crate::feed::Feed;
 use crate::http::auth::{Authentication, Development};
@@ -119,7 +119,7 @@ pub(crate) fn service() -> Service {
 /// Everybody is user 1, unless a header says otherwise.
 pub(crate) fn authentication() -> Authentication {
     let user = UserId::new(Uuid::from_u128(1));
-    Authentication::Development(Development { user, name: "dev".to_owned(), sid: None, groups: Vec::new() })
+    Authentication::Development(Development::new(Caller::unproven(user, "dev")))
 }
 
 /// The public port.

@@ -17,7 +17,7 @@ const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "n
 /// Sends a request through the call layer, and checks the caching headers of the answer.
 async fn answers_unstored(router: Router, max_duration: Duration, request: Request<Body>, status: u16) {
     let shown = format!("{} {}: {status}", request.method(), request.uri());
-    let development = Development { user: super::user(), name: String::new(), sid: None, groups: Vec::new() };
+    let development = Development::new(super::caller());
     let memory = Budget::new(1 << 20);
     let settings = CallSettings { authentication: Authentication::Development(development), max_duration, memory };
     let response = Calls::new(router, settings).oneshot(request).await.unwrap();

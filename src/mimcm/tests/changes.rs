@@ -1,9 +1,12 @@
 //! Changes of a request: the accepted forms, their effects and their refusals.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::{Request, StatusCode};
 
 use super::{Answer, Facade, REQUESTS, SOFTWARE_TEMPLATE, USER};
+use crate::domain::Caller;
 
 pub(super) const UNKNOWN: &str = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
 
@@ -182,7 +185,7 @@ async fn a_change_that_somebody_else_made_is_a_conflict() {
     let id = facade.created(include_str!("golden/create-3.json")).await;
     let cancel = |who: &str| {
         let mut call = super::call();
-        call.caller.user = who.parse().unwrap();
+        call.caller = Arc::new(Caller { user: who.parse().unwrap(), ..super::caller() });
         let request = Request::put(format!("{REQUESTS}/{id}")).extension(call);
         facade.send_as_is(request.body("{\"status\":\"Canceled\"}".into()).unwrap())
     };

@@ -86,7 +86,7 @@ type KeyedReply = (String, Request, Option<Action>);
 /// Callers of a service whose clock is set by hand.
 struct KeyedCaller {
     service: Service,
-    caller: Caller,
+    caller: Arc<Caller>,
 }
 
 impl KeyedCaller {
@@ -104,7 +104,7 @@ impl KeyedCaller {
         );
         let config = Config::default();
         let user = config.development;
-        let caller = Caller { user: user.user, name: user.name, sid: Some(user.sid), groups: Vec::new() };
+        let caller = Arc::new(Caller { sid: Some(user.sid), ..Caller::unproven(user.user, user.name) });
         let authority = Authority { account: config.service.sid, administrators: Vec::new() };
         Self { service: Service::new(store, writer, catalog, clock, authority), caller }
     }
@@ -126,7 +126,7 @@ impl KeyedCaller {
         let key = Some(IdempotencyKey::parse("key", self.caller.user, key).unwrap());
         let correlation = CorrelationId::new(Uuid::nil());
         let call = Call {
-            caller: self.caller.clone(),
+            caller: Arc::clone(&self.caller),
             deadline: None,
             correlation,
             traceparent: None,

@@ -155,9 +155,17 @@ pub(crate) fn cancel() -> Action {
 }
 
 fn command_at(now: Timestamp, user: UserId, request: RequestId, action: Action) -> Command {
-    Command { request, action, caller: caller(user), now, expected: None, idempotent: None, traceparent: None }
+    Command {
+        request,
+        action,
+        caller: Arc::new(caller(user)),
+        now,
+        expected: None,
+        idempotent: None,
+        traceparent: None,
+    }
 }
 
 fn caller(user: UserId) -> Caller {
-    Caller { user, name: format!("user {user}"), sid: None, groups: Vec::new() }
+    Caller::unproven(user, format!("user {user}"))
 }

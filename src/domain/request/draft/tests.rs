@@ -9,8 +9,8 @@ use crate::domain::fixtures::{
 };
 use crate::domain::{
     Caller, Comment, Credential, CredentialEffect, CredentialIds, CredentialStatus, DataItem, DataItemDefinition,
-    Medium, Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType, Sid,
-    SmartcardConfiguration, SmartcardId, Status, TemplateId, TemplateRef, UserId, Version,
+    Groups, Medium, Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType,
+    Sid, SmartcardConfiguration, SmartcardId, Status, TemplateId, TemplateRef, UserId, Version,
 };
 
 /// What a new request is about before and after, by whether its draft names a known card; and whether a template for
@@ -134,7 +134,7 @@ fn only_initiators_ask_for_others_once_the_policy_names_some() {
     let refusal = created_by(STRANGER, &for_another, policy, None).unwrap_err();
     assert!(matches!(refusal, Refusal::NotPermitted { action: "create", .. }), "{refusal}");
 
-    let initiator = Caller { groups: vec![initiators], ..caller(STRANGER) };
+    let initiator = Caller { groups: Groups::Known(vec![initiators]), ..caller(STRANGER) };
     let request = create(&for_another, origin(&initiator, &template, None, &service())).unwrap();
     assert_eq!((request.originator, request.target), (STRANGER, TARGET));
 }
