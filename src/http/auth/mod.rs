@@ -1,6 +1,7 @@
 //! Authentication: who the [`Caller`] is. `domain` decides what the caller may do.
 
 mod development;
+pub mod jwt;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,0 +1,34 @@
+//! The check of a bearer token (RFC 6750, RFC 7519, RFC 8725): a pure function of the token, the configured issuers, a key set and
+//! the time.
+//!
+//! [`bearer`] takes the token from the request, [`Token::read`] finds its issuer, and [`Token::verify`] checks it with the keys of
+//! that issuer. A [`Rejection`] names the check that failed; the operator sees it, the caller does not.
+
+mod algorithm;
+mod bearer;
+mod caller;
+mod claims;
+mod header;
+mod issuer;
+mod json;
+mod key_set;
+mod mapping;
+mod provider;
+mod public_key;
+mod rejection;
+mod spiffe;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use algorithm::Algorithm;
+pub use bearer::bearer;
+pub use claims::CertificateThumbprint;
+pub use issuer::{Issuer, KeyUse, Requirement};
+pub use json::Flaw;
+pub use key_set::{KeySet, KeySetError};
+pub use mapping::{ClaimForm, ClaimMapping, ClaimReader};
+pub use provider::{install, provider};
+pub use public_key::Unusable;
+pub use rejection::{ForbiddenMember, Part, Rejection, TimeClaim};
+pub use token::{Token, Verified};

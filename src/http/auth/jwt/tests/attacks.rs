@@ -1,0 +1,106 @@
+//! The attack set: tokens of known attacks and mistakes, each with the check that refuses it. Rows that are `accepted` show that
+//! a check is not stricter than its specification.
+
+mod claims;
+mod header;
+mod key_choice;
+mod signature;
+mod size;
+
+use std::collections::HashSet;
+
+use super::{WORLD, World};
+
+/// Name of the attack, the token, and the check that refuses it.
+type Row = (&'static str, String, &'static str);
+
+fn assert_rows(rows: &[Row]) {
+    for (name, token, check) in rows {
+        assert_eq!(WORLD.outcome(token), *check, "{name}");
+    }
+}
+
+/// All rows, group by group.
+fn all(world: &World) -> Vec<Row> {
+    [
+        header::algorithms(world),
+        header::members(world),
+        header::types(world),
+        key_choice::rows(world),
+        claims::issuer_and_subject(world),
+        claims::audience(world),
+        claims::times(world),
+        claims::forms(world),
+        claims::confirmation(world),
+        signature::rows(world),
+        size::rows(world),
+    ]
+    .concat()
+}
+
+/// The checks that a token can fail whatever its entry requires, in their order.
+const CHECKS: [&str; 39] = [
+    "size",
+    "parts",
+    "header_encoding",
+    "header_size",
+    "header_json",
+    "header_duplicate",
+    "header_depth",
+    "header_nul",
+    "header_crit",
+    "header_b64",
+    "header_zip",
+    "header_enc",
+    "header_cty",
+    "algorithm",
+    "type",
+    "key_id",
+    "payload_encoding",
+    "issuer_format",
+    "issuer",
+    "key_unknown",
+    "key_ambiguous",
+    "key_unfit",
+    "signature_encoding",
+    "signature",
+    "payload_json",
+    "payload_duplicate",
+    "payload_depth",
+    "payload_nul",
+    "exp_format",
+    "nbf_format",
+    "iat_format",
+    "lifetime",
+    "expired",
+    "not_yet_valid",
+    "issued_in_future",
+    "audience",
+    "confirmation",
+    "mapping",
+    "accepted",
+];
+
+#[test]
+fn the_set_is_complete() {
+    let rows = all(&WORLD);
+    let names: HashSet<_> = rows.iter().map(|(name, _, _)| name).collect();
+    assert_eq!(names.len(), rows.len(), "two rows have one name");
+    let reached: HashSet<_> = rows.iter().map(|(_, _, check)| check).collect();
+    let missing: Vec<_> = CHECKS.iter().filter(|check| !reached.contains(check)).collect();
+    assert!(missing.is_empty(), "no attack fails at {missing:?}");
+    let attacks = rows.iter().filter(|(_, _, check)| *check != "accepted").count();
+    assert!(attacks >= 88, "{attacks} attacks");
+}
+
+#[test]
+fn nothing_of_a_token_is_in_the_reason() {
+    // Every row carries these texts, or the attacker's own.
+    for (name, token, _) in all(&WORLD) {
+        if let Err(rejection) = WORLD.check(&token) {
+            let text = rejection.to_string();
+            let leaks = ["alice", "login.test", "a-rsa", "evil", "/etc/", "DROP"];
+            assert!(!leaks.iter().any(|leak| text.contains(leak)), "{name}: {text}");
+        }
+    }
+}
