@@ -2,6 +2,7 @@
 
 mod development;
 pub mod jwt;
+pub mod negotiate;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
