@@ -17,6 +17,7 @@ use crate::domain::Credential;
 use crate::feed::Feed;
 use crate::grpc::Serving;
 use crate::http::admin::{Readiness, WorkerHealth};
+use crate::http::auth::Authentication;
 use crate::http::server::{self, Server};
 use crate::http::{admin, assemble};
 use crate::relay::{Relay, WorkerState, WorkerStatus};
@@ -37,6 +38,8 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     tokio::spawn(metrics.clone().upkeep(shutdown.hard().clone()));
 
     let clock = Clock::System;
+    let authentication = Authentication::start(settings.authentication.clone(), clock.clone(), shutdown.hard());
+    let authentication = authentication.await.map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
     let templates = templates::load(&settings.templates)?;
     let store = wiring::store(&settings.store).await?;
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
@@ -56,8 +59,12 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     let draining = Arc::new(AtomicBool::new(false));
     let (public, private) = (CancellationToken::new(), CancellationToken::new());
     let readiness = readiness(&store, relay.workers(), &draining);
-    let (public_port, serving) = serve_public(&settings, service, public.clone()).await?;
-    let private_port = serve_private(&settings, readiness, metrics, private.clone()).await?;
+    let (public_port, serving) = serve_public(&settings, service, authentication.clone(), public.clone()).await?;
+    let render = move || {
+        authentication.record_gauges();
+        metrics.render()
+    };
+    let private_port = serve_private(&settings, readiness, Box::new(render), private.clone()).await?;
     let banner = Banner {
         public: public_port.address(),
         private: private_port.address(),
@@ -116,9 +123,10 @@ async fn import_listed(store: &dyn Store, clock: &Clock, listed: Vec<Credential>
 async fn serve_public(
     settings: &Settings,
     service: Service,
+    authentication: Authentication,
     stop: CancellationToken,
 ) -> Result<(Server, Serving), ExitError> {
-    let api = assemble(service, settings.authentication.clone(), settings.api).map_err(|error| internal(&error))?;
+    let api = assemble(service, authentication, settings.api).map_err(|error| internal(&error))?;
     let port = server::serve(settings.listen, api.calls, settings.server, stop).await;
     Ok((port.map_err(|error| cannot_listen("listen", &error))?, api.serving))
 }
@@ -126,10 +134,10 @@ async fn serve_public(
 async fn serve_private(
     settings: &Settings,
     readiness: Readiness,
-    metrics: Metrics,
+    metrics: admin::Metrics,
     stop: CancellationToken,
 ) -> Result<Server, ExitError> {
-    let router = admin::router(readiness, Box::new(move || metrics.render()));
+    let router = admin::router(readiness, metrics);
     let port = server::serve(settings.admin_listen, router, settings.server, stop).await;
     port.map_err(|error| cannot_listen("admin_listen", &error))
 }

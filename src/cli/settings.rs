@@ -2,16 +2,18 @@
 //!
 //! Defaults are in `config`; constants that an operator cannot set are here.
 
+mod authentication;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::config::{AuthenticationKind, Config, DatabaseKind, LogFormat, Mode};
-use crate::domain::{Caller, Principal};
+use crate::config::{Config, DatabaseKind, LogFormat};
+use crate::domain::Principal;
 use crate::http::ApiSettings;
-use crate::http::auth::{Authentication, Development};
+use crate::http::auth::AuthenticationSettings;
 use crate::http::server::ServerSettings;
 use crate::mimcm::FacadeSettings;
 use crate::relay::RelaySettings;
@@ -56,7 +58,7 @@ pub struct Settings {
     /// The account of the service, and its administrators.
     pub authority: Authority,
     /// How callers are authenticated.
-    pub authentication: Authentication,
+    pub authentication: AuthenticationSettings,
     /// The calls of the public port.
     pub api: ApiSettings,
     /// The connections of both ports.
@@ -110,12 +112,12 @@ impl Settings {
             relay: RelaySettings { kafka: kafka(config), poll_interval: poll_interval(config) },
             writer: writer(config),
             authority: authority(config),
-            authentication: authentication(config),
+            authentication: authentication::settings(config),
             api: api(config),
             server: server(config),
             listen: config.listen,
             admin_listen: config.admin_listen,
-            shows_examples: config.mode == Mode::Development,
+            shows_examples: config.trusts_everyone(),
         }
     }
 
@@ -182,20 +184,10 @@ const fn writer(config: &Config) -> WriterSettings {
 
 fn authority(config: &Config) -> Authority {
     let mut administrators = config.service.administrators.0.clone();
-    if config.mode == Mode::Development {
+    if config.trusts_everyone() {
         administrators.push(Principal::User(config.development.user));
     }
     Authority { account: config.service.sid.clone(), administrators }
-}
-
-fn authentication(config: &Config) -> Authentication {
-    match config.authentication.kind {
-        AuthenticationKind::Development => {
-            let unproven = Caller::unproven(config.development.user, config.development.name.clone());
-            let caller = Caller { sid: Some(config.development.sid.clone()), ..unproven };
-            Authentication::Development(Development::new(caller))
-        }
-    }
 }
 
 const fn api(config: &Config) -> ApiSettings {

@@ -1,126 +1,54 @@
-//! `[authentication]`, `[development]` and `[service]`: how callers are authenticated, and the service's own account.
+//! `[auth]`: the ways in which callers prove their identity. As long as there is none, the development mode trusts every caller,
+//! and production does not start.
+
+mod entries;
+mod jwt;
 
 use serde::{Deserialize, Serialize};
-use uuid::uuid;
 
+use super::Mode;
 use super::error::{Invalid, require};
-use super::setting::{self, Setting};
-use crate::domain::{Principal, Sid, UserId};
 
-/// `[authentication]`: how callers are authenticated.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+pub use jwt::{ClaimEncoding, ClaimReader, JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, UserClaims};
+
+/// `[auth]`: the ways in which callers prove their identity.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Authentication {
-    /// `development`, the only kind so far: every caller is the user of `[development]`, without proof. Requires that both
-    /// addresses are loopback addresses.
-    #[serde(with = "setting")]
-    pub kind: AuthenticationKind,
+pub struct Auth {
+    /// `[[auth.jwt]]`: the issuers of bearer tokens. Default: none.
+    #[serde(deserialize_with = "entries::deserialize", skip_serializing_if = "Vec::is_empty")]
+    pub jwt: Vec<JwtEntry>,
 }
 
-/// How callers are authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthenticationKind {
-    /// Not at all: every caller is one fixed user.
-    Development,
-}
+/// Maximum number of issuers: each has a key set in memory and a connection to its server.
+const MAX_ISSUERS: usize = 32;
 
-impl Default for Authentication {
-    fn default() -> Self {
-        Self { kind: AuthenticationKind::Development }
-    }
-}
-
-impl Setting for AuthenticationKind {
-    const EXPECTED: &'static str = "\"development\"";
-
-    fn read(text: &str) -> Option<Self> {
-        (text == "development").then_some(Self::Development)
+impl Auth {
+    /// Whether no way to prove an identity is configured.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.jwt.is_empty()
     }
 
-    fn write(&self) -> String {
-        match self {
-            Self::Development => "development".to_owned(),
+    pub(super) fn check(&self, mode: Mode) -> Result<(), Invalid> {
+        let can_prove = mode == Mode::Development || !self.is_empty();
+        require(can_prove, "auth", "is required in production: add an [[auth.jwt]] entry for each issuer of tokens")?;
+        require(self.jwt.len() <= MAX_ISSUERS, "auth.jwt", format!("must have at most {MAX_ISSUERS} entries"))?;
+        for (index, entry) in self.jwt.iter().enumerate() {
+            let key = |name: &str| format!("auth.jwt[{index}].{name}");
+            entry.check(mode, key)?;
+            for (other, earlier) in self.jwt.iter().take(index).enumerate() {
+                let is_new = entry.name != earlier.name;
+                require(is_new, key("name"), format!("must differ from auth.jwt[{other}].name, {:?}", entry.name))?;
+                if let Some(issuer) = entry.issuers.0.iter().find(|issuer| earlier.issuers.0.contains(issuer)) {
+                    let problem = format!("must not contain {issuer:?}, which auth.jwt[{other}].issuers contains");
+                    return Err(Invalid { path: key("issuers").into(), problem });
+                }
+            }
         }
+        Ok(())
     }
 }
 
-/// `[development]`: the fixed user of development authentication. The defaults are those of the documented examples.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Development {
-    /// Its id. Default: `8f1590dc-d932-4b66-8e68-2e91c5880780`.
-    #[serde(with = "setting")]
-    pub user: UserId,
-    /// Its name. Default: `dev`.
-    #[serde(with = "setting")]
-    pub name: String,
-    /// Its security identifier. Default: `S-1-5-21-2127521184-1604012920-1887927527-14995557`.
-    #[serde(with = "setting")]
-    pub sid: Sid,
-}
-
-impl Default for Development {
-    fn default() -> Self {
-        Self {
-            user: UserId::new(uuid!("8f1590dc-d932-4b66-8e68-2e91c5880780")),
-            name: "dev".to_owned(),
-            sid: documented_sid(14_995_557),
-        }
-    }
-}
-
-impl Development {
-    /// Longest name, in characters.
-    const MAX_NAME_CHARS: usize = 256;
-
-    pub(super) fn check(&self) -> Result<(), Invalid> {
-        let is_valid = !self.name.trim().is_empty()
-            && self.name.chars().count() <= Self::MAX_NAME_CHARS
-            && !self.name.chars().any(char::is_control);
-        let problem = format!("must be 1 to {} characters", Self::MAX_NAME_CHARS);
-        require(is_valid, "development.name", problem)
-    }
-}
-
-/// `[service]`: the service's own account.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Service {
-    /// Security identifier of the account, which owns the security descriptor of every request. Default: that of the
-    /// documented examples, `S-1-5-21-2127521184-1604012920-1887927527-14134865`.
-    #[serde(with = "setting")]
-    pub sid: Sid,
-    /// Who may import profiles and smart cards: UUIDs of users and SIDs of accounts or groups, separated by commas. In
-    /// development mode the user of `[development]` is always included. Default: nobody.
-    #[serde(with = "setting")]
-    pub administrators: Administrators,
-}
-
-impl Default for Service {
-    fn default() -> Self {
-        Self { sid: documented_sid(14_134_865), administrators: Administrators::default() }
-    }
-}
-
-/// The administrators of the service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Administrators(pub Vec<Principal>);
-
-impl Setting for Administrators {
-    const EXPECTED: &'static str = "UUIDs of users and SIDs (S-1-...), separated by commas";
-
-    fn read(text: &str) -> Option<Self> {
-        let named = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        named.map(|name| Principal::try_from(name.to_owned()).ok()).collect::<Option<_>>().map(Self)
-    }
-
-    fn write(&self) -> String {
-        self.0.iter().map(Principal::to_string).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// An account of the domain of the documented examples.
-#[expect(clippy::expect_used, reason = "a constant domain with any u32 is a SID; the tests read the defaults")]
-fn documented_sid(account: u32) -> Sid {
-    Sid::parse(&format!("S-1-5-21-2127521184-1604012920-1887927527-{account}")).expect("a SID with 5 sub-authorities")
-}
+#[cfg(test)]
+mod tests;

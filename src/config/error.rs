@@ -1,5 +1,6 @@
 //! Errors of the configuration: one sentence that names the key and the source of its value.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -53,19 +54,27 @@ fn from(source_name: Option<&str>) -> String {
 /// A value that is not valid.
 #[derive(Debug)]
 pub(super) struct Invalid {
-    /// The key.
-    pub path: &'static str,
+    /// The key, for example `kafka.topic` or `auth.jwt[0].name`.
+    pub path: Cow<'static, str>,
     /// What is wrong with it, to follow the key in a sentence.
     pub problem: String,
 }
 
 /// Refuses a value that fails its condition.
-pub(super) fn require(condition: bool, path: &'static str, problem: impl Into<String>) -> Result<(), Invalid> {
-    if condition { Ok(()) } else { Err(Invalid { path, problem: problem.into() }) }
+pub(super) fn require(
+    condition: bool,
+    path: impl Into<Cow<'static, str>>,
+    problem: impl Into<String>,
+) -> Result<(), Invalid> {
+    if condition { Ok(()) } else { Err(Invalid { path: path.into(), problem: problem.into() }) }
 }
 
 /// Refuses a value outside its range.
-pub(super) fn require_within<T>(path: &'static str, value: &T, range: &RangeInclusive<T>) -> Result<(), Invalid>
+pub(super) fn require_within<T>(
+    path: impl Into<Cow<'static, str>>,
+    value: &T,
+    range: &RangeInclusive<T>,
+) -> Result<(), Invalid>
 where
     T: PartialOrd + super::setting::Setting,
 {

@@ -3,6 +3,7 @@
 //! Files are not parsed by figment, because its errors quote the faulty line, secrets included.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -185,13 +186,30 @@ fn refused(error: figment::Error) -> ConfigError {
         Kind::Unsupported(_) | Kind::UnsupportedKey(..) => "has a type that no setting has".to_owned(),
     };
     let source_name = error.metadata.as_ref().and_then(source_name);
-    ConfigError::Invalid { path: error.path.join("."), problem, source_name }
+    ConfigError::Invalid { path: key(&error.path), problem, source_name }
+}
+
+/// A key as errors name it: `auth.jwt[0].name`.
+fn key(path: &[String]) -> String {
+    let mut key = String::new();
+    for part in path {
+        if part.bytes().all(|byte| byte.is_ascii_digit()) {
+            // Writing to a String cannot fail.
+            let _ = write!(key, "[{part}]");
+        } else {
+            key.push_str(if key.is_empty() { "" } else { "." });
+            key.push_str(part);
+        }
+    }
+    key
 }
 
 /// A value that was read but is not valid.
 fn unfit(invalid: &Invalid, sources: &Figment) -> ConfigError {
-    let source_name = sources.find_metadata(invalid.path).and_then(source_name);
-    ConfigError::Invalid { path: invalid.path.to_owned(), problem: invalid.problem.clone(), source_name }
+    // The entries of a list have the source of the list.
+    let list = invalid.path.split('[').next().unwrap_or_default();
+    let source_name = sources.find_metadata(list).and_then(source_name);
+    ConfigError::Invalid { path: invalid.path.clone().into_owned(), problem: invalid.problem.clone(), source_name }
 }
 
 fn source_name(metadata: &Metadata) -> Option<String> {

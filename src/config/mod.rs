@@ -5,17 +5,20 @@
 
 pub mod templates;
 
+mod account;
 mod auth;
 mod database;
 mod duration;
 mod error;
 mod kafka;
 mod limits;
+mod list;
 mod load;
 mod log;
 mod properties;
 mod rest;
 mod setting;
+mod url;
 
 #[cfg(test)]
 mod tests;
@@ -28,14 +31,17 @@ use serde::{Deserialize, Serialize};
 use error::{Invalid, require};
 use setting::Setting;
 
-pub use auth::{Administrators, Authentication, AuthenticationKind, Development, Service};
+pub use account::{Administrators, Development, Service};
+pub use auth::{Auth, ClaimEncoding, ClaimReader, JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, UserClaims};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::ConfigError;
 pub use kafka::Kafka;
 pub use limits::{Idempotency, Limits, Shutdown, Writer};
+pub use list::List;
 pub use log::{Log, LogFormat};
 pub use properties::Properties;
 pub use rest::Rest;
+pub use url::HttpUrl;
 
 /// The whole configuration. `deploy/config.example.toml` shows it as a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,9 +63,9 @@ pub struct Config {
     pub database: Database,
     /// The topic of the events.
     pub kafka: Kafka,
-    /// How callers are authenticated.
-    pub authentication: Authentication,
-    /// The fixed user of development authentication.
+    /// How callers prove their identity.
+    pub auth: Auth,
+    /// The caller of the development mode, as long as `auth` is empty.
     pub development: Development,
     /// The service's own account.
     pub service: Service,
@@ -86,7 +92,7 @@ impl Default for Config {
             templates: PathBuf::from("deploy/templates"),
             database: Database::default(),
             kafka: Kafka::default(),
-            authentication: Authentication::default(),
+            auth: Auth::default(),
             development: Development::default(),
             service: Service::default(),
             rest: Rest::default(),
@@ -132,10 +138,20 @@ impl Config {
         toml::to_string(self)
     }
 
+    /// Whether callers need no proof: in development mode, until a way to prove an identity is configured.
+    #[must_use]
+    pub fn trusts_everyone(&self) -> bool {
+        match self.mode {
+            Mode::Development => self.auth.is_empty(),
+            Mode::Production => false,
+        }
+    }
+
     fn check(&self) -> Result<(), Invalid> {
         self.check_addresses()?;
         self.database.check()?;
         self.kafka.check()?;
+        self.auth.check(self.mode)?;
         self.development.check()?;
         self.rest.check()?;
         self.idempotency.check()?;
@@ -150,18 +166,17 @@ impl Config {
     fn check_addresses(&self) -> Result<(), Invalid> {
         let is_apart = self.listen != self.admin_listen || self.listen.port() == 0;
         require(is_apart, "admin_listen", format!("must differ from listen, {}", self.listen))?;
-        match self.authentication.kind {
-            AuthenticationKind::Development => {
-                for (path, address) in [("listen", self.listen), ("admin_listen", self.admin_listen)] {
-                    let problem = format!(
-                        "must be a loopback address such as 127.0.0.1:{}, not {address}: authentication.kind = \
-                         \"development\" does not authenticate callers, so only this machine may connect",
-                        address.port()
-                    );
-                    require(address.ip().is_loopback(), path, problem)?;
-                }
-                Ok(())
-            }
+        if !self.trusts_everyone() {
+            return Ok(());
         }
+        for (path, address) in [("listen", self.listen), ("admin_listen", self.admin_listen)] {
+            let problem = format!(
+                "must be a loopback address such as 127.0.0.1:{}, not {address}: without an entry in auth, callers need no \
+                 proof, so only this machine may connect",
+                address.port()
+            );
+            require(address.ip().is_loopback(), path, problem)?;
+        }
+        Ok(())
     }
 }

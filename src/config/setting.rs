@@ -37,20 +37,48 @@ pub(super) fn serialize<T: Setting, S: Serializer>(value: &T, serializer: S) -> 
     serializer.serialize_str(&value.write())
 }
 
-struct SettingVisitor<T>(PhantomData<T>);
+/// Settings without a default; for `#[serde(with = "setting::optional")]`.
+pub(super) mod optional {
+    use serde::{Deserializer, Serializer};
 
-impl<T: Setting> SettingVisitor<T> {
-    fn read<E: Error>(text: &str) -> Result<T, E> {
-        T::read(text).ok_or_else(|| {
-            let expected = T::EXPECTED;
-            if T::IS_SECRET {
-                E::custom(format_args!("must be {expected}"))
-            } else {
-                E::custom(format_args!("must be {expected}, not {text:?}"))
-            }
-        })
+    use super::Setting;
+
+    /// Reads a setting that is present.
+    pub(in super::super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: Setting,
+        D: Deserializer<'de>,
+    {
+        super::deserialize(deserializer).map(Some)
+    }
+
+    /// Writes a setting, or nothing.
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
+    pub(in super::super) fn serialize<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: Setting,
+        S: Serializer,
+    {
+        match value {
+            Some(value) => super::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
     }
 }
+
+/// Reads a setting from its text.
+pub(super) fn read<T: Setting, E: Error>(text: &str) -> Result<T, E> {
+    T::read(text).ok_or_else(|| {
+        let expected = T::EXPECTED;
+        if T::IS_SECRET {
+            E::custom(format_args!("must be {expected}"))
+        } else {
+            E::custom(format_args!("must be {expected}, not {text:?}"))
+        }
+    })
+}
+
+struct SettingVisitor<T>(PhantomData<T>);
 
 impl<T: Setting> Visitor<'_> for SettingVisitor<T> {
     type Value = T;
@@ -60,23 +88,23 @@ impl<T: Setting> Visitor<'_> for SettingVisitor<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        Self::read(text)
+        read(text)
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<T, E> {
-        Self::read(&value.to_string())
+        read(&value.to_string())
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
-        Self::read(&value.to_string())
+        read(&value.to_string())
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
-        Self::read(&value.to_string())
+        read(&value.to_string())
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
-        Self::read(&value.to_string())
+        read(&value.to_string())
     }
 }
 

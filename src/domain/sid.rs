@@ -30,6 +30,12 @@ impl Sid {
         }
         (1..=15).contains(&subs).then_some(Self(sid))
     }
+
+    /// The text form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Accepts digits only; `str::parse` would accept a sign.

@@ -104,7 +104,7 @@ where
                     Transport::Legacy => mimcm::refusal(kind, &message, correlation),
                 };
                 if kind == ErrorKind::Unauthenticated {
-                    settings.authentication.challenge(version, response.headers_mut());
+                    settings.authentication.challenge(version, reason, response.headers_mut());
                 }
                 response
             });

@@ -5,6 +5,7 @@
 
 mod api;
 mod audit;
+mod auth;
 mod chaos;
 mod documented_example;
 mod load;

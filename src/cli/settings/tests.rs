@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::*;
 use crate::domain::ShardCount;
+use crate::http::auth::ProofSettings;
+use crate::http::auth::jwt::keys::{KeySource, Location};
+use crate::http::auth::jwt::{Algorithm, ClaimForm, ClaimMapping, ClaimReader, Issuer, KeyUse, Requirement};
 
 fn deploy(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
@@ -45,7 +48,9 @@ fn assert_defaults(settings: &Settings) {
     let WriterSettings { workers, max_batch, max_waiting } = settings.writer;
     assert_eq!((workers, max_batch, max_waiting), (1, 512, 4_096));
     assert_eq!(settings.authority.account.to_string(), "S-1-5-21-2127521184-1604012920-1887927527-14134865");
-    let Authentication::Development(development) = &settings.authentication;
+    let AuthenticationSettings::Development(development) = &settings.authentication else {
+        panic!("{:?}", settings.authentication)
+    };
     assert_eq!(settings.authority.administrators, [Principal::User(development.default_caller().user)]);
     assert_eq!(development.default_caller().name, "dev");
 
@@ -115,6 +120,31 @@ fn each_key_reaches_its_part() {
             ("CMGATE__WRITER__MAX_WAITING", "9"),
             ("CMGATE__SHUTDOWN__GRACE", "10s"),
             ("CMGATE__IDEMPOTENCY__KEEP", "11m"),
+            ("CMGATE__AUTH__JWT__0__NAME", "adfs"),
+            ("CMGATE__AUTH__JWT__0__ISSUERS", "http://fs/trust"),
+            ("CMGATE__AUTH__JWT__0__DISCOVERY", "https://fs/adfs"),
+            ("CMGATE__AUTH__JWT__0__CA", "ca.pem"),
+            ("CMGATE__AUTH__JWT__0__AUDIENCES", "urn:cmgate"),
+            ("CMGATE__AUTH__JWT__0__ALGORITHMS", "RS256,ES384"),
+            ("CMGATE__AUTH__JWT__0__TYPES", "JWT"),
+            ("CMGATE__AUTH__JWT__0__REQUIRE__VER", "1.0"),
+            ("CMGATE__AUTH__JWT__0__USER__SUBJECT", "oid"),
+            ("CMGATE__AUTH__JWT__0__USER__UUID", "objectguid:guid-le-base64"),
+            ("CMGATE__AUTH__JWT__0__USER__SID", "primarysid"),
+            ("CMGATE__AUTH__JWT__0__USER__NAME", "upn"),
+            ("CMGATE__AUTH__JWT__0__USER__GROUPS", "groupsid"),
+            ("CMGATE__AUTH__JWT__0__MAX_LIFETIME", "8h"),
+            ("CMGATE__AUTH__JWT__0__SKEW", "5s"),
+            ("CMGATE__AUTH__JWT__0__MAX_BYTES", "2048"),
+            ("CMGATE__AUTH__JWT__0__KEY_USE", "jwt-svid"),
+            ("CMGATE__AUTH__JWT__1__NAME", "file"),
+            ("CMGATE__AUTH__JWT__1__ISSUERS", "a,b"),
+            ("CMGATE__AUTH__JWT__1__JWKS_FILE", "keys.json"),
+            ("CMGATE__AUTH__JWT__1__AUDIENCES", "c"),
+            ("CMGATE__AUTH__JWT__2__NAME", "uri"),
+            ("CMGATE__AUTH__JWT__2__ISSUERS", "d"),
+            ("CMGATE__AUTH__JWT__2__JWKS_URI", "https://d/keys"),
+            ("CMGATE__AUTH__JWT__2__AUDIENCES", "e"),
         ],
     );
     let StoreSettings::Postgres(store) = &settings.store else { panic!("{:?}", settings.store) };
@@ -134,4 +164,63 @@ fn each_key_reaches_its_part() {
     assert_eq!((settings.listen.port(), settings.admin_listen.port()), (1, 2));
     assert!(settings.authority.administrators.is_empty() && !settings.shows_examples);
     assert!(!format!("{settings:?}").contains("canary"));
+    assert_issuers(&settings);
+}
+
+fn assert_issuers(settings: &Settings) {
+    let AuthenticationSettings::Proof(ProofSettings { tokens }) = &settings.authentication else {
+        panic!("{:?}", settings.authentication)
+    };
+    let [adfs, file, uri] = tokens.as_slice() else { panic!("{tokens:?}") };
+    let reader = |claim: &str| Some(ClaimReader { claim: claim.to_owned(), form: ClaimForm::Text });
+    let expected = Issuer {
+        name: "adfs".into(),
+        issuers: vec!["http://fs/trust".to_owned()],
+        audiences: vec!["urn:cmgate".to_owned()],
+        algorithms: vec![Algorithm::Rs256, Algorithm::Es384],
+        types: vec!["JWT".to_owned()],
+        require: vec![Requirement { claim: "ver".to_owned(), values: vec!["1.0".to_owned()] }],
+        user: ClaimMapping {
+            subject: reader("oid"),
+            uuid: Some(ClaimReader { claim: "objectguid".to_owned(), form: ClaimForm::GuidLeBase64 }),
+            sid: reader("primarysid"),
+            name: reader("upn"),
+            groups: reader("groupsid"),
+        },
+        max_lifetime: Duration::from_hours(8),
+        skew: Duration::from_secs(5),
+        max_bytes: 2_048,
+        key_use: KeyUse::JwtSvid,
+    };
+    assert_eq!(adfs.issuer, expected);
+    let ca = Some(PathBuf::from("ca.pem"));
+    let location = Location::Discovery { base: "https://fs/adfs".to_owned(), issuers: expected.issuers, ca };
+    assert_eq!(adfs.keys, KeySource { location, key_use: KeyUse::JwtSvid });
+
+    assert_eq!((&*file.issuer.name, file.issuer.issuers.as_slice()), ("file", &["a".to_owned(), "b".to_owned()][..]));
+    assert_eq!(file.issuer.algorithms, [Algorithm::Rs256]);
+    assert_eq!((file.issuer.user.clone(), file.issuer.require.len()), (ClaimMapping::default(), 0));
+    assert_eq!(file.keys, KeySource { location: Location::File("keys.json".into()), key_use: KeyUse::Sig });
+    let location = Location::Uri { url: "https://d/keys".to_owned(), ca: None };
+    assert_eq!(uri.keys, KeySource { location, key_use: KeyUse::Sig });
+}
+
+/// The configuration and the check of tokens each define the algorithms; both must know the same ones.
+#[test]
+fn every_algorithm_can_be_configured() {
+    for algorithm in Algorithm::ALL {
+        let settings = configured(
+            None,
+            &[
+                ("CMGATE__AUTH__JWT__0__NAME", "a"),
+                ("CMGATE__AUTH__JWT__0__ISSUERS", "a"),
+                ("CMGATE__AUTH__JWT__0__AUDIENCES", "a"),
+                ("CMGATE__AUTH__JWT__0__JWKS_FILE", "a"),
+                ("CMGATE__AUTH__JWT__0__ALGORITHMS", algorithm.name()),
+            ],
+        );
+        let AuthenticationSettings::Proof(proof) = settings.authentication else { panic!("{algorithm}") };
+        assert_eq!(proof.tokens[0].issuer.algorithms, [algorithm]);
+        assert!(settings.authority.administrators.is_empty() && !settings.shows_examples);
+    }
 }

@@ -1,25 +1,77 @@
 //! Authentication: who the [`Caller`] is. `domain` decides what the caller may do.
 
-mod development;
 pub mod jwt;
 pub mod negotiate;
+
+mod development;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
-use http::{HeaderMap, Version};
+use http::{HeaderMap, HeaderValue, Version};
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
+use self::jwt::keys::KeySourceError;
+use self::tokens::{NotProven, Tokens};
 use crate::domain::{Caller, ErrorKind};
+use crate::runtime::clock::Clock;
 
 pub use development::{DEVELOPMENT_HEADER, Development};
+pub use tokens::TokenIssuer;
 
-/// How callers are authenticated.
+/// The challenge to a call without credentials (RFC 6750, 3.1).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
+/// The challenge to a call with a token that is not accepted.
+const TOKEN_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\", error=\"invalid_token\"");
+
+/// How callers are to be authenticated.
+#[derive(Clone, Debug)]
+pub enum AuthenticationSettings {
+    /// Without proof.
+    Development(Development),
+    /// By proof.
+    Proof(ProofSettings),
+}
+
+/// The accepted proofs.
+#[derive(Clone, Debug, Default)]
+pub struct ProofSettings {
+    /// The issuers of bearer tokens, in the order of the configuration.
+    pub tokens: Vec<TokenIssuer>,
+}
+
+/// How callers are authenticated. Clones share their state.
 #[derive(Clone, Debug)]
 pub enum Authentication {
     /// Without proof: the caller is a default user, or the user named by a header.
     Development(Development),
+    /// By proof.
+    Proof(Arc<Proofs>),
+}
+
+/// The accepted proofs.
+#[derive(Debug)]
+pub struct Proofs {
+    tokens: Tokens,
+}
+
+/// Why authentication cannot be set up.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The keys of an issuer cannot be read.
+    #[error("auth.jwt[{index}] ({name})")]
+    Keys {
+        /// Index of the issuer's entry.
+        index: usize,
+        /// Name of the entry.
+        name: Arc<str>,
+        /// Why.
+        source: KeySourceError,
+    },
 }
 
 /// Why authentication failed. `Display` is the message for the caller.
@@ -33,25 +85,69 @@ pub enum AuthError {
         /// What is wrong with it; the rest of a sentence that starts with the header.
         problem: &'static str,
     },
+    /// The call has no credentials.
+    #[error("the call has no credentials; send a token in the header Authorization, with the scheme Bearer")]
+    NoCredentials,
+    /// The credentials are not accepted. The message does not say why: whoever guesses tokens would learn from it.
+    #[error("the token is not accepted; the log of the service has the reason")]
+    InvalidToken,
 }
 
 impl Authentication {
+    /// Starts the parts that a method needs, such as tasks that read key sets until `end`.
+    ///
+    /// # Errors
+    /// The settings name something that cannot be read.
+    pub async fn start(
+        settings: AuthenticationSettings,
+        clock: Clock,
+        end: &CancellationToken,
+    ) -> Result<Self, SetupError> {
+        match settings {
+            AuthenticationSettings::Development(development) => Ok(Self::Development(development)),
+            AuthenticationSettings::Proof(ProofSettings { tokens }) => {
+                let names: Vec<Arc<str>> = tokens.iter().map(|entry| Arc::clone(&entry.issuer.name)).collect();
+                let tokens = Tokens::start(tokens, clock, end).await.map_err(|(index, source)| {
+                    let name = names.get(index).cloned().unwrap_or_else(|| Arc::from(""));
+                    SetupError::Keys { index, name, source }
+                })?;
+                Ok(Self::Proof(Arc::new(Proofs { tokens })))
+            }
+        }
+    }
+
     /// Authenticates the sender of a request.
     ///
     /// # Errors
     /// The identity of the caller is missing or invalid.
-    #[expect(clippy::unused_async, reason = "the keys of an issuer may have to be fetched")]
     pub async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
         match self {
             Self::Development(development) => development.authenticate(&parts.headers),
+            Self::Proof(proofs) => proofs.tokens.authenticate(parts).await.map_err(|error| match error {
+                NotProven::Missing => AuthError::NoCredentials,
+                NotProven::Refused => AuthError::InvalidToken,
+            }),
         }
     }
 
-    /// Adds the challenges (RFC 9110, 11.6.1) that the response to an unauthenticated call must carry.
-    pub fn challenge(&self, _version: Version, _headers: &mut HeaderMap) {
+    /// Sets the challenges (RFC 9110, 11.6.1) that the response to a call must carry which failed with an [`AuthError`] of this
+    /// reason.
+    pub fn challenge(&self, _version: Version, reason: &str, headers: &mut HeaderMap) {
         match self {
             // Nothing that a caller could prove.
             Self::Development(_) => {}
+            Self::Proof(_) => {
+                let is_refused = reason == AuthError::InvalidToken.reason();
+                headers.insert(WWW_AUTHENTICATE, if is_refused { TOKEN_CHALLENGE } else { CHALLENGE });
+            }
+        }
+    }
+
+    /// Records what the metrics show about the present state, such as the age of key sets.
+    pub fn record_gauges(&self) {
+        match self {
+            Self::Development(_) => {}
+            Self::Proof(proofs) => proofs.tokens.record_gauges(),
         }
     }
 
@@ -60,6 +156,7 @@ impl Authentication {
     pub const fn may_listen_on(&self, address: &SocketAddr) -> bool {
         match self {
             Self::Development(_) => is_loopback(address),
+            Self::Proof(_) => true,
         }
     }
 }
@@ -69,7 +166,7 @@ impl AuthError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadHeader { .. } => ErrorKind::Unauthenticated,
+            Self::BadHeader { .. } | Self::NoCredentials | Self::InvalidToken => ErrorKind::Unauthenticated,
         }
     }
 
@@ -78,6 +175,8 @@ impl AuthError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::BadHeader { .. } => "BAD_IDENTITY_HEADER",
+            Self::NoCredentials => "NO_CREDENTIALS",
+            Self::InvalidToken => "INVALID_TOKEN",
         }
     }
 }

@@ -32,7 +32,7 @@ struct Metric {
     help: &'static str,
 }
 
-const METRICS: [Metric; 10] = [
+const METRICS: [Metric; 15] = [
     Metric {
         name: names::CALLS,
         kind: Kind::Counter,
@@ -92,6 +92,36 @@ const METRICS: [Metric; 10] = [
         kind: Kind::Counter,
         unit: Unit::Count,
         help: "Sessions that the relay worker of each partition group began again after a failure.",
+    },
+    Metric {
+        name: names::CALLS_NOT_AUTHENTICATED,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Calls refused because their caller was not authenticated, by the check that failed; no_token: the call had no bearer token.",
+    },
+    Metric {
+        name: names::IGNORED_TOKEN_MEMBERS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Tokens with a header member that names or carries a key (jku, jwk, x5u, x5c), which is ignored.",
+    },
+    Metric {
+        name: names::UNKNOWN_KEY_IDS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Tokens with a key id that the key set of their issuer did not have when they arrived.",
+    },
+    Metric {
+        name: names::KEY_SET_READS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Reads of the key set of each issuer, by result: ok, or why the last set stays in force.",
+    },
+    Metric {
+        name: names::KEY_SET_AGE_SECONDS,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Time since the key set of each issuer was last read; after a day it is no longer used. Absent until the first read.",
     },
 ];
 

@@ -20,3 +20,13 @@ pub const RELAY_LAG_SECONDS: &str = "cmgate_relay_lag_seconds";
 pub const RELAY_STATE: &str = "cmgate_relay_state";
 /// Sessions that the relay worker of each partition `group` began again after a failure (counter).
 pub const RELAY_RESTARTS: &str = "cmgate_relay_restarts_total";
+/// Calls that were not authenticated, by the `check` that failed (counter).
+pub const CALLS_NOT_AUTHENTICATED: &str = "cmgate_calls_not_authenticated_total";
+/// Tokens with a header `member` that names or carries a key, which is ignored (counter).
+pub const IGNORED_TOKEN_MEMBERS: &str = "cmgate_ignored_token_members_total";
+/// Tokens with a key id that the key set of their `issuer` did not have (counter).
+pub const UNKNOWN_KEY_IDS: &str = "cmgate_unknown_key_ids_total";
+/// Reads of the key set of each `issuer`, by `result` (counter).
+pub const KEY_SET_READS: &str = "cmgate_key_set_reads_total";
+/// Time since the key set of each `issuer` was read (gauge, seconds).
+pub const KEY_SET_AGE_SECONDS: &str = "cmgate_key_set_age_seconds";

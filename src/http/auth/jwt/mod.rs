@@ -4,6 +4,8 @@
 //! [`bearer`] takes the token from the request, [`Token::read`] finds its issuer, and [`Token::verify`] checks it with the keys of
 //! that issuer. A [`Rejection`] names the check that failed; the operator sees it, the caller does not.
 
+pub mod keys;
+
 mod algorithm;
 mod bearer;
 mod caller;

@@ -1,0 +1,340 @@
+//! `[[auth.jwt]]`: an issuer of bearer tokens, where its keys are, and what its tokens must contain.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::error::{Invalid, require, require_within};
+use super::super::setting::{self, Setting};
+use super::super::{HttpUrl, List, Mode};
+
+/// `[[auth.jwt]]`: an issuer of bearer tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtEntry {
+    /// Name of the entry, a part of the identity of its callers: renaming it makes them other users.
+    #[serde(with = "setting")]
+    pub name: String,
+    /// Accepted values of the claim `iss`, compared byte by byte. No two entries may share one.
+    pub issuers: List,
+    /// Base URL of the issuer's discovery document, without `/.well-known/openid-configuration`.
+    #[serde(default, with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<HttpUrl>,
+    /// URL of the key set.
+    #[serde(default, with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<HttpUrl>,
+    /// File with the key set; it is read again like a URL.
+    #[serde(default, with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// PEM file of the certification authorities of the issuer's server. Default: those of the operating system.
+    #[serde(default, with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// Accepted values of the claim `aud`.
+    pub audiences: List,
+    /// Accepted signature algorithms. Default: `RS256`.
+    #[serde(default = "default_algorithms")]
+    pub algorithms: List<JwtAlgorithm>,
+    /// Accepted values of the header `typ`; an empty text accepts a token without it. Default: `JWT` and `at+jwt`.
+    #[serde(default = "default_types")]
+    pub types: List,
+    /// Claims that a token must have. The claim, or an item of it, must be one of the listed values; an empty list accepts any.
+    #[serde(default)]
+    pub require: BTreeMap<String, List>,
+    /// The claims that describe the caller.
+    #[serde(default)]
+    pub user: UserClaims,
+    /// Longest accepted lifetime of a token, from `iat` to `exp`. Default: `24h`.
+    #[serde(default = "default_lifetime", with = "setting")]
+    pub max_lifetime: Duration,
+    /// Tolerated difference between the clocks. Default: `30s`.
+    #[serde(default = "default_skew", with = "setting")]
+    pub skew: Duration,
+    /// Longest accepted token, in bytes. Default: 16384.
+    #[serde(default = "default_bytes", deserialize_with = "setting::deserialize")]
+    pub max_bytes: usize,
+    /// Accepted `use` of a key: `sig`, which a key may also omit, or `jwt-svid` for a SPIFFE bundle. Default: `sig`.
+    #[serde(default = "default_key_use", with = "setting")]
+    pub key_use: KeyUse,
+}
+
+/// Where the keys of an issuer are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySetSource<'a> {
+    /// The discovery document below a base URL names the URL of the key set.
+    Discovery(&'a HttpUrl),
+    /// A URL.
+    Uri(&'a HttpUrl),
+    /// A file.
+    File(&'a PathBuf),
+}
+
+/// `[auth.jwt.user]`: the claims that describe the caller.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserClaims {
+    /// The claim that identifies the caller within the entry. Default: `sub`.
+    #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub subject: Option<ClaimReader>,
+    /// The user's UUID. Entries that name this claim share their users. Default: a UUID made from the entry and the subject.
+    #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<ClaimReader>,
+    /// The user's security identifier. Default: none.
+    #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub sid: Option<ClaimReader>,
+    /// The user's name. Default: the subject.
+    #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub name: Option<ClaimReader>,
+    /// The security identifiers of the user's groups. Default: the user is in no groups.
+    #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub groups: Option<ClaimReader>,
+}
+
+/// A claim, as a name or a JSON pointer (RFC 6901), and its encoding: `oid`, or `objectguid:guid-le-base64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimReader {
+    /// Name of the claim.
+    pub claim: String,
+    /// How its value is encoded.
+    pub encoding: ClaimEncoding,
+}
+
+/// How the value of a claim is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimEncoding {
+    /// Text.
+    Text,
+    /// Base64 of the 16 bytes of an objectGUID, whose first three fields are little-endian (MS-DTYP 2.3.4.2).
+    GuidLeBase64,
+}
+
+/// A signature algorithm of JWS (RFC 7518 3.1, RFC 8037 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// `RS256`: RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// `RS384`: RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// `RS512`: RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// `PS256`: RSASSA-PSS with SHA-256.
+    Ps256,
+    /// `PS384`: RSASSA-PSS with SHA-384.
+    Ps384,
+    /// `PS512`: RSASSA-PSS with SHA-512.
+    Ps512,
+    /// `ES256`: ECDSA on P-256 with SHA-256.
+    Es256,
+    /// `ES384`: ECDSA on P-384 with SHA-384.
+    Es384,
+    /// `EdDSA`: Ed25519.
+    EdDsa,
+}
+
+/// The `use` of the keys of an issuer (RFC 7517 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// `sig`, or none.
+    Sig,
+    /// `jwt-svid` (SPIFFE Trust Domain and Bundle).
+    JwtSvid,
+}
+
+/// Bounds on the lifetime of a token.
+const LIFETIMES: std::ops::RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(366 * 24);
+/// Bounds on the tolerated clock difference.
+const SKEWS: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(1);
+/// Bounds on the size of a token, in bytes.
+const BYTES: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 10;
+/// Longest name of an entry.
+const MAX_NAME: usize = 64;
+/// Longest name of a claim, in bytes.
+const MAX_CLAIM: usize = 256;
+/// Maximum number of required claims.
+const MAX_REQUIRED: usize = 32;
+
+fn default_algorithms() -> List<JwtAlgorithm> {
+    List(vec![JwtAlgorithm::Rs256])
+}
+
+fn default_types() -> List {
+    List(vec!["JWT".to_owned(), "at+jwt".to_owned()])
+}
+
+const fn default_lifetime() -> Duration {
+    Duration::from_hours(24)
+}
+
+const fn default_skew() -> Duration {
+    Duration::from_secs(30)
+}
+
+const fn default_bytes() -> usize {
+    16 << 10
+}
+
+const fn default_key_use() -> KeyUse {
+    KeyUse::Sig
+}
+
+impl JwtEntry {
+    /// Where the keys are; `None` unless exactly one place is set, which [`Self::check`] demands.
+    #[must_use]
+    pub const fn source(&self) -> Option<KeySetSource<'_>> {
+        match (&self.discovery, &self.jwks_uri, &self.jwks_file) {
+            (Some(url), None, None) => Some(KeySetSource::Discovery(url)),
+            (None, Some(url), None) => Some(KeySetSource::Uri(url)),
+            (None, None, Some(path)) => Some(KeySetSource::File(path)),
+            _ => None,
+        }
+    }
+
+    /// Checks the entry; `key` makes the full key of a setting from its name.
+    pub(super) fn check(&self, mode: Mode, key: impl Fn(&str) -> String) -> Result<(), Invalid> {
+        let problem =
+            format!("must be 1 to {MAX_NAME} letters, digits, dots, underscores and hyphens, not {:?}", self.name);
+        require(is_name(&self.name), key("name"), problem)?;
+        self.issuers.check(&key("issuers"))?;
+        require(!self.issuers.0.is_empty(), key("issuers"), "must contain a value of the claim iss")?;
+        self.check_source(mode, &key)?;
+        self.audiences.check(&key("audiences"))?;
+        let problem =
+            "must contain a value of the claim aud, which tells tokens for this service from those for others";
+        require(!self.audiences.0.is_empty(), key("audiences"), problem)?;
+        require(!self.algorithms.0.is_empty(), key("algorithms"), "must contain an algorithm such as RS256")?;
+        let types = List(self.types.0.iter().filter(|name| !name.is_empty()).cloned().collect());
+        types.check(&key("types"))?;
+        require(!self.types.0.is_empty(), key("types"), "must contain a type such as JWT or at+jwt")?;
+        require(
+            self.require.len() <= MAX_REQUIRED,
+            key("require"),
+            format!("must name at most {MAX_REQUIRED} claims"),
+        )?;
+        for (claim, values) in &self.require {
+            require(is_claim(claim), key("require"), format!("must name claims of 1 to {MAX_CLAIM} bytes"))?;
+            values.check(&key(&format!("require.{claim}")))?;
+        }
+        self.user.check(&key)?;
+        require_within(key("max_lifetime"), &self.max_lifetime, &LIFETIMES)?;
+        require_within(key("skew"), &self.skew, &SKEWS)?;
+        require_within(key("max_bytes"), &self.max_bytes, &BYTES)
+    }
+
+    fn check_source(&self, mode: Mode, key: &impl Fn(&str) -> String) -> Result<(), Invalid> {
+        let problem = "must be set, or jwks_uri or jwks_file instead, but only one of the three";
+        require(self.source().is_some(), key("discovery"), problem)?;
+        let is_file = self.jwks_file.is_some();
+        require(
+            !(is_file && self.ca.is_some()),
+            key("ca"),
+            "must not be set beside jwks_file, which needs no connection",
+        )?;
+        for (name, url) in [("discovery", &self.discovery), ("jwks_uri", &self.jwks_uri)] {
+            let Some(url) = url else { continue };
+            let problem = "must begin with https:// (http:// is allowed for this machine in development mode)";
+            let is_safe = url.is_https() || mode == Mode::Development && url.is_loopback();
+            require(is_safe, key(name), problem)?;
+        }
+        Ok(())
+    }
+}
+
+impl UserClaims {
+    fn check(&self, key: &impl Fn(&str) -> String) -> Result<(), Invalid> {
+        let readers = [("subject", &self.subject), ("sid", &self.sid), ("name", &self.name), ("groups", &self.groups)];
+        for (name, reader) in readers {
+            let is_text = reader.as_ref().is_none_or(|reader| reader.encoding == ClaimEncoding::Text);
+            require(
+                is_text,
+                key(&format!("user.{name}")),
+                "must be a claim without an encoding; only uuid may have one",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name can be a part of an identity, `name~subject`, and a label of metrics.
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+fn is_claim(name: &str) -> bool {
+    (1..=MAX_CLAIM).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+impl Setting for ClaimReader {
+    const EXPECTED: &'static str = "the name of a claim, such as oid, or a claim and its encoding, such as \
+                                    objectguid:guid-le-base64";
+
+    fn read(text: &str) -> Option<Self> {
+        let (claim, encoding) = match text.rsplit_once(':') {
+            Some((claim, "guid-le-base64")) => (claim, ClaimEncoding::GuidLeBase64),
+            Some((_, encoding)) if encoding.starts_with("guid") => return None,
+            // Names of claims may be URLs, so other colons are part of them.
+            _ => (text, ClaimEncoding::Text),
+        };
+        is_claim(claim).then(|| Self { claim: claim.to_owned(), encoding })
+    }
+
+    fn write(&self) -> String {
+        match self.encoding {
+            ClaimEncoding::Text => self.claim.clone(),
+            ClaimEncoding::GuidLeBase64 => format!("{}:guid-le-base64", self.claim),
+        }
+    }
+}
+
+impl JwtAlgorithm {
+    const ALL: [Self; 9] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
+}
+
+impl Setting for JwtAlgorithm {
+    const EXPECTED: &'static str = "one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.write() == text)
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+        .to_owned()
+    }
+}
+
+impl Setting for KeyUse {
+    const EXPECTED: &'static str = "\"sig\" or \"jwt-svid\"";
+
+    fn read(text: &str) -> Option<Self> {
+        [Self::Sig, Self::JwtSvid].into_iter().find(|key_use| key_use.write() == text)
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Sig => "sig".to_owned(),
+            Self::JwtSvid => "jwt-svid".to_owned(),
+        }
+    }
+}

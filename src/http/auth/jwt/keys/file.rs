@@ -1,0 +1,69 @@
+//! Reads a small file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a file cannot be read.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The operating system refuses.
+    #[error("cannot read {path}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a directory, a device or a pipe, which might never end.
+    #[error("{path} is not a regular file", path = path.display())]
+    NotRegular {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is too large.
+    #[error("{path} has more than {limit} bytes", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+}
+
+/// Reads a file of at most `limit` bytes. Blocks.
+pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    // Opening a pipe waits for a writer, so the kind of the file is checked first.
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Err(FileError::NotRegular { path: path.to_owned() });
+    }
+    let mut content = Vec::new();
+    let mut bounded = File::open(path).map_err(unreadable)?.take(limit as u64 + 1);
+    bounded.read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() > limit {
+        return Err(FileError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.json");
+        assert!(matches!(read(&path, 4), Err(FileError::Unreadable { .. })));
+        fs::write(&path, "1234").unwrap();
+        assert_eq!(read(&path, 4).unwrap(), b"1234");
+        assert!(matches!(read(&path, 3), Err(FileError::TooLarge { limit: 3, .. })));
+        assert!(matches!(read(directory.path(), 4), Err(FileError::NotRegular { .. })));
+        assert!(matches!(read(Path::new("/dev/zero"), 4), Err(FileError::NotRegular { .. })));
+    }
+}

@@ -1,0 +1,256 @@
+//! Where a key set is read: a file, a URL, or the URL that the issuer's discovery document names (`OpenID` Connect Discovery 1.0).
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::super::{KeySet, KeySetError, KeyUse};
+use super::fetch::{FetchError, Fetcher, MAX_BYTES, RootsError};
+use super::file::{self, FileError};
+
+/// The path of a discovery document below its base URL.
+const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
+
+/// Where the key set of an issuer is read, and which of its keys are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySource {
+    /// The place.
+    pub location: Location,
+    /// Which of the keys may sign tokens.
+    pub key_use: KeyUse,
+}
+
+/// The place of a key set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// The discovery document below a base URL names the URL of the key set.
+    Discovery {
+        /// The base URL.
+        base: String,
+        /// Issuers, one of which the document must describe.
+        issuers: Vec<String>,
+        /// PEM file of the certification authorities of the servers. Default: those of the operating system.
+        ca: Option<PathBuf>,
+    },
+    /// A URL.
+    Uri {
+        /// The URL.
+        url: String,
+        /// As for a discovery document.
+        ca: Option<PathBuf>,
+    },
+    /// A file.
+    File(PathBuf),
+}
+
+/// Why a key set cannot be read. `Display` is for the log of the operator.
+#[derive(Debug, Error)]
+pub enum KeySourceError {
+    /// The certification authorities of the server cannot be read.
+    #[error("ca")]
+    Roots(#[from] RootsError),
+    /// A configured URL is not valid.
+    #[error("{0} is not a URL")]
+    Url(String),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A document cannot be fetched.
+    #[error("cannot read {url}")]
+    Fetch {
+        /// The document.
+        url: String,
+        /// Why.
+        source: FetchError,
+    },
+    /// The discovery document cannot be used.
+    #[error("{url} is not a discovery document with issuer and jwks_uri")]
+    Discovery {
+        /// The document.
+        url: String,
+    },
+    /// The discovery document describes another issuer.
+    #[error("{url} describes an issuer that the entry does not list: {found:?}")]
+    WrongIssuer {
+        /// The document.
+        url: String,
+        /// The issuer that it describes, truncated.
+        found: String,
+    },
+    /// The discovery document names an unsafe URL.
+    #[error("{url} names a key set that is not read over https: {found:?}")]
+    UnsafeUri {
+        /// The document.
+        url: String,
+        /// The URL of the key set, truncated.
+        found: String,
+    },
+    /// The key set is not valid.
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+    /// No key can verify a token. A set without keys would refuse every caller, so it does not replace another one.
+    #[error("none of the {skipped} keys of the set can verify tokens")]
+    NoKeys {
+        /// Number of keys.
+        skipped: usize,
+    },
+}
+
+/// A key set that was read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) keys: KeySet,
+    /// Its text.
+    pub(super) json: Vec<u8>,
+    /// How long it may be kept, if the server says so.
+    pub(super) max_age: Option<Duration>,
+}
+
+/// A [`KeySource`] that is ready to be read.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    place: Place,
+    key_use: KeyUse,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Discovery { base: String, document: Uri, issuers: Vec<String>, fetcher: Fetcher },
+    Uri { url: Uri, fetcher: Fetcher },
+    File(PathBuf),
+}
+
+/// The members of a discovery document that matter here.
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+    /// ADFS: the issuer of access tokens, which differs from that of ID tokens.
+    access_token_issuer: Option<String>,
+}
+
+impl Source {
+    /// Prepares a source. Blocks while it reads certificates.
+    pub(super) fn new(source: &KeySource) -> Result<Self, KeySourceError> {
+        let uri = |text: &str| text.parse::<Uri>().map_err(|_| KeySourceError::Url(text.to_owned()));
+        let place = match &source.location {
+            Location::Discovery { base, issuers, ca } => {
+                let base = base.trim_end_matches(DISCOVERY_PATH).trim_end_matches('/').to_owned();
+                let document = uri(&format!("{base}{DISCOVERY_PATH}"))?;
+                let fetcher = Fetcher::new(ca.as_deref())?;
+                Place::Discovery { base, document, issuers: issuers.clone(), fetcher }
+            }
+            Location::Uri { url, ca } => Place::Uri { url: uri(url)?, fetcher: Fetcher::new(ca.as_deref())? },
+            Location::File(path) => Place::File(path.clone()),
+        };
+        Ok(Self { place, key_use: source.key_use })
+    }
+
+    /// Whether the key set is on this machine, so that it is available whenever the process starts.
+    pub(super) const fn is_local(&self) -> bool {
+        match self.place {
+            Place::File(_) => true,
+            Place::Discovery { .. } | Place::Uri { .. } => false,
+        }
+    }
+
+    /// Reads the key set.
+    pub(super) async fn load(&self) -> Result<Loaded, KeySourceError> {
+        let (json, max_age) = self.read().await?;
+        let keys = KeySet::parse(&json, self.key_use)?;
+        if keys.usable() == 0 {
+            return Err(KeySourceError::NoKeys { skipped: keys.skipped().count() });
+        }
+        Ok(Loaded { keys, json, max_age })
+    }
+
+    async fn read(&self) -> Result<(Vec<u8>, Option<Duration>), KeySourceError> {
+        let (url, fetcher) = match &self.place {
+            Place::File(path) => {
+                let path = path.clone();
+                let content = tokio::task::spawn_blocking(move || file::read(&path, MAX_BYTES)).await;
+                // The task fails only if the runtime shuts down.
+                return Ok((content.unwrap_or_else(|_| Ok(Vec::new()))?, None));
+            }
+            Place::Uri { url, fetcher } => (url.clone(), fetcher),
+            Place::Discovery { base, document, issuers, fetcher } => {
+                (discover(base, document, issuers, fetcher).await?, fetcher)
+            }
+        };
+        let document =
+            fetcher.get(&url).await.map_err(|source| KeySourceError::Fetch { url: url.to_string(), source })?;
+        Ok((document.body.into(), document.max_age))
+    }
+}
+
+/// The URL of the key set according to a discovery document.
+async fn discover(base: &str, url: &Uri, issuers: &[String], fetcher: &Fetcher) -> Result<Uri, KeySourceError> {
+    let document = fetcher.get(url).await.map_err(|source| KeySourceError::Fetch { url: url.to_string(), source })?;
+    let discovery: Discovery =
+        serde_json::from_slice(&document.body).map_err(|_| KeySourceError::Discovery { url: url.to_string() })?;
+    if !discovery.describes(base, issuers) {
+        return Err(KeySourceError::WrongIssuer { url: url.to_string(), found: truncated(&discovery.issuer) });
+    }
+    let keys: Option<Uri> = discovery.jwks_uri.parse().ok();
+    keys.filter(|keys| is_safe(keys, url))
+        .ok_or_else(|| KeySourceError::UnsafeUri { url: url.to_string(), found: truncated(&discovery.jwks_uri) })
+}
+
+impl Discovery {
+    /// Whether this is the document of one of the issuers. That of ADFS has the base URL as its issuer, and names the issuer of
+    /// access tokens separately.
+    fn describes(&self, base: &str, issuers: &[String]) -> bool {
+        let is_listed = |issuer: &String| issuers.contains(issuer);
+        let is_adfs =
+            self.issuer.trim_end_matches('/') == base && self.access_token_issuer.as_ref().is_some_and(is_listed);
+        is_listed(&self.issuer) || is_adfs
+    }
+}
+
+/// Whether keys may be read from a URL that a discovery document names: over https, or from this machine if the document was read
+/// so, which the configuration allows in development mode only.
+fn is_safe(keys: &Uri, document: &Uri) -> bool {
+    let is_plain_loopback = |url: &Uri| {
+        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
+        url.scheme_str() == Some("http") && is_loopback
+    };
+    match keys.scheme_str() {
+        Some("https") => keys.host().is_some_and(|host| !host.is_empty()),
+        _ => is_plain_loopback(keys) && is_plain_loopback(document),
+    }
+}
+
+fn truncated(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+impl KeySourceError {
+    /// Stable name of the error: a label of metrics.
+    pub(super) const fn result(&self) -> &'static str {
+        match self {
+            Self::Roots(_) => "ca",
+            Self::Url(_) => "url",
+            Self::File(_) => "file",
+            Self::Fetch { source, .. } => match source {
+                FetchError::Connect(_) => "connect",
+                FetchError::Broken(_) => "broken",
+                FetchError::TimedOut { .. } => "timeout",
+                FetchError::Status(_) => "status",
+                FetchError::TooLarge => "too_large",
+            },
+            Self::Discovery { .. } => "discovery",
+            Self::WrongIssuer { .. } => "wrong_issuer",
+            Self::UnsafeUri { .. } => "unsafe_uri",
+            Self::KeySet(_) => "key_set",
+            Self::NoKeys { .. } => "no_keys",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

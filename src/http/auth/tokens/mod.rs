@@ -1,0 +1,147 @@
+//! Authentication by bearer tokens: the check of a token with the keys of its issuer, the cache of its results, and what the
+//! operator learns about refused tokens.
+
+mod cache;
+mod refusal;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use self::cache::{Accepted, Cache};
+use self::refusal::{Refusal, Reports};
+use super::jwt::keys::{IssuerKeys, KeySource, KeySourceError};
+use super::jwt::{Issuer, Token, bearer};
+use crate::domain::Caller;
+use crate::runtime::clock::Clock;
+use crate::runtime::telemetry::names;
+
+/// An issuer whose tokens are accepted, and the source of its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenIssuer {
+    /// What its tokens must contain.
+    pub issuer: Issuer,
+    /// Where its keys are.
+    pub keys: KeySource,
+}
+
+/// A token is missing or not accepted. Callers do not learn more (RFC 6750, 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotProven {
+    /// The call has no bearer token.
+    Missing,
+    /// The token of the call is not accepted.
+    Refused,
+}
+
+/// Authenticates callers by their bearer tokens.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    issuers: Vec<Issuer>,
+    /// The keys of each issuer, in the same order.
+    keys: Vec<IssuerKeys>,
+    /// Longest token of any issuer.
+    max_bytes: usize,
+    clock: Clock,
+    cache: Cache,
+    reports: Reports,
+}
+
+impl Tokens {
+    /// Starts to read the keys of the issuers, until `end`.
+    ///
+    /// # Errors
+    /// The index of an issuer, and why its source of keys cannot be used.
+    pub(super) async fn start(
+        issuers: Vec<TokenIssuer>,
+        clock: Clock,
+        end: &CancellationToken,
+    ) -> Result<Self, (usize, KeySourceError)> {
+        super::jwt::install();
+        let mut keys = Vec::with_capacity(issuers.len());
+        for (index, TokenIssuer { issuer, keys: source }) in issuers.iter().enumerate() {
+            let started = IssuerKeys::start(Arc::clone(&issuer.name), source, end.clone()).await;
+            keys.push(started.map_err(|error| (index, error))?);
+        }
+        let issuers: Vec<Issuer> = issuers.into_iter().map(|entry| entry.issuer).collect();
+        let max_bytes = issuers.iter().map(|issuer| issuer.max_bytes).max().unwrap_or(0);
+        Ok(Self { issuers, keys, max_bytes, clock, cache: Cache::default(), reports: Reports::default() })
+    }
+
+    /// The caller of a request according to its token.
+    ///
+    /// # Errors
+    /// The request has no token, or one that is not accepted; the operator learns the reason.
+    pub(super) async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, NotProven> {
+        let text = match bearer(&parts.headers) {
+            Ok(Some(text)) => text,
+            Ok(None) => {
+                self.reports.refused(None, &Refusal::NoToken);
+                return Err(NotProven::Missing);
+            }
+            Err(rejection) => {
+                self.reports.refused(None, &rejection.into());
+                return Err(NotProven::Refused);
+            }
+        };
+        let checked = self.check(text).await.and_then(|(entry, accepted)| {
+            check_certificate(&accepted)
+                .map(|()| Arc::clone(&accepted.caller))
+                .map_err(|refusal| (Some(entry), refusal))
+        });
+        checked.map_err(|(entry, refusal)| {
+            let entry = entry.and_then(|entry| self.issuers.get(entry)).map(|issuer| &*issuer.name);
+            self.reports.refused(entry, &refusal);
+            NotProven::Refused
+        })
+    }
+
+    /// What a token proves, and the index of its issuer. An error has the index as well, once it is known.
+    async fn check(&self, text: &str) -> Result<(usize, Arc<Accepted>), (Option<usize>, Refusal)> {
+        let digest = (text.len() <= self.max_bytes).then(|| Sha256::digest(text.as_bytes()).into());
+        let generation = |issuer: usize| self.keys.get(issuer).and_then(IssuerKeys::in_force).map(|set| set.generation);
+        if let Some(digest) = &digest
+            && let Some(found) = self.cache.get(digest, self.clock.now(), generation)
+        {
+            return Ok(found);
+        }
+        let token = Token::read(text, &self.issuers).map_err(|rejection| (None, rejection.into()))?;
+        for member in token.ignored_members() {
+            metrics::counter!(names::IGNORED_TOKEN_MEMBERS, "member" => *member).increment(1);
+        }
+        let entry = token.issuer();
+        let refuse = |refusal| (Some(entry), refusal);
+        let Some(keys) = self.keys.get(entry) else { return Err(refuse(Refusal::NoKeys)) };
+        let set = keys.with_key(token.key_id()).await.ok_or_else(|| refuse(Refusal::NoKeys))?;
+        // Time may have passed.
+        let now = self.clock.now();
+        let verified = token.verify(&set.keys, now).map_err(|rejection| refuse(rejection.into()))?;
+        let accepted = Arc::new(Accepted {
+            caller: Arc::new(verified.caller),
+            expires_at: verified.expires_at,
+            confirmation: verified.confirmation,
+        });
+        if let Some(digest) = digest {
+            self.cache.insert(digest, entry, set.generation, Arc::clone(&accepted), now);
+        }
+        Ok((entry, accepted))
+    }
+
+    /// Records what the metrics show about each issuer.
+    pub(super) fn record_gauges(&self) {
+        self.keys.iter().for_each(IssuerKeys::record_age);
+    }
+}
+
+/// Refuses a token that is bound to a client certificate, because certificates of clients are not verified.
+fn check_certificate(accepted: &Accepted) -> Result<(), Refusal> {
+    match accepted.confirmation {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Certificate),
+    }
+}
+
+#[cfg(test)]
+mod tests;

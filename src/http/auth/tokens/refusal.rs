@@ -1,0 +1,117 @@
+//! Why a call is not authenticated, as the operator learns it: a counter by check, and log lines at a limited rate.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::http::auth::jwt::Rejection;
+use crate::runtime::telemetry::names;
+
+/// Minimum time between two log lines about the same check.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why a call is not authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It has no bearer token.
+    NoToken,
+    /// A check of the token failed.
+    Token(Rejection),
+    /// No key set of the issuer is in force.
+    NoKeys,
+    /// The token is bound to a client certificate that the connection does not have.
+    Certificate,
+}
+
+/// Counts and logs refusals.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    /// The log lines about each check. Checks are few and not chosen by callers.
+    lines: Mutex<HashMap<&'static str, Lines>>,
+}
+
+/// The log lines about a check.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lines {
+    last: Option<Instant>,
+    /// Number of refusals since then.
+    suppressed: u64,
+}
+
+impl Reports {
+    /// Counts a refusal, and logs it unless there was a line about the same check a moment ago. The line has the correlation id
+    /// of the call from its span.
+    pub(super) fn refused(&self, issuer: Option<&str>, refusal: &Refusal) {
+        let check = refusal.check();
+        metrics::counter!(names::CALLS_NOT_AUTHENTICATED, "check" => check).increment(1);
+        let suppressed = {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.entry(check).or_default().next(Instant::now())
+        };
+        if let Some(suppressed) = suppressed {
+            tracing::info!(check, issuer, suppressed, "the caller is not authenticated: {refusal}");
+        }
+    }
+}
+
+impl Lines {
+    /// Whether a refusal is logged, with the number of those that were not since the last line.
+    fn next(&mut self, now: Instant) -> Option<u64> {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < LINE_INTERVAL) {
+            self.suppressed += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+impl Refusal {
+    /// Stable name of the check that failed: a label of metrics and of the log.
+    const fn check(&self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::Token(rejection) => rejection.check(),
+            Self::NoKeys => "no_keys",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoToken => f.write_str("the call has no bearer token"),
+            Self::Token(rejection) => rejection.fmt(f),
+            Self::NoKeys => {
+                f.write_str("no key set of the issuer is in force; an earlier line says why it cannot be read")
+            }
+            Self::Certificate => {
+                f.write_str("the token is bound to a client certificate (cnf), which the connection does not have")
+            }
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Token(rejection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_about_a_check_are_a_second_apart_and_tell_how_many_were_left_out() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        assert_eq!(lines.next(start), Some(0));
+        for _ in 0..999 {
+            assert_eq!(lines.next(start + LINE_INTERVAL / 2), None);
+        }
+        assert_eq!(lines.next(start + LINE_INTERVAL), Some(999));
+        assert_eq!(lines.next(start + LINE_INTERVAL * 2), Some(0));
+    }
+}
