@@ -53,11 +53,6 @@ pub struct Requirement {
 }
 
 impl Issuer {
-    /// Largest sensible [`max_bytes`](Self::max_bytes): a token of a user in 1,000 groups has 64 kB.
-    pub const MAX_BYTES_LIMIT: usize = 64 << 10;
-    /// Largest sensible [`skew`](Self::skew).
-    pub const SKEW_LIMIT: Duration = Duration::from_mins(1);
-
     /// Whether `typ` is one of the entry's types (RFC 7515, 4.1.9).
     pub(super) fn accepts_type(&self, typ: Option<&str>) -> bool {
         match typ {

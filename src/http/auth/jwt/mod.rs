@@ -1,7 +1,7 @@
 //! The check of a bearer token (RFC 6750, RFC 7519, RFC 8725): a pure function of the token, the configured issuers, a key set and
 //! the time.
 //!
-//! [`bearer`] takes the token from the request, [`Token::read`] finds its issuer, and [`Token::verify`] checks it with the keys of
+//! [`bearer()`] takes the token from the request, [`Token::read`] finds its issuer, and [`Token::verify`] checks it with the keys of
 //! that issuer. A [`Rejection`] names the check that failed; the operator sees it, the caller does not.
 
 pub mod keys;

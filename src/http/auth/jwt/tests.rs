@@ -6,6 +6,7 @@ mod issuers;
 mod key_sets;
 mod properties;
 mod signer;
+mod specifications;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::signer::{Draft, SigningKey};
-use super::{Algorithm, ClaimMapping, Issuer, KeySet, KeyUse, Rejection, Token, Verified};
+use super::{Algorithm, ClaimForm, ClaimMapping, ClaimReader, Issuer, KeySet, KeyUse, Rejection, Token, Verified};
 use crate::domain::Timestamp;
 
 /// The time of every check, in seconds since 1970.
@@ -46,7 +47,7 @@ impl World {
         let (p384, ed, foreign) = (SigningKey::p384("a-p384"), SigningKey::ed25519("a-ed"), SigningKey::p256("b-ec"));
         let ours = key_set(&[&rsa, &ec, &second_ec, &p384, &ed]);
         let theirs = key_set(&[&foreign]);
-        let issuers = [issuer("a", ISSUER), Issuer { max_bytes: Issuer::MAX_BYTES_LIMIT, ..issuer("b", OTHER_ISSUER) }];
+        let issuers = [issuer("a", ISSUER), Issuer { max_bytes: 64 << 10, ..issuer("b", OTHER_ISSUER) }];
         Self { rsa, ec, second_ec, p384, ed, foreign, issuers, key_sets: [ours, theirs] }
     }
 
@@ -95,6 +96,16 @@ fn key_set(keys: &[&SigningKey]) -> KeySet {
     KeySet::parse(json!({"keys": keys}).to_string().as_bytes(), KeyUse::Sig).unwrap()
 }
 
+/// Reads a claim as text.
+fn claim(name: &str) -> Option<ClaimReader> {
+    (!name.is_empty()).then(|| ClaimReader { claim: name.to_owned(), form: ClaimForm::Text })
+}
+
+/// Reads a claim as the GUID of a directory object.
+fn guid(name: &str) -> Option<ClaimReader> {
+    claim(name).map(|reader| ClaimReader { form: ClaimForm::GuidLeBase64, ..reader })
+}
+
 /// A token of the first issuer that is valid when it is signed.
 fn draft() -> Draft {
     Draft::new(
@@ -108,4 +119,18 @@ fn draft() -> Draft {
 /// A token of the other issuer.
 fn other_draft() -> Draft {
     draft().claim("iss", OTHER_ISSUER)
+}
+
+/// Operators look up the name of a check there.
+#[test]
+fn the_documentation_lists_every_check() {
+    let page = include_str!("../../../../docs/tokens.md");
+    let names = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let mut documented: Vec<_> = names.flat_map(|names| names.split(", ")).map(|name| name.trim_matches('`')).collect();
+    // The first ones are not the token's, or are checked around the pure function.
+    let others = ["no_token", "no_keys", "certificate", "authorization", "token68", "requirement", "trust_domain"];
+    let mut checks: Vec<_> = attacks::CHECKS.into_iter().chain(others).collect();
+    documented.sort_unstable();
+    checks.sort_unstable();
+    assert_eq!(documented, checks);
 }

@@ -15,9 +15,10 @@ use super::{WORLD, World};
 type Row = (&'static str, String, &'static str);
 
 fn assert_rows(rows: &[Row]) {
-    for (name, token, check) in rows {
-        assert_eq!(WORLD.outcome(token), *check, "{name}");
-    }
+    let outcomes = rows.iter().map(|(name, token, check)| (name, WORLD.outcome(token), check));
+    let wrong = outcomes.filter(|(_, outcome, check)| outcome != *check);
+    let wrong: Vec<_> = wrong.map(|(name, outcome, check)| format!("{name}: {outcome} instead of {check}")).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// All rows, group by group.
@@ -38,8 +39,8 @@ fn all(world: &World) -> Vec<Row> {
     .concat()
 }
 
-/// The checks that a token can fail whatever its entry requires, in their order.
-const CHECKS: [&str; 39] = [
+/// The checks that the tokens of the set can fail, in their order.
+pub(super) const CHECKS: [&str; 38] = [
     "size",
     "parts",
     "header_encoding",
@@ -78,7 +79,6 @@ const CHECKS: [&str; 39] = [
     "audience",
     "confirmation",
     "mapping",
-    "accepted",
 ];
 
 #[test]

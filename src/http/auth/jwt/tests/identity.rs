@@ -3,15 +3,9 @@
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
-use super::{AUDIENCE, ISSUER, NOW, WORLD, World, at, draft, issuer, outcome};
+use super::{AUDIENCE, ISSUER, NOW, WORLD, World, at, claim, draft, guid, issuer, outcome};
 use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, UserId};
-use crate::http::auth::jwt::{
-    CertificateThumbprint, ClaimMapping, ClaimReader, Issuer, Rejection, Requirement, Token, Verified,
-};
-
-fn claim(text: &str) -> Option<ClaimReader> {
-    ClaimReader::parse(text).map(Some).unwrap()
-}
+use crate::http::auth::jwt::{CertificateThumbprint, ClaimMapping, Issuer, Rejection, Requirement, Token, Verified};
 
 fn sid(text: &str) -> Sid {
     Sid::parse(text).unwrap()
@@ -84,7 +78,7 @@ fn mapped_claims_describe_the_caller() {
 #[test]
 fn a_directory_guid_is_read_as_windows_writes_it() {
     // [Convert]::ToBase64String(([guid]'8f1590dc-d932-4b66-8e68-2e91c5880780').ToByteArray())
-    let user = || ClaimMapping { uuid: claim("objectguid:guid-le-base64"), ..ClaimMapping::default() };
+    let user = || ClaimMapping { uuid: guid("objectguid"), ..ClaimMapping::default() };
     let caller = mapped(user(), &json!({"objectguid": "3JAVjzLZZkuOaC6RxYgHgA=="})).unwrap();
     assert_eq!(caller.user.uuid(), uuid!("8f1590dc-d932-4b66-8e68-2e91c5880780"));
     for text in ["8f1590dc-d932-4b66-8e68-2e91c5880780", "3JAVjzLZZkuOaC6RxYgHgA", "3JAVjzLZZkuOaC6RxYg=", "AAAA"] {

@@ -6,15 +6,11 @@ use serde_json::{Value, json};
 use uuid::uuid;
 
 use super::signer::{Draft, SigningKey};
-use super::{NOW, WORLD, at, issuer, key_set, outcome};
+use super::{NOW, WORLD, at, claim, guid, issuer, key_set, outcome};
 use crate::domain::{Groups, Sid, UserId};
 use crate::http::auth::jwt::{
-    Algorithm, ClaimMapping, ClaimReader, Issuer, KeySet, KeyUse, Rejection, Requirement, Token, Verified,
+    Algorithm, ClaimMapping, Issuer, KeySet, KeyUse, Rejection, Requirement, Token, Verified,
 };
-
-fn claim(text: &str) -> Option<ClaimReader> {
-    ClaimReader::parse(text).map(Some).unwrap()
-}
 
 fn require(claim: &str, values: &[&str]) -> Requirement {
     Requirement { claim: claim.to_owned(), values: values.iter().map(|value| (*value).to_owned()).collect() }
@@ -68,7 +64,7 @@ fn adfs() -> Scene {
         require: vec![require("ver", &["1.0"]), require("appid", &["7d1c5a2e-5a3c-4a44-9f1d-0d6f7d2d8a11"])],
         user: ClaimMapping {
             subject: claim("primarysid"),
-            uuid: claim("objectguid:guid-le-base64"),
+            uuid: guid("objectguid"),
             sid: claim("primarysid"),
             name: claim("upn"),
             groups: claim("groupsid"),

@@ -82,7 +82,11 @@ proptest! {
     }
 
     #[test]
-    fn no_three_parts_are_a_token(header in vec(any::<u8>(), 0..64), payload in vec(any::<u8>(), 0..64), signature in vec(any::<u8>(), 0..80)) {
+    fn no_three_parts_are_a_token(
+        header in vec(any::<u8>(), 0..64),
+        payload in vec(any::<u8>(), 0..64),
+        signature in vec(any::<u8>(), 0..80),
+    ) {
         let token = format!("{}.{}.{}", encode(header), encode(payload), encode(signature));
         prop_assert!(WORLD.check(&token).is_err());
     }
@@ -139,7 +143,11 @@ proptest! {
     }
 
     #[test]
-    fn no_token_survives_an_edit(key in select(vec![&WORLD.rsa, &WORLD.ec, &WORLD.ed]), at in any::<Index>(), edit in edits()) {
+    fn no_token_survives_an_edit(
+        key in select(vec![&WORLD.rsa, &WORLD.ec, &WORLD.ed]),
+        at in any::<Index>(),
+        edit in edits(),
+    ) {
         let good = draft().sign(key);
         let mut bytes = good.clone().into_bytes();
         let at = at.index(bytes.len());
