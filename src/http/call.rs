@@ -26,6 +26,7 @@ use self::transport::Mismatch;
 use super::server::Answers;
 use crate::domain::{Caller, CorrelationId, ErrorKind};
 use crate::http::auth::{AuthError, Authentication};
+use crate::mimcm::RouteLabel;
 use crate::service::{Budget, Call, Error, row};
 use crate::{grpc, mimcm};
 
@@ -43,7 +44,14 @@ pub struct CallSettings {
     pub memory: Budget,
 }
 
-/// A service for both transports, wrapped in the layer.
+/// The layer.
+#[derive(Clone, Debug)]
+pub struct CallLayer(Arc<CallSettings>);
+
+/// The answer of a call.
+pub type CallFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// A service for either transport, wrapped in the layer.
 #[derive(Clone, Debug)]
 pub struct Calls<S> {
     inner: S,
@@ -57,11 +65,19 @@ struct Refused {
     message: String,
 }
 
-impl<S> Calls<S> {
-    /// Wraps a service in the layer.
+impl CallLayer {
+    /// The layer with these settings.
     #[must_use]
-    pub fn new(inner: S, settings: CallSettings) -> Self {
-        Self { inner, settings: Arc::new(settings) }
+    pub fn new(settings: CallSettings) -> Self {
+        Self(Arc::new(settings))
+    }
+}
+
+impl<S> tower::Layer<S> for CallLayer {
+    type Service = Calls<S>;
+
+    fn layer(&self, inner: S) -> Calls<S> {
+        Calls { inner, settings: Arc::clone(&self.0) }
     }
 }
 
@@ -74,7 +90,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = CallFuture;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -214,7 +230,7 @@ fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refus
 fn method(transport: Transport, parts: &Parts) -> Option<&'static str> {
     match transport {
         Transport::Grpc => transport::grpc_method(parts.uri.path()),
-        Transport::Legacy => mimcm::route(&parts.method, parts.uri.path()),
+        Transport::Legacy => parts.extensions.get().map(|RouteLabel(label)| *label),
     }
 }
 

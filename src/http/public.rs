@@ -8,15 +8,17 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
+use futures::future::Either;
 use http::Request;
 use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error as ReflectionError};
+use tower::Layer;
 
 use super::auth::Authentication;
-use super::call::{CallSettings, Calls, Transport};
+use super::call::{CallFuture, CallLayer, CallSettings, Calls, Transport};
 use crate::contract::DESCRIPTORS;
 use crate::grpc::{Credentials, Requests, Serving, health};
-use crate::mimcm::{self, FacadeSettings};
+use crate::mimcm::{FacadeSettings, RestApi};
 use crate::service::{Budget, Service};
 
 /// Limits of the public port.
@@ -36,16 +38,17 @@ pub struct ApiSettings {
 #[derive(Clone, Debug)]
 pub struct Api {
     /// The service for [`super::server::serve`].
-    pub calls: Calls<Transports>,
+    pub calls: Transports,
     /// The switch of the health service.
     pub serving: Serving,
 }
 
-/// Routes each request to its transport: everything that is not gRPC goes to the facade, whatever its path.
+/// Routes each request to its transport: everything that is not gRPC goes to the facade, whatever its path. Both transports have
+/// the layer of [`call`](super::call); in the facade it is inside of the router, which tells it the route.
 #[derive(Clone, Debug)]
 pub struct Transports {
-    grpc: Router,
-    legacy: Router,
+    grpc: Calls<Router>,
+    legacy: RestApi,
 }
 
 /// Assembles the public port. Its health service reports `SERVING` from the start.
@@ -64,14 +67,14 @@ pub fn assemble(
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .into_axum_router();
-    // `Calls` refuses unknown methods, so they do not reach the fallback of `Routes`.
-    let transports = Transports { grpc: grpc.with_state(()), legacy: mimcm::router(service, settings.rest) };
-    let settings = CallSettings {
+    let layer = CallLayer::new(CallSettings {
         authentication,
         max_duration: settings.max_duration,
         memory: Budget::new(settings.max_memory_bytes),
-    };
-    Ok(Api { calls: Calls::new(transports, settings), serving })
+    });
+    // `Calls` refuses unknown methods, so they do not reach the fallback of `Routes`.
+    let grpc = layer.layer(grpc.with_state(()));
+    Ok(Api { calls: Transports { grpc, legacy: RestApi::new(service, settings.rest, layer) }, serving })
 }
 
 fn reflection() -> Builder<'static> {
@@ -84,22 +87,22 @@ fn reflection() -> Builder<'static> {
 
 impl<B> tower::Service<Request<B>> for Transports
 where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<axum::BoxError>,
 {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = Either<CallFuture, RouteFuture<Infallible>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Routers are always ready.
+        // Both services are always ready.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match Transport::of(request.headers()) {
-            Transport::Grpc => self.grpc.call(request),
-            Transport::Legacy => self.legacy.call(request),
+            Transport::Grpc => Either::Left(self.grpc.call(request)),
+            Transport::Legacy => Either::Right(self.legacy.call(request)),
         }
     }
 }

@@ -10,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use futures::{FutureExt, StreamExt, stream};
 use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -17,10 +18,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb as reflection;
 use tonic_types::StatusExt;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 use self::support::{AWAY, api, authentication};
-use super::call::{CORRELATION_HEADER, CallSettings, Calls};
+use super::call::{CORRELATION_HEADER, CallLayer, CallSettings, Calls};
 use crate::contract::v1;
 use crate::contract::v1::request_service_client::RequestServiceClient;
 use crate::service::{Budget, Call};
@@ -146,7 +147,38 @@ async fn an_unauthenticated_caller_gets_an_error_of_its_transport() {
 
 /// Wraps routes in the layer.
 fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
-    Calls::new(router, CallSettings { authentication: authentication(), max_duration, memory: Budget::new(1 << 20) })
+    let settings = CallSettings { authentication: authentication(), max_duration, memory: Budget::new(1 << 20) };
+    CallLayer::new(settings).layer(router)
+}
+
+/// The router matches before the call is authenticated, so that refused calls are counted under their route.
+#[test]
+fn a_call_is_counted_under_its_route() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(async {
+            let calls = api().calls;
+            for (method, user, path) in [
+                ("GET", ID, "/certificatemanagement/api/V1.0/Requests/{0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01}"),
+                ("GET", "nobody", "/CertificateManagement/api/v1.0/requests/0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01/"),
+                ("DELETE", ID, "/CertificateManagement/api/v1.0/requests/0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01"),
+                ("GET", ID, "/CertificateManagement/api/v1.0/nothing"),
+            ] {
+                let request = Request::builder().method(method).uri(path).header("x-dev-user", user);
+                calls.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            }
+        });
+    });
+    let text = recorder.handle().render();
+    for line in [
+        r#"cmgate_calls_total{method="GET /requests/{id}",outcome="503"} 1"#,
+        r#"cmgate_calls_total{method="GET /requests/{id}",outcome="401"} 1"#,
+        r#"cmgate_calls_total{method="other",outcome="405"} 1"#,
+        r#"cmgate_calls_total{method="other",outcome="404"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
 }
 
 #[tokio::test]

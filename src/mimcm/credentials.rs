@@ -1,14 +1,14 @@
 //! Handlers of the endpoints for smart cards and profiles.
 
-use axum::body::Body;
 use axum::response::Response;
-use http::{Request, StatusCode, Uri};
+use http::StatusCode;
 
 use super::answer::{answer_with, answer_with_list, created, no_content, no_content_if_not_found};
 use super::binding::{self, Binding};
 use super::credential_view::{ProfileView, SmartcardView};
 use super::error::HttpError;
 use super::handlers::{Facade, Received};
+use super::incoming::Incoming;
 use super::query::Parameters;
 use super::{codes, list};
 use crate::domain::{Comment, Credential, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId};
@@ -16,11 +16,11 @@ use crate::service::{Call, Violations};
 
 impl Facade {
     /// `POST /smartcards`: binds a card to a request.
-    pub(super) async fn bind(self, call: &Call, request: Request<Body>) -> Result<Response, HttpError> {
-        let Received { body, key, violations, .. } = self.receive(call, request).await?;
+    pub(super) async fn bind(self, Incoming { call, request, .. }: Incoming<()>) -> Result<Response, HttpError> {
+        let Received { body, key, violations, .. } = self.receive(&call, request).await?;
         let Binding { request, serial_number, atr } = binding::binding(&body, violations)?;
         let action = self.service.binding(serial_number, atr, Comment::default());
-        match self.service.act(call, request, action, None, key).await {
+        match self.service.act(&call, request, action, None, key).await {
             Ok(request) => Ok(request
                 .new
                 .smartcard
@@ -30,9 +30,9 @@ impl Facade {
     }
 
     /// `GET /smartcards?cardid=`: one card; without the parameter, the cards of the caller.
-    pub(super) async fn smartcards(self, call: Call, uri: &Uri) -> Result<Response, HttpError> {
+    pub(super) async fn smartcards(self, Incoming { call, request, .. }: Incoming<()>) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
-        let parameters = Parameters::of(uri)?;
+        let parameters = Parameters::of(request.uri())?;
         let serial_number = parameters.get("cardid", &mut violations);
         let is_given = !serial_number.is_empty();
         let serial_number = if is_given { violations.keep(SerialNumber::parse("cardid", serial_number)) } else { None };
@@ -48,7 +48,14 @@ impl Facade {
     }
 
     /// `GET /smartcards/{id}`
-    pub(super) async fn smartcard(&self, id: SmartcardId) -> Result<Response, HttpError> {
+    pub(super) async fn smartcard(
+        self,
+        Incoming { path: id, .. }: Incoming<SmartcardId>,
+    ) -> Result<Response, HttpError> {
+        self.answer_with_smartcard(id).await
+    }
+
+    async fn answer_with_smartcard(&self, id: SmartcardId) -> Result<Response, HttpError> {
         match self.service.smartcard(id).await {
             Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
             Err(error) => no_content_if_not_found(error),
@@ -57,14 +64,12 @@ impl Facade {
 
     /// `GET /requests/{id}/smartcards/{id}`
     pub(super) async fn smartcard_of(
-        &self,
-        call: &Call,
-        request: RequestId,
-        id: SmartcardId,
+        self,
+        Incoming { call, path: (request, id), .. }: Incoming<(RequestId, SmartcardId)>,
     ) -> Result<Response, HttpError> {
-        match self.service.get(call, request).await {
+        match self.service.get(&call, request).await {
             Ok(request) if [request.old.smartcard, request.new.smartcard].contains(&Some(id)) => {
-                self.smartcard(id).await
+                self.answer_with_smartcard(id).await
             }
             Ok(_) => Ok(no_content()),
             Err(error) => no_content_if_not_found(error),
@@ -74,24 +79,22 @@ impl Facade {
     /// `PUT /requests/{id}/smartcards/{id}`: sets the status of the card and answers with the card.
     pub(super) async fn change_smartcard(
         self,
-        call: &Call,
-        (id, smartcard): (RequestId, SmartcardId),
-        request: Request<Body>,
+        Incoming { call, path, request }: Incoming<(RequestId, SmartcardId)>,
     ) -> Result<Response, HttpError> {
-        let mut received = self.receive(call, request).await?;
+        let mut received = self.receive(&call, request).await?;
         let expected = received.expected();
         let status = binding::credential_status(&received.body, received.violations)?;
         let version = expected.version()?;
-        match self.service.change_smartcard(call, (id, smartcard), status, version, received.key).await {
+        match self.service.change_smartcard(&call, path, status, version, received.key).await {
             Ok(card) => Ok(answer_with(StatusCode::OK, &SmartcardView::of(&card))),
             Err(error) => no_content_if_not_found(error),
         }
     }
 
     /// `GET /profiles`: the software profiles of the caller.
-    pub(super) async fn profiles(self, call: Call, uri: &Uri) -> Result<Response, HttpError> {
+    pub(super) async fn profiles(self, Incoming { call, request, .. }: Incoming<()>) -> Result<Response, HttpError> {
         let mut violations = Violations::default();
-        let parameters = Parameters::of(uri)?;
+        let parameters = Parameters::of(request.uri())?;
         let status = codes::read_profile_status(parameters.get("status", &mut violations));
         if status.is_none() {
             violations.add("status", format!("must be one of {}", codes::PROFILE_STATUS_NAMES));
@@ -109,10 +112,13 @@ impl Facade {
     }
 
     /// `GET /profiles/{id}`
-    pub(super) async fn profile(&self, call: &Call, id: ProfileId) -> Result<Response, HttpError> {
+    pub(super) async fn profile(
+        self,
+        Incoming { call, path: id, .. }: Incoming<ProfileId>,
+    ) -> Result<Response, HttpError> {
         match self.service.profile(id).await {
             Ok(profile) => {
-                let operations = self.service.operations(call, &profile);
+                let operations = self.service.operations(&call, &profile);
                 Ok(answer_with(StatusCode::OK, &ProfileView::of(&profile, &operations)))
             }
             Err(error) => no_content_if_not_found(error),
@@ -120,8 +126,11 @@ impl Facade {
     }
 
     /// `GET /requests/{id}/profiles`: the new profile of the request, then the old one.
-    pub(super) async fn profiles_of(&self, call: &Call, id: RequestId) -> Result<Response, HttpError> {
-        let request = match self.service.get(call, id).await {
+    pub(super) async fn profiles_of(
+        self,
+        Incoming { call, path: id, .. }: Incoming<RequestId>,
+    ) -> Result<Response, HttpError> {
+        let request = match self.service.get(&call, id).await {
             Ok(request) => request,
             Err(error) => return no_content_if_not_found(error),
         };
@@ -131,11 +140,26 @@ impl Facade {
             let known = self.service.credentials_of(CredentialIds { profile: Some(profile), smartcard: None }).await?;
             profiles.extend(known);
         }
-        Ok(self.list_profiles(call, &profiles))
+        Ok(self.list_profiles(&call, &profiles))
     }
 
-    /// `GET /smartcards/{id}/operations` and `GET /profiles/{id}/operations`: the types of request that the caller may create.
-    pub(super) async fn operations(&self, call: &Call, credential: CredentialIds) -> Result<Response, HttpError> {
+    /// `GET /smartcards/{id}/operations`: the types of request that the caller may create for the card.
+    pub(super) async fn smartcard_operations(
+        self,
+        Incoming { call, path: id, .. }: Incoming<SmartcardId>,
+    ) -> Result<Response, HttpError> {
+        self.operations(&call, CredentialIds { smartcard: Some(id), profile: None }).await
+    }
+
+    /// `GET /profiles/{id}/operations`: the types of request that the caller may create for the profile.
+    pub(super) async fn profile_operations(
+        self,
+        Incoming { call, path: id, .. }: Incoming<ProfileId>,
+    ) -> Result<Response, HttpError> {
+        self.operations(&call, CredentialIds { profile: Some(id), smartcard: None }).await
+    }
+
+    async fn operations(&self, call: &Call, credential: CredentialIds) -> Result<Response, HttpError> {
         let known = self.service.credentials_of(credential).await?;
         let known = known.into_iter().find(|known| known.is_smartcard() == credential.smartcard.is_some());
         let operations = known.map(|known| codes::operations(&self.service.operations(call, &known)));

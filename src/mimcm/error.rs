@@ -43,7 +43,7 @@ pub(super) enum HttpError {
     /// No resource exists at this address.
     UnknownAddress(String),
     /// The resource supports only other methods, listed for `Allow`.
-    WrongMethod(Method, &'static str),
+    WrongMethod(Method, HeaderValue),
     /// The API has this endpoint, but the service does not support it.
     Unsupported(Unsupported),
     /// The media type of the body is not supported.
@@ -107,7 +107,7 @@ impl HttpError {
     fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
         match (self, self.kind()) {
             (Self::Compressed(_), _) => Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
-            (Self::WrongMethod(_, allowed), _) => Some((ALLOW, HeaderValue::from_static(allowed))),
+            (Self::WrongMethod(_, allowed), _) => Some((ALLOW, allowed.clone())),
             (_, Ok(ErrorKind::Unauthenticated)) => Some((WWW_AUTHENTICATE, CHALLENGE)),
             (_, Ok(kind)) => row(kind).retry_after.map(|pause| (RETRY_AFTER, whole_seconds(pause).into())),
             (_, Err(_)) => None,

@@ -3,32 +3,25 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 
-use super::answer::{answer_with, answer_with_list, created, no_content, no_content_if_not_found};
+use super::answer::{answer_with, created, no_content, no_content_if_not_found};
 use super::body::{BODY, draft};
-use super::caching::IfNoneMatch;
 use super::error::{HttpError, JSON};
 use super::headers::Expected;
-use super::path::{Resource, address, resource};
-use super::query::Parameters;
-use super::template_view::{CardView, PolicyView, TemplateView};
+use super::incoming::Incoming;
 use super::text::Encoding;
 use super::value::Value;
 use super::view::View;
 use super::{FacadeSettings, change, headers, json, list, text};
-use crate::domain::{self, ErrorKind, IdempotencyKey, Medium, ProfileTemplate, Refusal, RequestId, TemplateId};
+use crate::domain::{self, IdempotencyKey, Refusal, RequestId};
 use crate::service::{Call, Error, OverBudget, Service, Violations};
-
-/// The description of the API, which `/openapi.json` serves.
-const OPENAPI: &str = include_str!("openapi.json");
 
 /// The state of the handlers.
 #[derive(Clone)]
@@ -53,75 +46,34 @@ impl Received {
     }
 }
 
-/// Answers every call that is not gRPC.
-pub(super) async fn answer(State(facade): State<Facade>, mut request: Request<Body>) -> Response {
-    let Some(call) = request.extensions_mut().remove::<Call>() else {
-        let message = "authorization has been denied for this request".to_owned();
-        return HttpError::Refused(ErrorKind::Unauthenticated, message).respond(None);
-    };
-    let correlation = call.correlation;
-    let if_none_match = IfNoneMatch::of(&request);
-    let answered = facade.dispatch(call, request).await;
-    answered.map_or_else(|failure| failure.respond(Some(correlation)), |response| if_none_match.apply(response))
+/// `GET /openapi.json`, which MIM CM did not have.
+pub(super) fn description() -> Response {
+    ([(CONTENT_TYPE, JSON)], include_str!("openapi.json")).into_response()
 }
 
 impl Facade {
-    async fn dispatch(self, call: Call, request: Request<Body>) -> Result<Response, HttpError> {
-        let Some(resource) = resource(request.uri().path()) else {
-            return Err(HttpError::UnknownAddress(address(request.uri(), request.headers())));
-        };
-        match (resource, request.method()) {
-            (Resource::Requests, &Method::POST) => self.create(&call, request).await,
-            (Resource::Requests, &Method::GET) => self.list(call, request).await,
-            (Resource::Request(id), &Method::GET) => self.get(&call, id).await,
-            (Resource::Request(id), &Method::PUT) => self.change(&call, id, request).await,
-            (Resource::Templates, &Method::GET) => self.templates(&call, &request),
-            (Resource::Template(id), &Method::GET) => {
-                self.template(&call, id, |template| answer_with(StatusCode::OK, &TemplateView::of(template)))
-            }
-            (Resource::Policy(id, kind), &Method::GET) => self.template(&call, id, |template| {
-                let policy = template.policies.get(&kind).map(|policy| PolicyView::of(kind, policy));
-                policy.map_or_else(no_content, |policy| answer_with(StatusCode::OK, &policy))
-            }),
-            (Resource::SmartcardConfiguration(id), &Method::GET) => {
-                self.template(&call, id, |template| match template.medium {
-                    Medium::Smartcard => answer_with(StatusCode::OK, &CardView::of(&template.smartcard)),
-                    Medium::Software => no_content(),
-                })
-            }
-            (Resource::Description, &Method::GET) => Ok(([(CONTENT_TYPE, JSON)], OPENAPI).into_response()),
-            (Resource::Smartcards, &Method::POST) => self.bind(&call, request).await,
-            (Resource::Smartcards, &Method::GET) => self.smartcards(call, request.uri()).await,
-            (Resource::Smartcard(id), &Method::GET) => self.smartcard(id).await,
-            (Resource::SmartcardOf(request, id), &Method::GET) => self.smartcard_of(&call, request, id).await,
-            (Resource::SmartcardOf(of, id), &Method::PUT) => self.change_smartcard(&call, (of, id), request).await,
-            (Resource::Profiles, &Method::GET) => self.profiles(call, request.uri()).await,
-            (Resource::Profile(id), &Method::GET) => self.profile(&call, id).await,
-            (Resource::ProfilesOf(id), &Method::GET) => self.profiles_of(&call, id).await,
-            (Resource::Operations(credential), &Method::GET) => self.operations(&call, credential).await,
-            (Resource::Unsupported(unsupported), method) if method == unsupported.method() => {
-                Err(HttpError::Unsupported(unsupported))
-            }
-            (resource, other) => Err(HttpError::WrongMethod(other.clone(), resource.methods())),
-        }
-    }
-
-    async fn create(self, call: &Call, request: Request<Body>) -> Result<Response, HttpError> {
-        let Received { body, key, violations, .. } = self.receive(call, request).await?;
+    /// `POST /requests`
+    pub(super) async fn create(self, Incoming { call, request, .. }: Incoming<()>) -> Result<Response, HttpError> {
+        let Received { body, key, violations, .. } = self.receive(&call, request).await?;
         let draft = draft(&body, violations)?;
-        let request = self.service.create(call, draft, key).await?;
+        let request = self.service.create(&call, draft, key).await?;
         Ok(created(&format!("api/v1.0/requests/{}", request.id)))
     }
 
-    async fn get(self, call: &Call, id: RequestId) -> Result<Response, HttpError> {
-        self.answer_with_request(call, self.service.get(call, id).await)
+    /// `GET /requests/{id}`
+    pub(super) async fn get(self, Incoming { call, path: id, .. }: Incoming<RequestId>) -> Result<Response, HttpError> {
+        self.answer_with_request(&call, self.service.get(&call, id).await)
     }
 
-    async fn change(self, call: &Call, id: RequestId, request: Request<Body>) -> Result<Response, HttpError> {
-        let mut received = self.receive(call, request).await?;
+    /// `PUT /requests/{id}`: sets the status of the request and answers with the request.
+    pub(super) async fn change(
+        self,
+        Incoming { call, path: id, request }: Incoming<RequestId>,
+    ) -> Result<Response, HttpError> {
+        let mut received = self.receive(&call, request).await?;
         let expected = received.expected();
         let action = change::action(&received.body, received.violations)?;
-        self.answer_with_request(call, self.service.act(call, id, action, expected.version()?, received.key).await)
+        self.answer_with_request(&call, self.service.act(&call, id, action, expected.version()?, received.key).await)
     }
 
     /// Answers with one request and the entity tag of its version.
@@ -143,37 +95,13 @@ impl Facade {
         }
     }
 
-    async fn list(self, call: Call, request: Request<Body>) -> Result<Response, HttpError> {
+    /// `GET /requests`
+    pub(super) async fn list(self, Incoming { call, request, .. }: Incoming<()>) -> Result<Response, HttpError> {
         let Some(query) = list::query(request.uri(), &call)? else {
             return Ok(no_content());
         };
         let nul_tail = self.settings.descriptor_nul_tail;
         list::answer(list::Requests { service: self.service, call, query, nul_tail }).await
-    }
-
-    fn templates(&self, call: &Call, request: &Request<Body>) -> Result<Response, HttpError> {
-        let mut violations = Violations::default();
-        // With or without the filter, the list has the templates of the caller.
-        Parameters::of(request.uri())?.is_about_caller(&mut violations);
-        if !violations.is_empty() {
-            return Err(violations.refusal().into());
-        }
-        let templates: Vec<TemplateView<'_>> = self.service.templates(call).into_iter().map(TemplateView::of).collect();
-        Ok(answer_with_list(&templates))
-    }
-
-    /// Answers with a view of one template; 204 if there is no such template.
-    fn template(
-        &self,
-        call: &Call,
-        id: TemplateId,
-        answer: impl FnOnce(&ProfileTemplate) -> Response,
-    ) -> Result<Response, HttpError> {
-        match self.service.template(call, id) {
-            Ok(template) => Ok(answer(template)),
-            Err(Error::Refused(Refusal::TemplateNotFound(_))) => Ok(no_content()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Reads the body and the headers of a write call.

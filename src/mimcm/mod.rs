@@ -12,17 +12,21 @@ mod change;
 mod codes;
 mod credential_view;
 mod credentials;
+mod dispatch;
 mod error;
 mod guid;
 mod handlers;
 mod headers;
+mod incoming;
 mod items;
 mod json;
 mod list;
 mod metadata;
 mod path;
 mod query;
+mod routes;
 mod template_view;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -32,13 +36,20 @@ mod value;
 mod view;
 mod write;
 
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
 use axum::Router;
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use bytes::Bytes;
+use http::Request;
 
 use crate::service::Service;
 
 pub use caching::complete;
+pub use dispatch::{RouteLabel, RouteLayer, RouteService};
 pub use error::{mismatch, refusal};
-pub use path::route;
 
 /// Settings of the facade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +61,37 @@ pub struct FacadeSettings {
     pub descriptor_nul_tail: u8,
 }
 
-/// The router for every path that is not gRPC. It expects a [`Call`](crate::service::Call) in the extensions of the request
-/// and answers 401 without one.
-pub fn router(service: Service, settings: FacadeSettings) -> Router {
-    // axum's routes cannot match paths case-insensitively.
-    Router::new().fallback(handlers::answer).with_state(handlers::Facade { service, settings })
+/// The REST API for every path that is not gRPC: one router behind the normaliser of paths.
+#[derive(Clone, Debug)]
+pub struct RestApi {
+    router: Router,
+}
+
+impl RestApi {
+    /// Builds the API. The layer surrounds every answer, including those to unknown paths, and finds the [`RouteLabel`] of a
+    /// call in the extensions of the request. Handlers expect a [`Call`](crate::service::Call) there and answer 401 without one.
+    #[must_use]
+    pub fn new(service: Service, settings: FacadeSettings, layer: impl RouteLayer) -> Self {
+        Self { router: routes::routes(layer).into_router(handlers::Facade { service, settings }) }
+    }
+}
+
+impl<B> tower::Service<Request<B>> for RestApi
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Routers are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        path::normalize(&mut request);
+        self.router.call(request)
+    }
 }

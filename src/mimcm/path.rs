@@ -1,219 +1,110 @@
-//! Paths of the API. They match in the forms that IIS and Web API accepted, except unsafe ones; `forms.md` lists the accepted
-//! and the refused forms.
+//! Normalises paths in front of the router. They match in the forms that IIS and Web API accepted, except unsafe ones; `forms.md`
+//! lists the accepted and the refused forms.
 
 use std::borrow::Cow;
+use std::mem;
 
+use bytes::Bytes;
 use http::header::HOST;
-use http::uri::Authority;
-use http::{HeaderMap, Method, Uri};
-
-use super::unsupported::Unsupported;
-use super::{codes, guid};
-use crate::domain::{CredentialIds, ProfileId, RequestId, RequestType, SmartcardId, TemplateId};
+use http::uri::{Authority, Parts, PathAndQuery};
+use http::{Request, Uri};
 
 /// The part of a path that the addresses in answers lack.
 pub(super) const ROOT: &str = "/CertificateManagement/";
 
-/// The first segments of every path, in lower case.
-const PREFIX: [&str; 3] = ["certificatemanagement", "api", "v1.0"];
+/// The part that all paths of the API share, in its canonical form.
+pub(super) const API: &str = "/certificatemanagement/api/v1.0";
 
-/// The resource that a path names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Resource {
-    /// `/requests`
-    Requests,
-    /// `/requests/{id}`
-    Request(RequestId),
-    /// `/profiletemplates`
-    Templates,
-    /// `/profiletemplates/{id}`
-    Template(TemplateId),
-    /// `/profiletemplates/{id}/policies/{type}`, and `/profiletemplates/{id}/policy/workflow/{type}` of an earlier document
-    Policy(TemplateId, RequestType),
-    /// `/profiletemplates/{id}/configuration/smartcards`
-    SmartcardConfiguration(TemplateId),
-    /// `/smartcards`
-    Smartcards,
-    /// `/smartcards/{id}`
-    Smartcard(SmartcardId),
-    /// `/requests/{id}/smartcards/{id}`
-    SmartcardOf(RequestId, SmartcardId),
-    /// `/profiles`
-    Profiles,
-    /// `/profiles/{id}`
-    Profile(ProfileId),
-    /// `/requests/{id}/profiles`
-    ProfilesOf(RequestId),
-    /// `/smartcards/{id}/operations` and `/profiles/{id}/operations`
-    Operations(CredentialIds),
-    /// `/openapi.json`, which MIM CM did not have
-    Description,
-    /// An endpoint that the service does not support
-    Unsupported(Unsupported),
+/// The URI of a request before [`normalize`] replaced it.
+#[derive(Clone)]
+struct OriginalUri(Uri);
+
+/// Replaces the path of a request by its canonical form, which the router matches. Other paths than those of the API stay as they
+/// are: the call layer recognises gRPC methods by them.
+pub(super) fn normalize<B>(request: &mut Request<B>) {
+    let path = request.uri().path();
+    let uri = match canonical(path) {
+        Some(canonical) if canonical.starts_with(API) => with_path(request.uri(), canonical).unwrap_or_default(),
+        // The router must not match a path that is refused here.
+        _ if path.starts_with(API) => Uri::default(),
+        _ => return,
+    };
+    let original = mem::replace(request.uri_mut(), uri);
+    request.extensions_mut().insert(OriginalUri(original));
 }
 
-impl Resource {
-    /// The methods of the resource, as the `Allow` header lists them.
-    pub(super) const fn methods(self) -> &'static str {
-        match self {
-            Self::Requests | Self::Smartcards => "GET, POST",
-            Self::Request(_) | Self::SmartcardOf(..) => "GET, PUT",
-            Self::Description
-            | Self::Templates
-            | Self::Template(_)
-            | Self::Policy(..)
-            | Self::SmartcardConfiguration(_)
-            | Self::Smartcard(_)
-            | Self::Profiles
-            | Self::Profile(_)
-            | Self::ProfilesOf(_)
-            | Self::Operations(_) => "GET",
-            Self::Unsupported(unsupported) => unsupported.method(),
-        }
+/// The canonical form of a path: its segments in lower case, percent-encoded so that no decoded character separates segments.
+/// `None` if [`segments`] refuses the path.
+fn canonical(path: &str) -> Option<String> {
+    let mut canonical = String::with_capacity(path.len());
+    for segment in segments(path)? {
+        canonical.push('/');
+        encode(&segment?, &mut canonical);
     }
-}
-
-/// The route of a call as metrics show it; `None` if there is no such route.
-#[must_use]
-pub fn route(method: &Method, path: &str) -> Option<&'static str> {
-    match (resource(path)?, method) {
-        (Resource::Requests, &Method::POST) => Some("POST /requests"),
-        (Resource::Requests, &Method::GET) => Some("GET /requests"),
-        (Resource::Request(_), &Method::GET) => Some("GET /requests/{id}"),
-        (Resource::Request(_), &Method::PUT) => Some("PUT /requests/{id}"),
-        (Resource::Templates, &Method::GET) => Some("GET /profiletemplates"),
-        (Resource::Template(_), &Method::GET) => Some("GET /profiletemplates/{id}"),
-        (Resource::Policy(..), &Method::GET) => Some("GET /profiletemplates/{id}/policies/{type}"),
-        (Resource::SmartcardConfiguration(_), &Method::GET) => {
-            Some("GET /profiletemplates/{id}/configuration/smartcards")
-        }
-        (Resource::Description, &Method::GET) => Some("GET /openapi.json"),
-        (Resource::Smartcards, &Method::POST) => Some("POST /smartcards"),
-        (Resource::Smartcards, &Method::GET) => Some("GET /smartcards"),
-        (Resource::Smartcard(_), &Method::GET) => Some("GET /smartcards/{id}"),
-        (Resource::SmartcardOf(..), &Method::GET) => Some("GET /requests/{id}/smartcards/{id}"),
-        (Resource::SmartcardOf(..), &Method::PUT) => Some("PUT /requests/{id}/smartcards/{id}"),
-        (Resource::Profiles, &Method::GET) => Some("GET /profiles"),
-        (Resource::Profile(_), &Method::GET) => Some("GET /profiles/{id}"),
-        (Resource::ProfilesOf(_), &Method::GET) => Some("GET /requests/{id}/profiles"),
-        (Resource::Operations(CredentialIds { smartcard: Some(_), .. }), &Method::GET) => {
-            Some("GET /smartcards/{id}/operations")
-        }
-        (Resource::Operations(_), &Method::GET) => Some("GET /profiles/{id}/operations"),
-        (Resource::Unsupported(unsupported), method) if method == unsupported.method() => Some(unsupported.route()),
-        (
-            Resource::Requests
-            | Resource::Request(_)
-            | Resource::Templates
-            | Resource::Template(_)
-            | Resource::Policy(..)
-            | Resource::SmartcardConfiguration(_)
-            | Resource::Description
-            | Resource::Smartcards
-            | Resource::Smartcard(_)
-            | Resource::SmartcardOf(..)
-            | Resource::Profiles
-            | Resource::Profile(_)
-            | Resource::ProfilesOf(_)
-            | Resource::Operations(_)
-            | Resource::Unsupported(_),
-            _,
-        ) => None,
+    canonical.make_ascii_lowercase();
+    // Some addresses in the documents end with dots.
+    while let Some(rest) = canonical.strip_suffix('.').or_else(|| canonical.strip_suffix("%20")) {
+        canonical.truncate(rest.len());
     }
+    Some(canonical)
 }
 
-/// The resource of a path; `None` if the API has no such path.
-pub(super) fn resource(path: &str) -> Option<Resource> {
-    let segments = segments(path)?;
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match segments.strip_prefix(&PREFIX)? {
-        ["requests"] => Some(Resource::Requests),
-        ["requests", id] => guid::read(id).map(|id| Resource::Request(RequestId::new(id))),
-        ["requests", id, "profiles"] => guid::read(id).map(|id| Resource::ProfilesOf(RequestId::new(id))),
-        ["requests", id, name] => {
-            guid::read(id)?;
-            Unsupported::of_request(name).map(Resource::Unsupported)
-        }
-        ["requests", id, "smartcards", card] => {
-            let (id, card) = guid::read(id).zip(guid::read(card))?;
-            Some(Resource::SmartcardOf(RequestId::new(id), SmartcardId::new(card)))
-        }
-        ["requests", id, "smartcards", card, name] => {
-            guid::read(id).and(guid::read(card))?;
-            Unsupported::of_smartcard(name).map(Resource::Unsupported)
-        }
-        ["smartcards", rest @ ..] => of_smartcard(rest),
-        ["profiles", rest @ ..] => of_profile(rest),
-        ["openapi.json"] => Some(Resource::Description),
-        ["certificates"] => Some(Resource::Unsupported(Unsupported::Certificates)),
-        ["profiletemplates", rest @ ..] => of_template(rest),
-        _ => None,
-    }
-}
-
-/// The decoded segments of a path in lower case; `None` if a segment cannot be decoded or has control characters.
+/// The decoded segments of a path. `None` if the path does not begin with a slash; a segment is `None` if it cannot be decoded or
+/// has control characters.
 ///
 /// As in http.sys, a backslash is a slash, and empty segments and `.` are removed. Unlike in http.sys, `..` and encoded
 /// separators have no special meaning, because they could escape a path prefix that a proxy has checked.
-fn segments(path: &str) -> Option<Vec<String>> {
-    let mut segments = Vec::new();
-    for segment in path.strip_prefix('/')?.split(['/', '\\']) {
-        let segment = decode(segment)?;
+fn segments(path: &str) -> Option<impl Iterator<Item = Option<Cow<'_, str>>>> {
+    let segments = path.strip_prefix('/')?.split(['/', '\\']).filter(|segment| !segment.is_empty());
+    let segments = segments.map(|segment| {
         // Otherwise `guid::read` would trim tabs and line ends.
-        if segment.contains(char::is_control) {
-            return None;
+        decode(segment).filter(|segment| !segment.contains(char::is_control))
+    });
+    Some(segments.filter(|segment| segment.as_deref() != Some(".")).map(|segment| segment.map(trimmed)))
+}
+
+/// The segment without spaces around it.
+fn trimmed(segment: Cow<'_, str>) -> Cow<'_, str> {
+    match segment {
+        Cow::Borrowed(segment) => Cow::Borrowed(segment.trim_matches(' ')),
+        Cow::Owned(segment) => Cow::Owned(segment.trim_matches(' ').to_owned()),
+    }
+}
+
+/// Appends a segment, with all characters percent-encoded that have a meaning in a URI.
+fn encode(segment: &str, path: &mut String) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    if segment.bytes().all(is_plain) {
+        return path.push_str(segment);
+    }
+    for byte in segment.bytes() {
+        if is_plain(byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            path.extend([byte >> 4, byte & 0xF].iter().filter_map(|digit| char::from_digit((*digit).into(), 16)));
         }
-        if !matches!(&*segment, "" | ".") {
-            segments.push(segment.trim_matches(' ').to_ascii_lowercase());
-        }
-    }
-    // Some addresses in the documents end with dots.
-    if let Some(last) = segments.last_mut() {
-        last.truncate(last.trim_end_matches(['.', ' ']).len());
-    }
-    Some(segments)
-}
-
-fn of_smartcard(rest: &[&str]) -> Option<Resource> {
-    let [id, rest @ ..] = rest else { return Some(Resource::Smartcards) };
-    let id = SmartcardId::new(guid::read(id)?);
-    match rest {
-        [] => Some(Resource::Smartcard(id)),
-        ["operations"] => Some(Resource::Operations(CredentialIds { smartcard: Some(id), profile: None })),
-        ["certificates"] => Some(Resource::Unsupported(Unsupported::SmartcardCertificates)),
-        ["serverproposedpin"] => Some(Resource::Unsupported(Unsupported::ServerProposedPin)),
-        _ => None,
     }
 }
 
-fn of_profile(rest: &[&str]) -> Option<Resource> {
-    let [id, rest @ ..] = rest else { return Some(Resource::Profiles) };
-    let id = ProfileId::new(guid::read(id)?);
-    match rest {
-        [] => Some(Resource::Profile(id)),
-        ["operations"] => Some(Resource::Operations(CredentialIds { profile: Some(id), smartcard: None })),
-        ["certificates"] => Some(Resource::Unsupported(Unsupported::ProfileCertificates)),
-        _ => None,
+/// The URI with another path; `None` if it becomes too long.
+fn with_path(uri: &Uri, mut path: String) -> Option<Uri> {
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
     }
+    let path = PathAndQuery::from_maybe_shared(Bytes::from(path)).ok()?;
+    let mut parts = Parts::default();
+    (parts.scheme, parts.authority) = (uri.scheme().cloned(), uri.authority().cloned());
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).ok()
 }
 
-fn of_template(rest: &[&str]) -> Option<Resource> {
-    let [id, rest @ ..] = rest else { return Some(Resource::Templates) };
-    let id = TemplateId::new(guid::read(id)?);
-    match rest {
-        [] => Some(Resource::Template(id)),
-        ["policies", kind] | ["policy", "workflow", kind] => {
-            codes::read_type(kind).map(|kind| Resource::Policy(id, kind))
-        }
-        ["configuration", "smartcards"] => Some(Resource::SmartcardConfiguration(id)),
-        _ => None,
-    }
-}
-
-/// The address of the call; only its path and query if the host is not known.
-pub(super) fn address(uri: &Uri, headers: &HeaderMap) -> String {
+/// The address of the call, as the caller wrote it; only its path and query if the host is not known.
+pub(super) fn address<B>(request: &Request<B>) -> String {
+    let uri = request.extensions().get().map_or(request.uri(), |OriginalUri(original)| original);
     let host = uri.authority().map(Authority::as_str);
-    let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
+    let host = host.or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()));
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     match host {
         Some(host) => format!("{}://{host}{path}", uri.scheme_str().unwrap_or("http")),
@@ -241,14 +132,13 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
     use proptest::prelude::*;
 
-    use super::{Resource, resource};
-
-    const ID: &str = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
+    use super::{API, address, canonical, decode, normalize, segments};
 
     #[test]
-    fn every_spelling_of_a_path_is_found() {
+    fn a_canonical_path_is_in_lower_case_without_empty_segments() {
         for path in [
             "/CertificateManagement/api/v1.0/requests",
             "/certificatemanagement/API/V1.0/REQUESTS",
@@ -256,65 +146,86 @@ mod tests {
             "/CertificateManagement/api/v1.0/requests...",
             "/CertificateManagement/api/v1.0/requests%20///.",
             "/CertificateManagement/api/v1%2E0/req%75ests",
+            "//CertificateManagement\\api/./v1.0/%20requests",
         ] {
-            assert_eq!(resource(path), Some(Resource::Requests), "{path}");
+            assert_eq!(canonical(path).as_deref(), Some("/certificatemanagement/api/v1.0/requests"), "{path}");
         }
     }
 
     #[test]
-    fn every_form_of_an_id_is_found() {
-        let id = Resource::Request(ID.parse().unwrap());
-        let forms = [
-            ID.to_owned(),
-            ID.to_uppercase(),
-            ID.replace('-', ""),
-            format!("{{{ID}}}"),
-            format!("%7B{ID}%7D"),
-            format!("({ID})"),
-            format!("%20{ID}%20"),
-            format!("{ID}/"),
-            format!("{ID}...."),
-            format!("{ID}%20./."),
-        ];
-        for form in forms {
-            let path = format!("/certificatemanagement/api/v1.0/requests/{form}");
-            assert_eq!(resource(&path), Some(id), "{path}");
+    fn no_decoded_character_separates_segments() {
+        for (path, expected) in [
+            ("/a%2Fb", "/a%2fb"),
+            ("/a%5cb", "/a%5cb"),
+            ("/a%3Fb", "/a%3fb"),
+            ("/a%23b", "/a%23b"),
+            ("/%2572", "/%2572"),
+            ("/%7BA%7D", "/%7ba%7d"),
+            ("/{A}", "/%7ba%7d"),
+            ("/\u{E4}", "/%c3%a4"),
+            ("/a/../b", "/a/../b"),
+            ("/a/%2E%2e/b", "/a/../b"),
+            ("/a/..", "/a/"),
+            ("/a%20b", "/a%20b"),
+        ] {
+            assert_eq!(canonical(path).as_deref(), Some(expected), "{path}");
         }
     }
 
     #[test]
-    fn other_paths_are_unknown() {
-        for path in [
-            "",
-            "*",
-            "/",
-            "/requests",
-            "/api/v1.0/requests",
-            "/CertificateManagement/api/v1.0",
-            "/CertificateManagement/api/v2.0/requests",
-            "/CertificateManagement/api/v1.0/request",
-            "/CertificateManagement/api/v1.0/requests/1",
-            "/CertificateManagement/api/v1.0/requests/not-a-guid",
-            "/CertificateManagement/api/v1.0/requests/%20",
-            "/CertificateManagement/api/v1.0/requests/%C2%85",
-            "/CertificateManagement/api/v1.0/requests/%zz",
-            "/CertificateManagement/api/v1.0/requests/%ff",
-            "/CertificateManagement/api/v1.0/requests/%",
-            "/CertificateManagement/api/v1.0/requests%2Fa9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099",
-            "/CertificateManagement/api/v1.0/requests/a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099/smartcards",
-            "/CertificateManagement/api/v1.0/smartcards/17cf063d-e337-4aa9-a822-346554ddd3c9/status",
-            "/CertificateManagement/api/v1.0/profiles/active",
-            "/CertificateManagement/api/v1.0/certificates/1",
-        ] {
-            assert_eq!(resource(path), None, "{path}");
+    fn paths_that_cannot_be_decoded_have_no_canonical_form() {
+        for path in ["", "*", "a", "/%", "/%2", "/%zz", "/%u0072", "/%ff", "/%C0%AE", "/%00", "/%09", "/%C2%85"] {
+            assert_eq!(canonical(path), None, "{path}");
         }
+    }
+
+    /// The path and query that the router sees, and the address that answers show.
+    fn normalized(uri: &str) -> (String, String) {
+        let mut request = Request::get(uri).header("host", "api").body(()).unwrap();
+        normalize(&mut request);
+        (request.uri().to_string(), address(&request))
+    }
+
+    #[test]
+    fn the_original_address_is_kept() {
+        let (seen, shown) = normalized("/CertificateManagement/Api/v1.0/Requests/?Status=%41");
+        assert_eq!(seen, format!("{API}/requests?Status=%41"));
+        assert_eq!(shown, "http://api/CertificateManagement/Api/v1.0/Requests/?Status=%41");
+
+        let (seen, shown) = normalized("http://other/CertificateManagement/API/v1.0/requests");
+        assert_eq!(seen, format!("http://other{API}/requests"));
+        assert_eq!(shown, "http://other/CertificateManagement/API/v1.0/requests");
+    }
+
+    #[test]
+    fn paths_of_others_stay_as_they_are() {
+        for path in ["/cmgate.v1.RequestService/CreateRequest", "/cmgate.v1.RequestService/%zz", "/A//b/", "/"] {
+            assert_eq!(normalized(path), (path.to_owned(), format!("http://api{path}")));
+        }
+    }
+
+    #[test]
+    fn a_refused_path_of_the_api_matches_no_route() {
+        for rest in ["/requests/%09", "/requests/%zz", "/requests/%C2%85"] {
+            let path = format!("{API}{rest}");
+            assert_eq!(normalized(&path), ("/".to_owned(), format!("http://api{path}")));
+        }
+        // Encoding a path can make it longer than a URI may be.
+        let long = format!("{API}/{}", "!".repeat(30_000));
+        assert_eq!(normalized(&long).0, "/");
     }
 
     proptest! {
         #[test]
-        fn no_path_panics(path in any::<String>(), id in "[%{}().0-9a-f-]{0,40}") {
-            let _ = resource(&path);
-            let _ = resource(&format!("/CertificateManagement/api/v1.0/requests/{id}"));
+        fn a_canonical_path_decodes_to_its_segments(path: String, text in "[/%?#{}. ~A-Za-z\u{E4}\u{3000}\\\\]{0,40}") {
+            let encoded = text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+            for path in [format!("{path}x"), format!("/{encoded}/{text}/{encoded}x")] {
+                let Some(canonical) = canonical(&path) else { continue };
+                prop_assert!(canonical.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/%-._~".contains(&byte)));
+                let decoded = canonical.split('/').skip(1).map(|segment| decode(segment).unwrap());
+                let expected = segments(&path).unwrap().map(|segment| segment.unwrap().to_ascii_lowercase());
+                prop_assert_eq!(decoded.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+            }
         }
     }
 }

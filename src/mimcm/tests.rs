@@ -14,20 +14,21 @@ mod lists;
 mod memory;
 mod openapi;
 mod profiles;
+mod routes;
 mod templates;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use tower::layer::util::Identity;
 
 use self::memory::Memory;
-use super::{FacadeSettings, router};
+use super::{FacadeSettings, RestApi};
 use crate::cli::Settings;
 use crate::domain::{
     Caller, DataItemDefinition, DataItemType, Distribution, Medium, OneTimePasswords, Policy, Principal, Priority,
@@ -48,7 +49,8 @@ const CORRELATION: &str = "0c0a7d1e-3c0c-7000-8000-00000000c0de";
 
 /// The facade and its store.
 struct Facade {
-    router: Router,
+    api: RestApi,
+    service: Service,
     store: Arc<Memory>,
 }
 
@@ -89,7 +91,7 @@ impl Facade {
         let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();
         let authority = Authority { account, administrators: Vec::new() };
         let service = Service::new(store, writer, Arc::new(catalog), clock, authority);
-        Self { router: router(service, settings), store: memory }
+        Self { api: RestApi::new(service.clone(), settings, Identity::new()), service, store: memory }
     }
 
     async fn send(&self, mut request: Request<Body>) -> Answer {
@@ -99,7 +101,7 @@ impl Facade {
 
     /// Sends a request as it is; without a [`Call`] in its extensions, the caller is not authenticated.
     async fn send_as_is(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.api.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string());
         let body = body.map(|body| String::from_utf8(body.to_bytes().to_vec()).unwrap());

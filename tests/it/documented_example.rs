@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use cmgate::cli::Settings;
 use cmgate::config::Config;
@@ -14,7 +13,7 @@ use cmgate::domain::{
     Action, Atr, Caller, Comment, CorrelationId, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId, UserId,
 };
 use cmgate::feed::Feed;
-use cmgate::mimcm::{FacadeSettings, router};
+use cmgate::mimcm::{FacadeSettings, RestApi};
 use cmgate::runtime::clock::Clock;
 use cmgate::service::{Authority, Call, Reservation, Service, Writer, load_catalog};
 use cmgate::store::Store;
@@ -22,6 +21,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use tower::layer::util::Identity;
 use uuid::Uuid;
 
 use crate::support::commands::approver;
@@ -63,7 +63,7 @@ fn atr() -> Atr {
 /// The documented installation: its user, its templates, its clock.
 struct Installation {
     service: Service,
-    router: Router,
+    api: RestApi,
     time: Arc<AtomicI64>,
 }
 
@@ -78,7 +78,7 @@ impl Installation {
         let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
         let authority = Authority { account: Config::default().service.sid, administrators: Vec::new() };
         let service = Service::new(store, writer, Arc::new(catalog), clock, authority);
-        Self { router: router(service.clone(), nuls(descriptor_nul_tail)), service, time }
+        Self { api: RestApi::new(service.clone(), nuls(descriptor_nul_tail), Identity::new()), service, time }
     }
 
     fn at(&self, micros: i64) {
@@ -92,7 +92,7 @@ impl Installation {
         }
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
         request.extensions_mut().insert(call(user()));
-        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let (head, body) = self.api.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (head.status, String::from_utf8(body.to_vec()).unwrap())
     }
@@ -193,7 +193,8 @@ async fn the_documented_example_is_answered_byte_for_byte() {
 
     installation.at(UNBLOCKED);
     // The next documented descriptor has a different number of NULs; the documentation does not explain it.
-    let installation = Installation { router: router(installation.service.clone(), nuls(6)), ..installation };
+    let api = RestApi::new(installation.service.clone(), nuls(6), Identity::new());
+    let installation = Installation { api, ..installation };
     let unblock = installation.create(golden!("create-2")).await;
     assert_eq!(installation.read(unblock).await, documented(golden!("get-2"), unblock));
     let done = documented(golden!("get-2"), unblock)

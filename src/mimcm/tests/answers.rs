@@ -1,12 +1,12 @@
 //! Error answers.
 
 use axum::body::Body;
-use http::{Method, Request, StatusCode};
+use http::{Request, StatusCode};
 
 use super::memory::Memory;
 use super::{Facade, REQUESTS, SOFTWARE_TEMPLATE};
 use crate::domain::ErrorKind;
-use crate::mimcm::{error, refusal, route};
+use crate::mimcm::{error, refusal};
 
 const UNKNOWN: &str = "/CertificateManagement/api/v1.0/requests/a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099";
 
@@ -179,14 +179,4 @@ fn fields_have_their_legacy_names() {
     ] {
         assert_eq!(error::legacy_name(field), expected);
     }
-}
-
-#[test]
-fn metrics_name_the_routes_that_are_served() {
-    assert_eq!(route(&Method::POST, &REQUESTS.to_uppercase()), Some("POST /requests"));
-    assert_eq!(route(&Method::GET, REQUESTS), Some("GET /requests"));
-    assert_eq!(route(&Method::GET, UNKNOWN), Some("GET /requests/{id}"));
-    assert_eq!(route(&Method::PUT, UNKNOWN), Some("PUT /requests/{id}"));
-    assert_eq!(route(&Method::HEAD, UNKNOWN), None);
-    assert_eq!(route(&Method::GET, "/"), None);
 }

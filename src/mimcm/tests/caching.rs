@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, REQUESTS};
 use crate::http::auth::{Authentication, Development};
-use crate::http::call::{CallSettings, Calls};
+use crate::http::call::{CallLayer, CallSettings};
 use crate::service::Budget;
 
 const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "no-cache"), ("expires", "-1")];
@@ -20,7 +20,7 @@ async fn answers_unstored(router: Router, max_duration: Duration, request: Reque
     let development = Development::new(super::caller());
     let memory = Budget::new(1 << 20);
     let settings = CallSettings { authentication: Authentication::Development(development), max_duration, memory };
-    let response = Calls::new(router, settings).oneshot(request).await.unwrap();
+    let response = CallLayer::new(settings).layer(router).oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), status, "{shown}");
     for (name, value) in HEADERS {
         assert_eq!(response.headers().get(name).unwrap(), value, "{shown}, {name}");
@@ -61,7 +61,8 @@ async fn no_answer_of_any_status_may_be_stored() {
     for (status, method, path, (name, value), body) in table {
         let request = Request::builder().method(method).uri(path).header(name, value);
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        answers_unstored(facade.router.clone(), Duration::from_secs(30), request, status).await;
+        let router = Router::new().fallback_service(facade.api.clone());
+        answers_unstored(router, Duration::from_secs(30), request, status).await;
     }
     let endless = Router::new().fallback(std::future::pending::<()>);
     answers_unstored(endless, Duration::ZERO, Request::get(one).body(Body::empty()).unwrap(), 504).await;

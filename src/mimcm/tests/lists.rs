@@ -90,7 +90,7 @@ async fn a_list_that_has_begun_is_not_aborted_for_lack_of_memory() {
     let budget = Budget::new(2 * 5 * (3 << 18));
     let mut begun = Vec::new();
     for _ in 0..2 {
-        let response = facade.router.clone().oneshot(list(&budget)).await.unwrap();
+        let response = facade.api.clone().oneshot(list(&budget)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         begun.push(response.into_body().into_data_stream());
     }
