@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use cmgate::cli::Settings;
 use cmgate::contract::v1::{CreateRequestRequest, CreateRequestResponse};
-use cmgate::http::server;
+use cmgate::http::server::{self, Security};
 use http::{Request, Response};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -34,7 +34,7 @@ pub(crate) async fn serve() {
     let stop = CancellationToken::new();
     let router = Routes::new(Nothing).into_axum_router().with_state::<()>(());
     let address = "127.0.0.1:0".parse().unwrap();
-    let server = server::serve(address, router, Settings::default().server, stop).await.unwrap();
+    let server = server::serve(address, router, Settings::default().server, Security::Plain, stop).await.unwrap();
     println!("gRPC and REST: http://{}", server.address());
     server.ended().await;
 }

@@ -8,6 +8,7 @@ use super::tail::TailError;
 use crate::config::ConfigError;
 use crate::config::templates::TemplateError;
 use crate::runtime::telemetry::error_chain;
+use crate::runtime::tls::TlsError;
 
 /// The cause of a failure, with an exit code of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,12 @@ impl From<ConfigError> for ExitError {
 
 impl From<TemplateError> for ExitError {
     fn from(error: TemplateError) -> Self {
+        Self::of(ExitStatus::Usage, &error)
+    }
+}
+
+impl From<TlsError> for ExitError {
+    fn from(error: TlsError) -> Self {
         Self::of(ExitStatus::Usage, &error)
     }
 }

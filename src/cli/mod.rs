@@ -3,6 +3,7 @@
 mod arguments;
 mod banner;
 mod exit;
+mod ports;
 mod relay;
 mod serve;
 mod settings;
@@ -15,8 +16,10 @@ use std::io::{self, Write};
 use tokio::runtime;
 
 use self::arguments::Tail;
+use self::ports::Ports;
 use self::tail::TailSettings;
 use crate::config::{Config, templates};
+use crate::runtime::clock::Clock;
 use crate::runtime::telemetry;
 
 pub use arguments::{Cli, Command};
@@ -62,9 +65,10 @@ async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> 
     Ok(())
 }
 
-/// Checks the templates and prints the effective configuration.
+/// Checks the templates and the TLS files, and prints the effective configuration.
 fn check_config(config: &Config, mut output: impl Write) -> Result<(), ExitError> {
     templates::load(&config.templates)?;
+    Ports::load(&Settings::of(config), &Clock::System)?;
     let text = config.render().map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
     output.write_all(text.as_bytes()).map_err(|error| ExitError::of(ExitStatus::Internal, &error))
 }

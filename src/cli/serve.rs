@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::banner::Banner;
+use super::banner::{Banner, Scheme};
 use super::exit::{ExitError, ExitStatus};
+use super::ports::Ports;
 use super::settings::Settings;
 use super::upkeep::Upkeep;
 use super::wiring;
@@ -22,6 +23,7 @@ use crate::http::server::{self, Server};
 use crate::http::{admin, assemble};
 use crate::relay::{Relay, WorkerState, WorkerStatus};
 use crate::runtime::clock::Clock;
+use crate::runtime::hangup::Hangups;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::telemetry::Metrics;
 use crate::service::{Service, Writer, import_credentials, load_catalog};
@@ -40,6 +42,8 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     let clock = Clock::System;
     let authentication = Authentication::start(settings.authentication.clone(), clock.clone(), shutdown.hard());
     let authentication = authentication.await.map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    let protection = Ports::load(&settings, &clock)?;
+    let hangups = Hangups::listen().map_err(|error| internal(&error))?;
     let templates = templates::load(&settings.templates)?;
     let store = wiring::store(&settings.store).await?;
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
@@ -59,15 +63,21 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     let draining = Arc::new(AtomicBool::new(false));
     let (public, private) = (CancellationToken::new(), CancellationToken::new());
     let readiness = readiness(&store, relay.workers(), &draining);
-    let (public_port, serving) = serve_public(&settings, service, authentication.clone(), public.clone()).await?;
+    let served = serve_public(&settings, &protection, service, authentication.clone(), public.clone());
+    let (public_port, serving) = served.await?;
+    let recorded = protection.clone();
     let render = move || {
         authentication.record_gauges();
+        recorded.record_expiry();
         metrics.render()
     };
-    let private_port = serve_private(&settings, readiness, Box::new(render), private.clone()).await?;
+    let private_port = serve_private(&settings, &protection, readiness, Box::new(render), private.clone()).await?;
+    protection.watch(&hangups, &shutdown);
     let banner = Banner {
         public: public_port.address(),
+        public_scheme: Scheme::of(protection.public.is_some()),
         private: private_port.address(),
+        private_scheme: Scheme::of(protection.private.is_some()),
         broker: &settings.relay.kafka.brokers,
         topic: &settings.relay.kafka.topic,
         is_test_broker: broker.is_some(),
@@ -122,23 +132,25 @@ async fn import_listed(store: &dyn Store, clock: &Clock, listed: Vec<Credential>
 
 async fn serve_public(
     settings: &Settings,
+    ports: &Ports,
     service: Service,
     authentication: Authentication,
     stop: CancellationToken,
 ) -> Result<(Server, Serving), ExitError> {
     let api = assemble(service, authentication, settings.api).map_err(|error| internal(&error))?;
-    let port = server::serve(settings.listen, api.calls, settings.server, stop).await;
+    let port = server::serve(settings.listen, api.calls, settings.server, ports.public(settings), stop).await;
     Ok((port.map_err(|error| cannot_listen("listen", &error))?, api.serving))
 }
 
 async fn serve_private(
     settings: &Settings,
+    ports: &Ports,
     readiness: Readiness,
     metrics: admin::Metrics,
     stop: CancellationToken,
 ) -> Result<Server, ExitError> {
     let router = admin::router(readiness, metrics);
-    let port = server::serve(settings.admin_listen, router, settings.server, stop).await;
+    let port = server::serve(settings.admin_listen, router, settings.server, ports.private(), stop).await;
     port.map_err(|error| cannot_listen("admin_listen", &error))
 }
 

@@ -3,6 +3,7 @@
 //! Defaults are in `config`; constants that an operator cannot set are here.
 
 mod authentication;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ use crate::http::server::ServerSettings;
 use crate::mimcm::FacadeSettings;
 use crate::relay::RelaySettings;
 use crate::relay::kafka::KafkaSettings;
+use crate::runtime::network::Networks;
+use crate::runtime::tls::TlsSettings;
 use crate::service::{Authority, WriterSettings};
 use crate::store::{PostgresSettings, SqliteSettings, Topology};
 
@@ -31,6 +34,8 @@ const MAX_RELAY_QUERIES: u32 = 8;
 /// Connections for the watch over the log and for the metrics of the relay.
 const RELAY_WATCHERS: u32 = 2;
 
+/// Maximum concurrent TLS handshakes per port. The handshakes in progress hold up to 64 KiB each.
+const MAX_HANDSHAKES: usize = 512;
 /// Maximum concurrent calls per HTTP/2 connection.
 const MAX_CONCURRENT_STREAMS: u32 = 1_000;
 /// Maximum wait for the head of a request.
@@ -63,6 +68,12 @@ pub struct Settings {
     pub api: ApiSettings,
     /// The connections of both ports.
     pub server: ServerSettings,
+    /// TLS of gRPC and REST; `None` if the port is not encrypted.
+    pub tls: Option<TlsSettings>,
+    /// TLS of health and metrics; `None` if the port is not encrypted.
+    pub admin_tls: Option<TlsSettings>,
+    /// The networks of the proxies that terminate TLS; empty if there are none.
+    pub terminated: Networks,
     /// Address of gRPC and REST.
     pub listen: SocketAddr,
     /// Address of health and metrics.
@@ -115,6 +126,9 @@ impl Settings {
             authentication: authentication::settings(config),
             api: api(config),
             server: server(config),
+            tls: tls::public(config),
+            admin_tls: tls::admin(config),
+            terminated: config.tls.terminated.clone(),
             listen: config.listen,
             admin_listen: config.admin_listen,
             shows_examples: config.trusts_everyone(),
@@ -205,6 +219,7 @@ const fn api(config: &Config) -> ApiSettings {
 fn server(config: &Config) -> ServerSettings {
     ServerSettings {
         max_connections: config.limits.connections,
+        max_handshakes: MAX_HANDSHAKES,
         max_concurrent_streams: MAX_CONCURRENT_STREAMS,
         head_timeout: HEAD_TIMEOUT,
         body_bytes: config.limits.message_bytes,

@@ -18,6 +18,7 @@ mod log;
 mod properties;
 mod rest;
 mod setting;
+mod tls;
 mod url;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use list::List;
 pub use log::{Log, LogFormat};
 pub use properties::Properties;
 pub use rest::Rest;
+pub use tls::{AdminTls, ClientCertificates, CrlExpired, OptionalPath, Tls, TlsVersion};
 pub use url::HttpUrl;
 
 /// The whole configuration. `deploy/config.example.toml` shows it as a file.
@@ -59,6 +61,10 @@ pub struct Config {
     /// Directory of the profile templates, one per `*.toml`. Default: `deploy/templates`.
     #[serde(with = "setting")]
     pub templates: PathBuf,
+    /// TLS of gRPC and REST.
+    pub tls: Tls,
+    /// TLS of health and metrics.
+    pub admin_tls: AdminTls,
     /// The database of requests and of the event log.
     pub database: Database,
     /// The topic of the events.
@@ -90,6 +96,8 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             templates: PathBuf::from("deploy/templates"),
+            tls: Tls::default(),
+            admin_tls: AdminTls::default(),
             database: Database::default(),
             kafka: Kafka::default(),
             auth: Auth::default(),
@@ -148,6 +156,9 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Invalid> {
+        self.tls.check()?;
+        self.admin_tls.check()?;
+        self.check_encryption()?;
         self.check_addresses()?;
         self.database.check()?;
         self.kafka.check()?;
@@ -161,6 +172,18 @@ impl Config {
         self.log.check()?;
         let has_broker = self.mode == Mode::Development || self.kafka.brokers().is_some();
         require(has_broker, "kafka.brokers", "is required in production, such as host1:9092,host2:9092")
+    }
+
+    /// In production, calls from other machines must be encrypted up to a proxy at least.
+    fn check_encryption(&self) -> Result<(), Invalid> {
+        let is_safe =
+            self.mode == Mode::Development || self.listen.ip().to_canonical().is_loopback() || self.tls.protects();
+        let problem = format!(
+            "is {listen}, which other machines reach: set tls.certificate and tls.key, or, if a proxy terminates TLS, its \
+             network in tls.terminated",
+            listen = self.listen
+        );
+        require(is_safe, "listen", problem)
     }
 
     fn check_addresses(&self) -> Result<(), Invalid> {

@@ -248,3 +248,48 @@ fn errors_do_not_hold_secrets() {
     let refused = load("", &[("CMGATE__DATABASE__URL", CANARY)]).unwrap_err();
     assert!(!refused.contains(CANARY), "{refused}");
 }
+
+#[test]
+fn production_is_encrypted_or_behind_a_proxy_unless_only_this_machine_connects() {
+    let production = "mode = 'production'\nkafka.brokers = 'a:1'\n";
+    let refused = load(&format!("{production}listen = '0.0.0.0:8080'"), &[]).unwrap_err();
+    let sentence = "listen is 0.0.0.0:8080, which other machines reach: set tls.certificate and tls.key, or, if a proxy \
+                    terminates TLS, its network in tls.terminated (from FILE)";
+    assert_eq!(refused, sentence);
+    let issuer = "[[auth.jwt]]\nname = 'a'\nissuers = 'b'\njwks_file = 'c'\naudiences = 'd'\n";
+    for (listen, protection) in [
+        ("127.0.0.1:1", ""),
+        ("[::1]:1", ""),
+        ("0.0.0.0:1", "certificate = 'a'\nkey = 'b'"),
+        ("0.0.0.0:1", "terminated = '10.0.0.0/8'"),
+    ] {
+        load(&format!("{production}listen = '{listen}'\n{issuer}[tls]\n{protection}"), &[]).unwrap();
+    }
+}
+
+#[test]
+fn keys_of_tls_that_do_not_fit_together_are_refused() {
+    let pair = "certificate = 'a'\nkey = 'b'\n";
+    for (file, refused) in [
+        ("[tls]\ncertificate = 'a'", "tls.key is required with tls.certificate"),
+        ("[tls]\nkey = 'a'", "tls.certificate is required with tls.key"),
+        ("[admin_tls]\nkey = 'a'", "admin_tls.certificate is required with admin_tls.key"),
+        ("[tls]\nclient_certificates = 'optional'", "tls.client_certificates requires tls.certificate and tls.key"),
+        (
+            &format!("[tls]\n{pair}client_certificates = 'required'"),
+            "tls.client_ca is required unless tls.client_certificates is \"off\"",
+        ),
+        (
+            &format!("[tls]\n{pair}client_ca = 'c'"),
+            "tls.client_ca has no effect while tls.client_certificates is \"off\"",
+        ),
+        (&format!("[tls]\n{pair}crl = 'c'"), "tls.crl has no effect while tls.client_certificates is \"off\""),
+        (&format!("[tls]\n{pair}terminated = '10.0.0.0/8'"), "tls.terminated cannot be combined with tls.certificate"),
+        ("[tls]\nterminated = '10.0.0.1/8'", "tls.terminated must be up to 64 IP networks such as 10.0.0.0/8"),
+        ("[tls]\nmin_version = '1.1'", "tls.min_version must be \"1.2\" or \"1.3\", not \"1.1\""),
+        ("[tls]\nreload_interval = '1ms'", "tls.reload_interval must be 100ms to 1d, not 1ms"),
+    ] {
+        let told = load(file, &[]).unwrap_err();
+        assert!(told.starts_with(refused), "{told}");
+    }
+}

@@ -23,7 +23,7 @@ use tracing::{Instrument, Span};
 use self::body::Counted;
 use self::observed::{Observed, Outcome};
 use self::transport::Mismatch;
-use super::server::Answers;
+use super::server::{Answers, CertificateRefused};
 use crate::domain::{Caller, CorrelationId, ErrorKind};
 use crate::http::auth::{AuthError, Authentication};
 use crate::mimcm::RouteLabel;
@@ -183,6 +183,10 @@ impl CallSettings {
 
     /// The caller; `None` on a path that needs no authentication.
     async fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Arc<Caller>>, AuthError> {
+        // Not even an open path accepts a connection whose certificate was refused.
+        if let Some(refused) = parts.extensions.get::<CertificateRefused>() {
+            return Err(AuthError::from(*refused));
+        }
         if transport == Transport::Grpc && transport::is_open(parts.uri.path()) {
             return Ok(None);
         }

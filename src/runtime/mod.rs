@@ -1,5 +1,8 @@
-//! The clock, shutdown, and telemetry of the process.
+//! The clock, signals, IP networks, TLS configurations, and telemetry of the process.
 
 pub mod clock;
+pub mod hangup;
+pub mod network;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;

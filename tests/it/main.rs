@@ -16,4 +16,5 @@ mod relay_halts;
 mod script;
 mod store;
 mod support;
+mod tls;
 mod writer;

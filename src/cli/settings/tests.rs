@@ -9,6 +9,7 @@ use crate::domain::ShardCount;
 use crate::http::auth::ProofSettings;
 use crate::http::auth::jwt::keys::{KeySource, Location};
 use crate::http::auth::jwt::{Algorithm, ClaimForm, ClaimMapping, ClaimReader, Issuer, KeyUse, Requirement};
+use crate::runtime::tls::{ClientSettings, MinVersion, TlsPort};
 
 fn deploy(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
@@ -60,6 +61,7 @@ fn assert_defaults(settings: &Settings) {
     assert_eq!(settings.api, api);
     let server = ServerSettings {
         max_connections: 10_000,
+        max_handshakes: 512,
         max_concurrent_streams: 1_000,
         head_timeout: Duration::from_secs(10),
         body_bytes: 1 << 20,
@@ -68,6 +70,7 @@ fn assert_defaults(settings: &Settings) {
         drain_timeout: Duration::from_secs(10),
     };
     assert_eq!(settings.server, server);
+    assert_eq!((&settings.tls, &settings.admin_tls, settings.terminated.is_empty()), (&None, &None, true));
     assert_eq!(
         (settings.listen.to_string(), settings.admin_listen.to_string()),
         ("127.0.0.1:8080".to_owned(), "127.0.0.1:9090".to_owned())
@@ -93,6 +96,40 @@ fn the_compose_file_gives_postgres_and_a_broker() {
     assert_eq!(settings.relay.poll_interval, Duration::from_millis(2));
     assert_eq!((settings.relay.kafka.replication_factor, settings.writer.workers), (1, 4));
     assert!(!settings.has_test_broker());
+}
+
+#[test]
+fn each_key_of_tls_reaches_its_port() {
+    let settings = configured(
+        None,
+        &[
+            ("CMGATE__TLS__CERTIFICATE", "a"),
+            ("CMGATE__TLS__KEY", "b"),
+            ("CMGATE__TLS__CLIENT_CA", "c"),
+            ("CMGATE__TLS__CRL", "d"),
+            ("CMGATE__TLS__MIN_VERSION", "1.3"),
+            ("CMGATE__TLS__CLIENT_CERTIFICATES", "required"),
+            ("CMGATE__TLS__CRL_EXPIRED", "refuse"),
+            ("CMGATE__TLS__RELOAD_INTERVAL", "7s"),
+            ("CMGATE__ADMIN_TLS__CERTIFICATE", "e"),
+            ("CMGATE__ADMIN_TLS__KEY", "f"),
+        ],
+    );
+    let clients =
+        ClientSettings { ca: "c".into(), crl: Some("d".into()), is_required: true, refuses_expired_crl: true };
+    let public = TlsSettings {
+        port: TlsPort::Public,
+        certificate: "a".into(),
+        key: "b".into(),
+        min_version: MinVersion::Tls13,
+        clients: Some(clients),
+        reload_interval: Duration::from_secs(7),
+    };
+    let admin =
+        TlsSettings { port: TlsPort::Admin, certificate: "e".into(), key: "f".into(), clients: None, ..public.clone() };
+    assert_eq!((settings.tls, settings.admin_tls), (Some(public), Some(admin)));
+    let terminated = configured(None, &[("CMGATE__TLS__TERMINATED", "10.0.0.0/8")]).terminated;
+    assert_eq!(terminated.to_string(), "10.0.0.0/8");
 }
 
 #[test]

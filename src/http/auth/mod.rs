@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::jwt::keys::KeySourceError;
 use self::tokens::{NotProven, Tokens};
 use crate::domain::{Caller, ErrorKind};
+use crate::http::server::CertificateRefused;
 use crate::runtime::clock::Clock;
 
 pub use development::{DEVELOPMENT_HEADER, Development};
@@ -91,6 +92,9 @@ pub enum AuthError {
     /// The credentials are not accepted. The message does not say why: whoever guesses tokens would learn from it.
     #[error("the token is not accepted; the log of the service has the reason")]
     InvalidToken,
+    /// The client certificate of the connection does not permit any call.
+    #[error(transparent)]
+    Certificate(#[from] CertificateRefused),
 }
 
 impl Authentication {
@@ -166,7 +170,9 @@ impl AuthError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadHeader { .. } | Self::NoCredentials | Self::InvalidToken => ErrorKind::Unauthenticated,
+            Self::BadHeader { .. } | Self::NoCredentials | Self::InvalidToken | Self::Certificate(_) => {
+                ErrorKind::Unauthenticated
+            }
         }
     }
 
@@ -177,6 +183,8 @@ impl AuthError {
             Self::BadHeader { .. } => "BAD_IDENTITY_HEADER",
             Self::NoCredentials => "NO_CREDENTIALS",
             Self::InvalidToken => "INVALID_TOKEN",
+            Self::Certificate(CertificateRefused::Missing) => "CLIENT_CERTIFICATE_REQUIRED",
+            Self::Certificate(CertificateRefused::Withdrawn) => "CLIENT_CERTIFICATE_REFUSED",
         }
     }
 }

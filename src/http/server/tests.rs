@@ -20,14 +20,14 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{Server, ServerSettings, serve};
+use super::{Security, Server, ServerSettings, serve};
 use crate::cli::Settings;
 use crate::http::tests::support::api;
 
 const ANYWHERE: &str = "127.0.0.1:0";
 
 async fn served(router: Router, settings: ServerSettings, stop: &CancellationToken) -> Server {
-    serve(ANYWHERE.parse().unwrap(), router, settings, stop.clone()).await.unwrap()
+    serve(ANYWHERE.parse().unwrap(), router, settings, Security::Plain, stop.clone()).await.unwrap()
 }
 
 /// Gets a path and reads until the server closes the connection.
@@ -44,7 +44,9 @@ async fn fetch(address: SocketAddr, path: &str) -> String {
 async fn one_port_speaks_both_versions_of_http() {
     let stop = CancellationToken::new();
     let calls = api().calls;
-    let server = serve(ANYWHERE.parse().unwrap(), calls, Settings::default().server, stop.clone()).await.unwrap();
+    let server = serve(ANYWHERE.parse().unwrap(), calls, Settings::default().server, Security::Plain, stop.clone())
+        .await
+        .unwrap();
     let address = server.address();
     let answer = fetch(address, "/unknown").await;
     assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("x-correlation-id: "), "{answer}");
@@ -66,7 +68,7 @@ async fn a_preface_in_pieces_is_detected() {
     let server = served(Router::new(), Settings::default().server, &stop).await;
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    for piece in super::PREFACE.chunks(7) {
+    for piece in super::connection::PREFACE.chunks(7) {
         stream.write_all(piece).await.unwrap();
         tokio::task::yield_now().await;
     }

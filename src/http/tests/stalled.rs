@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls;
 use crate::cli::Settings;
-use crate::http::server::{self, Server, ServerSettings};
+use crate::http::server::{self, Security, Server, ServerSettings};
 use crate::service::Call;
 
 /// Bytes of a response, more than the buffers of two sockets hold.
@@ -40,7 +40,9 @@ async fn served(stop: &CancellationToken) -> Server {
         Ok(Body::from_stream(stream::iter(pieces)))
     });
     let settings = ServerSettings { stall_timeout: Duration::from_millis(300), ..Settings::default().server };
-    server::serve("127.0.0.1:0".parse().unwrap(), calls(router, PATIENCE), settings, stop.clone()).await.unwrap()
+    server::serve("127.0.0.1:0".parse().unwrap(), calls(router, PATIENCE), settings, Security::Plain, stop.clone())
+        .await
+        .unwrap()
 }
 
 /// Begins a call over HTTP/1 and reads the status line of its response.

@@ -32,7 +32,7 @@ struct Metric {
     help: &'static str,
 }
 
-const METRICS: [Metric; 15] = [
+const METRICS: [Metric; 19] = [
     Metric {
         name: names::CALLS,
         kind: Kind::Counter,
@@ -122,6 +122,30 @@ const METRICS: [Metric; 15] = [
         kind: Kind::Gauge,
         unit: Unit::Seconds,
         help: "Time since the key set of each issuer was last read; after a day it is no longer used. Absent until the first read.",
+    },
+    Metric {
+        name: names::TLS_HANDSHAKES,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "TLS handshakes, by port, result, and the CA that issued the client certificate.",
+    },
+    Metric {
+        name: names::TLS_RELOADS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Attempts to apply changed TLS files, by port and result; after a failure the old files stay in force.",
+    },
+    Metric {
+        name: names::TLS_SECONDS_LEFT,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Time until each certificate or CRL in force expires, negative afterwards, by port, kind and name.",
+    },
+    Metric {
+        name: names::TLS_EXPIRY,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "When each certificate or CRL in force expires, in seconds since 1970, by port, kind and name.",
     },
 ];
 

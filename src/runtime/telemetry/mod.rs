@@ -2,12 +2,14 @@
 
 pub mod names;
 
+mod limit;
 mod log;
 mod metrics;
 
 use std::error::Error;
 use std::fmt::Write;
 
+pub use limit::LineLimit;
 pub use log::{LogError, LogFormat, start_log};
 pub use metrics::{Metrics, MetricsError};
 

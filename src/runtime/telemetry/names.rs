@@ -30,3 +30,11 @@ pub const UNKNOWN_KEY_IDS: &str = "cmgate_unknown_key_ids_total";
 pub const KEY_SET_READS: &str = "cmgate_key_set_reads_total";
 /// Time since the key set of each `issuer` was read (gauge, seconds).
 pub const KEY_SET_AGE_SECONDS: &str = "cmgate_key_set_age_seconds";
+/// TLS handshakes, by `port`, `result` and the client certificate's `ca` (counter).
+pub const TLS_HANDSHAKES: &str = "cmgate_tls_handshakes_total";
+/// Attempts to read the TLS files again after they changed, by `port` and `result` (counter).
+pub const TLS_RELOADS: &str = "cmgate_tls_reloads_total";
+/// Time until a certificate or CRL in force expires, by `port`, `kind` and `name` (gauge, seconds).
+pub const TLS_SECONDS_LEFT: &str = "cmgate_tls_seconds_left";
+/// When a certificate or CRL in force expires, by `port`, `kind` and `name` (gauge, seconds since 1970).
+pub const TLS_EXPIRY: &str = "cmgate_tls_expiry_timestamp_seconds";

@@ -106,6 +106,11 @@ impl Http {
         Self::at(instance.public)
     }
 
+    /// The address of the port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The same caller as another user.
     pub(crate) fn by(&self, user: &'static str) -> Self {
         Self { address: self.address, user: Some(user), client: self.client.clone() }

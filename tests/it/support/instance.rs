@@ -183,8 +183,10 @@ fn addresses(greeting: impl BufRead) -> Option<(SocketAddr, SocketAddr)> {
     let mut public = None;
     for line in greeting.lines().map_while(Result::ok) {
         let after = |label: &str| line.split_once(label).and_then(|(_, rest)| rest.trim().parse().ok());
-        public = public.or(after("gRPC and REST: http://"));
-        if let (Some(public), Some(private)) = (public, after("health and metrics: http://")) {
+        public = public.or(after("gRPC and REST: http://")).or(after("gRPC and REST: https://"));
+        if let (Some(public), Some(private)) =
+            (public, after("health and metrics: http://").or(after("health and metrics: https://")))
+        {
             return Some((public, private));
         }
     }

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Settings;
-use crate::http::server::{Server, ServerSettings, serve};
+use crate::http::server::{Security, Server, ServerSettings, serve};
 use crate::http::tests::support::{authentication, service};
 use crate::http::{ApiSettings, assemble};
 
@@ -31,7 +31,7 @@ impl Port {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let server = runtime.block_on(async {
             let calls = assemble(service(), authentication(), settings).unwrap().calls;
-            serve("127.0.0.1:0".parse().unwrap(), calls, limits, stop).await.unwrap()
+            serve("127.0.0.1:0".parse().unwrap(), calls, limits, Security::Plain, stop).await.unwrap()
         });
         Self { runtime, server }
     }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Settings;
-use crate::http::server::serve;
+use crate::http::server::{Security, serve};
 use crate::http::tests::support::api;
 
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
@@ -22,7 +22,9 @@ const CHUNK: usize = 16 << 10;
 
 async fn connect() -> SendRequest<Body> {
     let stop = CancellationToken::new();
-    let server = serve("127.0.0.1:0".parse().unwrap(), api().calls, Settings::default().server, stop).await.unwrap();
+    let server = serve("127.0.0.1:0".parse().unwrap(), api().calls, Settings::default().server, Security::Plain, stop)
+        .await
+        .unwrap();
     let stream = TcpStream::connect(server.address()).await.unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);

@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Settings;
-use crate::http::server::{PREFACE, ServerSettings, serve};
+use crate::http::server::connection::PREFACE;
+use crate::http::server::{Security, ServerSettings, serve};
 use crate::http::tests::support::api;
 
 const DATA: u8 = 0;
@@ -41,7 +42,7 @@ struct Frame {
 impl Client {
     async fn connect(settings: ServerSettings) -> Self {
         let stop = CancellationToken::new();
-        let server = serve("127.0.0.1:0".parse().unwrap(), api().calls, settings, stop).await.unwrap();
+        let server = serve("127.0.0.1:0".parse().unwrap(), api().calls, settings, Security::Plain, stop).await.unwrap();
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
         stream.write_all(PREFACE).await.unwrap();
         let mut client = Self { stream, window: 65_535 };

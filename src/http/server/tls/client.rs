@@ -1,0 +1,101 @@
+//! What a connection knows about its client. A certificate is judged again, per request, once the configuration or the time has
+//! moved on; a handshake proves only that it was valid then.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Extensions;
+use rustls::pki_types::CertificateDer;
+use thiserror::Error;
+
+use crate::runtime::tls::{Judgement, Tls};
+
+/// The client of a connection. Clones share it.
+#[derive(Clone, Debug)]
+pub(in super::super) enum Client {
+    /// A connection without TLS, or a port that does not ask for certificates.
+    Plain,
+    /// A client without a certificate on a port that asks for one.
+    Anonymous {
+        /// Whether the port requires a certificate.
+        is_refused: bool,
+    },
+    /// A client with a certificate.
+    Certified(Arc<Certified>),
+}
+
+/// A client with a certificate.
+#[derive(Debug)]
+pub(in super::super) struct Certified {
+    tls: Tls,
+    /// The client's own certificate first.
+    chain: Vec<CertificateDer<'static>>,
+    /// The last result; `None` if the certificate was refused.
+    judgement: Mutex<Option<Judgement>>,
+}
+
+/// An extension of requests that must be refused as unauthenticated because of the client's certificate. `Display` is the message
+/// for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CertificateRefused {
+    /// The port requires a certificate.
+    #[error("this port requires a client certificate")]
+    Missing,
+    /// The certificate has expired or was revoked since the handshake, or its CA is no longer accepted.
+    #[error("the client certificate is no longer accepted; connect again with a valid one")]
+    Withdrawn,
+}
+
+impl Client {
+    /// The client of a finished handshake.
+    pub(super) fn of(tls: &Tls, chain: Option<&[CertificateDer<'static>]>) -> Self {
+        let Some(settings) = &tls.settings().clients else { return Self::Plain };
+        match chain {
+            None | Some([]) => Self::Anonymous { is_refused: settings.is_required },
+            Some(chain) => {
+                let certified = Certified { tls: tls.clone(), chain: chain.to_vec(), judgement: Mutex::default() };
+                // A resumed session has not verified the certificate again.
+                certified.judge();
+                Self::Certified(Arc::new(certified))
+            }
+        }
+    }
+
+    /// Adds a [`PeerCertificate`](crate::runtime::tls::PeerCertificate) or a [`CertificateRefused`] to a request; false if the connection has
+    /// to end with this request.
+    pub(in super::super) fn admit(&self, extensions: &mut Extensions) -> bool {
+        let refused = match self {
+            Self::Plain | Self::Anonymous { is_refused: false } => return true,
+            Self::Anonymous { is_refused: true } => CertificateRefused::Missing,
+            Self::Certified(certified) => match certified.judge() {
+                Some(judgement) => {
+                    extensions.insert(judgement.certificate);
+                    return true;
+                }
+                None => CertificateRefused::Withdrawn,
+            },
+        };
+        extensions.insert(refused);
+        false
+    }
+
+    /// The name of the CA that issued the certificate, for metrics.
+    pub(super) fn authority(&self) -> Option<String> {
+        let Self::Certified(certified) = self else { return None };
+        certified.judge().map(|judgement| judgement.certificate.authority().name.clone())
+    }
+}
+
+impl Certified {
+    /// The result for now. It is computed again only if it may have changed.
+    fn judge(&self) -> Option<Judgement> {
+        let (current, now) = (self.tls.current(), self.tls.now());
+        let mut judgement = self.judgement.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = |last: &Judgement| last.certificate.generation() == current.number && now.as_secs() <= last.until;
+        if !judgement.as_ref().is_some_and(holds) {
+            let (leaf, intermediates) = self.chain.split_first()?;
+            let clients = current.clients.as_ref()?;
+            *judgement = clients.verify(leaf, intermediates, now).ok();
+        }
+        judgement.clone()
+    }
+}

@@ -1,0 +1,69 @@
+//! Errors of the TLS files: each names the key of the configuration and the file.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why TLS files cannot be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{key}: cannot read {path}", path = path.display())]
+    Unreadable {
+        /// The key of the configuration.
+        key: Key,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The content of a file is not valid.
+    #[error("{key}: {path} {problem}", path = path.display())]
+    Content {
+        /// The key of the configuration.
+        key: Key,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, to follow the path in a sentence.
+        problem: String,
+    },
+    /// The certificate and the key are those of different pairs.
+    #[error(
+        "{key}: the key in {path} does not belong to the certificate in {certificate}",
+        path = path.display(),
+        certificate = certificate.display()
+    )]
+    Mismatch {
+        /// The key of the configuration.
+        key: Key,
+        /// The file of the private key.
+        path: PathBuf,
+        /// The file of the certificate.
+        certificate: PathBuf,
+    },
+    /// rustls refused the configuration for another reason.
+    #[error("{section}: the configuration cannot be used")]
+    Unusable {
+        /// The section of the configuration.
+        section: &'static str,
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+/// A key of the configuration, such as `tls.certificate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The section.
+    pub section: &'static str,
+    /// The name within it.
+    pub name: &'static str,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.section, self.name)
+    }
+}

@@ -1,0 +1,24 @@
+//! TLS configurations, by rustls on *ring*: the files of a port, the verification of client certificates, and reload of everything
+//! as one configuration.
+//!
+//! Each configuration has a session store of its own. A client that a new configuration refuses, for example because it was
+//! revoked, therefore cannot resume a session of an older one (RFC 8446, 2.2).
+
+mod error;
+mod expiry;
+mod files;
+mod generation;
+mod live;
+mod names;
+mod peer;
+mod settings;
+mod verify;
+
+pub use error::TlsError;
+pub use live::Tls;
+pub use peer::{Authority, PeerCertificate};
+pub use settings::{ClientSettings, MinVersion, TlsPort, TlsSettings};
+
+#[cfg(test)]
+pub(crate) use live::Reloaded;
+pub(crate) use verify::Judgement;

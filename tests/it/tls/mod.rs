@@ -1,0 +1,112 @@
+//! TLS of the built program: versions and protocols, reload of its files, client certificates, and clients that misbehave.
+
+mod certificates;
+mod client;
+mod hostile;
+mod pki;
+mod reload;
+mod versions;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use self::client::TlsClient;
+use self::pki::{Ca, Leaf, days};
+use crate::support::client::Answer;
+use crate::support::env::TestEnv;
+use crate::support::instance::Instance;
+use crate::support::wait::wait_until;
+
+/// A page that any caller may read.
+const PAGE: &str = "/CertificateManagement/api/v1.0/openapi.json";
+
+/// The directory of the TLS files of an instance, and the CAs behind them.
+struct Site {
+    directory: TempDir,
+    /// The CA of the server.
+    server: Ca,
+    /// The CA of the clients.
+    clients: Ca,
+    env: TestEnv,
+}
+
+impl Site {
+    /// Files for the server, a CA of clients and its empty CRL.
+    fn new() -> Self {
+        let site = Self {
+            directory: tempfile::tempdir().unwrap(),
+            server: Ca::new("server CA"),
+            clients: Ca::new("client CA"),
+            env: TestEnv::sqlite(),
+        };
+        site.write_pair(&site.server.server());
+        site.write("clients.pem", &site.clients.pem());
+        site.write("clients.crl", &site.clients.crl(&[], SystemTime::now() + days(1)));
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn write_pair(&self, leaf: &Leaf) {
+        self.write("server.pem", &leaf.pem);
+        self.write("server.key", &leaf.key_pem);
+    }
+
+    /// Starts the service with these files and more settings. Changes are noticed by SIGHUP only, unless a setting changes that.
+    fn start(&self, settings: &[(&str, &str)]) -> Instance {
+        let path = |name| self.path(name).display().to_string();
+        let (certificate, key) = (path("server.pem"), path("server.key"));
+        let own = [
+            ("CMGATE__KAFKA__BROKERS", ""),
+            ("CMGATE__TLS__CERTIFICATE", certificate.as_str()),
+            ("CMGATE__TLS__KEY", key.as_str()),
+            ("CMGATE__TLS__RELOAD_INTERVAL", "24h"),
+        ];
+        self.env.start_with(&[&own, settings].concat())
+    }
+
+    /// Starts the service with client certificates: `optional` or `required`.
+    fn start_with_clients(&self, mode: &str) -> Instance {
+        let path = |name| self.path(name).display().to_string();
+        let (ca, crl) = (path("clients.pem"), path("clients.crl"));
+        self.start(&[
+            ("CMGATE__TLS__CLIENT_CERTIFICATES", mode),
+            ("CMGATE__TLS__CLIENT_CA", &ca),
+            ("CMGATE__TLS__CRL", &crl),
+        ])
+    }
+
+    /// A client without a certificate that trusts the server.
+    fn client(&self) -> TlsClient {
+        TlsClient::new(&self.server)
+    }
+}
+
+/// The metrics of an instance.
+async fn metrics(instance: &Instance) -> Answer {
+    instance.private.get("/metrics").await
+}
+
+/// The value of a metric with a label set, as it is written in the answer; 0 if there is none.
+async fn sample(instance: &Instance, series: &str) -> f64 {
+    let text = metrics(instance).await.body;
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    line.map_or(0.0, |value| value.trim().parse().unwrap())
+}
+
+/// Sends SIGHUP and waits until the changed files are in force.
+async fn reload(instance: &Instance) {
+    let applied = "cmgate_tls_reloads_total{port=\"public\",result=\"applied\"}";
+    let before = sample(instance, applied).await;
+    instance.signal("HUP");
+    wait_until("the changed files are in force", async || sample(instance, applied).await > before).await;
+}

@@ -1,0 +1,111 @@
+//! CAs and certificates, made when a test runs.
+
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// A certificate authority.
+pub(super) struct Ca(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate with its key.
+pub(super) struct Leaf {
+    pub(super) pem: String,
+    pub(super) key_pem: String,
+    der: CertificateDer<'static>,
+    key: KeyPair,
+}
+
+pub(super) fn days(days: u64) -> Duration {
+    Duration::from_hours(24 * days)
+}
+
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+impl Ca {
+    pub(super) fn new(name: &str) -> Self {
+        let mut params = named(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(super) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    pub(super) fn der(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// A certificate for localhost.
+    pub(super) fn server(&self) -> Leaf {
+        self.server_until(SystemTime::now() + days(30))
+    }
+
+    pub(super) fn server_until(&self, not_after: SystemTime) -> Leaf {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_after = not_after.into();
+        self.issue(&params)
+    }
+
+    /// A certificate of a client with this serial number, which is also in its name.
+    pub(super) fn client(&self, serial: u64) -> Leaf {
+        self.client_with(serial, |_| {})
+    }
+
+    /// The same with changes.
+    pub(super) fn client_with(&self, serial: u64, change: impl FnOnce(&mut CertificateParams)) -> Leaf {
+        let mut params = named(&format!("client {serial}"));
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = (SystemTime::now() + days(1)).into();
+        change(&mut params);
+        self.issue(&params)
+    }
+
+    fn issue(&self, params: &CertificateParams) -> Leaf {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Leaf { pem: certificate.pem(), key_pem: key.serialize_pem(), der: certificate.der().clone(), key }
+    }
+
+    /// A CRL in PEM form.
+    pub(super) fn crl(&self, revoked: &[u64], next_update: SystemTime) -> String {
+        let now = SystemTime::now();
+        let revoked = revoked.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: now.into(),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: (now - days(1)).into(),
+            next_update: next_update.into(),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).unwrap().pem().unwrap()
+    }
+}
+
+impl Leaf {
+    pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![self.der.clone()]
+    }
+
+    pub(super) fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
+    }
+}
