@@ -179,7 +179,7 @@ const fn default_key_use() -> KeyUse {
 }
 
 impl JwtEntry {
-    /// Where the keys are; `None` unless exactly one place is set, which [`Self::check`] demands.
+    /// Where the keys are; `None` unless exactly one place is set, which `check` demands.
     #[must_use]
     pub const fn source(&self) -> Option<KeySetSource<'_>> {
         match (&self.discovery, &self.jwks_uri, &self.jwks_file) {

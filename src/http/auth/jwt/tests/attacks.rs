@@ -9,10 +9,16 @@ mod size;
 
 use std::collections::HashSet;
 
-use super::{WORLD, World};
+use serde_json::json;
+
+use super::signer::Draft;
+use super::{AUDIENCE, ISSUER, NOW, WORLD, World};
 
 /// Name of the attack, the token, and the check that refuses it.
 type Row = (&'static str, String, &'static str);
+
+/// Takes a fault out of a token.
+type Repair = fn(Draft) -> Draft;
 
 fn assert_rows(rows: &[Row]) {
     let outcomes = rows.iter().map(|(name, token, check)| (name, WORLD.outcome(token), check));
@@ -91,6 +97,30 @@ fn the_set_is_complete() {
     assert!(missing.is_empty(), "no attack fails at {missing:?}");
     let attacks = rows.iter().filter(|(_, _, check)| *check != "accepted").count();
     assert!(attacks >= 88, "{attacks} attacks");
+}
+
+/// A token with many faults, repaired one by one. An earlier check protects the later ones, such as the issuer's keys.
+#[test]
+fn checks_run_in_order() {
+    let mut token = Draft::new(
+        json!({"typ": "JWT", "kid": "b-ec", "crit": ["b64"]}),
+        json!({"iss": "https://evil.test/", "exp": 0, "aud": "urn:other", "cnf": {"jkt": "x"}, "jti": 1}),
+    );
+    let steps: [(&str, Repair); 9] = [
+        ("header_crit", |token| token.no_header("crit")),
+        ("issuer", |token| token.claim("iss", ISSUER)),
+        ("type", |token| token.header("typ", "at+jwt")),
+        ("key_unknown", |token| token.header("kid", "a-ec")),
+        ("expired", |token| token.claim("exp", NOW + 600)),
+        ("audience", |token| token.claim("aud", AUDIENCE)),
+        ("confirmation", |token| token.no_claim("cnf")),
+        ("mapping", |token| token.claim("sub", "alice").no_claim("jti")),
+        ("accepted", |token| token),
+    ];
+    for (check, repair) in steps {
+        assert_eq!(WORLD.outcome(&token.sign(&WORLD.ec)), check);
+        token = repair(token);
+    }
 }
 
 #[test]
