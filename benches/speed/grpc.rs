@@ -7,6 +7,7 @@ use cmgate::contract::v1::{
     BatchCreateRequestsRequest, CreateRequestRequest, GetRequestRequest, GetRequestsRequest, RequestDraft, RequestType,
 };
 use tonic::transport::{Channel, Endpoint};
+use uuid::Uuid;
 
 /// A client over gRPC.
 pub(crate) type GrpcClient = RequestServiceClient<Channel>;
@@ -38,7 +39,16 @@ fn draft() -> RequestDraft {
 
 /// Creates a request and returns its id, which is empty if the handler is.
 pub(crate) async fn create(client: &mut GrpcClient) -> String {
-    let message = CreateRequestRequest { draft: Some(draft()), ..CreateRequestRequest::default() };
+    create_under(client, String::new()).await
+}
+
+/// Creates a request under a new idempotency key.
+pub(crate) async fn create_keyed(client: &mut GrpcClient) {
+    create_under(client, Uuid::new_v4().to_string()).await;
+}
+
+async fn create_under(client: &mut GrpcClient, idempotency_key: String) -> String {
+    let message = CreateRequestRequest { draft: Some(draft()), idempotency_key };
     let answer = client.create_request(message).await.unwrap().into_inner();
     answer.request.map(|request| request.id).unwrap_or_default()
 }

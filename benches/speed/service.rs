@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::env::{self, BenchEnv};
+use crate::settings;
 
 /// Clock ticks per second in `/proc/PID/stat`: 100 on every Linux that Rust supports.
 const TICKS: f64 = 100.0;
@@ -37,7 +38,7 @@ pub(crate) fn embedded() -> Process {
 }
 
 fn program() -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_cmgate"));
+    let mut program = Command::new(settings::program());
     program
         .env("CMGATE__LISTEN", "127.0.0.1:0")
         .env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0")

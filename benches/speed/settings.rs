@@ -1,6 +1,7 @@
 //! Length and number of measurements, from the environment because `cargo bench` has its own arguments.
 
 use std::env;
+use std::ffi::OsString;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -26,6 +27,11 @@ impl Settings {
             rows: variable("CMGATE_BENCH_ROWS", 10_000_000),
         }
     }
+}
+
+/// `CMGATE_BENCH_PROGRAM`: the program to measure instead of this build, to compare two versions under the same load.
+pub(crate) fn program() -> OsString {
+    env::var_os("CMGATE_BENCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_cmgate").into())
 }
 
 fn variable<T: FromStr>(name: &str, default: T) -> T {

@@ -54,6 +54,17 @@ async fn large_requests_are_accepted_and_listed_within_bounds_on_sqlite() {
 async fn flood_and_list(env: &TestEnv) {
     let requests = flood_twice(env).await;
     let instance = env.start_with(&SETTINGS);
+    println!("memory: idle, peak {} MiB", instance.peak_memory() >> 20);
+    instance.wait_until_published(requests).await;
+    println!("memory: published, peak {} MiB", instance.peak_memory() >> 20);
+    drop(instance);
+    let instance = env.start_with(&SETTINGS);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    println!("memory: idle again, peak {} MiB", instance.peak_memory() >> 20);
+    assert_eq!(list_over_grpc(&instance).await.len(), requests);
+    println!("memory: list over gRPC, peak {} MiB", instance.peak_memory() >> 20);
+    assert_eq!(list_over_rest(&instance).await, requests);
+    println!("memory: list over REST, peak {} MiB", instance.peak_memory() >> 20);
     read_everything(&instance, requests).await;
     println!("memory: lists, peak {} MiB", instance.peak_memory() >> 20);
     assert!(instance.peak_memory() < MEMORY_BYTES, "{} bytes of memory", instance.peak_memory());

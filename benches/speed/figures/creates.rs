@@ -51,6 +51,29 @@ pub(super) async fn unary(settings: &Settings, table: &mut Table) {
     table.report("resident memory at full load", "MiB", &memory, "<= 256 MiB");
 }
 
+/// Creates under idempotency keys, as careful callers send them.
+pub(super) async fn keyed(settings: &Settings, table: &mut Table) {
+    let env = prepared().await;
+    let pgbench = Pgbench::creates(&env).await;
+    let [mut to_pgbench, mut cpu] = <[Turns; 2]>::default();
+    for _ in 0..settings.rounds {
+        let service = service::cmgate(&env);
+        let measured = load(&service, settings.duration, |mut client: GrpcClient| async {
+            grpc::create_keyed(&mut client).await;
+            client
+        });
+        let measured = measured.await;
+        drop(service);
+        let nothing = creates(&echo::start(), settings.duration).await;
+        let yardstick = pgbench.run(PGBENCH_CLIENTS, settings.duration).await;
+        to_pgbench.add(measured.rate, yardstick.rate);
+        cpu.add(micros_per_call(&measured), micros_per_call(&nothing));
+    }
+    env.drop_database().await;
+    table.compare("CreateRequest with a key, 256 callers", "/s", &to_pgbench, "pgbench, 64 clients", ">= 2.5");
+    table.compare("CPU of the service per create with a key", "µs", &cpu, "an empty handler", "<= 1.8");
+}
+
 /// Creates in batches.
 pub(super) async fn batch(settings: &Settings, table: &mut Table) {
     let env = prepared().await;
@@ -83,11 +106,19 @@ pub(super) async fn prepared() -> BenchEnv {
 
 /// Creates over gRPC, with the processor time of the server.
 pub(super) async fn creates(process: &Process, duration: Duration) -> Measured<f64> {
-    let clients = grpc::clients(process.address).await;
     let call = |mut client: GrpcClient| async {
         grpc::create(&mut client).await;
         client
     };
+    load(process, duration, call).await
+}
+
+/// Calls over gRPC, with the processor time of the server.
+async fn load<F>(process: &Process, duration: Duration, call: fn(GrpcClient) -> F) -> Measured<f64>
+where
+    F: Future<Output = GrpcClient> + Send + 'static,
+{
+    let clients = grpc::clients(process.address).await;
     callers(CALLERS, duration, |index| clients[index % clients.len()].clone(), call, || process.cpu()).await
 }
 

@@ -18,8 +18,9 @@ use crate::table::Table;
 type Measure = for<'a> fn(&'a Settings, &'a mut Table) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// All figures by name, in the order of the report.
-pub(crate) const ALL: [(&str, Measure); 9] = [
+pub(crate) const ALL: [(&str, Measure); 10] = [
     ("creates", |settings, table| Box::pin(creates::unary(settings, table))),
+    ("keyed", |settings, table| Box::pin(creates::keyed(settings, table))),
     ("batch", |settings, table| Box::pin(creates::batch(settings, table))),
     ("store", |settings, table| Box::pin(store::measure(settings, table))),
     ("latency", |settings, table| Box::pin(latency::measure(settings, table))),
