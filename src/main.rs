@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use cmgate::cli::{Cli, ExitError, ExitStatus};
 use cmgate::config::Config;
-use mimalloc::MiMalloc;
+use cmgate_allocator::Allocator;
 
-/// The system allocator is slow for many small objects on many threads, which is what calls allocate.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
+    cmgate_allocator::return_memory_early();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {

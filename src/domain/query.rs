@@ -8,7 +8,7 @@ use super::{CredentialStatus, RequestId, RequestType, Status, TemplateId, Timest
 pub const PAGE_SIZE_MAX: u32 = 1_000;
 
 /// Maximum stored bytes per page: a response must stay below 4 MiB, the default limit of gRPC clients.
-pub const PAGE_BYTES_MAX: usize = 2_500_000;
+pub const PAGE_BYTES_MAX: usize = 1_500_000;
 
 /// Filters of a list of requests. A request must match all of them; an empty filter matches every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 mod codes;
 mod credential;
+mod data_item;
 mod policy;
 mod request;
 mod state;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::credential::StoredCredentialIds;
+use super::data_item::StoredDataItem;
 use super::policy::StoredPolicy;
 use super::state::{StoredState, StoredStep};
 use super::template::StoredTemplateRef;
@@ -43,13 +44,6 @@ struct StoredRequest<'a> {
     submitted_at: DateTime<Utc>,
     changed_at: DateTime<Utc>,
     version: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredDataItem<'a> {
-    name: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    value: Option<Cow<'a, str>>,
 }
 
 impl Document for Request {
@@ -122,7 +116,7 @@ impl TryFrom<StoredRequest<'_>> for Request {
             policy: Arc::new(stored.policy.try_into()?),
             priority: Priority(stored.priority),
             comment: Comment::unchecked(stored.comment.into_owned()),
-            data_items: stored.data_items.into_iter().map(DataItem::from).collect(),
+            data_items: stored.data_items.into_iter().map(DataItem::try_from).collect::<Result<_, _>>()?,
             old: stored.old.into(),
             new: stored.new.into(),
             descriptor: stored.descriptor.into_owned(),
@@ -132,18 +126,5 @@ impl TryFrom<StoredRequest<'_>> for Request {
             changed_at: Timestamp::new(stored.changed_at),
             version: Version::new(stored.version),
         })
-    }
-}
-
-impl<'a> From<&'a DataItem> for StoredDataItem<'a> {
-    fn from(item: &'a DataItem) -> Self {
-        let (name, value) = item.as_parts();
-        Self { name: name.into(), value: value.map(Cow::from) }
-    }
-}
-
-impl From<StoredDataItem<'_>> for DataItem {
-    fn from(StoredDataItem { name, value }: StoredDataItem<'_>) -> Self {
-        Self::unchecked(name.into_owned(), value.map(Cow::into_owned))
     }
 }

@@ -148,7 +148,12 @@ fn most(state: State) -> Request {
         policy: Arc::new(policy()),
         priority: Priority(7),
         comment: comment("please\n\"now\""),
-        data_items: vec![item("Badge", Some("größer")), item("Room", Some("")), item("Floor", None)],
+        data_items: vec![
+            item("Badge", Some("größer")),
+            item("Room", Some("")),
+            item("Floor", None),
+            item("Key", Some("\u{1}\u{2}\u{3}")),
+        ],
         old: credential_ids(),
         new: CredentialIds { profile: None, smartcard: credential_ids().smartcard },
         approvals: vec![
