@@ -83,3 +83,6 @@ fn reader(reader: &ClaimReader) -> jwt::ClaimReader {
     };
     jwt::ClaimReader { claim: reader.claim.clone(), form }
 }
+
+#[cfg(test)]
+mod tests;

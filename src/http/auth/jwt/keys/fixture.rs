@@ -36,7 +36,15 @@ impl SigningKey {
 
     /// A signed token.
     pub(crate) fn token(&self, claims: &Value) -> String {
-        let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": self.id});
+        self.token_of_type(Some("JWT"), claims)
+    }
+
+    /// A signed token with another `typ`, or none.
+    pub(crate) fn token_of_type(&self, typ: Option<&str>, claims: &Value) -> String {
+        let mut header = json!({"alg": "EdDSA", "kid": self.id});
+        if let Some(typ) = typ {
+            header["typ"] = typ.into();
+        }
         let message = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
         let signature = encode(self.pair.sign(message.as_bytes()));
         format!("{message}.{signature}")
