@@ -33,7 +33,7 @@ pub use settings::{LogSettings, Settings, StoreSettings};
 pub fn run(command: &Command, config: &Config) -> Result<(), ExitError> {
     let settings = Settings::of(config);
     match command {
-        Command::CheckConfig => check_config(config, io::stdout()),
+        Command::CheckConfig => check_config(config, &settings, io::stdout()),
         Command::Serve => block_on(&settings.log.clone(), serve::serve(settings)),
         Command::Migrate => block_on(&settings.log, migrate(&settings)),
         Command::Tail(wanted) => block_on(&settings.log, print_tail(&settings, *wanted)),
@@ -65,10 +65,11 @@ async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> 
     Ok(())
 }
 
-/// Checks the templates and the TLS files, and prints the effective configuration.
-fn check_config(config: &Config, mut output: impl Write) -> Result<(), ExitError> {
+/// Checks the files that the configuration names, and prints the effective configuration.
+fn check_config(config: &Config, settings: &Settings, mut output: impl Write) -> Result<(), ExitError> {
     templates::load(&config.templates)?;
-    Ports::load(&Settings::of(config), &Clock::System)?;
+    Ports::load(settings, &Clock::System)?;
+    settings.authentication.check().map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
     let text = config.render().map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
     output.write_all(text.as_bytes()).map_err(|error| ExitError::of(ExitStatus::Internal, &error))
 }
@@ -93,7 +94,7 @@ mod tests {
         let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let config = Config::load(None, environment).unwrap();
         let mut output = Vec::new();
-        check_config(&config, &mut output).unwrap();
+        check_config(&config, &Settings::of(&config), &mut output).unwrap();
         let text = String::from_utf8(output).unwrap();
         assert!(!text.contains(CANARY), "{text}");
         for line in ["url = \"postgres://u:***@db/x\"", "\"sasl.password\" = \"***\"", "mode = \"development\""] {
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn check_config_refuses_missing_templates() {
         let config = Config { templates: "no/such/directory".into(), ..Config::default() };
-        let error = check_config(&config, io::sink()).unwrap_err();
+        let error = check_config(&config, &Settings::of(&config), io::sink()).unwrap_err();
         assert_eq!(error.status.code(), 64);
         assert!(error.message.starts_with("cannot read the templates in no/such/directory: No such file"), "{error:?}");
     }

@@ -4,7 +4,7 @@ use http::Uri;
 
 use super::setting::Setting;
 
-/// An absolute `https` or `http` URL without user information, query and fragment.
+/// An absolute `https` or `http` URL without user information and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpUrl(String);
 
@@ -13,6 +13,11 @@ impl HttpUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether the URL has a query.
+    pub(super) fn has_query(&self) -> bool {
+        self.0.contains('?')
     }
 
     /// Whether the connection is encrypted.
@@ -31,11 +36,11 @@ impl HttpUrl {
 }
 
 impl Setting for HttpUrl {
-    const EXPECTED: &'static str = "a URL such as https://login.example/path, without user, query and fragment";
+    const EXPECTED: &'static str = "a URL such as https://login.example/path, without user and fragment";
 
     fn read(text: &str) -> Option<Self> {
         // The parser drops fragments.
-        if text.contains(['#', '?', '@']) {
+        if text.contains(['#', '@']) {
             return None;
         }
         let uri: Uri = text.parse().ok()?;
@@ -58,6 +63,7 @@ mod tests {
         for (text, is_loopback) in [
             ("https://login.example", false),
             ("https://login.example:8443/a/b/", false),
+            ("https://login.example/keys?policy=a", false),
             ("http://127.0.0.1:8080/keys", true),
             ("http://127.9.9.9", true),
             ("http://[::1]:80/", true),
@@ -81,7 +87,6 @@ mod tests {
             "https://user@login.example",
             "https://u:p@login.example",
             "https://login.example/#x",
-            "https://login.example/?x",
             "https://login.example/ x",
         ] {
             assert_eq!(HttpUrl::read(text), None, "{text:?}");

@@ -230,6 +230,12 @@ impl JwtEntry {
             key("ca"),
             "must not be set beside jwks_file, which needs no connection",
         )?;
+        let has_query = self.discovery.as_ref().is_some_and(HttpUrl::has_query);
+        require(
+            !has_query,
+            key("discovery"),
+            "must be a URL without a query, to which the path of the document is appended",
+        )?;
         for (name, url) in [("discovery", &self.discovery), ("jwks_uri", &self.jwks_uri)] {
             let Some(url) = url else { continue };
             let problem = "must begin with https:// (http:// is allowed for this machine in development mode)";

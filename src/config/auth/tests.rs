@@ -161,6 +161,8 @@ fn a_bad_setting_of_an_entry_is_named_with_its_number() {
         let refused = load(&entry_with(line), &[]).unwrap_err();
         assert!(refused.starts_with(begin) && refused.ends_with(" (from FILE)"), "{line}: {refused}");
     }
+    let with_query = entry_with("discovery = 'https://a?b'").replace("jwks_uri", "#");
+    assert!(load(&with_query, &[]).unwrap_err().starts_with("auth.jwt[0].discovery must be a URL without a query"));
     let beside = entry_with("jwks_file = 'keys.json'\nca = 'ca.pem'").replace("jwks_uri", "#");
     assert!(load(&beside, &[]).unwrap_err().starts_with("auth.jwt[0].ca must not be set beside jwks_file"));
 }

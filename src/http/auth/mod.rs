@@ -97,6 +97,23 @@ pub enum AuthError {
     Certificate(#[from] CertificateRefused),
 }
 
+impl AuthenticationSettings {
+    /// Checks the files that the settings name. Blocks.
+    ///
+    /// # Errors
+    /// A file cannot be used.
+    pub fn check(&self) -> Result<(), SetupError> {
+        let tokens = match self {
+            Self::Development(_) => &[][..],
+            Self::Proof(proof) => &proof.tokens,
+        };
+        tokens.iter().enumerate().try_for_each(|(index, entry)| {
+            let name = || Arc::clone(&entry.issuer.name);
+            entry.keys.check().map_err(|source| SetupError::Keys { index, name: name(), source })
+        })
+    }
+}
+
 impl Authentication {
     /// Starts the parts that a method needs, such as tasks that read key sets until `end`.
     ///

@@ -30,7 +30,8 @@ async fn the_user_of_a_token_is_the_actor_over_both_transports() {
     let path = format!("{REQUESTS}/{}", answer.created());
     let view = guarded.http.send("GET", &path, &[("Authorization", &authorization)], "").await.json();
     assert_eq!((&view["OriginatorUserUuid"], &view["TargetUserUuid"]), (&ALICE.into(), &ALICE.into()));
-    assert!(guarded.instance.log().contains(&format!("user={ALICE}")), "the log names the user");
+    let log = guarded.instance.log();
+    assert!(log.contains(&format!("user={ALICE}")) && !log.contains(&token), "the log names the user, never the token");
 
     // Without a mapped UUID, the user is made from the entry and the subject, which is also the name.
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -64,6 +65,11 @@ async fn the_user_of_a_token_is_the_actor_over_both_transports() {
 async fn a_call_without_a_token_is_refused_and_the_development_caller_is_off() {
     let key = SigningKey::p256("one");
     let (guarded, issuer) = Guarded::with_issuer(&[&key]).await;
+    let correlation = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
+    let answer = guarded.http.send("GET", REQUESTS, &[("X-Correlation-ID", correlation)], "").await;
+    assert_eq!((answer.status, answer.header("x-correlation-id")), (401, correlation));
+    let is_audit = |line: &str| line.contains(correlation) && line.contains("check=\"no_token\"");
+    assert!(guarded.instance.log().lines().any(is_audit), "{}", guarded.instance.log());
     let mut client = guarded.client.clone();
     for request in [as_developer(JUDGE), tonic::Request::new(as_developer(JUDGE).into_inner())] {
         let error = client.create_request(request).await.unwrap_err();
@@ -77,7 +83,7 @@ async fn a_call_without_a_token_is_refused_and_the_development_caller_is_off() {
         }
     }
     let answer = guarded.http.send("GET", REQUESTS, &[("Authorization", "Basic YTpi")], "").await;
-    assert_eq!((answer.status, guarded.refused("no_token").await), (401, 9));
+    assert_eq!((answer.status, guarded.refused("no_token").await), (401, 10));
 
     // A token beside the header of the development mode decides alone.
     let mut request = as_developer(JUDGE);
@@ -159,10 +165,14 @@ async fn an_unsafe_configuration_stops_the_process() {
         let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let more = [mode, ("CMGATE__LOG__FILTER", "error")];
         let embedded = (mode == development).then_some(EMBEDDED);
-        let output = env.run(&settings.chain(more).chain(embedded).collect::<Vec<_>>(), &["serve"]);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(64), "{message}");
-        assert!(message.starts_with(&format!("cmgate: {sentence}")) && message.lines().count() == 1, "{message}");
+        let settings: Vec<_> = settings.chain(more).chain(embedded).collect();
+        for command in ["serve", "check-config"] {
+            let output = env.run(&settings, &[command]);
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(64), "{command}: {message}");
+            let is_sentence = message.starts_with(&format!("cmgate: {sentence}")) && message.lines().count() == 1;
+            assert!(is_sentence, "{command}: {message}");
+        }
     }
     assert!(!env.database.path().exists(), "no database was created");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL};
@@ -21,7 +21,7 @@ use thiserror::Error;
 use super::super::KeySet;
 use super::file::{self, FileError};
 
-/// Maximum time from the connection to the end of the document.
+/// Maximum time for all documents of a read, from the connection to the end of the last one.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Limit on a document, in bytes.
 pub(super) const MAX_BYTES: usize = KeySet::MAX_BYTES;
@@ -111,10 +111,15 @@ impl Fetcher {
         Self { timeout, ..self }
     }
 
+    /// The time until which documents must be complete that are requested from now on.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
     /// Reads a document.
-    pub(super) async fn get(&self, url: &Uri) -> Result<Document, FetchError> {
-        let limit = self.timeout;
-        tokio::time::timeout(limit, self.read(url)).await.map_err(|_elapsed| FetchError::TimedOut { limit })?
+    pub(super) async fn get(&self, url: &Uri, deadline: Instant) -> Result<Document, FetchError> {
+        let read = tokio::time::timeout_at(deadline.into(), self.read(url));
+        read.await.map_err(|_elapsed| FetchError::TimedOut { limit: self.timeout })?
     }
 
     async fn read(&self, url: &Uri) -> Result<Document, FetchError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,6 +22,8 @@ const INTERVALS: (Duration, Duration) = (Duration::from_mins(1), Duration::from_
 const RETRY: Duration = Duration::from_secs(30);
 /// How long a call waits for a read.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Maximum number of calls that wait for a read; others are judged by the set in force. A caller needs no valid token to wait.
+const MAX_WAITING: usize = 2_000;
 /// How long a set stays in force that cannot be read again.
 const MAX_AGE: Duration = Duration::from_hours(24);
 
@@ -54,6 +56,8 @@ struct Shared {
     wake: Notify,
     /// Number of the last read that ended.
     ended: watch::Sender<u64>,
+    /// Permits of calls that wait for a read.
+    waiting: Semaphore,
 }
 
 impl IssuerKeys {
@@ -85,6 +89,7 @@ impl IssuerKeys {
             demand: Mutex::default(),
             wake: Notify::new(),
             ended: watch::Sender::new(0),
+            waiting: Semaphore::new(MAX_WAITING),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -106,6 +111,7 @@ impl IssuerKeys {
         if set.is_some() {
             metrics::counter!(names::UNKNOWN_KEY_IDS, "issuer" => Arc::clone(&self.shared.name)).increment(1);
         }
+        let Ok(_waiting) = self.shared.waiting.try_acquire() else { return set };
         // A read in progress may have begun before the issuer added the key, so a second one may be needed.
         let reading = async {
             while let Some(number) = self.shared.ask(Instant::now()) {

@@ -133,6 +133,19 @@ struct Discovery {
     access_token_issuer: Option<String>,
 }
 
+impl KeySource {
+    /// Checks what is on this machine: certificates and a key set in a file. Blocks.
+    ///
+    /// # Errors
+    /// The source cannot be used.
+    pub fn check(&self) -> Result<(), KeySourceError> {
+        match Source::new(self)?.place {
+            Place::File(path) => parse(&file::read(&path, MAX_BYTES)?, self.key_use).map(drop),
+            Place::Discovery { .. } | Place::Uri { .. } => Ok(()),
+        }
+    }
+}
+
 impl Source {
     /// Prepares a source. Blocks while it reads certificates.
     pub(super) fn new(source: &KeySource) -> Result<Self, KeySourceError> {
@@ -161,10 +174,7 @@ impl Source {
     /// Reads the key set.
     pub(super) async fn load(&self) -> Result<Loaded, KeySourceError> {
         let (json, max_age) = self.read().await?;
-        let keys = KeySet::parse(&json, self.key_use)?;
-        if keys.usable() == 0 {
-            return Err(KeySourceError::NoKeys { skipped: keys.skipped().count() });
-        }
+        let keys = parse(&json, self.key_use)?;
         Ok(Loaded { keys, json, max_age })
     }
 
@@ -176,31 +186,37 @@ impl Source {
                 // The task fails only if the runtime shuts down.
                 return Ok((content.unwrap_or_else(|_| Ok(Vec::new()))?, None));
             }
-            Place::Uri { url, fetcher } => (url.clone(), fetcher),
-            Place::Discovery { base, document, issuers, fetcher } => {
-                (discover(base, document, issuers, fetcher).await?, fetcher)
-            }
+            Place::Uri { url, fetcher } | Place::Discovery { document: url, fetcher, .. } => (url, fetcher),
         };
-        let document =
-            fetcher.get(&url).await.map_err(|source| KeySourceError::Fetch { url: url.to_string(), source })?;
+        let deadline = fetcher.deadline();
+        let get = async |url: &Uri| {
+            let document = fetcher.get(url, deadline).await;
+            document.map_err(|source| KeySourceError::Fetch { url: url.to_string(), source })
+        };
+        let mut document = get(url).await?;
+        if let Place::Discovery { base, issuers, .. } = &self.place {
+            document = get(&Discovery::read(&document.body, url)?.key_set(url, base, issuers)?).await?;
+        }
         Ok((document.body.into(), document.max_age))
     }
 }
 
-/// The URL of the key set according to a discovery document.
-async fn discover(base: &str, url: &Uri, issuers: &[String], fetcher: &Fetcher) -> Result<Uri, KeySourceError> {
-    let document = fetcher.get(url).await.map_err(|source| KeySourceError::Fetch { url: url.to_string(), source })?;
-    let discovery: Discovery =
-        serde_json::from_slice(&document.body).map_err(|_| KeySourceError::Discovery { url: url.to_string() })?;
-    if !discovery.describes(base, issuers) {
-        return Err(KeySourceError::WrongIssuer { url: url.to_string(), found: truncated(&discovery.issuer) });
-    }
-    let keys: Option<Uri> = discovery.jwks_uri.parse().ok();
-    keys.filter(|keys| is_safe(keys, url))
-        .ok_or_else(|| KeySourceError::UnsafeUri { url: url.to_string(), found: truncated(&discovery.jwks_uri) })
-}
-
 impl Discovery {
+    /// Reads the document at a URL.
+    fn read(json: &[u8], url: &Uri) -> Result<Self, KeySourceError> {
+        serde_json::from_slice(json).map_err(|_| KeySourceError::Discovery { url: url.to_string() })
+    }
+
+    /// The URL of the key set, if the document at `url` is that of one of the issuers.
+    fn key_set(&self, url: &Uri, base: &str, issuers: &[String]) -> Result<Uri, KeySourceError> {
+        if !self.describes(base, issuers) {
+            return Err(KeySourceError::WrongIssuer { url: url.to_string(), found: truncated(&self.issuer) });
+        }
+        let keys = self.jwks_uri.parse().ok().filter(|keys| is_safe(keys, url));
+        let unsafe_uri = || KeySourceError::UnsafeUri { url: url.to_string(), found: truncated(&self.jwks_uri) };
+        keys.ok_or_else(unsafe_uri)
+    }
+
     /// Whether this is the document of one of the issuers. That of ADFS has the base URL as its issuer, and names the issuer of
     /// access tokens separately.
     fn describes(&self, base: &str, issuers: &[String]) -> bool {
@@ -208,6 +224,14 @@ impl Discovery {
         let is_adfs =
             self.issuer.trim_end_matches('/') == base && self.access_token_issuer.as_ref().is_some_and(is_listed);
         is_listed(&self.issuer) || is_adfs
+    }
+}
+
+fn parse(json: &[u8], key_use: KeyUse) -> Result<KeySet, KeySourceError> {
+    let keys = KeySet::parse(json, key_use)?;
+    match keys.usable() {
+        0 => Err(KeySourceError::NoKeys { skipped: keys.skipped().count() }),
+        _ => Ok(keys),
     }
 }
 

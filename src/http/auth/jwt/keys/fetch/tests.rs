@@ -15,7 +15,7 @@ use super::*;
 
 async fn get(origin: &Origin, path: &str) -> Result<Document, FetchError> {
     let fetcher = Fetcher::new(None).unwrap();
-    fetcher.get(&origin.url(path).parse().unwrap()).await
+    fetcher.get(&origin.url(path).parse().unwrap(), fetcher.deadline()).await
 }
 
 #[tokio::test]
@@ -60,10 +60,11 @@ async fn a_silent_or_absent_server_is_given_up() {
     let origin = Origin::start().await;
     origin.put("/never", Reply::Never);
     let fetcher = Fetcher::new(None).unwrap().within(Duration::from_millis(50));
-    let error = fetcher.get(&origin.url("/never").parse().unwrap()).await.unwrap_err();
+    let error = fetcher.get(&origin.url("/never").parse().unwrap(), fetcher.deadline()).await.unwrap_err();
     assert!(matches!(error, FetchError::TimedOut { .. }), "{error:?}");
     // Port 1 is below those that systems assign.
-    let error = Fetcher::new(None).unwrap().get(&Uri::from_static("http://127.0.0.1:1/")).await.unwrap_err();
+    let fetcher = Fetcher::new(None).unwrap();
+    let error = fetcher.get(&Uri::from_static("http://127.0.0.1:1/"), fetcher.deadline()).await.unwrap_err();
     assert!(matches!(error, FetchError::Connect(_)), "{error:?}");
 }
 
@@ -112,12 +113,14 @@ async fn a_server_needs_a_certificate_of_the_named_authority() {
     };
     let url = start_server(&ours).await;
     for path in [bundle("ours.pem", &[&ours]), bundle("both.pem", &[&theirs, &ours])] {
-        let document = Fetcher::new(Some(&path)).unwrap().get(&url).await.unwrap();
+        let fetcher = Fetcher::new(Some(&path)).unwrap();
+        let document = fetcher.get(&url, fetcher.deadline()).await.unwrap();
         assert_eq!(document.body, "{}");
     }
     let other = bundle("theirs.pem", &[&theirs]);
     for ca in [Some(other.as_path()), None] {
-        let error = Fetcher::new(ca).unwrap().get(&url).await.unwrap_err();
+        let fetcher = Fetcher::new(ca).unwrap();
+        let error = fetcher.get(&url, fetcher.deadline()).await.unwrap_err();
         assert!(matches!(error, FetchError::Connect(_)), "{ca:?}: {error:?}");
     }
 }

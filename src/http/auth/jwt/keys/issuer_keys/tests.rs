@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 
 use super::super::super::KeyUse;
 use super::super::Location;
@@ -52,6 +52,28 @@ async fn unknown_keys_cause_one_read_only() {
         assert!(!set.keys.knows(Some(&unknown)) && set.keys.knows(Some("one")));
     }
     assert_eq!(origin.reads(KEYS), 2, "one at the start, one for all calls");
+}
+
+#[tokio::test]
+async fn few_calls_wait_for_a_silent_issuer() {
+    let key = SigningKey::new("one");
+    let (origin, issuer) = started(&[&key]).await;
+    origin.put(KEYS, Reply::Never);
+    let calls: Vec<_> = (0..MAX_WAITING)
+        .map(|_| {
+            let issuer = issuer.clone();
+            tokio::spawn(async move { issuer.with_key(Some("two")).await })
+        })
+        .collect();
+    while issuer.shared.waiting.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let set = issuer.with_key(Some("two")).now_or_never().expect("one call more does not wait");
+    assert_eq!(set.unwrap().generation, 1);
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().generation, 1, "the last good set decides");
+    }
+    assert_eq!(issuer.shared.waiting.available_permits(), MAX_WAITING);
 }
 
 #[tokio::test]
