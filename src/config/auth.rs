@@ -1,6 +1,7 @@
 //! `[auth]`: the ways in which callers prove their identity. As long as there is none, the development mode trusts every caller,
 //! and production does not start.
 
+mod certificate;
 mod entries;
 mod jwt;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Mode;
 use super::error::{Invalid, require};
 
+pub use certificate::{CaName, CertificateCaller, CertificateEntry, CertificateSource};
 pub use jwt::{ClaimEncoding, ClaimReader, JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, UserClaims};
 
 /// `[auth]`: the ways in which callers prove their identity.
@@ -18,16 +20,21 @@ pub struct Auth {
     /// `[[auth.jwt]]`: the issuers of bearer tokens. Default: none.
     #[serde(deserialize_with = "entries::deserialize", skip_serializing_if = "Vec::is_empty")]
     pub jwt: Vec<JwtEntry>,
+    /// `[[auth.certificate]]`: the rules that map client certificates to callers. Default: none.
+    #[serde(deserialize_with = "entries::deserialize", skip_serializing_if = "Vec::is_empty")]
+    pub certificate: Vec<CertificateEntry>,
 }
 
 /// Maximum number of issuers: each has a key set in memory and a connection to its server.
 const MAX_ISSUERS: usize = 32;
+/// Maximum number of rules for certificates: each is tried for each new certificate.
+const MAX_RULES: usize = 64;
 
 impl Auth {
     /// Whether no way to prove an identity is configured.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.jwt.is_empty()
+        self.jwt.is_empty() && self.certificate.is_empty()
     }
 
     pub(super) fn check(&self, mode: Mode) -> Result<(), Invalid> {
@@ -45,6 +52,25 @@ impl Auth {
                     return Err(Invalid { path: key("issuers").into(), problem });
                 }
             }
+        }
+        self.check_certificates(mode)
+    }
+
+    fn check_certificates(&self, mode: Mode) -> Result<(), Invalid> {
+        let rules = &self.certificate;
+        require(rules.len() <= MAX_RULES, "auth.certificate", format!("must have at most {MAX_RULES} entries"))?;
+        for (index, rule) in rules.iter().enumerate() {
+            let key = |name: &str| format!("auth.certificate[{index}].{name}");
+            rule.check(mode, key)?;
+            // Two entries of one name would make users of both.
+            let names = self.jwt.iter().map(|entry| &entry.name);
+            let mut names = names.chain(rules.iter().take(index).map(|earlier| &earlier.name));
+            let is_new = names.all(|name| *name != rule.name);
+            require(
+                is_new,
+                key("name"),
+                format!("must differ from the names of other entries, {:?} does not", rule.name),
+            )?;
         }
         Ok(())
     }

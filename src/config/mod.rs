@@ -33,7 +33,10 @@ use error::{Invalid, require};
 use setting::Setting;
 
 pub use account::{Administrators, Development, Service};
-pub use auth::{Auth, ClaimEncoding, ClaimReader, JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, UserClaims};
+pub use auth::{
+    Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, ClaimEncoding, ClaimReader, JwtAlgorithm,
+    JwtEntry, KeySetSource, KeyUse, UserClaims,
+};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::ConfigError;
 pub use kafka::Kafka;
@@ -163,6 +166,12 @@ impl Config {
         self.database.check()?;
         self.kafka.check()?;
         self.auth.check(self.mode)?;
+        let asks = self.tls.client_certificates != ClientCertificates::Off || self.auth.certificate.is_empty();
+        require(
+            asks,
+            "tls.client_certificates",
+            "must be \"optional\" or \"required\" with entries in auth.certificate",
+        )?;
         self.development.check()?;
         self.rest.check()?;
         self.idempotency.check()?;

@@ -1,9 +1,11 @@
 //! How callers are authenticated, from the configuration.
 
 use crate::config::{
-    ClaimEncoding, ClaimReader, Config, HttpUrl, JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, UserClaims,
+    CaName, CertificateEntry, CertificateSource, ClaimEncoding, ClaimReader, Config, HttpUrl, JwtAlgorithm, JwtEntry,
+    KeySetSource, KeyUse, UserClaims,
 };
 use crate::domain::Caller;
+use crate::http::auth::certificate::{CaFilter, KnownCaller, Rule, Rules, Source};
 use crate::http::auth::jwt::keys::{KeySource, Location};
 use crate::http::auth::jwt::{self, Algorithm, ClaimForm, ClaimMapping, Issuer, Requirement};
 use crate::http::auth::{AuthenticationSettings, Development, ProofSettings, TokenIssuer};
@@ -14,7 +16,44 @@ pub(super) fn settings(config: &Config) -> AuthenticationSettings {
         let caller = Caller { sid: Some(config.development.sid.clone()), ..unproven };
         return AuthenticationSettings::Development(Development::new(caller));
     }
-    AuthenticationSettings::Proof(ProofSettings { tokens: config.auth.jwt.iter().filter_map(token_issuer).collect() })
+    let tokens = config.auth.jwt.iter().filter_map(token_issuer).collect();
+    let certificates = Rules(config.auth.certificate.iter().map(rule).collect());
+    AuthenticationSettings::Proof(ProofSettings { tokens, certificates })
+}
+
+fn rule(entry: &CertificateEntry) -> Rule {
+    let ca = match &entry.ca {
+        None => CaFilter::Any,
+        Some(CaName::KeyHash(hash)) => CaFilter::KeyHash(*hash),
+        Some(CaName::File(path)) => CaFilter::File(path.clone()),
+    };
+    let source = match entry.source {
+        CertificateSource::Spiffe => Source::Spiffe { trust_domain: entry.trust_domain.clone().unwrap_or_default() },
+        CertificateSource::SidExtension => Source::SidExtension,
+        CertificateSource::Upn => Source::Upn,
+        CertificateSource::San => Source::San,
+        CertificateSource::Dn => Source::Dn,
+    };
+    let callers = entry.callers.iter().map(|caller| KnownCaller {
+        value: known_value(entry.source, &caller.value),
+        user: caller.user,
+        sid: caller.sid.clone(),
+        name: caller.name.clone(),
+        groups: caller.groups.0.clone(),
+    });
+    Rule { name: entry.name.as_str().into(), ca, source, callers: callers.collect() }
+}
+
+/// The form in which a certificate's value is compared: user principal names and DNS names ignore case.
+fn known_value(source: CertificateSource, value: &str) -> String {
+    match source {
+        CertificateSource::Upn => value.to_lowercase(),
+        CertificateSource::San if !value.contains(':') => value.to_ascii_lowercase(),
+        CertificateSource::San
+        | CertificateSource::Spiffe
+        | CertificateSource::SidExtension
+        | CertificateSource::Dn => value.to_owned(),
+    }
 }
 
 /// An issuer; `None` if it has no place for its keys, which the configuration refuses.

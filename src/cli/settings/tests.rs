@@ -115,8 +115,13 @@ fn each_key_of_tls_reaches_its_port() {
             ("CMGATE__ADMIN_TLS__KEY", "f"),
         ],
     );
-    let clients =
-        ClientSettings { ca: "c".into(), crl: Some("d".into()), is_required: true, refuses_expired_crl: true };
+    let clients = ClientSettings {
+        ca: "c".into(),
+        crl: Some("d".into()),
+        rule_cas: Vec::new(),
+        is_required: true,
+        refuses_expired_crl: true,
+    };
     let public = TlsSettings {
         port: TlsPort::Public,
         certificate: "a".into(),
@@ -205,7 +210,7 @@ fn each_key_reaches_its_part() {
 }
 
 fn assert_issuers(settings: &Settings) {
-    let AuthenticationSettings::Proof(ProofSettings { tokens }) = &settings.authentication else {
+    let AuthenticationSettings::Proof(ProofSettings { tokens, certificates: _ }) = &settings.authentication else {
         panic!("{:?}", settings.authentication)
     };
     let [adfs, file, uri] = tokens.as_slice() else { panic!("{tokens:?}") };

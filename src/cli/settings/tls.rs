@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::{ClientCertificates, Config, CrlExpired, TlsVersion};
-use crate::runtime::tls::{ClientSettings, MinVersion, TlsPort, TlsSettings};
+use crate::config::{CaName, CertificateEntry, ClientCertificates, Config, CrlExpired, TlsVersion};
+use crate::runtime::tls::{ClientSettings, MinVersion, RuleCa, TlsPort, TlsSettings};
 
 /// TLS of gRPC and REST; `None` if the port is not encrypted.
 pub(super) fn public(config: &Config) -> Option<TlsSettings> {
@@ -11,6 +11,7 @@ pub(super) fn public(config: &Config) -> Option<TlsSettings> {
     let clients = |ca| ClientSettings {
         ca,
         crl: tls.crl.0.clone(),
+        rule_cas: rule_cas(config),
         is_required: tls.client_certificates == ClientCertificates::Required,
         refuses_expired_crl: tls.crl_expired == CrlExpired::Refuse,
     };
@@ -19,6 +20,15 @@ pub(super) fn public(config: &Config) -> Option<TlsSettings> {
         ClientCertificates::Optional | ClientCertificates::Required => tls.client_ca.0.clone().map(clients),
     };
     tls.pair().map(|pair| TlsSettings { clients, ..server(config, TlsPort::Public, pair) })
+}
+
+/// The files by which the rules for certificates name CAs.
+fn rule_cas(config: &Config) -> Vec<RuleCa> {
+    let file = |(index, entry): (usize, &CertificateEntry)| match &entry.ca {
+        Some(CaName::File(path)) => Some(RuleCa { key: format!("auth.certificate[{index}].ca"), path: path.clone() }),
+        Some(CaName::KeyHash(_)) | None => None,
+    };
+    config.auth.certificate.iter().enumerate().filter_map(file).collect()
 }
 
 /// TLS of health and metrics; `None` if the port is not encrypted.

@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use serde::Deserializer;
 use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
 
+use super::super::error::{Invalid, require};
+
 /// Reads a list of tables, or a table whose keys are 0, 1, 2, and so on.
 pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
@@ -48,4 +50,15 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for EntriesVisitor<T> {
         }
         Ok(numbered.into_iter().map(|(_, entry)| entry).collect())
     }
+}
+
+/// Longest name of an entry, in bytes.
+const MAX_NAME: usize = 64;
+
+/// Checks that a name can be a part of an identity, `name~subject`, and a label of metrics.
+pub(super) fn check_name(name: &str, key: String) -> Result<(), Invalid> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let is_valid = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain);
+    let problem = format!("must be 1 to {MAX_NAME} letters, digits, dots, underscores and hyphens, not {name:?}");
+    require(is_valid, key, problem)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::error::{Invalid, require, require_within};
 use super::super::setting::{self, Setting};
 use super::super::{HttpUrl, List, Mode};
+use super::entries::check_name;
 
 /// `[[auth.jwt]]`: an issuer of bearer tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -147,8 +148,6 @@ const LIFETIMES: std::ops::RangeInclusive<Duration> = Duration::from_mins(1)..=D
 const SKEWS: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(1);
 /// Bounds on the size of a token, in bytes.
 const BYTES: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 10;
-/// Longest name of an entry.
-const MAX_NAME: usize = 64;
 /// Longest name of a claim, in bytes.
 const MAX_CLAIM: usize = 256;
 /// Maximum number of required claims.
@@ -192,9 +191,7 @@ impl JwtEntry {
 
     /// Checks the entry; `key` makes the full key of a setting from its name.
     pub(super) fn check(&self, mode: Mode, key: impl Fn(&str) -> String) -> Result<(), Invalid> {
-        let problem =
-            format!("must be 1 to {MAX_NAME} letters, digits, dots, underscores and hyphens, not {:?}", self.name);
-        require(is_name(&self.name), key("name"), problem)?;
+        check_name(&self.name, key("name"))?;
         self.issuers.check(&key("issuers"))?;
         require(!self.issuers.0.is_empty(), key("issuers"), "must contain a value of the claim iss")?;
         self.check_source(mode, &key)?;
@@ -259,12 +256,6 @@ impl UserClaims {
         }
         Ok(())
     }
-}
-
-/// Whether a name can be a part of an identity, `name~subject`, and a label of metrics.
-fn is_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 fn is_claim(name: &str) -> bool {

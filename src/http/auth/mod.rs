@@ -1,5 +1,6 @@
 //! Authentication: who the [`Caller`] is. `domain` decides what the caller may do.
 
+pub mod certificate;
 pub mod jwt;
 pub mod negotiate;
 
@@ -9,17 +10,19 @@ mod tokens;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::WWW_AUTHENTICATE;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use self::certificate::{Certificates, Rules};
 use self::jwt::keys::KeySourceError;
 use self::tokens::{NotProven, Tokens};
 use crate::domain::{Caller, ErrorKind};
 use crate::http::server::CertificateRefused;
 use crate::runtime::clock::Clock;
+use crate::runtime::tls::PeerCertificate;
 
 pub use development::{DEVELOPMENT_HEADER, Development};
 pub use tokens::TokenIssuer;
@@ -43,6 +46,8 @@ pub enum AuthenticationSettings {
 pub struct ProofSettings {
     /// The issuers of bearer tokens, in the order of the configuration.
     pub tokens: Vec<TokenIssuer>,
+    /// The rules that map client certificates to callers.
+    pub certificates: Rules,
 }
 
 /// How callers are authenticated. Clones share their state.
@@ -58,6 +63,7 @@ pub enum Authentication {
 #[derive(Debug)]
 pub struct Proofs {
     tokens: Tokens,
+    certificates: Certificates,
 }
 
 /// Why authentication cannot be set up.
@@ -92,6 +98,9 @@ pub enum AuthError {
     /// The credentials are not accepted. The message does not say why: whoever guesses tokens would learn from it.
     #[error("the token is not accepted; the log of the service has the reason")]
     InvalidToken,
+    /// The client certificate identifies no caller.
+    #[error("the client certificate identifies no caller of this service; the log of the service has the reason")]
+    UnknownCertificate,
     /// The client certificate of the connection does not permit any call.
     #[error(transparent)]
     Certificate(#[from] CertificateRefused),
@@ -126,13 +135,13 @@ impl Authentication {
     ) -> Result<Self, SetupError> {
         match settings {
             AuthenticationSettings::Development(development) => Ok(Self::Development(development)),
-            AuthenticationSettings::Proof(ProofSettings { tokens }) => {
+            AuthenticationSettings::Proof(ProofSettings { tokens, certificates }) => {
                 let names: Vec<Arc<str>> = tokens.iter().map(|entry| Arc::clone(&entry.issuer.name)).collect();
                 let tokens = Tokens::start(tokens, clock, end).await.map_err(|(index, source)| {
                     let name = names.get(index).cloned().unwrap_or_else(|| Arc::from(""));
                     SetupError::Keys { index, name, source }
                 })?;
-                Ok(Self::Proof(Arc::new(Proofs { tokens })))
+                Ok(Self::Proof(Arc::new(Proofs { tokens, certificates: Certificates::new(certificates) })))
             }
         }
     }
@@ -144,10 +153,7 @@ impl Authentication {
     pub async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
         match self {
             Self::Development(development) => development.authenticate(&parts.headers),
-            Self::Proof(proofs) => proofs.tokens.authenticate(parts).await.map_err(|error| match error {
-                NotProven::Missing => AuthError::NoCredentials,
-                NotProven::Refused => AuthError::InvalidToken,
-            }),
+            Self::Proof(proofs) => proofs.authenticate(parts).await,
         }
     }
 
@@ -182,14 +188,36 @@ impl Authentication {
     }
 }
 
+impl Proofs {
+    /// A token is the caller even beside a client certificate, which then only proves that the token is not stolen (RFC 8705).
+    async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
+        let peer = parts.extensions.get::<PeerCertificate>();
+        if let Some(peer) = peer
+            && !self.certificates.is_empty()
+            && !parts.headers.contains_key(AUTHORIZATION)
+        {
+            return self.certificates.caller(peer).map_err(|rejection| {
+                self.tokens.report(rejection);
+                AuthError::UnknownCertificate
+            });
+        }
+        self.tokens.authenticate(parts, peer).await.map_err(|error| match error {
+            NotProven::Missing => AuthError::NoCredentials,
+            NotProven::Refused => AuthError::InvalidToken,
+        })
+    }
+}
+
 impl AuthError {
     /// The kind of this error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadHeader { .. } | Self::NoCredentials | Self::InvalidToken | Self::Certificate(_) => {
-                ErrorKind::Unauthenticated
-            }
+            Self::BadHeader { .. }
+            | Self::NoCredentials
+            | Self::InvalidToken
+            | Self::UnknownCertificate
+            | Self::Certificate(_) => ErrorKind::Unauthenticated,
         }
     }
 
@@ -200,6 +228,7 @@ impl AuthError {
             Self::BadHeader { .. } => "BAD_IDENTITY_HEADER",
             Self::NoCredentials => "NO_CREDENTIALS",
             Self::InvalidToken => "INVALID_TOKEN",
+            Self::UnknownCertificate => "CLIENT_CERTIFICATE_UNKNOWN",
             Self::Certificate(CertificateRefused::Missing) => "CLIENT_CERTIFICATE_REQUIRED",
             Self::Certificate(CertificateRefused::Withdrawn) => "CLIENT_CERTIFICATE_REFUSED",
         }

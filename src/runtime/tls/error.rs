@@ -1,6 +1,5 @@
 //! Errors of the TLS files: each names the key of the configuration and the file.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -13,7 +12,7 @@ pub enum TlsError {
     #[error("{key}: cannot read {path}", path = path.display())]
     Unreadable {
         /// The key of the configuration.
-        key: Key,
+        key: String,
         /// The file.
         path: PathBuf,
         /// Why.
@@ -23,7 +22,7 @@ pub enum TlsError {
     #[error("{key}: {path} {problem}", path = path.display())]
     Content {
         /// The key of the configuration.
-        key: Key,
+        key: String,
         /// The file.
         path: PathBuf,
         /// What is wrong with it, to follow the path in a sentence.
@@ -37,7 +36,7 @@ pub enum TlsError {
     )]
     Mismatch {
         /// The key of the configuration.
-        key: Key,
+        key: String,
         /// The file of the private key.
         path: PathBuf,
         /// The file of the certificate.
@@ -51,19 +50,4 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
-}
-
-/// A key of the configuration, such as `tls.certificate`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// The section.
-    pub section: &'static str,
-    /// The name within it.
-    pub name: &'static str,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.section, self.name)
-    }
 }

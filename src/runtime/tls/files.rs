@@ -8,7 +8,7 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
-use super::error::{Key, TlsError};
+use super::error::TlsError;
 use super::settings::TlsSettings;
 
 /// Limit on a file with certificates or a key, in bytes.
@@ -25,11 +25,12 @@ pub(super) struct Files {
     pub(super) key: PemFile,
     pub(super) client_ca: Option<PemFile>,
     pub(super) crl: Option<PemFile>,
+    pub(super) rule_cas: Vec<PemFile>,
 }
 
 /// A file with its content.
 pub(super) struct PemFile {
-    key: Key,
+    key: String,
     path: PathBuf,
     bytes: Vec<u8>,
 }
@@ -37,21 +38,26 @@ pub(super) struct PemFile {
 impl Files {
     /// Reads all files. This blocks.
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
-        let read =
-            |name, path: &Path, limit| PemFile::read(Key { section: settings.port.section(), name }, path, limit);
+        let section = settings.port.section();
+        let read = |name, path: &Path, limit| PemFile::read(format!("{section}.{name}"), path, limit);
         let clients = settings.clients.as_ref();
+        let rule_cas = clients.into_iter().flat_map(|clients| &clients.rule_cas);
         Ok(Self {
             certificate: read("certificate", &settings.certificate, PEM_BYTES)?,
             key: read("key", &settings.key, PEM_BYTES)?,
             client_ca: clients.map(|clients| read("client_ca", &clients.ca, PEM_BYTES)).transpose()?,
             crl: clients.and_then(|clients| clients.crl.as_ref()).map(|crl| read("crl", crl, CRL_BYTES)).transpose()?,
+            rule_cas: rule_cas
+                .map(|rule| PemFile::read(rule.key.clone(), &rule.path, PEM_BYTES))
+                .collect::<Result<_, _>>()?,
         })
     }
 
     /// SHA-256 of the content of all files.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
-        for file in [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref(), self.crl.as_ref()] {
+        let own = [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref(), self.crl.as_ref()];
+        for file in own.into_iter().chain(self.rule_cas.iter().map(Some)) {
             let bytes = file.map_or(&[][..], |file| &file.bytes);
             digest.update((bytes.len() as u64).to_be_bytes());
             digest.update(bytes);
@@ -61,13 +67,14 @@ impl Files {
 }
 
 impl PemFile {
-    fn read(key: Key, path: &Path, limit: u64) -> Result<Self, TlsError> {
+    fn read(key: String, path: &Path, limit: u64) -> Result<Self, TlsError> {
         let read = || -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        let bytes = read().map_err(|source| TlsError::Unreadable { key, path: path.to_owned(), source })?;
+        let bytes =
+            read().map_err(|source| TlsError::Unreadable { key: key.clone(), path: path.to_owned(), source })?;
         let file = Self { key, path: path.to_owned(), bytes };
         if file.bytes.len() as u64 > limit {
             return Err(file.wrong(format!("is larger than {limit} bytes")));
@@ -81,8 +88,8 @@ impl PemFile {
     }
 
     /// The key of the configuration that names the file.
-    pub(super) const fn key(&self) -> Key {
-        self.key
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The certificates in the file; at least one.
@@ -111,7 +118,7 @@ impl PemFile {
 
     /// An error about the content of the file.
     pub(super) fn wrong(&self, problem: impl Into<String>) -> TlsError {
-        TlsError::Content { key: self.key, path: self.path.clone(), problem: problem.into() }
+        TlsError::Content { key: self.key.clone(), path: self.path.clone(), problem: problem.into() }
     }
 
     fn items<T>(&self, what: &str, items: impl Iterator<Item = Result<T, PemError>>) -> Result<Vec<T>, TlsError> {

@@ -1,6 +1,7 @@
 //! One TLS configuration: everything that one reading of the files determines.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ impl Generation {
         let mut expiries = vec![server];
         let clients = match (&settings.clients, &files.client_ca) {
             (Some(settings), Some(client_ca)) => {
-                let clients = clients(number, client_ca, files.crl.as_ref(), settings, &provider, refusals)?;
+                let clients = clients(number, files, client_ca, settings, &provider, refusals)?;
                 expiries.extend(clients.1);
                 Some(Arc::new(clients.0))
             }
@@ -93,7 +94,7 @@ fn certified_key(files: &Files, provider: &CryptoProvider) -> Result<(CertifiedK
     let key = files.key.private_key()?;
     CertifiedKey::from_der(chain, key, provider).map(|certified| (certified, expiry)).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch {
-            key: files.key.key(),
+            key: files.key.key().to_owned(),
             path: files.key.path().to_owned(),
             certificate: files.certificate.path().to_owned(),
         },
@@ -107,8 +108,8 @@ fn certified_key(files: &Files, provider: &CryptoProvider) -> Result<(CertifiedK
 /// What verifies client certificates.
 fn clients(
     number: u64,
+    files: &Files,
     client_ca: &PemFile,
-    crl: Option<&PemFile>,
     settings: &ClientSettings,
     provider: &CryptoProvider,
     refusals: &Arc<LineLimit>,
@@ -119,17 +120,21 @@ fn clients(
         .map(|certificate| expiry(client_ca, ExpiryKind::ClientCa, certificate))
         .collect::<Result<_, _>>()?;
     name_apart(&mut expiries);
+    let rule_cas = rule_cas(files)?;
     let mut anchors = Vec::new();
     let mut hints = Vec::new();
     for (certificate, Expiry { name, .. }) in certificates.iter().zip(&expiries) {
         let anchor = anchor_from_trusted_cert(certificate)
             .map_err(|error| client_ca.wrong(format!("contains a CA that cannot be used, {name}: {error}")))?;
-        let authority = Authority { name: name.clone(), key_hash: key_hash(client_ca, certificate)? };
+        let key_hash = key_hash(client_ca, certificate)?;
+        let named = rule_cas.iter().filter(|(_, hashes)| hashes.contains(&key_hash));
+        let authority =
+            Authority { name: name.clone(), key_hash, files: named.map(|(path, _)| (*path).to_owned()).collect() };
         hints.push(DistinguishedName::in_sequence(&anchor.subject));
         anchors.push((anchor.to_owned(), Arc::new(authority)));
     }
     let (mut crls, mut crl_expiries) = (Vec::new(), Vec::new());
-    if let Some(file) = crl {
+    if let Some(file) = &files.crl {
         for der in file.crls()? {
             let parsed = OwnedCertRevocationList::from_der(&der);
             let parsed = parsed.map_err(|error| file.wrong(format!("contains a CRL that cannot be used: {error}")))?;
@@ -154,6 +159,16 @@ fn clients(
         kept: Mutex::new(HashMap::new()),
     };
     Ok((clients, expiries))
+}
+
+/// A file by which rules name CAs, and the hashes of the keys of its CAs.
+type RuleKeys<'f> = (&'f Path, Vec<[u8; 32]>);
+
+fn rule_cas(files: &Files) -> Result<Vec<RuleKeys<'_>>, TlsError> {
+    let hashes = |file: &PemFile| -> Result<Vec<[u8; 32]>, TlsError> {
+        file.certificates()?.iter().map(|certificate| key_hash(file, certificate)).collect()
+    };
+    files.rule_cas.iter().map(|file| hashes(file).map(|hashes| (file.path(), hashes))).collect()
 }
 
 fn name_apart(expiries: &mut [Expiry]) {

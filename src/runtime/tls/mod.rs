@@ -17,7 +17,7 @@ mod verify;
 pub use error::TlsError;
 pub use live::Tls;
 pub use peer::{Authority, PeerCertificate};
-pub use settings::{ClientSettings, MinVersion, TlsPort, TlsSettings};
+pub use settings::{ClientSettings, MinVersion, RuleCa, TlsPort, TlsSettings};
 
 #[cfg(test)]
 pub(crate) use live::Reloaded;

@@ -1,5 +1,6 @@
 //! The verified certificate of a client.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -33,6 +34,8 @@ pub struct Authority {
     pub name: String,
     /// SHA-256 of its public key (the `SubjectPublicKeyInfo` of RFC 5280, 4.1.2.7).
     pub key_hash: [u8; 32],
+    /// The files of the rules that contain it; see [`ClientSettings::rule_cas`](super::ClientSettings::rule_cas).
+    pub files: Vec<PathBuf>,
 }
 
 impl PeerCertificate {
@@ -53,6 +56,13 @@ impl PeerCertificate {
             generation,
             der,
         })))
+    }
+
+    /// A certificate that counts as verified.
+    #[cfg(test)]
+    pub(crate) fn verified(der: &[u8], authority: Authority) -> Option<Self> {
+        let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
+        Self::new(der.to_vec().into(), &parsed, Arc::new(authority), 1)
     }
 
     /// The certificate in DER form.

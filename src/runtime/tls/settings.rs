@@ -27,10 +27,21 @@ pub struct ClientSettings {
     pub ca: PathBuf,
     /// The CRLs of these CAs, and of all intermediate CAs.
     pub crl: Option<PathBuf>,
+    /// The files by which rules name CAs; see [`Authority::files`](super::Authority::files).
+    pub rule_cas: Vec<RuleCa>,
     /// Whether calls without a client certificate are refused.
     pub is_required: bool,
     /// Whether an expired CRL refuses the certificates of its CA.
     pub refuses_expired_crl: bool,
+}
+
+/// A file with the CAs that a rule applies to. It is read and replaced with the other files, so that a rule follows a new CA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCa {
+    /// The key of the configuration that names the file.
+    pub key: String,
+    /// The file.
+    pub path: PathBuf,
 }
 
 /// A port with TLS.

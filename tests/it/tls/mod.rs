@@ -1,5 +1,6 @@
 //! TLS of the built program: versions and protocols, reload of its files, client certificates, and clients that misbehave.
 
+mod callers;
 mod certificates;
 mod client;
 mod hostile;

@@ -18,7 +18,7 @@ mod mapping;
 mod provider;
 mod public_key;
 mod rejection;
-mod spiffe;
+pub(in crate::http::auth) mod spiffe;
 #[cfg(test)]
 mod tests;
 mod token;

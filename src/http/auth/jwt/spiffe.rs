@@ -6,7 +6,7 @@ const MAX_BYTES: usize = 2048;
 const MAX_TRUST_DOMAIN_BYTES: usize = 255;
 
 /// The trust domain of a workload's SPIFFE ID, with its scheme, such as `spiffe://corp.test`; `None` if the text is no such ID.
-pub(super) fn trust_domain(id: &str) -> Option<&str> {
+pub(in crate::http::auth) fn trust_domain(id: &str) -> Option<&str> {
     const SCHEME: &str = "spiffe://";
     let rest = id.strip_prefix(SCHEME).filter(|_| id.len() <= MAX_BYTES)?;
     let (domain, path) = rest.split_once('/')?;

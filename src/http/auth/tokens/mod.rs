@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use self::cache::{Accepted, Cache};
 use self::refusal::{Refusal, Reports};
+use super::certificate::CertificateRejection;
 use super::jwt::keys::{IssuerKeys, KeySource, KeySourceError};
-use super::jwt::{Issuer, Token, bearer};
+use super::jwt::{CertificateThumbprint, Issuer, Token, bearer};
 use crate::domain::Caller;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry::names;
+use crate::runtime::tls::PeerCertificate;
 
 /// An issuer whose tokens are accepted, and the source of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +76,11 @@ impl Tokens {
     ///
     /// # Errors
     /// The request has no token, or one that is not accepted; the operator learns the reason.
-    pub(super) async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, NotProven> {
+    pub(super) async fn authenticate(
+        &self,
+        parts: &Parts,
+        peer: Option<&PeerCertificate>,
+    ) -> Result<Arc<Caller>, NotProven> {
         let text = match bearer(&parts.headers) {
             Ok(Some(text)) => text,
             Ok(None) => {
@@ -87,7 +93,7 @@ impl Tokens {
             }
         };
         let checked = self.check(text).await.and_then(|(entry, accepted)| {
-            check_certificate(&accepted)
+            check_certificate(&accepted, peer)
                 .map(|()| Arc::clone(&accepted.caller))
                 .map_err(|refusal| (Some(entry), refusal))
         });
@@ -129,18 +135,22 @@ impl Tokens {
         Ok((entry, accepted))
     }
 
+    /// Reports a client certificate that identifies no caller.
+    pub(super) fn report(&self, rejection: CertificateRejection) {
+        self.reports.refused(None, &Refusal::UnknownCertificate(rejection));
+    }
+
     /// Records what the metrics show about each issuer.
     pub(super) fn record_gauges(&self) {
         self.keys.iter().for_each(IssuerKeys::record_age);
     }
 }
 
-/// Refuses a token that is bound to a client certificate, because certificates of clients are not verified.
-fn check_certificate(accepted: &Accepted) -> Result<(), Refusal> {
-    match accepted.confirmation {
-        None => Ok(()),
-        Some(_) => Err(Refusal::Certificate),
-    }
+/// Refuses a token that is bound to another client certificate than that of the connection (RFC 8705, 3).
+fn check_certificate(accepted: &Accepted, peer: Option<&PeerCertificate>) -> Result<(), Refusal> {
+    let Some(confirmation) = accepted.confirmation else { return Ok(()) };
+    let is_bound = peer.is_some_and(|peer| CertificateThumbprint::of_certificate(peer.der()) == confirmation);
+    if is_bound { Ok(()) } else { Err(Refusal::Certificate) }
 }
 
 #[cfg(test)]

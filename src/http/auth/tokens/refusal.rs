@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::http::auth::certificate::CertificateRejection;
 use crate::http::auth::jwt::Rejection;
 use crate::runtime::telemetry::names;
 
@@ -22,6 +23,8 @@ pub(super) enum Refusal {
     NoKeys,
     /// The token is bound to a client certificate that the connection does not have.
     Certificate,
+    /// The client certificate identifies no caller.
+    UnknownCertificate(CertificateRejection),
 }
 
 /// Counts and logs refusals.
@@ -75,6 +78,7 @@ impl Refusal {
             Self::Token(rejection) => rejection.check(),
             Self::NoKeys => "no_keys",
             Self::Certificate => "certificate",
+            Self::UnknownCertificate(rejection) => rejection.check(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::NoToken => f.write_str("the call has no bearer token"),
             Self::Token(rejection) => rejection.fmt(f),
+            Self::UnknownCertificate(rejection) => rejection.fmt(f),
             Self::NoKeys => {
                 f.write_str("no key set of the issuer is in force; an earlier line says why it cannot be read")
             }

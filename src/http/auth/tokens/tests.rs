@@ -4,6 +4,8 @@ use std::fs;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::Request;
 use http::header::AUTHORIZATION;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
@@ -15,6 +17,7 @@ use crate::domain::{Groups, ProofMethod, Sid, Timestamp};
 use crate::http::auth::jwt::keys::Location;
 use crate::http::auth::jwt::keys::fixture::{SigningKey, key_set};
 use crate::http::auth::jwt::{Algorithm, ClaimForm, ClaimMapping, ClaimReader, KeyUse};
+use crate::runtime::tls::Authority;
 
 const NOW: i64 = 1_788_264_000;
 
@@ -57,13 +60,22 @@ impl Setup {
 
     /// A call with these values of `Authorization`.
     async fn call(&self, authorizations: &[&str]) -> Result<Arc<Caller>, NotProven> {
+        self.call_from(authorizations, None).await
+    }
+
+    /// The same on a connection with a client certificate.
+    async fn call_from(
+        &self,
+        authorizations: &[&str],
+        peer: Option<&PeerCertificate>,
+    ) -> Result<Arc<Caller>, NotProven> {
         let mut request = Request::new(());
         for value in authorizations {
             request.headers_mut().append(AUTHORIZATION, value.parse().unwrap());
         }
         let (parts, ()) = request.into_parts();
         let _recording = metrics::set_default_local_recorder(&self.recorder);
-        self.tokens.authenticate(&parts).await
+        self.tokens.authenticate(&parts, peer).await
     }
 
     async fn bearer(&self, token: &str) -> Result<Arc<Caller>, NotProven> {
@@ -166,6 +178,18 @@ async fn a_token_for_a_client_certificate_is_not_a_bearer_token() {
         assert_eq!(setup.bearer(&token).await, Err(NotProven::Refused));
         assert_eq!(setup.refused("certificate"), count, "also if the result is cached");
     }
+    // On the connection with that certificate it is accepted, on another one it is not.
+    let peers = [0, 1].map(|_| {
+        let authority = Authority { name: "CA".to_owned(), key_hash: [0; 32], files: Vec::new() };
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        PeerCertificate::verified(certificate.der(), authority).unwrap()
+    });
+    claims["cnf"] = json!({"x5t#S256": BASE64_URL_SAFE_NO_PAD.encode(peers[0].thumbprint())});
+    let bearer = format!("Bearer {}", setup.key.token(&claims));
+    setup.call_from(&[&bearer], Some(&peers[0])).await.unwrap();
+    assert_eq!(setup.call_from(&[&bearer], Some(&peers[1])).await, Err(NotProven::Refused));
+    assert_eq!(setup.refused("certificate"), 3);
     claims["cnf"] = json!({"jkt": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"});
     assert_eq!(setup.bearer(&setup.key.token(&claims)).await, Err(NotProven::Refused));
     assert_eq!(setup.refused("confirmation"), 1);

@@ -70,6 +70,7 @@ impl Site {
         let clients = ClientSettings {
             ca: self.path("clients.pem"),
             crl: Some(self.path("clients.crl")),
+            rule_cas: Vec::new(),
             is_required: false,
             refuses_expired_crl: false,
         };
