@@ -95,7 +95,8 @@ fn actor(actor: &Actor) -> v1::Actor {
     v1::Actor { user: actor.user.to_string(), name: actor.name.clone() }
 }
 
-fn time(time: Timestamp) -> ProtoTimestamp {
+/// Encodes a time.
+pub(super) fn time(time: Timestamp) -> ProtoTimestamp {
     let micros = time.micros();
     #[expect(clippy::cast_possible_truncation, reason = "less than a billion")]
     let nanos = (micros.rem_euclid(1_000_000) * 1_000) as i32;

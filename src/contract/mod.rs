@@ -1,5 +1,6 @@
 //! The public contract: the types generated from `proto/cmgate/v1`, and the encoding of domain values.
 
+mod caller;
 mod credential;
 mod encode;
 mod room;
@@ -13,6 +14,7 @@ pub mod v1 {
 /// Descriptors of all proto files, for gRPC reflection and JSON.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.descriptors"));
 
+pub use caller::caller;
 pub use credential::{credential, credential_ids, credential_status};
 pub use encode::{event_type, request, request_type, status, with_position};
 pub use room::{MAX_EVENT_BYTES, encode_event_within_limits};

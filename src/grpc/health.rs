@@ -11,15 +11,17 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::{Credentials, Requests};
+use super::{Callers, Credentials, Requests};
+use crate::contract::v1::caller_service_server::CallerServiceServer;
 use crate::contract::v1::credential_service_server::CredentialServiceServer;
 use crate::contract::v1::request_service_server::RequestServiceServer;
 
 /// Names with a health status: the whole server, and the services of the contract. All share one status.
-const NAMES: [&str; 3] = [
+const NAMES: [&str; 4] = [
     "",
     <RequestServiceServer<Requests> as NamedService>::NAME,
     <CredentialServiceServer<Credentials> as NamedService>::NAME,
+    <CallerServiceServer<Callers> as NamedService>::NAME,
 ];
 
 /// Limit on the message of a health call; service names are short.

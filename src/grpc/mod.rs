@@ -1,5 +1,6 @@
 //! The gRPC transport: each method decodes its message, calls the use case and encodes the result.
 
+mod callers;
 mod credentials;
 mod decode;
 mod errors;
@@ -24,6 +25,7 @@ use crate::contract::v1::request_service_server::{RequestService, RequestService
 use crate::domain::{CorrelationId, Cursor, ErrorKind, Refusal, Request, UserId};
 use crate::service::{Call, Error, Service};
 
+pub use callers::Callers;
 pub use credentials::Credentials;
 pub use errors::complete;
 pub use health::{HealthService, Serving, health};

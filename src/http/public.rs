@@ -17,7 +17,7 @@ use tower::Layer;
 use super::auth::Authentication;
 use super::call::{CallFuture, CallLayer, CallSettings, Calls, Transport};
 use crate::contract::DESCRIPTORS;
-use crate::grpc::{Credentials, Requests, Serving, health};
+use crate::grpc::{Callers, Credentials, Requests, Serving, health};
 use crate::mimcm::{FacadeSettings, RestApi};
 use crate::service::{Budget, Service};
 
@@ -63,6 +63,7 @@ pub fn assemble(
     let (serving, health) = health();
     let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
         .add_service(Credentials::server(service.clone(), settings.max_message_bytes))
+        .add_service(Callers::server())
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

@@ -115,7 +115,7 @@ pub(super) fn has_known_codec(headers: &HeaderMap) -> bool {
 }
 
 /// All gRPC methods. Only these become labels of metrics, so callers cannot create time series.
-const GRPC_METHODS: [&str; 20] = [
+const GRPC_METHODS: [&str; 21] = [
     "cmgate.v1.RequestService/CreateRequest",
     "cmgate.v1.RequestService/GetRequest",
     "cmgate.v1.RequestService/GetRequests",
@@ -132,6 +132,7 @@ const GRPC_METHODS: [&str; 20] = [
     "cmgate.v1.CredentialService/GetCredential",
     "cmgate.v1.CredentialService/GetCredentials",
     "cmgate.v1.CredentialService/ImportCredentials",
+    "cmgate.v1.CallerService/WhoAmI",
     "grpc.health.v1.Health/Check",
     "grpc.health.v1.Health/Watch",
     "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

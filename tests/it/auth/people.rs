@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use cmgate::contract::v1::caller_service_client::CallerServiceClient;
+use cmgate::contract::v1::{ProofMethod, WhoAmIRequest};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
@@ -9,7 +12,10 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{ALICE, AUDIENCE, EMBEDDED, Guarded, Issuer, SigningKey, as_developer, draft, settings};
+use super::{
+    ALICE, AUDIENCE, Draft, EMBEDDED, Guarded, Issuer, SigningKey, as_developer, draft, entry, now, settings,
+    with_token,
+};
 use crate::support::client::{JUDGE, REQUESTS, info, printed_events, sent_by};
 use crate::support::env::TestEnv;
 use crate::support::instance::channel;
@@ -59,6 +65,36 @@ async fn the_user_of_a_token_is_the_actor_over_both_transports() {
         let events = printed_events(&env, &[]);
         assert!(events.len() >= 2 && events.iter().all(|event| event["actor"]["name"] == name), "{events:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_learn_how_the_service_understands_their_token() {
+    let key = SigningKey::rsa("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let mut groups = entry("idp", &issuer);
+    groups.push(("USER__GROUPS", "groups".to_owned()));
+    let guarded = Guarded::start(&[groups]);
+    let mut client = CallerServiceClient::new(guarded.instance.channel());
+    let mut ask = async |token: Draft| {
+        let call = with_token(&token.sign(&key), WhoAmIRequest {});
+        client.who_am_i(call).await.unwrap().into_inner().caller.unwrap()
+    };
+
+    let expires = now() + 600;
+    let token = draft(&issuer.url("")).claim("exp", expires);
+    let alice = ask(token.claim("groups", vec!["S-1-5-21-1-2-3-513"])).await;
+    assert_eq!((alice.user.as_str(), alice.name.as_str()), (ALICE, "alice@corp.test"));
+    assert_eq!((alice.groups, alice.groups_unknown), (vec!["S-1-5-21-1-2-3-513".to_owned()], false));
+    let proof = alice.proof.unwrap();
+    assert_eq!((proof.method(), proof.entry.as_str()), (ProofMethod::Token, "idp"));
+    assert_eq!(proof.expire_time.unwrap().seconds, expires.cast_signed());
+
+    let overflowing = ask(draft(&issuer.url("")).claim("_claim_names", json!({"groups": "src1"}))).await;
+    assert_eq!((overflowing.groups, overflowing.groups_unknown), (Vec::new(), true));
+
+    let error = client.who_am_i(WhoAmIRequest {}).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unauthenticated);
+    guarded.instance.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
