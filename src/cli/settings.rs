@@ -34,6 +34,8 @@ const MAX_RELAY_QUERIES: u32 = 8;
 /// Connections for the watch over the log and for the metrics of the relay.
 const RELAY_WATCHERS: u32 = 2;
 
+/// Limit on the head of a request without a token.
+const HEAD_BYTES: u32 = 16 << 10;
 /// Maximum concurrent TLS handshakes per port. The handshakes in progress hold up to 64 KiB each.
 const MAX_HANDSHAKES: usize = 512;
 /// Maximum concurrent calls per HTTP/2 connection.
@@ -222,12 +224,19 @@ fn server(config: &Config) -> ServerSettings {
         max_handshakes: MAX_HANDSHAKES,
         max_concurrent_streams: MAX_CONCURRENT_STREAMS,
         head_timeout: HEAD_TIMEOUT,
+        head_bytes: head_bytes(config),
         body_bytes: config.limits.message_bytes,
         unread_timeout: UNREAD_TIMEOUT,
         stall_timeout: config.limits.stall_time,
         // The relay needs the other half to publish what the last calls wrote.
         drain_timeout: config.shutdown.grace / 2,
     }
+}
+
+/// Room for the longest token beside the other headers.
+fn head_bytes(config: &Config) -> u32 {
+    let longest_token = config.auth.jwt.iter().map(|entry| entry.max_bytes).max().unwrap_or(0);
+    u32::try_from(longest_token).unwrap_or(u32::MAX).saturating_add(HEAD_BYTES)
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct ServerSettings {
     pub max_concurrent_streams: u32,
     /// Timeout for the first bytes of a connection, and for the head of each request of an HTTP/1 connection.
     pub head_timeout: Duration,
+    /// Limit on the head of a request, in bytes. HTTP/1 accepts at least 32 KiB.
+    pub head_bytes: u32,
     /// Limit on a request body, in bytes.
     pub body_bytes: usize,
     /// Timeout for reading and discarding the body of a call that was answered early.

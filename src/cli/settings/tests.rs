@@ -64,6 +64,7 @@ fn assert_defaults(settings: &Settings) {
         max_handshakes: 512,
         max_concurrent_streams: 1_000,
         head_timeout: Duration::from_secs(10),
+        head_bytes: 16 << 10,
         body_bytes: 1 << 20,
         unread_timeout: Duration::from_secs(1),
         stall_timeout: Duration::from_secs(30),

@@ -25,9 +25,7 @@ use super::{Answers, RequestBody, Security, ServerSettings, linger};
 use crate::runtime::telemetry::{LineLimit, error_chain};
 use crate::runtime::tls::Tls;
 
-/// Limit on the header list of an HTTP/2 request, in bytes.
-const HEAD_BYTES: u32 = 16 << 10;
-/// Buffer of an HTTP/1 connection; it also bounds the head of a request.
+/// Smallest buffer of an HTTP/1 connection; it also bounds the head of a request.
 const HTTP1_BUFFER_BYTES: usize = 32 << 10;
 /// Flow-control window of a stream.
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
@@ -77,14 +75,14 @@ impl Protocols {
         http1
             .timer(TokioTimer::new())
             .header_read_timeout(settings.head_timeout)
-            .max_buf_size(HTTP1_BUFFER_BYTES)
+            .max_buf_size(HTTP1_BUFFER_BYTES.max(settings.head_bytes as usize))
             .keep_alive(true)
             .half_close(false);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(settings.max_concurrent_streams)
-            .max_header_list_size(HEAD_BYTES)
+            .max_header_list_size(settings.head_bytes)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .adaptive_window(false)

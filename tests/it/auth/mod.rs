@@ -3,6 +3,7 @@
 mod attacks;
 mod issuer;
 mod key_sets;
+mod long;
 mod people;
 #[expect(dead_code, reason = "the unit tests of the check use the rest")]
 #[path = "../../../src/http/auth/jwt/tests/signer.rs"]
