@@ -3,7 +3,7 @@
 mod caller;
 mod credential;
 mod encode;
-mod room;
+mod headroom;
 
 #[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated; documented in the proto files")]
 /// Package `cmgate.v1`.
@@ -17,4 +17,4 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cmgate.
 pub use caller::caller;
 pub use credential::{credential, credential_ids, credential_status};
 pub use encode::{event_type, request, request_type, status, with_position};
-pub use room::{MAX_EVENT_BYTES, encode_event_within_limits};
+pub use headroom::{MAX_EVENT_BYTES, encode_event_within_limits};

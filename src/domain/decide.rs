@@ -216,23 +216,23 @@ fn failed(request: &Request, reason: FailReason, conclusion: Conclusion) -> Stat
 }
 
 /// The ids that a completed request leaves: those it keeps, or those it issued as far as the caller named them.
-fn produced(request: &Request, told: CredentialIds) -> Result<CredentialIds, Refusal> {
-    if request.medium == Medium::Software && told.smartcard.is_some() {
+fn produced(request: &Request, named: CredentialIds) -> Result<CredentialIds, Refusal> {
+    if request.medium == Medium::Software && named.smartcard.is_some() {
         let problem = "must be absent: the request is for a software profile";
         return Err(Refusal::invalid("new_credential.smartcard", problem));
     }
-    if told.profile.map(ProfileId::uuid).is_some_and(|id| told.smartcard.map(SmartcardId::uuid) == Some(id)) {
+    if named.profile.map(ProfileId::uuid).is_some_and(|id| named.smartcard.map(SmartcardId::uuid) == Some(id)) {
         return Err(Refusal::invalid("new_credential", "must have different ids for the profile and the smart card"));
     }
     match request.kind.effect() {
-        CredentialEffect::Keeps if request.new.agrees_with(&told) => Ok(request.new),
+        CredentialEffect::Keeps if request.new.agrees_with(&named) => Ok(request.new),
         CredentialEffect::Keeps => Err(Refusal::invalid(
             "new_credential",
             format!("must match the old credential: a request of type {} keeps it", request.kind.name()),
         )),
-        CredentialEffect::Makes | CredentialEffect::Replaces => match (request.new.smartcard, told.smartcard) {
+        CredentialEffect::Makes | CredentialEffect::Replaces => match (request.new.smartcard, named.smartcard) {
             (Some(bound), Some(other)) if bound != other => Err(Refusal::OtherCardBound(bound)),
-            _ => Ok(request.new.or(told)),
+            _ => Ok(request.new.or(named)),
         },
     }
 }

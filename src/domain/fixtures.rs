@@ -104,7 +104,7 @@ pub(super) fn approval_by(user: UserId) -> Approval {
     Approval { actor: actor(user), at: at(0), comment: Comment::default() }
 }
 
-/// The wish of a user about the request, a second after it was made.
+/// A command of a user on the request, a second after it was made.
 pub(super) fn command(user: UserId, action: Action) -> Command {
     Command {
         request: REQUEST,

@@ -113,7 +113,7 @@ pub(super) fn plain(kind: ErrorKind, reason: &str, message: &str, correlation: C
 
 /// Rewrites errors of the gRPC library to the form of all other errors. The library reports unreadable messages without a
 /// reason, and with codes that stand for server errors.
-pub fn complete(response: &mut Response<Body>, correlation: CorrelationId) {
+pub fn rewrite_library_errors(response: &mut Response<Body>, correlation: CorrelationId) {
     let headers = response.headers_mut();
     let is_bare = headers.contains_key(Status::GRPC_STATUS) && !headers.contains_key(Status::GRPC_STATUS_DETAILS);
     let Some(bare) = is_bare.then(|| Status::from_header_map(headers)).flatten() else { return };

@@ -27,7 +27,7 @@ use crate::service::{Call, Error, Service};
 
 pub use callers::Callers;
 pub use credentials::Credentials;
-pub use errors::complete;
+pub use errors::rewrite_library_errors;
 pub use health::{HealthService, Serving, health};
 
 /// Implements `cmgate.v1.RequestService` with the use cases.
@@ -125,7 +125,7 @@ impl RequestService for Requests {
         let (requests, has_more) = page::of(&call, &found, contract::request)
             .map_err(|error| CallError::from(error).status(call.correlation))?;
         let next = found.members[..requests.len()].last().filter(|_| has_more);
-        let next_page_token = next.map(|last| page_token::format(place(last), &list.query)).unwrap_or_default();
+        let next_page_token = next.map(|last| page_token::format(cursor(last), &list.query)).unwrap_or_default();
         answer(v1::GetRequestsResponse { requests, next_page_token })
     }
 
@@ -203,7 +203,7 @@ pub fn refusal(kind: ErrorKind, reason: &'static str, message: &str, correlation
 
 /// The error of a call whose message does not fit into the memory budget.
 #[must_use]
-pub fn no_room(correlation: CorrelationId) -> Status {
+pub fn over_budget(correlation: CorrelationId) -> Status {
     let error = Error::Overloaded;
     errors::plain(error.kind(), error.reason(), &error.to_string(), correlation)
 }
@@ -226,6 +226,6 @@ fn answer<M>(message: M) -> Answer<M> {
     Ok(tonic::Response::new(message))
 }
 
-fn place(request: &Request) -> Cursor {
+fn cursor(request: &Request) -> Cursor {
     Cursor { submitted_at: request.submitted_at, id: request.id }
 }

@@ -125,8 +125,8 @@ where
                 response
             });
             match transport {
-                Transport::Grpc => grpc::complete(&mut response, correlation),
-                Transport::Legacy => mimcm::complete(&mut response),
+                Transport::Grpc => grpc::rewrite_library_errors(&mut response, correlation),
+                Transport::Legacy => mimcm::add_caching_headers(&mut response),
             }
             add_correlation_header(&mut response, correlation);
             observed.answered(&Outcome::of(transport, &response));
@@ -202,7 +202,7 @@ fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Res
     if mismatch == Mismatch::NotPost {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
-    mimcm::complete(&mut response);
+    mimcm::add_caching_headers(&mut response);
     add_correlation_header(&mut response, correlation);
     observed.answered(&Outcome::of(Transport::Legacy, &response));
     response

@@ -14,7 +14,7 @@ const NO_STORE: [(HeaderName, HeaderValue); 3] = [
 ];
 
 /// Adds the caching headers, which every REST answer has, including answers that the facade does not build.
-pub fn complete<B>(response: &mut http::Response<B>) {
+pub fn add_caching_headers<B>(response: &mut http::Response<B>) {
     response.headers_mut().extend(NO_STORE);
 }
 

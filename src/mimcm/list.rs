@@ -64,17 +64,17 @@ pub(super) trait Pages: Send + Sync + 'static {
     /// A member of the list.
     type Member: Send + Sync;
 
-    /// A position in the list.
-    type Place: Send + Sync;
+    /// The key that orders the list; pages continue after a key.
+    type Key: Send + Sync;
 
     /// The call that requested the list.
     fn call(&self) -> &Call;
 
-    /// Reads the page after a position.
-    fn read(&self, after: Option<&Self::Place>) -> impl Future<Output = Result<Listing<Self::Member>, Error>> + Send;
+    /// Reads the page after a key.
+    fn read(&self, after: Option<&Self::Key>) -> impl Future<Output = Result<Listing<Self::Member>, Error>> + Send;
 
-    /// The position of a member.
-    fn place(member: &Self::Member) -> Self::Place;
+    /// The key of a member.
+    fn key(member: &Self::Member) -> Self::Key;
 
     /// Whether a member is shown.
     fn shows(&self, _member: &Self::Member) -> bool {
@@ -95,7 +95,7 @@ pub(super) trait Pages: Send + Sync + 'static {
 pub(super) async fn answer(pages: impl Pages) -> Result<Response, HttpError> {
     let memory = pages.call().memory.clone();
     let mut list =
-        List { pages, members: Vec::new().into_iter(), rest: None, place: None, has_more: true, has_begun: false };
+        List { pages, members: Vec::new().into_iter(), rest: None, last_key: None, has_more: true, has_begun: false };
     // The first piece is read before anything is sent, so that an error or an empty list gets its own status.
     let first = list.next_piece().await?;
     let body = if list.has_ended() {
@@ -118,8 +118,8 @@ struct List<P: Pages> {
     members: vec::IntoIter<P::Member>,
     /// A partly written member, and the part to continue with.
     rest: Option<(P::Member, usize)>,
-    /// Position of the last member read.
-    place: Option<P::Place>,
+    /// Key of the last member read.
+    last_key: Option<P::Key>,
     /// Whether the store has further members.
     has_more: bool,
     /// Whether a member has been written.
@@ -141,10 +141,10 @@ impl<P: Pages> List<P> {
             if !piece.is_empty() {
                 return Ok(piece);
             }
-            let Listing { members, has_more } = self.pages.read(self.place.as_ref()).await?;
-            self.place = members.last().map(P::place);
+            let Listing { members, has_more } = self.pages.read(self.last_key.as_ref()).await?;
+            self.last_key = members.last().map(P::key);
             self.members = members.into_iter();
-            self.has_more = has_more && self.place.is_some();
+            self.has_more = has_more && self.last_key.is_some();
         }
     }
 
@@ -199,7 +199,7 @@ pub(super) struct Requests {
 
 impl Pages for Requests {
     type Member = Request;
-    type Place = Cursor;
+    type Key = Cursor;
 
     fn call(&self) -> &Call {
         &self.call
@@ -210,7 +210,7 @@ impl Pages for Requests {
         self.service.list(&self.call, &self.query, page).await
     }
 
-    fn place(request: &Request) -> Cursor {
+    fn key(request: &Request) -> Cursor {
         Cursor { submitted_at: request.submitted_at, id: request.id }
     }
 
@@ -230,7 +230,7 @@ pub(super) struct Credentials {
 
 impl Pages for Credentials {
     type Member = Credential;
-    type Place = Uuid;
+    type Key = Uuid;
 
     fn call(&self) -> &Call {
         &self.call
@@ -242,7 +242,7 @@ impl Pages for Credentials {
         self.service.list_credentials(&self.call, &query, page).await
     }
 
-    fn place(credential: &Credential) -> Uuid {
+    fn key(credential: &Credential) -> Uuid {
         credential.id()
     }
 

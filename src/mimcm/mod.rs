@@ -47,7 +47,7 @@ use http::Request;
 
 use crate::service::Service;
 
-pub use caching::complete;
+pub use caching::add_caching_headers;
 pub use dispatch::{RouteLabel, RouteLayer, RouteService};
 pub use error::{mismatch, refusal};
 

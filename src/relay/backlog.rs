@@ -65,48 +65,48 @@ impl Backlog {
         event.payload.len() + self.overhead
     }
 
-    /// The events of a shard from the cursor to the log end: as many as fit into `room`, but at least one if there is any.
+    /// The events of a shard from the cursor to the log end: as many as fit into `free_bytes`, but at least one if there is any.
     pub(super) fn next(
         &mut self,
         context: &Context,
         shard: Shard,
         cursor: Position,
         log_end: Position,
-        room: usize,
+        free_bytes: usize,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
         let mut buffer = self.shards.remove(&shard).unwrap_or_default();
         if buffer.events.front().is_some_and(|event| event.position != cursor.next()) {
             buffer.events.clear();
         }
-        if let Some((after, wanted)) = self.missing(&buffer.events, cursor, log_end, room) {
+        if let Some((after, wanted)) = self.missing(&buffer.events, cursor, log_end, free_bytes) {
             let mut events = context.feed.read(shard, after, wanted);
             if events.is_empty() {
                 events = self.read(context, &mut buffer, shard, after, wanted)?;
                 self.note_size(&events);
-                self.start_prefetch(context, &mut buffer, shard, &events, room);
+                self.start_prefetch(context, &mut buffer, shard, &events, free_bytes);
             } else if buffer.prefetch.take().is_some() {
                 self.readings -= 1;
             }
             buffer.events.extend(events);
         }
-        let count = self.batch_len(&buffer.events, room);
+        let count = self.batch_len(&buffer.events, free_bytes);
         let events = buffer.events.drain(..count).collect();
         self.shards.insert(shard, buffer);
         Ok(events)
     }
 
-    /// The position after which more events are read, and how many, if there are any and the batch has room for them. Without
+    /// The position after which more events are read, and how many, if there are any and the batch has free bytes for them. Without
     /// this a batch would end where an earlier reading did, and the next one would be a small one.
     fn missing(
         &self,
         events: &VecDeque<LoggedEvent>,
         cursor: Position,
         log_end: Position,
-        room: usize,
+        free_bytes: usize,
     ) -> Option<(Position, usize)> {
         let last = events.back().map_or(cursor, |event| event.position);
         let (bytes, more) = (self.sum(events), SHARD_BATCH.saturating_sub(events.len()));
-        (last < log_end && bytes < room && more > 0).then(|| (last, self.wanted(room - bytes).min(more)))
+        (last < log_end && bytes < free_bytes && more > 0).then(|| (last, self.wanted(free_bytes - bytes).min(more)))
     }
 
     /// Events to ask for when so many bytes are wanted.
@@ -120,12 +120,12 @@ impl Backlog {
         buffer: &mut ShardBuffer,
         shard: Shard,
         events: &[LoggedEvent],
-        room: usize,
+        free_bytes: usize,
     ) {
         if let Some(last) = events.last()
             && self.readings < self.max_readings
         {
-            buffer.prefetch = Prefetch::start(context, shard, last.position, self.wanted(room));
+            buffer.prefetch = Prefetch::start(context, shard, last.position, self.wanted(free_bytes));
             self.readings += usize::from(buffer.prefetch.is_some());
         }
     }
@@ -177,11 +177,11 @@ impl Backlog {
     }
 
     /// How many of these events go into the batch; at least one if there is any.
-    fn batch_len(&self, events: &VecDeque<LoggedEvent>, room: usize) -> usize {
+    fn batch_len(&self, events: &VecDeque<LoggedEvent>, free_bytes: usize) -> usize {
         let mut bytes = 0;
         let fits = |event: &&LoggedEvent| {
             bytes += self.size(event);
-            bytes <= room
+            bytes <= free_bytes
         };
         events.iter().take(SHARD_BATCH).take_while(fits).count().max(1).min(events.len())
     }

@@ -178,14 +178,14 @@ impl<'a> Session<'a> {
             if log_end <= progress.cursor {
                 continue;
             }
-            let room = limit.bytes().saturating_sub(batch.bytes);
-            if room == 0 {
+            let free_bytes = limit.bytes().saturating_sub(batch.bytes);
+            if free_bytes == 0 {
                 batch.has_more = true;
                 self.first = index;
                 break;
             }
-            let room = room.min(limit.partition_bytes());
-            let mut events = self.backlog.next(self.context, progress.shard, progress.cursor, log_end, room)?;
+            let free_bytes = free_bytes.min(limit.partition_bytes());
+            let mut events = self.backlog.next(self.context, progress.shard, progress.cursor, log_end, free_bytes)?;
             if events.is_empty() {
                 // The log end says that there are more events.
                 let found = self.context.feed.log_end(progress.shard);

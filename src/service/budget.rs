@@ -17,7 +17,7 @@ const SMALL_BYTES: usize = 16 << 10;
 
 /// Maximum bytes that all calls may hold. Clones share the budget.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Rooms>);
+pub struct Budget(Arc<Pools>);
 
 /// The error that ends a body when the memory budget is exhausted.
 #[derive(Debug, ThisError)]
@@ -40,14 +40,14 @@ impl OverBudget {
 }
 
 #[derive(Debug)]
-struct Rooms {
-    small: Room,
-    large: Room,
+struct Pools {
+    small: Pool,
+    large: Pool,
 }
 
 /// Free bytes; negative if overdrawn.
 #[derive(Debug)]
-struct Room(AtomicI64);
+struct Pool(AtomicI64);
 
 /// The memory that one call holds until the last clone is dropped. The default holds nothing and is never refused.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,7 @@ pub struct Reservation(Option<Arc<Held>>);
 
 #[derive(Debug)]
 struct Held {
-    rooms: Arc<Rooms>,
+    pools: Arc<Pools>,
     small: AtomicI64,
     large: AtomicI64,
     /// Whether the answer has begun; after that nothing is refused.
@@ -66,8 +66,8 @@ impl Budget {
     /// A budget of `bytes`, half of them for small calls.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let half = || Room(AtomicI64::new(signed(bytes / 2)));
-        Self(Arc::new(Rooms { small: half(), large: half() }))
+        let half = || Pool(AtomicI64::new(signed(bytes / 2)));
+        Self(Arc::new(Pools { small: half(), large: half() }))
     }
 
     /// Admits a call and reserves its first bytes.
@@ -76,7 +76,7 @@ impl Budget {
     /// [`Error::Overloaded`] if the budget is exhausted.
     pub fn admit(&self) -> Result<Reservation, Error> {
         let held = Held {
-            rooms: Arc::clone(&self.0),
+            pools: Arc::clone(&self.0),
             small: AtomicI64::new(0),
             large: AtomicI64::new(0),
             has_begun: AtomicBool::new(false),
@@ -97,7 +97,7 @@ impl Reservation {
         let (small, large) = split(bytes);
         let anyway = held.has_begun.load(Ordering::Relaxed);
         let fits =
-            held.rooms.small.take(&held.small, small, anyway) && held.rooms.large.take(&held.large, large, anyway);
+            held.pools.small.take(&held.small, small, anyway) && held.pools.large.take(&held.large, large, anyway);
         if fits { Ok(()) } else { Err(Error::Overloaded) }
     }
 
@@ -118,8 +118,8 @@ impl Reservation {
     pub fn hold_anyway(&self, bytes: usize) {
         let Some(held) = &self.0 else { return };
         let (small, large) = split(bytes);
-        held.rooms.small.take(&held.small, small, true);
-        held.rooms.large.take(&held.large, large, true);
+        held.pools.small.take(&held.small, small, true);
+        held.pools.large.take(&held.large, large, true);
     }
 
     /// Whether the call counts as large.
@@ -131,11 +131,11 @@ impl Reservation {
     /// Whether large calls hold more than their half.
     #[must_use]
     pub fn is_overdrawn(&self) -> bool {
-        self.0.as_ref().is_some_and(|held| held.rooms.large.0.load(Ordering::Relaxed) < 0)
+        self.0.as_ref().is_some_and(|held| held.pools.large.0.load(Ordering::Relaxed) < 0)
     }
 }
 
-impl Room {
+impl Pool {
     /// Raises `held` to `wanted` and returns whether that succeeded. `anyway` overdraws instead of failing.
     fn take(&self, held: &AtomicI64, wanted: i64, anyway: bool) -> bool {
         let more = wanted - held.load(Ordering::Relaxed);
@@ -154,8 +154,8 @@ impl Room {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.rooms.small.0.fetch_add(*self.small.get_mut(), Ordering::Relaxed);
-        self.rooms.large.0.fetch_add(*self.large.get_mut(), Ordering::Relaxed);
+        self.pools.small.0.fetch_add(*self.small.get_mut(), Ordering::Relaxed);
+        self.pools.large.0.fetch_add(*self.large.get_mut(), Ordering::Relaxed);
     }
 }
 

@@ -42,8 +42,8 @@ fn a_wrong_configuration_stops_the_process_with_a_sentence() {
         ("CMGATE__TEMPLATES", "nowhere", "cannot read the templates in nowhere"),
     ] {
         for command in ["serve", "check-config"] {
-            let told = refusal(&env.run(&[(name, value)], &[command]));
-            assert!(told.starts_with(sentence), "{command} with {name}={value}: {told}");
+            let message = refusal(&env.run(&[(name, value)], &[command]));
+            assert!(message.starts_with(sentence), "{command} with {name}={value}: {message}");
         }
     }
     assert!(!env.database.path().exists(), "no database was created");
@@ -106,9 +106,12 @@ async fn an_error_about_a_database_that_cannot_be_opened_names_it() {
         (format!("sqlite://{text}"), 64, format!("cannot open the SQLite file {text}: ")),
     ] {
         let output = TestEnv::new(TestDatabase::at(&*url)).run(&[QUIET], &["migrate"]);
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{url}: {told}");
-        assert!(told.starts_with(&format!("cmgate: {sentence}")) && told.lines().count() == 1, "{url}: {told}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{url}: {message}");
+        assert!(
+            message.starts_with(&format!("cmgate: {sentence}")) && message.lines().count() == 1,
+            "{url}: {message}"
+        );
     }
     database.execute(&format!("DROP ROLE {stranger}")).await;
 }
@@ -143,17 +146,20 @@ async fn a_database_that_does_not_fit(env: &TestEnv) {
     for (name, value, other) in
         [("CMGATE__KAFKA__PARTITIONS", "4", "4 in 2"), ("CMGATE__KAFKA__PARTITION_GROUPS", "1", "8 in 1")]
     {
-        let told = refusal(&env.run(&[(name, value), QUIET], &["serve"]));
+        let message = refusal(&env.run(&[(name, value), QUIET], &["serve"]));
         let sentence =
             format!("8 shards in 2 partition groups, but the configuration says {other}; both are fixed for the life");
-        assert!(told.contains(&sentence), "{told}");
+        assert!(message.contains(&sentence), "{message}");
     }
     let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  SELECT 9999, 'later', success, checksum, execution_time FROM _sqlx_migrations LIMIT 1";
     env.database.execute(later).await;
     for command in ["serve", "migrate", "tail"] {
-        let told = refusal(&env.run(&[QUIET], &[command]));
-        assert_eq!(told, "the schema of the database is newer than this program: it has migration 9999", "{command}");
+        let message = refusal(&env.run(&[QUIET], &[command]));
+        assert_eq!(
+            message, "the schema of the database is newer than this program: it has migration 9999",
+            "{command}"
+        );
     }
 }
 
@@ -163,8 +169,8 @@ async fn a_postgres_that_may_lose_commits_is_refused() {
     let set =
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$";
     env.database.execute(set).await;
-    let told = refusal(&env.run(&[QUIET], &["serve"]));
-    assert_eq!(told, "synchronous_commit must be on or remote_apply for this role and database; it is off");
+    let message = refusal(&env.run(&[QUIET], &["serve"]));
+    assert_eq!(message, "synchronous_commit must be on or remote_apply for this role and database; it is off");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,8 +231,8 @@ async fn tail_prints_each_event_once_with_its_position() {
     let (shard, events) = by_shard.iter().enumerate().max_by_key(|(_, events)| events.len()).unwrap();
     let some = printed_events(&env, &["--shard", &shard.to_string(), "--from", "2"]);
     assert_eq!(some.iter().collect::<Vec<&Value>>(), events[1..]);
-    let told = refusal(&env.run(&[QUIET], &["tail", "--no-follow", "--shard", "8"]));
-    assert_eq!(told, "there is no shard 8; the log has shards 0 to 7");
+    let message = refusal(&env.run(&[QUIET], &["tail", "--no-follow", "--shard", "8"]));
+    assert_eq!(message, "there is no shard 8; the log has shards 0 to 7");
 }
 
 /// Keeps standard error free of everything but the sentence.
@@ -236,10 +242,10 @@ const QUIET: (&str, &str) = ("CMGATE__LOG__FILTER", "error");
 fn refusal(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(64), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
-    let told = String::from_utf8(output.stderr.clone()).unwrap();
-    let sentence = told.strip_prefix("cmgate: ").and_then(|told| told.strip_suffix('\n'));
-    let sentence = sentence.unwrap_or_else(|| panic!("one line, not {told}"));
-    assert!(!sentence.contains('\n'), "one line, not {told}");
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
+    let sentence = message.strip_prefix("cmgate: ").and_then(|message| message.strip_suffix('\n'));
+    let sentence = sentence.unwrap_or_else(|| panic!("one line, not {message}"));
+    assert!(!sentence.contains('\n'), "one line, not {message}");
     sentence.to_owned()
 }
 

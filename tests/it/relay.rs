@@ -132,7 +132,7 @@ async fn the_auditor_reports_records_that_the_relay_did_not_write() {
     let (shard, again) = (copied.partition, copied.clone());
     spawn_blocking(move || publish_in_transaction(&topic, &again, true)).await.unwrap();
     let violations = log.audit().await.violations;
-    let is_repeated = |violation: &Violation| matches!(violation, Violation::RecordRepeated { shard: told, position: 1, .. } if *told == shard);
+    let is_repeated = |violation: &Violation| matches!(violation, Violation::RecordRepeated { shard: found, position: 1, .. } if *found == shard);
     assert!(violations.len() == 1 && violations.iter().all(is_repeated), "{violations:?}");
 }
 

@@ -9,7 +9,7 @@ use cmgate::contract::v1::RequestStatus;
 
 use self::play::{End, Player, Via};
 pub(crate) use self::play::{read, status_number, take, without_ids_and_times};
-pub(crate) use self::scenarios::{Action, CARD, CARD_PROFILE, credential_ids, items};
+pub(crate) use self::scenarios::{CARD, CARD_PROFILE, ScenarioAction, credential_ids, items};
 use self::scenarios::{SCENARIOS, Scenario};
 use crate::audit::{Acknowledged, read_topic};
 use crate::support::client::{CARDS, DEV, Http};
@@ -56,9 +56,9 @@ async fn play_to_the_end(database: TestDatabase, via: Via) -> Vec<End> {
 
     let topic = env.topic.clone();
     let records = tokio::task::spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap();
-    let told = topic::last_told(&records);
+    let last = topic::last_states(&records);
     for request in &requests {
-        assert_eq!(told.get(&request.id), Some(request), "the last event of a request shows its current state");
+        assert_eq!(last.get(&request.id), Some(request), "the last event of a request shows its current state");
     }
     ends
 }

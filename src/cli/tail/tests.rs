@@ -219,12 +219,12 @@ async fn printing_ends_even_if_the_log_grows() {
 /// Accepts some bytes, then fails like a closed pipe.
 struct Pipe {
     taken: Vec<u8>,
-    room: usize,
+    capacity: usize,
 }
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.taken.len() + bytes.len() > self.room {
+        if self.taken.len() + bytes.len() > self.capacity {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.taken.extend(bytes);
@@ -241,7 +241,7 @@ async fn following_prints_new_events_until_the_reader_closes_the_output() {
     let log = Log { grows: true, ..Log::of(&[]) };
     let mut first = Vec::new();
     Lines::new().unwrap().write(&event(0, 1), &mut first).unwrap();
-    let mut pipe = Pipe { taken: Vec::new(), room: first.len() * 5 / 2 };
+    let mut pipe = Pipe { taken: Vec::new(), capacity: first.len() * 5 / 2 };
     tail(&log, TailSettings { follow: true, ..ALL }, &mut pipe).await.unwrap();
     let text = String::from_utf8(pipe.taken).unwrap();
     let positions: Vec<Value> = text

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use super::{CallError, DOMAIN, complete};
+use super::{CallError, DOMAIN, rewrite_library_errors};
 use crate::domain::{
     CorrelationId, ErrorKind, FieldViolation, IdempotencyKey, Refusal, RequestId, Status as State, TemplateId, UserId,
     Version,
@@ -115,9 +115,9 @@ fn an_error_with_many_invalid_fields_fits_into_the_headers() {
     let bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     assert!(bytes < 8 << 10, "{bytes}");
     let status = Status::from_header_map(response.headers()).unwrap();
-    let told = status.get_details_bad_request().unwrap().field_violations;
-    assert_eq!(told[0].field, "draft.data_items[0].name");
-    assert!(told.last().unwrap().description.ends_with("more invalid fields are not listed"));
+    let violations = status.get_details_bad_request().unwrap().field_violations;
+    assert_eq!(violations[0].field, "draft.data_items[0].name");
+    assert!(violations.last().unwrap().description.ends_with("more invalid fields are not listed"));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn errors_of_the_library_take_the_form_of_all_others() {
         (Status::unimplemented(""), Code::Unimplemented, "UNIMPLEMENTED"),
     ] {
         let mut response: Response<Body> = bare.into_http();
-        complete(&mut response, correlation());
+        rewrite_library_errors(&mut response, correlation());
         let status = Status::from_header_map(response.headers()).unwrap();
         assert_eq!((status.code(), reason(&status).as_str()), (code, expected));
         assert!(!status.message().is_empty());
@@ -141,7 +141,7 @@ fn complete_answers_are_left_unchanged() {
     for response in [own, Status::not_found("no such service").into_http(), Response::new(Body::empty())] {
         let before = response.headers().clone();
         let mut response = response;
-        complete(&mut response, correlation());
+        rewrite_library_errors(&mut response, correlation());
         assert_eq!(*response.headers(), before);
     }
 }

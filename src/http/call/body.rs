@@ -50,7 +50,7 @@ where
         self.received += frame.data_ref().map_or(0, Bytes::len);
         let result = match self.memory.hold(self.received) {
             Ok(()) => Ok(frame),
-            Err(_) => Err(OverBudget::new(grpc::no_room(self.correlation)).into()),
+            Err(_) => Err(OverBudget::new(grpc::over_budget(self.correlation)).into()),
         };
         Poll::Ready(Some(result))
     }

@@ -182,10 +182,10 @@ async fn a_card_is_bound_changed_and_shown_over_both_transports() {
     assert_eq!(shown["Status"], 6);
 
     let events = printed_events(&api.env, &[]);
-    let told: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
     let names = ["CREATED", "SMARTCARD_BOUND", "SMARTCARD_CHANGED", "SMARTCARD_CHANGED", "SMARTCARD_CHANGED"];
     let names = names.map(|name| format!("REQUEST_EVENT_TYPE_{name}"));
-    assert_eq!(told, names, "{events:?}");
+    assert_eq!(types, names, "{events:?}");
     for (event, status) in events[1..].iter().zip(["ASSIGNED", "ACTIVE", "SUSPENDED", "RETIRED"]) {
         assert_eq!(event["credentials"][0]["status"], format!("CREDENTIAL_STATUS_{status}"), "{event}");
         assert_eq!(event["credentials"][0]["smartcard"]["id"], card, "{event}");

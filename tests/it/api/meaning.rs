@@ -15,9 +15,9 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tonic::transport::Channel;
 
-use self::draft::{Draft, drafts};
+use self::draft::{GeneratedDraft, drafts};
 use self::view::shown;
-use self::walk::{Step, steps};
+use self::walk::{GeneratedStep, steps};
 use super::Api;
 use crate::script::{read, without_ids_and_times};
 use crate::support::client::{Http, REQUESTS, creation};
@@ -56,7 +56,7 @@ struct Both {
 impl Both {
     /// Sends a draft over each transport, takes further steps with both requests, and compares them after every step. Returns
     /// whether the draft was accepted.
-    async fn compare(mut self, draft: &Draft, steps: &[Step]) -> bool {
+    async fn compare(mut self, draft: &GeneratedDraft, steps: &[GeneratedStep]) -> bool {
         let over_grpc = self.client.create_request(creation(draft.message())).await;
         let over_rest = self.http.post(&[], &draft.body()).await;
         let Ok(created) = over_grpc.map(tonic::Response::into_inner) else {

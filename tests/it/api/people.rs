@@ -46,9 +46,9 @@ async fn a_call_keeps_the_correlation_id_of_its_caller() {
     assert_eq!((answer.status, answer.header("x-correlation-id")), (404, NAME));
     assert_eq!(answer.json()["CorrelationId"], NAME);
     let answer = api.http.post(&named, "{}").await;
-    let told = answer.json();
-    assert_eq!((answer.status, &told["CorrelationId"]), (400, &NAME.into()));
-    assert!(told["Message"].as_str().unwrap().ends_with(&format!("{NAME}.")), "{told}");
+    let body = answer.json();
+    assert_eq!((answer.status, &body["CorrelationId"]), (400, &NAME.into()));
+    assert!(body["Message"].as_str().unwrap().ends_with(&format!("{NAME}.")), "{body}");
     assert_eq!(api.http.send("GET", REQUESTS, &named, "").await.header("x-correlation-id"), NAME);
     assert_ne!(api.http.get(REQUESTS).await.header("x-correlation-id"), NAME, "other calls have other ids");
 

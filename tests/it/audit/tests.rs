@@ -319,7 +319,7 @@ fn a_payload_that_contradicts_its_row_is_reported() {
         rewrite(&mut evidence, 2, contradict);
         let violations = check(&evidence).violations;
         assert!(
-            matches!(violations.as_slice(), [Violation::RowContradictory { position: 2, what: told, .. }] if *told == what),
+            matches!(violations.as_slice(), [Violation::RowContradictory { position: 2, what: found, .. }] if *found == what),
             "{what}: {violations:?}"
         );
     }

@@ -68,8 +68,10 @@ async fn a_clock_that_steps_back_affects_neither_order_nor_keys() {
         }
         time.fetch_add(HOUR + SECOND, Ordering::Relaxed);
         relay.wait_until_published().await;
-        let told = answers.iter().map(|(_, request, _)| request);
-        log.acknowledged.extend(told.map(|told| Acknowledged { request: told.id.uuid(), version: told.version.get() }));
+        let requests = answers.iter().map(|(_, request, _)| request);
+        log.acknowledged.extend(
+            requests.map(|request| Acknowledged { request: request.id.uuid(), version: request.version.get() }),
+        );
         figures.add_round(answers.len(), 0, stepped.elapsed());
         let report = log.audit().await;
         figures.add_audit(report.events - events, &report);

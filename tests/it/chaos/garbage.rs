@@ -58,7 +58,7 @@ async fn the_last_record_is_found_behind_many_aborted_ones() {
     settings.brokers = proxy.address.to_string();
     let shards: Vec<Shard> = (0..4).map(Shard::new).collect();
     let tails = spawn_blocking(move || read_tails(&settings, &shards)).await.unwrap().unwrap();
-    let last: Vec<Option<u64>> = tails.iter().map(|tail| tail.last.map(|told| told.position.get())).collect();
+    let last: Vec<Option<u64>> = tails.iter().map(|tail| tail.last.map(|record| record.position.get())).collect();
     assert_eq!(last, [Some(2), Some(2), Some(HISTORY), None]);
     let passed = proxy.passed();
     // A window ends with the transaction in which it ends, so the one before reads that one's records again.

@@ -25,7 +25,7 @@ pub(super) async fn check_keys(database_url: &str, answered: &[Answered]) {
     let stored: HashMap<String, (Uuid, i32)> =
         rows.into_iter().map(|(key, request, version)| (key, (request, version))).collect();
     for Answered { key, request, version } in answered {
-        let told = (*request, version.cast_signed());
-        assert_eq!(stored.get(key), Some(&told), "the stored answer of key {key} is the one that its caller got");
+        let reply = (*request, version.cast_signed());
+        assert_eq!(stored.get(key), Some(&reply), "the stored answer of key {key} is the one that its caller got");
     }
 }

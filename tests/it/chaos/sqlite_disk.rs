@@ -61,9 +61,9 @@ async fn writes_resume_when_a_full_sqlite_disk_has_room_again() {
         wait_until("the service is ready", async || private.get("/readyz").await.status == 200).await;
         let recovery = freed.elapsed();
         let unknown = load.unknown();
-        let told = load.stop().await;
-        figures.add_round(told.len(), unknown, recovery);
-        answered.extend(told);
+        let acknowledged = load.stop().await;
+        figures.add_round(acknowledged.len(), unknown, recovery);
+        answered.extend(acknowledged);
 
         let report = loop {
             let acknowledged = answered.iter().map(Answered::acknowledged).collect();

@@ -36,8 +36,8 @@ impl Watch {
     pub(super) fn start(topic: &str, partitions: u16) -> Self {
         let positions = (0..partitions).map(|_| AtomicU64::new(0)).collect();
         let seen = Arc::new(Seen { positions, ..Seen::default() });
-        let (topic, told) = (topic.to_owned(), Arc::clone(&seen));
-        thread::spawn(move || read(&topic, &told));
+        let (topic, sink) = (topic.to_owned(), Arc::clone(&seen));
+        thread::spawn(move || read(&topic, &sink));
         Self { seen }
     }
 

@@ -24,7 +24,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One step of a life cycle.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(super) enum LoadStep {
     Create,
     Start,
     Complete,
@@ -36,7 +36,7 @@ pub(super) enum Step {
 /// A call, which is repeated with the same key.
 #[derive(Debug)]
 pub(super) struct Ask {
-    pub(super) step: Step,
+    pub(super) step: LoadStep,
     /// The request; `None` before it is created.
     pub(super) request: Option<Uuid>,
     /// The version that the request will have.
@@ -62,7 +62,7 @@ pub(super) struct Connection {
     rest: reqwest::Client,
 }
 
-impl Step {
+impl LoadStep {
     /// Whether the facade offers the step.
     pub(super) const fn is_rest(self) -> bool {
         matches!(self, Self::Create | Self::Complete | Self::Cancel | Self::Abandon)
@@ -106,28 +106,28 @@ impl Connection {
         let idempotency_key = ask.key.clone();
         let grpc = &mut self.grpc;
         Ok(match ask.step {
-            Step::Create => {
+            LoadStep::Create => {
                 let call = CreateRequestRequest { draft: Some(enrollment(CARDS)), idempotency_key };
                 grpc.create_request(call).await?.into_inner().request
             }
-            Step::Start => {
+            LoadStep::Start => {
                 let call = StartRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.start_request(call).await?.into_inner().request
             }
-            Step::Complete => {
+            LoadStep::Complete => {
                 let call = CompleteRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.complete_request(call).await?.into_inner().request
             }
-            Step::Fail => {
+            LoadStep::Fail => {
                 let comment = "under load".to_owned();
                 let call = FailRequestRequest { id, idempotency_key, comment, ..Default::default() };
                 grpc.fail_request(call).await?.into_inner().request
             }
-            Step::Cancel => {
+            LoadStep::Cancel => {
                 let call = CancelRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.cancel_request(call).await?.into_inner().request
             }
-            Step::Abandon => {
+            LoadStep::Abandon => {
                 let call = AbandonRequestRequest { id, idempotency_key, ..Default::default() };
                 grpc.abandon_request(call).await?.into_inner().request
             }

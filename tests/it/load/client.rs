@@ -7,18 +7,18 @@ use std::time::Duration;
 use fastrand::Rng;
 use uuid::Uuid;
 
-use super::call::{Ask, Connection, Outcome, Step};
+use super::call::{Ask, Connection, LoadStep, Outcome};
 use super::{Addresses, Answered, RETRY_PAUSE, Tally};
 use crate::support::random;
 
 /// Steps that requests take under load.
-const SEQUENCES: [&[Step]; 6] = [
-    &[Step::Create, Step::Start, Step::Complete],
-    &[Step::Create, Step::Complete],
-    &[Step::Create, Step::Start, Step::Fail],
-    &[Step::Create, Step::Cancel],
-    &[Step::Create, Step::Abandon],
-    &[Step::Create, Step::Start, Step::Abandon],
+const SEQUENCES: [&[LoadStep]; 6] = [
+    &[LoadStep::Create, LoadStep::Start, LoadStep::Complete],
+    &[LoadStep::Create, LoadStep::Complete],
+    &[LoadStep::Create, LoadStep::Start, LoadStep::Fail],
+    &[LoadStep::Create, LoadStep::Cancel],
+    &[LoadStep::Create, LoadStep::Abandon],
+    &[LoadStep::Create, LoadStep::Start, LoadStep::Abandon],
 ];
 
 /// Longest pause of a client between two calls: enough load for every fault, and short audits.

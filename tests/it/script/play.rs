@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::scenarios::{Action, REFUSED, SCENARIOS, Scenario, Step, credential_ids, items};
+use super::scenarios::{REFUSED, SCENARIOS, Scenario, ScenarioAction, ScenarioStep, credential_ids, items};
 use crate::support::client::{DEV, Http, PAVLE, REQUESTS, creation, sent_by};
 use crate::support::instance::Instance;
 
@@ -134,9 +134,9 @@ impl Player {
         }
     }
 
-    async fn take(&mut self, step: &Step, id: &str) -> Result<Request, Status> {
+    async fn take(&mut self, step: &ScenarioStep, id: &str) -> Result<Request, Status> {
         match step.action {
-            Action::Bind(serial_number) if self.via == Via::Rest && step.leads_to.is_ok() => {
+            ScenarioAction::Bind(serial_number) if self.via == Via::Rest && step.leads_to.is_ok() => {
                 let body = json!({ "requestid": id, "cardid": serial_number, "atr": ATR }).to_string();
                 let headers = [("Content-Type", "application/json")];
                 let answer = self.http.by(step.by).send("POST", SMARTCARDS, &headers, &body).await;
@@ -206,42 +206,42 @@ impl Player {
 pub(crate) async fn take(
     client: &mut RequestServiceClient<Channel>,
     by: &str,
-    action: Action,
+    action: ScenarioAction,
     id: &str,
 ) -> Result<Request, Status> {
     let id = id.to_owned();
     let request = match action {
-        Action::Approve(delivered) => {
+        ScenarioAction::Approve(delivered) => {
             let message = ApproveRequestRequest { id, data_items: items(delivered), ..Default::default() };
             client.approve_request(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Deny => {
+        ScenarioAction::Deny => {
             let message = DenyRequestRequest { id, comment: "no".to_owned(), ..Default::default() };
             client.deny_request(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Start => {
+        ScenarioAction::Start => {
             let message = StartRequestRequest { id, ..Default::default() };
             client.start_request(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Bind(serial_number) => {
+        ScenarioAction::Bind(serial_number) => {
             let (serial_number, atr) = (serial_number.to_owned(), ATR.to_owned());
             let message = BindSmartcardRequest { id, serial_number, atr, ..Default::default() };
             client.bind_smartcard(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Complete(profile, smartcard) => {
+        ScenarioAction::Complete(profile, smartcard) => {
             let new_credential = credential_ids(profile, smartcard);
             let message = CompleteRequestRequest { id, new_credential, ..Default::default() };
             client.complete_request(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Fail => {
+        ScenarioAction::Fail => {
             let message = FailRequestRequest { id, comment: "the printer burns".to_owned(), ..Default::default() };
             client.fail_request(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Cancel => {
+        ScenarioAction::Cancel => {
             let message = CancelRequestRequest { id, ..Default::default() };
             client.cancel_request(sent_by(by, message)).await?.into_inner().request
         }
-        Action::Abandon => {
+        ScenarioAction::Abandon => {
             let message = AbandonRequestRequest { id, ..Default::default() };
             client.abandon_request(sent_by(by, message)).await?.into_inner().request
         }

@@ -22,14 +22,14 @@ pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// Who creates it.
     pub(super) by: &'static str,
-    pub(super) draft: Draft,
+    pub(super) draft: ScenarioDraft,
     /// Its status after creation.
     pub(super) begins: Status,
-    pub(super) steps: &'static [Step],
+    pub(super) steps: &'static [ScenarioStep],
 }
 
 /// A draft; empty texts stand for omitted fields.
-pub(super) struct Draft {
+pub(super) struct ScenarioDraft {
     kind: Type,
     /// The REST name of the type.
     legacy_kind: &'static str,
@@ -45,16 +45,16 @@ pub(super) struct Draft {
 }
 
 /// One call on a request.
-pub(super) struct Step {
+pub(super) struct ScenarioStep {
     pub(super) by: &'static str,
-    pub(super) action: Action,
+    pub(super) action: ScenarioAction,
     /// The status after it, or the code of its refusal.
     pub(super) leads_to: Result<Status, Code>,
 }
 
 /// An action on a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Action {
+pub(crate) enum ScenarioAction {
     Approve(&'static [(&'static str, Option<&'static str>)]),
     Deny,
     Start,
@@ -68,23 +68,28 @@ pub(crate) enum Action {
 }
 
 /// A draft that is refused: the code of gRPC and the status of HTTP.
-pub(super) const REFUSED: [(&str, Draft, Code, u16); 4] = [
+pub(super) const REFUSED: [(&str, ScenarioDraft, Code, u16); 4] = [
     (
         "a software profile has no PIN to unblock",
-        Draft { template: PROFILES, profile: OLD_PROFILE, ..of(Type::Unblock, "Unblock") },
+        ScenarioDraft { template: PROFILES, profile: OLD_PROFILE, ..of(Type::Unblock, "Unblock") },
         Code::PermissionDenied,
         403,
     ),
     (
         "only initiators may request cards for others",
-        Draft { template: CARDS, target: PAVLE, ..of(Type::Enroll, "Enroll") },
+        ScenarioDraft { template: CARDS, target: PAVLE, ..of(Type::Enroll, "Enroll") },
         Code::PermissionDenied,
         403,
     ),
-    ("a template is unknown", Draft { template: CARD, ..of(Type::Enroll, "Enroll") }, Code::InvalidArgument, 400),
+    (
+        "a template is unknown",
+        ScenarioDraft { template: CARD, ..of(Type::Enroll, "Enroll") },
+        Code::InvalidArgument,
+        400,
+    ),
     (
         "a card is unknown",
-        Draft { smartcard: MADE_PROFILE, ..of(Type::Unblock, "Unblock") },
+        ScenarioDraft { smartcard: MADE_PROFILE, ..of(Type::Unblock, "Unblock") },
         Code::InvalidArgument,
         400,
     ),
@@ -94,38 +99,38 @@ pub(super) const SCENARIOS: [Scenario; 21] = [
     Scenario {
         name: "the first documented example, carried out",
         by: DEV,
-        draft: Draft {
+        draft: ScenarioDraft {
             template: CARDS,
             documented: Some(include_str!("../../../src/mimcm/tests/golden/create-1.json")),
             ..of(Type::Enroll, "Enroll")
         },
         begins: Status::Approved,
         steps: &[
-            step(DEV, Action::Start, Status::Executing),
-            refused(DEV, Action::Start, Code::FailedPrecondition),
-            step(DEV, Action::Complete(MADE_PROFILE, MADE_CARD), Status::Completed),
-            refused(DEV, Action::Cancel, Code::FailedPrecondition),
+            step(DEV, ScenarioAction::Start, Status::Executing),
+            refused(DEV, ScenarioAction::Start, Code::FailedPrecondition),
+            step(DEV, ScenarioAction::Complete(MADE_PROFILE, MADE_CARD), Status::Completed),
+            refused(DEV, ScenarioAction::Cancel, Code::FailedPrecondition),
         ],
     },
     Scenario {
         name: "the second documented example, completed at once",
         by: DEV,
-        draft: Draft {
+        draft: ScenarioDraft {
             smartcard: CARD,
             documented: Some(include_str!("../../../src/mimcm/tests/golden/create-2.json")),
             ..of(Type::Unblock, "Unblock")
         },
         begins: Status::Approved,
         steps: &[
-            refused(JUDGE, Action::Complete("", ""), Code::PermissionDenied),
-            refused(DEV, Action::Complete(MADE_PROFILE, MADE_CARD), Code::InvalidArgument),
-            step(DEV, Action::Complete("", ""), Status::Completed),
+            refused(JUDGE, ScenarioAction::Complete("", ""), Code::PermissionDenied),
+            refused(DEV, ScenarioAction::Complete(MADE_PROFILE, MADE_CARD), Code::InvalidArgument),
+            step(DEV, ScenarioAction::Complete("", ""), Status::Completed),
         ],
     },
     Scenario {
         name: "the third documented example, approved and carried out",
         by: DEV,
-        draft: Draft {
+        draft: ScenarioDraft {
             template: PROFILES,
             target: PAVLE,
             items: &[("name", Some("pavle")), ("city", Some("seattle"))],
@@ -136,19 +141,19 @@ pub(super) const SCENARIOS: [Scenario; 21] = [
         },
         begins: Status::Pending,
         steps: &[
-            refused(PAVLE, Action::Start, Code::FailedPrecondition),
-            refused(DEV, Action::Approve(&[]), Code::PermissionDenied),
-            refused(PAVLE, Action::Approve(&[]), Code::PermissionDenied),
-            step(JUDGE, Action::Approve(&[("CITY", Some("tacoma")), ("room", None)]), Status::Approved),
-            refused(DEV, Action::Start, Code::PermissionDenied),
-            step(PAVLE, Action::Start, Status::Executing),
-            step(PAVLE, Action::Complete("00000000-0000-0000-0000-0000000000d4", ""), Status::Completed),
+            refused(PAVLE, ScenarioAction::Start, Code::FailedPrecondition),
+            refused(DEV, ScenarioAction::Approve(&[]), Code::PermissionDenied),
+            refused(PAVLE, ScenarioAction::Approve(&[]), Code::PermissionDenied),
+            step(JUDGE, ScenarioAction::Approve(&[("CITY", Some("tacoma")), ("room", None)]), Status::Approved),
+            refused(DEV, ScenarioAction::Start, Code::PermissionDenied),
+            step(PAVLE, ScenarioAction::Start, Status::Executing),
+            step(PAVLE, ScenarioAction::Complete("00000000-0000-0000-0000-0000000000d4", ""), Status::Completed),
         ],
     },
     Scenario {
         name: "two approvals, given up by its originator",
         by: DEV,
-        draft: Draft {
+        draft: ScenarioDraft {
             template: PROFILES,
             target: PAVLE,
             profile: OLD_PROFILE,
@@ -157,116 +162,127 @@ pub(super) const SCENARIOS: [Scenario; 21] = [
         },
         begins: Status::Pending,
         steps: &[
-            step(JUDGE, Action::Approve(&[]), Status::Pending),
-            refused(JUDGE, Action::Approve(&[]), Code::FailedPrecondition),
-            step(SECOND_JUDGE, Action::Approve(&[]), Status::Approved),
-            step(SECOND_JUDGE, Action::Start, Status::Executing),
-            step(DEV, Action::Abandon, Status::Failed),
+            step(JUDGE, ScenarioAction::Approve(&[]), Status::Pending),
+            refused(JUDGE, ScenarioAction::Approve(&[]), Code::FailedPrecondition),
+            step(SECOND_JUDGE, ScenarioAction::Approve(&[]), Status::Approved),
+            step(SECOND_JUDGE, ScenarioAction::Start, Status::Executing),
+            step(DEV, ScenarioAction::Abandon, Status::Failed),
         ],
     },
     Scenario {
         name: "one approval of two, then denied",
         by: JUDGE,
-        draft: Draft { smartcard: CARD, target: DEV, ..of(Type::RecoverOnBehalf, "recoveronbehalf") },
+        draft: ScenarioDraft { smartcard: CARD, target: DEV, ..of(Type::RecoverOnBehalf, "recoveronbehalf") },
         begins: Status::Pending,
         steps: &[
-            step(SECOND_JUDGE, Action::Approve(&[]), Status::Pending),
-            step(PAVLE, Action::Deny, Status::Denied),
-            refused(PAVLE, Action::Approve(&[]), Code::FailedPrecondition),
+            step(SECOND_JUDGE, ScenarioAction::Approve(&[]), Status::Pending),
+            step(PAVLE, ScenarioAction::Deny, Status::Denied),
+            refused(PAVLE, ScenarioAction::Approve(&[]), Code::FailedPrecondition),
         ],
     },
     Scenario {
         name: "denied at once",
         by: PAVLE,
-        draft: Draft { template: PROFILES, comment: "bitte, für Ærøskøbing ☂", ..of(Type::Enroll, "ENROLL") },
+        draft: ScenarioDraft {
+            template: PROFILES, comment: "bitte, für Ærøskøbing ☂", ..of(Type::Enroll, "ENROLL")
+        },
         begins: Status::Pending,
-        steps: &[step(JUDGE, Action::Deny, Status::Denied), refused(PAVLE, Action::Cancel, Code::FailedPrecondition)],
+        steps: &[
+            step(JUDGE, ScenarioAction::Deny, Status::Denied),
+            refused(PAVLE, ScenarioAction::Cancel, Code::FailedPrecondition),
+        ],
     },
     Scenario {
         name: "canceled while it waits",
         by: DEV,
-        draft: Draft { template: PROFILES, priority: Some(0), ..of(Type::Enroll, "Enroll") },
+        draft: ScenarioDraft { template: PROFILES, priority: Some(0), ..of(Type::Enroll, "Enroll") },
         begins: Status::Pending,
-        steps: &[refused(JUDGE, Action::Cancel, Code::PermissionDenied), step(DEV, Action::Cancel, Status::Canceled)],
+        steps: &[
+            refused(JUDGE, ScenarioAction::Cancel, Code::PermissionDenied),
+            step(DEV, ScenarioAction::Cancel, Status::Canceled),
+        ],
     },
     Scenario {
         name: "a card is bound, and stays when the request is completed",
         by: DEV,
-        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        draft: ScenarioDraft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
         steps: &[
-            refused(JUDGE, Action::Bind("ACME-1"), Code::PermissionDenied),
-            step(DEV, Action::Bind("ACME-1"), Status::Approved),
-            refused(DEV, Action::Bind("ACME-2"), Code::FailedPrecondition),
-            step(DEV, Action::Start, Status::Executing),
-            refused(DEV, Action::Complete("", MADE_CARD), Code::FailedPrecondition),
-            step(DEV, Action::Complete("00000000-0000-0000-0000-0000000000d5", ""), Status::Completed),
+            refused(JUDGE, ScenarioAction::Bind("ACME-1"), Code::PermissionDenied),
+            step(DEV, ScenarioAction::Bind("ACME-1"), Status::Approved),
+            refused(DEV, ScenarioAction::Bind("ACME-2"), Code::FailedPrecondition),
+            step(DEV, ScenarioAction::Start, Status::Executing),
+            refused(DEV, ScenarioAction::Complete("", MADE_CARD), Code::FailedPrecondition),
+            step(DEV, ScenarioAction::Complete("00000000-0000-0000-0000-0000000000d5", ""), Status::Completed),
         ],
     },
     Scenario {
         name: "a card is bound to a request that is canceled, after another one was in use",
         by: DEV,
-        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        draft: ScenarioDraft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
         steps: &[
-            refused(DEV, Action::Bind("ACME-1"), Code::FailedPrecondition),
-            step(DEV, Action::Bind("ACME-2"), Status::Approved),
-            step(DEV, Action::Cancel, Status::Canceled),
+            refused(DEV, ScenarioAction::Bind("ACME-1"), Code::FailedPrecondition),
+            step(DEV, ScenarioAction::Bind("ACME-2"), Status::Approved),
+            step(DEV, ScenarioAction::Cancel, Status::Canceled),
         ],
     },
     Scenario {
         name: "canceled in execution",
         by: DEV,
-        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        draft: ScenarioDraft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
-        steps: &[step(DEV, Action::Start, Status::Executing), step(DEV, Action::Cancel, Status::Canceled)],
+        steps: &[
+            step(DEV, ScenarioAction::Start, Status::Executing),
+            step(DEV, ScenarioAction::Cancel, Status::Canceled),
+        ],
     },
     Scenario {
         name: "failed in execution",
         by: DEV,
-        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        draft: ScenarioDraft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
-        steps: &[step(DEV, Action::Start, Status::Executing), step(DEV, Action::Fail, Status::Failed)],
+        steps: &[step(DEV, ScenarioAction::Start, Status::Executing), step(DEV, ScenarioAction::Fail, Status::Failed)],
     },
     Scenario {
         name: "abandoned before it began",
         by: DEV,
-        draft: Draft { template: CARDS, ..of(Type::Enroll, "Enroll") },
+        draft: ScenarioDraft { template: CARDS, ..of(Type::Enroll, "Enroll") },
         begins: Status::Approved,
-        steps: &[step(DEV, Action::Abandon, Status::Failed)],
+        steps: &[step(DEV, ScenarioAction::Abandon, Status::Failed)],
     },
     Scenario {
         name: "renewed, which replaces the card",
         by: DEV,
-        draft: Draft { template: CARDS, profile: CARD_PROFILE, smartcard: CARD, ..of(Type::Renew, "Renew") },
+        draft: ScenarioDraft { template: CARDS, profile: CARD_PROFILE, smartcard: CARD, ..of(Type::Renew, "Renew") },
         begins: Status::Approved,
-        steps: &[step(DEV, Action::Complete(RENEWED_PROFILE, RENEWED_CARD), Status::Completed)],
+        steps: &[step(DEV, ScenarioAction::Complete(RENEWED_PROFILE, RENEWED_CARD), Status::Completed)],
     },
     Scenario {
         name: "retired: the card that was made by the first request is known since",
         by: DEV,
-        draft: Draft { smartcard: MADE_CARD, ..of(Type::Retire, "Retire") },
+        draft: ScenarioDraft { smartcard: MADE_CARD, ..of(Type::Retire, "Retire") },
         begins: Status::Approved,
-        steps: &[step(DEV, Action::Complete(MADE_PROFILE, MADE_CARD), Status::Completed)],
+        steps: &[step(DEV, ScenarioAction::Complete(MADE_PROFILE, MADE_CARD), Status::Completed)],
     },
     Scenario {
         name: "revoked, and under way",
         by: DEV,
-        draft: Draft { profile: RENEWED_PROFILE, ..of(Type::Disable, "Revoke") },
+        draft: ScenarioDraft { profile: RENEWED_PROFILE, ..of(Type::Disable, "Revoke") },
         begins: Status::Approved,
-        steps: &[step(DEV, Action::Start, Status::Executing)],
+        steps: &[step(DEV, ScenarioAction::Start, Status::Executing)],
     },
     Scenario {
         name: "reinstated, and not begun",
         by: DEV,
-        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
+        draft: ScenarioDraft { smartcard: RENEWED_CARD, ..of(Type::SuspendOrReinstate, "Reinstate") },
         begins: Status::Approved,
         steps: &[],
     },
     Scenario {
         name: "updated online, with an item of the policy",
         by: DEV,
-        draft: Draft {
+        draft: ScenarioDraft {
             smartcard: RENEWED_CARD,
             items: &[("sample data item", Some("")), ("more", None)],
             ..of(Type::OnlineUpdate, "OnlineUpdate")
@@ -277,35 +293,35 @@ pub(super) const SCENARIOS: [Scenario; 21] = [
     Scenario {
         name: "a duplicate",
         by: DEV,
-        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::Duplicate, "Duplicate") },
+        draft: ScenarioDraft { smartcard: RENEWED_CARD, ..of(Type::Duplicate, "Duplicate") },
         begins: Status::Approved,
         steps: &[],
     },
     Scenario {
         name: "a recovery",
         by: PAVLE,
-        draft: Draft { template: PROFILES, profile: OLD_PROFILE, ..of(Type::Recover, "Recover") },
+        draft: ScenarioDraft { template: PROFILES, profile: OLD_PROFILE, ..of(Type::Recover, "Recover") },
         begins: Status::Pending,
         steps: &[],
     },
     Scenario {
         name: "a temporary card",
         by: DEV,
-        draft: Draft { template: CARDS, ..of(Type::TemporaryCardEnroll, "TemporaryCards") },
+        draft: ScenarioDraft { template: CARDS, ..of(Type::TemporaryCardEnroll, "TemporaryCards") },
         begins: Status::Approved,
         steps: &[],
     },
     Scenario {
         name: "an offline unblock",
         by: DEV,
-        draft: Draft { smartcard: RENEWED_CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
+        draft: ScenarioDraft { smartcard: RENEWED_CARD, ..of(Type::OfflineUnblock, "OfflineUnblock") },
         begins: Status::Approved,
         steps: &[],
     },
 ];
 
-const fn of(kind: Type, legacy_kind: &'static str) -> Draft {
-    Draft {
+const fn of(kind: Type, legacy_kind: &'static str) -> ScenarioDraft {
+    ScenarioDraft {
         kind,
         legacy_kind,
         template: "",
@@ -319,12 +335,12 @@ const fn of(kind: Type, legacy_kind: &'static str) -> Draft {
     }
 }
 
-const fn step(by: &'static str, action: Action, status: Status) -> Step {
-    Step { by, action, leads_to: Ok(status) }
+const fn step(by: &'static str, action: ScenarioAction, status: Status) -> ScenarioStep {
+    ScenarioStep { by, action, leads_to: Ok(status) }
 }
 
-const fn refused(by: &'static str, action: Action, code: Code) -> Step {
-    Step { by, action, leads_to: Err(code) }
+const fn refused(by: &'static str, action: ScenarioAction, code: Code) -> ScenarioStep {
+    ScenarioStep { by, action, leads_to: Err(code) }
 }
 
 impl Scenario {
@@ -344,7 +360,7 @@ impl Scenario {
     }
 }
 
-impl Draft {
+impl ScenarioDraft {
     /// The draft in the contract of gRPC.
     pub(super) fn message(&self) -> RequestDraft {
         RequestDraft {

@@ -37,9 +37,9 @@ pub(super) async fn any_batch_does_what_its_members_do_one_by_one(database: &Tes
         // Each round has its own ids, so that rounds are independent.
         let base = u128::from(round as u64 + 1) << 64;
         let (batch_store, single_store) = (database.open().await, singly.open().await);
-        let told: Vec<Credential> = (0..6).map(|_| credential(&mut rng, base)).collect();
-        let imported = import_credentials(&*batch_store, &told, at(0)).await.unwrap();
-        assert_eq!(import_credentials(&*single_store, &told, at(0)).await.unwrap(), imported, "seed {seed}");
+        let credentials: Vec<Credential> = (0..6).map(|_| credential(&mut rng, base)).collect();
+        let imported = import_credentials(&*batch_store, &credentials, at(0)).await.unwrap();
+        assert_eq!(import_credentials(&*single_store, &credentials, at(0)).await.unwrap(), imported, "seed {seed}");
         let (mut together, mut apart) = (Vec::new(), Vec::new());
         for number in 0..10 {
             let batch = batch(&mut rng, base, number);
@@ -69,17 +69,17 @@ pub(super) async fn any_import_has_the_outcome_that_the_domain_computes(database
         let mut model: HashMap<Uuid, Credential> = HashMap::new();
         for step in 0..20 {
             let count = 1 + rng.usize(..6);
-            let told: Vec<Credential> = (0..count).map(|_| credential(&mut rng, base)).collect();
+            let credentials: Vec<Credential> = (0..count).map(|_| credential(&mut rng, base)).collect();
             let known: Credentials = model.values().cloned().collect();
-            let expected = import(&told, &import_lock_set(&told).within(&known)).map(|_| ());
+            let expected = import(&credentials, &import_lock_set(&credentials).within(&known)).map(|_| ());
             if expected.is_ok() {
-                model.extend(told.iter().map(|credential| (credential.id(), credential.clone())));
+                model.extend(credentials.iter().map(|credential| (credential.id(), credential.clone())));
             }
             *if expected.is_ok() { &mut taken } else { &mut refused } += 1;
             assert_eq!(
-                import_credentials(&*store, &told, at(0)).await.unwrap(),
+                import_credentials(&*store, &credentials, at(0)).await.unwrap(),
                 expected,
-                "seed {seed}, {round}.{step}: {told:?}"
+                "seed {seed}, {round}.{step}: {credentials:?}"
             );
         }
         let mut expected: Vec<Credential> = model.into_values().collect();
@@ -97,17 +97,17 @@ pub(super) async fn cards_exchange_their_serial_numbers_in_one_import(database: 
         item: Item::Smartcard { id: SmartcardId::new(id), profile: None, card: Some(named(name)) },
         ..blank(CredentialStatus::Active)
     };
-    let told = |names: [&str; 3]| [0, 1, 2].map(|place| card(ids[place], names[place]));
-    assert_eq!(import_credentials(&*store, &told(["X", "Y", "Z"]), at(0)).await.unwrap(), Ok(()));
+    let credentials = |names: [&str; 3]| [0, 1, 2].map(|place| card(ids[place], names[place]));
+    assert_eq!(import_credentials(&*store, &credentials(["X", "Y", "Z"]), at(0)).await.unwrap(), Ok(()));
     for names in [["Y", "X", "Z"], ["Z", "Y", "X"], ["Y", "Z", "X"], ["X", "new", "Z"], ["new", "X", "Z"]] {
-        let [first, second, third] = told(names);
+        let [first, second, third] = credentials(names);
         for order in [[&first, &second, &third], [&third, &first, &second], [&third, &second, &first]] {
-            let told = order.map(Clone::clone);
-            assert_eq!(import_credentials(&*store, &told, at(0)).await.unwrap(), Ok(()), "{names:?}");
+            let credentials = order.map(Clone::clone);
+            assert_eq!(import_credentials(&*store, &credentials, at(0)).await.unwrap(), Ok(()), "{names:?}");
         }
         let mut known = store.credentials(&ids).await.unwrap();
         known.sort_by_key(Credential::id);
-        assert_eq!(known, told(names));
+        assert_eq!(known, credentials(names));
     }
     let refused = import_credentials(&*store, &[card(ids[0], "Z")], at(0)).await.unwrap();
     assert_eq!(refused, Err(Refusal::CardInUse(named("Z").serial_number)));

@@ -83,13 +83,13 @@ pub(super) async fn a_request_is_not_completed_with_the_credential_of_another_us
     new.target = ORIGINATOR;
     carry_out(&*store, creation(new.clone())).await;
     let before = (known(&*store, theirs).await, whole_log(&*store).await);
-    for (told, field) in [
+    for (named, field) in [
         (theirs, "new_credential.smartcard"),
         (CredentialIds { smartcard: None, ..theirs }, "new_credential.profile"),
         (CredentialIds { profile: fresh_card().profile, ..theirs }, "new_credential.smartcard"),
         (CredentialIds { smartcard: fresh_card().smartcard, ..theirs }, "new_credential.profile"),
     ] {
-        let reply = commit_one(&*store, command(ORIGINATOR, new.id, complete(told))).await;
+        let reply = commit_one(&*store, command(ORIGINATOR, new.id, complete(named))).await;
         assert_eq!(reply.unwrap_err(), Refusal::CredentialTaken { field: field.to_owned() });
     }
     assert_eq!(read(&*store, new.id).await.version.get(), 1);
@@ -103,11 +103,11 @@ pub(super) async fn one_of_two_requests_that_issue_the_same_card_is_refused(data
         let card = fresh_card();
         let (one, other) = (request(0), request(0));
         commit(&*store, &[creation(one.clone()), creation(other.clone())]).await.unwrap();
-        let wishes = [one.id, other.id].map(|id| command(TARGET, id, complete(card)));
+        let commands = [one.id, other.id].map(|id| command(TARGET, id, complete(card)));
         let replies = if round % 2 == 0 {
-            commit(&*store, &wishes).await.unwrap()
+            commit(&*store, &commands).await.unwrap()
         } else {
-            let [first, second] = wishes.each_ref().map(std::slice::from_ref);
+            let [first, second] = commands.each_ref().map(std::slice::from_ref);
             let (first, second) = tokio::join!(commit(&*store, first), commit(&*store, second));
             [first.unwrap(), second.unwrap()].concat()
         };

@@ -16,8 +16,8 @@ pub(super) async fn exactly_as_many_approvals_count_as_are_needed(database: &Tes
     let store = database.open().await;
     for _ in 0..5 {
         let (created, _) = carry_out(&*store, creation(request(3))).await;
-        let wishes = (0..8).map(|number| vec![command(approver(number), created.id, approve())]).collect();
-        let replies = race(&store, wishes).await;
+        let commands = (0..8).map(|number| vec![command(approver(number), created.id, approve())]).collect();
+        let replies = race(&store, commands).await;
 
         let refused: Vec<Refusal> = replies.into_iter().flatten().filter_map(Result::err).collect();
         let too_late = Refusal::IllegalTransition { action: "approve", status: Status::Approved };
@@ -34,8 +34,8 @@ pub(super) async fn approving_and_canceling_at_once_ends_canceled(database: &Tes
     for _ in 0..20 {
         let (created, _) = carry_out(&*store, creation(request(1))).await;
         let id = created.id;
-        let wishes = vec![vec![command(approver(1), id, approve())], vec![command(ORIGINATOR, id, cancel())]];
-        let took_effect = race(&store, wishes).await.into_iter().flatten().flatten().count();
+        let commands = vec![vec![command(approver(1), id, approve())], vec![command(ORIGINATOR, id, cancel())]];
+        let took_effect = race(&store, commands).await.into_iter().flatten().flatten().count();
 
         // Both succeed if the approval comes first. At least one succeeds, and an approval never follows the cancellation.
         let ended = read(&*store, id).await;

@@ -87,17 +87,17 @@ pub(super) async fn positions_are_dense_from_one_in_every_shard(database: &TestD
     let store = database.open().await;
     assert_eq!(store.log_ends().await.unwrap(), [Position::START; 4]);
 
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     for _ in 0..3 {
         let batch: Vec<Command> = (0..40).map(|_| creation(request(0))).collect();
         for (command, reply) in batch.iter().zip(commit(&*store, &batch).await.unwrap()) {
             let event = reply.unwrap().logged.unwrap();
             assert_eq!(event.request, command.request);
-            told.push(event);
+            events.push(event);
         }
     }
-    told.sort_by_key(|event| (event.shard, event.position));
-    assert_eq!(whole_log(&*store).await, told);
+    events.sort_by_key(|event| (event.shard, event.position));
+    assert_eq!(whole_log(&*store).await, events);
 }
 
 pub(super) async fn a_refused_member_leaves_its_neighbours_alone(database: &TestDatabase) {

@@ -44,9 +44,9 @@ impl Instance {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
         let mut child = program(env, settings, directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let (told, greeting) = mpsc::channel();
+        let (sender, greeting) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || told.send(addresses(stdout)));
+        thread::spawn(move || sender.send(addresses(stdout)));
         let addresses = greeting.recv_timeout(START_TIMEOUT);
         let Ok(Some((public, private))) = addresses else {
             child.kill().unwrap();
@@ -151,8 +151,8 @@ impl Drop for Instance {
         let _ = self.child.wait();
         if std::thread::panicking() {
             let log = self.log();
-            let told: Vec<&str> = log.lines().filter(|line| !line.contains(ORDINARY)).collect();
-            eprintln!("--- log of the service at {}, but for calls that went well\n{}", self.public, told.join("\n"));
+            let lines: Vec<&str> = log.lines().filter(|line| !line.contains(ORDINARY)).collect();
+            eprintln!("--- log of the service at {}, but for calls that went well\n{}", self.public, lines.join("\n"));
         }
     }
 }

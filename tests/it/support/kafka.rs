@@ -59,8 +59,8 @@ pub(crate) async fn end_offsets(topic: &str) -> u64 {
 pub(crate) fn positions(records: &[TopicRecord]) -> BTreeMap<u16, Vec<u64>> {
     let mut positions: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
     for record in records {
-        let told = record.headers.iter().find(|(name, _)| name == "x-pos");
-        if let Some((_, value)) = told {
+        let header = record.headers.iter().find(|(name, _)| name == "x-pos");
+        if let Some((_, value)) = header {
             let position = std::str::from_utf8(value).unwrap().parse().unwrap();
             positions.entry(record.partition).or_default().push(position);
         }

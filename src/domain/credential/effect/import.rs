@@ -1,4 +1,4 @@
-//! Imports: what administrators tell of profiles and cards, judged by what it leads to as a whole.
+//! Imports of profiles and cards by administrators, checked by their outcome as a whole.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,27 +9,28 @@ use uuid::Uuid;
 use super::taken;
 use crate::domain::{Credential, CredentialStatus, Credentials, Refusal};
 
-/// What is known after an import. The order in which profiles and cards are told does not matter, except that of two that
-/// have the same id the last counts; `known` holds what [`super::import_lock_set`] names.
+/// What is known after an import. The order of the imported profiles and cards does not matter, except that the last of those
+/// with the same id counts; `known` holds what [`super::import_lock_set`] names.
 ///
 /// # Errors
 /// [`Refusal::CredentialTaken`] if something is another user's or of the other variety, [`Refusal::CardInUse`] if two cards in
 /// use would have the same serial number, [`Refusal::IllegalCredentialStatus`] if something would come back from retirement,
-/// [`Refusal::ProfileOnRetiredCard`] if a valid profile would be on a retired card. Fields begin with the place in `told`.
-pub fn import(told: &[Credential], known: &Credentials) -> Result<Credentials, Refusal> {
+/// [`Refusal::ProfileOnRetiredCard`] if a valid profile would be on a retired card. Fields begin with the index in `imported`.
+pub fn import(imported: &[Credential], known: &Credentials) -> Result<Credentials, Refusal> {
     let mut last: HashMap<Uuid, usize> = HashMap::new();
-    for (index, credential) in told.iter().enumerate() {
-        let before = last.insert(credential.id(), index).map(|earlier| &told[earlier]);
+    for (index, credential) in imported.iter().enumerate() {
+        let before = last.insert(credential.id(), index).map(|earlier| &imported[earlier]);
         replaces(credential, before.or_else(|| known.get(credential.id())), index)?;
     }
-    let told = || told.iter().enumerate().filter(|(index, credential)| last.get(&credential.id()) == Some(index));
+    let imported =
+        || imported.iter().enumerate().filter(|(index, credential)| last.get(&credential.id()) == Some(index));
     let kept = || known.all().filter(|credential| !last.contains_key(&credential.id()));
-    let after: Credentials = kept().chain(told().map(|(_, credential)| credential)).cloned().collect();
+    let after: Credentials = kept().chain(imported().map(|(_, credential)| credential)).cloned().collect();
 
     let mut cards =
         Holders::new(kept().filter_map(|credential| Some((credential.serial_number_in_use()?, credential.id()))));
     let mut profiles = Holders::new(kept().filter_map(|credential| Some((credential.valid_on()?, credential.id()))));
-    for (index, credential) in told() {
+    for (index, credential) in imported() {
         if let Some(serial_number) = credential.serial_number_in_use()
             && cards.is_held(serial_number, credential.id())
         {
@@ -65,13 +66,13 @@ fn agree(profile: &Credential, card: &Credential, field: impl Fn() -> String) ->
 }
 
 /// Checks that an imported credential may overwrite the stored one.
-fn replaces(told: &Credential, before: Option<&Credential>, index: usize) -> Result<(), Refusal> {
+fn replaces(imported: &Credential, before: Option<&Credential>, index: usize) -> Result<(), Refusal> {
     let Some(before) = before else { return Ok(()) };
-    if before.owner != told.owner || discriminant(&before.item) != discriminant(&told.item) {
+    if before.owner != imported.owner || discriminant(&before.item) != discriminant(&imported.item) {
         return Err(taken(&format!("credentials[{index}].id")));
     }
-    if before.status == CredentialStatus::Retired && told.status != CredentialStatus::Retired {
-        return Err(Refusal::IllegalCredentialStatus { from: CredentialStatus::Retired, to: told.status });
+    if before.status == CredentialStatus::Retired && imported.status != CredentialStatus::Retired {
+        return Err(Refusal::IllegalCredentialStatus { from: CredentialStatus::Retired, to: imported.status });
     }
     Ok(())
 }

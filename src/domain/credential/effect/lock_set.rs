@@ -40,9 +40,10 @@ pub fn lock_set(command: &Command, current: Option<&Request>) -> LockSet {
 
 /// The profiles and cards that an import needs.
 #[must_use]
-pub fn import_lock_set(told: &[Credential]) -> LockSet {
-    let mut wanted = LockSet::with_profiles(told.iter().map(Credential::credential_ids));
-    wanted.serial_numbers = told.iter().filter_map(Credential::card).map(|card| card.serial_number.clone()).collect();
+pub fn import_lock_set(imported: &[Credential]) -> LockSet {
+    let mut wanted = LockSet::with_profiles(imported.iter().map(Credential::credential_ids));
+    wanted.serial_numbers =
+        imported.iter().filter_map(Credential::card).map(|card| card.serial_number.clone()).collect();
     wanted
 }
 

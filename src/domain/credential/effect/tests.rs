@@ -172,7 +172,7 @@ fn a_request_that_is_not_completed_gives_back_the_card_that_was_bound_to_it() {
 fn an_import_changes_no_owner_and_revives_nothing() {
     let card = || holding(TARGET, CARD, CredentialStatus::Active).remove(0);
     let before = known(vec![card()]);
-    let import = |told: Credential, known: &Credentials| import(&[told], known).map(|_| ());
+    let import = |imported: Credential, known: &Credentials| import(&[imported], known).map(|_| ());
     assert_eq!(import(card(), &before), Ok(()));
     let suspended = Credential { status: CredentialStatus::Suspended, ..card() };
     assert_eq!(import(suspended, &before), Ok(()));

@@ -212,17 +212,25 @@ fn a_completed_request_leaves_what_its_type_makes_or_keeps() {
     for kind in RequestType::ALL {
         let is_kept = kind.effect() == CredentialEffect::Keeps;
         let kept = if is_kept { CARD } else { CredentialIds::NONE };
-        let told = |new| complete(kind, kept, new).map(|event| event.request.new);
+        let completed_with = |new| complete(kind, kept, new).map(|event| event.request.new);
         let name = kind.name();
         if is_kept {
-            assert_eq!(told(CredentialIds::NONE), Ok(CARD), "{name}: nothing told, kept");
-            assert_eq!(told(CARD), Ok(CARD), "{name}: the kept card told");
-            assert_eq!(told(CredentialIds { smartcard: None, ..CARD }), Ok(CARD), "{name}: half of the kept card told");
+            assert_eq!(completed_with(CredentialIds::NONE), Ok(CARD), "{name}: nothing named, kept");
+            assert_eq!(completed_with(CARD), Ok(CARD), "{name}: the kept card named");
+            assert_eq!(
+                completed_with(CredentialIds { smartcard: None, ..CARD }),
+                Ok(CARD),
+                "{name}: half of the kept card named"
+            );
             let problem = format!("must match the old credential: a request of type {name} keeps it");
-            assert_eq!(told(OTHER_CARD), Err(Refusal::invalid("new_credential", problem)), "{name}: another card told");
+            assert_eq!(
+                completed_with(OTHER_CARD),
+                Err(Refusal::invalid("new_credential", problem)),
+                "{name}: another card named"
+            );
         } else {
-            assert_eq!(told(CredentialIds::NONE), Ok(CredentialIds::NONE), "{name}: nothing told");
-            assert_eq!(told(OTHER_CARD), Ok(OTHER_CARD), "{name}: a card told");
+            assert_eq!(completed_with(CredentialIds::NONE), Ok(CredentialIds::NONE), "{name}: nothing named");
+            assert_eq!(completed_with(OTHER_CARD), Ok(OTHER_CARD), "{name}: a card named");
         }
     }
 }

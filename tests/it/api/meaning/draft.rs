@@ -27,7 +27,7 @@ const CHANGING: [(Type, &str); 10] = [
 
 /// A draft; empty texts stand for omitted fields.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
+pub(super) struct GeneratedDraft {
     about: About,
     target: &'static str,
     items: Vec<(String, Option<String>)>,
@@ -43,7 +43,7 @@ struct About {
     smartcard: &'static str,
 }
 
-impl Draft {
+impl GeneratedDraft {
     /// Whether two requests of this draft are independent of each other.
     pub(super) fn is_about_nothing_shared(&self) -> bool {
         self.about.profile.is_empty() && self.about.smartcard.is_empty()
@@ -80,10 +80,16 @@ impl Draft {
     }
 }
 
-pub(super) fn drafts() -> impl Strategy<Value = Draft> {
+pub(super) fn drafts() -> impl Strategy<Value = GeneratedDraft> {
     let item = (text(), option::weighted(0.8, text()));
     let parts = (about(), select(vec!["", "", DEV, PAVLE]), vec(item, 0..6), text(), option::of(any::<u8>()));
-    parts.prop_map(|(about, target, items, comment, priority)| Draft { about, target, items, comment, priority })
+    parts.prop_map(|(about, target, items, comment, priority)| GeneratedDraft {
+        about,
+        target,
+        items,
+        comment,
+        priority,
+    })
 }
 
 fn about() -> impl Strategy<Value = About> {

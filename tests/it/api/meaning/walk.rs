@@ -5,35 +5,36 @@ use proptest::prelude::Strategy;
 use proptest::sample::select;
 
 use super::Both;
-use crate::script::{Action, take};
+use crate::script::{ScenarioAction, take};
 use crate::support::client::{DEV, JUDGE, REQUESTS};
 
 /// One call on a request, by a user.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
+pub(super) struct GeneratedStep {
     by: &'static str,
-    action: Action,
+    action: ScenarioAction,
 }
 
-const ACTIONS: [Action; 7] = [
-    Action::Approve(&[]),
-    Action::Deny,
-    Action::Start,
-    Action::Complete("", ""),
-    Action::Fail,
-    Action::Cancel,
-    Action::Abandon,
+const ACTIONS: [ScenarioAction; 7] = [
+    ScenarioAction::Approve(&[]),
+    ScenarioAction::Deny,
+    ScenarioAction::Start,
+    ScenarioAction::Complete("", ""),
+    ScenarioAction::Fail,
+    ScenarioAction::Cancel,
+    ScenarioAction::Abandon,
 ];
 
-pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (select(vec![DEV, DEV, JUDGE]), select(ACTIONS.to_vec())).prop_map(|(by, action)| Step { by, action });
+pub(super) fn steps() -> impl Strategy<Value = Vec<GeneratedStep>> {
+    let step =
+        (select(vec![DEV, DEV, JUDGE]), select(ACTIONS.to_vec())).prop_map(|(by, action)| GeneratedStep { by, action });
     vec(step, 0..4)
 }
 
-impl Step {
+impl GeneratedStep {
     /// Whether it changes the card or profile that a request is about.
     pub(super) fn changes_credentials(self) -> bool {
-        matches!(self.action, Action::Complete(..))
+        matches!(self.action, ScenarioAction::Complete(..))
     }
 
     /// Takes the step over gRPC; returns whether it was accepted.
@@ -44,10 +45,14 @@ impl Step {
     /// Takes the step over REST if REST offers it, else over gRPC.
     pub(super) async fn over_rest(self, both: &mut Both, id: &str) -> bool {
         let status = match self.action {
-            Action::Complete(..) => "Completed",
-            Action::Cancel => "Canceled",
-            Action::Abandon => "Abandoned",
-            Action::Approve(_) | Action::Deny | Action::Start | Action::Bind(_) | Action::Fail => {
+            ScenarioAction::Complete(..) => "Completed",
+            ScenarioAction::Cancel => "Canceled",
+            ScenarioAction::Abandon => "Abandoned",
+            ScenarioAction::Approve(_)
+            | ScenarioAction::Deny
+            | ScenarioAction::Start
+            | ScenarioAction::Bind(_)
+            | ScenarioAction::Fail => {
                 return self.over_grpc(both, id).await;
             }
         };

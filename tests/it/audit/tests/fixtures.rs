@@ -98,12 +98,12 @@ pub(super) fn republish(evidence: &mut Evidence) {
         let offset = &mut offsets[usize::from(row.shard)];
         let headers = record::headers(row).into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes()));
         let time = chrono::DateTime::from_timestamp_micros(row.at).unwrap().to_rfc3339();
-        let told = [("ce_source", "//cmgate"), ("ce_time", time.as_str())];
+        let texts = [("ce_source", "//cmgate"), ("ce_time", time.as_str())];
         evidence.records.push(TopicRecord {
             partition: row.shard,
             offset: *offset,
             key: row.request.to_string().into_bytes(),
-            headers: headers.chain(told.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))).collect(),
+            headers: headers.chain(texts.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))).collect(),
             value: record::value(row),
         });
         // Transaction markers occupy offsets.

@@ -109,9 +109,9 @@ impl Proxy {
 
     /// Sets a trap for the next message of a kind.
     pub(super) fn set(&self, event: ProxyEvent, action: FaultAction) -> ArmedTrap {
-        let (sprung, told) = oneshot::channel();
+        let (sprung, receiver) = oneshot::channel();
         *self.shared.trap.lock().unwrap() = Some(Trap { event, action, sprung });
-        ArmedTrap(told)
+        ArmedTrap(receiver)
     }
 
     /// Cuts every connection.

@@ -24,7 +24,7 @@ const CARDS: u128 = 3;
 const REQUESTS: u128 = 4;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum WalkStep {
     Take(Box<Command>),
     Import(Vec<Credential>),
 }
@@ -40,9 +40,9 @@ struct World {
 
 impl World {
     /// Takes a step; a refused one changes nothing.
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &WalkStep) {
         match step {
-            Step::Take(command) => {
+            WalkStep::Take(command) => {
                 let current = self.requests.get(&command.request);
                 let known = lock_set(command, current).within(&self.known);
                 if let Ok(Some(event)) = decide(command, current, &known) {
@@ -52,11 +52,11 @@ impl World {
                     self.requests.insert(command.request, (*event.request).clone());
                 }
             }
-            Step::Import(told) => {
-                if import(told, &import_lock_set(told).within(&self.known)).is_ok() {
+            WalkStep::Import(imported) => {
+                if import(imported, &import_lock_set(imported).within(&self.known)).is_ok() {
                     // Another order than that of the check: only the outcome counts.
                     let after: HashMap<Uuid, &Credential> =
-                        told.iter().map(|credential| (credential.id(), credential)).collect();
+                        imported.iter().map(|credential| (credential.id(), credential)).collect();
                     for credential in after.into_values() {
                         self.known.put(credential.clone());
                     }
@@ -123,10 +123,10 @@ fn the_walks_come_to_what_they_are_about() {
     assert!(most_changed >= 3, "{most_changed}");
 }
 
-fn steps() -> impl Strategy<Value = Step> {
-    let take = |(request, action)| Step::Take(Box::new(Command { request, ..command(TARGET, action) }));
+fn steps() -> impl Strategy<Value = WalkStep> {
+    let take = |(request, action)| WalkStep::Take(Box::new(Command { request, ..command(TARGET, action) }));
     prop_oneof![
-        1 => vec(credentials(), 1..4).prop_map(Step::Import),
+        1 => vec(credentials(), 1..4).prop_map(WalkStep::Import),
         4 => (requests(), creations()).prop_map(take),
         8 => (requests(), actions()).prop_map(take),
     ]

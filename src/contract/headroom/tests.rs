@@ -9,7 +9,7 @@ use proptest::{prop_assert, prop_assert_eq, prop_oneof, proptest};
 use prost::Message;
 use uuid::Uuid;
 
-use super::{MAX_EVENT_BYTES, encode_event_within_limits, reserve};
+use super::{MAX_EVENT_BYTES, encode_event_within_limits, headroom};
 use crate::contract;
 use crate::domain::{
     Action, Actor, Approval, Atr, Caller, Command, Comment, Creation, Credential, CredentialIds, CredentialStatus,
@@ -86,7 +86,7 @@ fn a_creation_that_fills_its_event_is_refused() {
     assert!(violation.problem.starts_with(&format!("must be shorter by {} bytes", bytes - limit)), "{violation}");
 }
 
-/// A request without data items always has room, so `data_items` is always the right field to shorten.
+/// A request without data items always has headroom, so `data_items` is always the right field to shorten.
 #[test]
 fn a_request_without_data_items_always_fits() {
     let case = Case {
@@ -97,19 +97,19 @@ fn a_request_without_data_items_always_fits() {
         approver_excess: 0,
     };
     let event = decide(&creation(&case, Vec::new()), None, &known()).unwrap().unwrap();
-    let room = MAX_EVENT_BYTES - reserve(&event.request) - contract::request(&event.request).encoded_len();
-    assert!(room > 500_000, "{room}");
+    let free = MAX_EVENT_BYTES - headroom(&event.request) - contract::request(&event.request).encoded_len();
+    assert!(free > 500_000, "{free}");
 }
 
 #[test]
-fn each_approval_releases_at_least_its_own_size_from_the_reserve() {
+fn each_approval_releases_at_least_its_own_size_from_the_headroom() {
     let case = Case { kind: RequestType::Enroll, approvals_needed: 2, letter: LONGEST, excess: 0, approver_excess: 0 };
     let request = created(&case, &known()).unwrap();
     let actor = Actor { user: UserId::new(Uuid::max()), name: LONGEST.repeat(Actor::MAX_NAME_CHARS) };
     let mut approved = request.clone();
     approved.approvals.push(Approval { actor, at: Timestamp::from_micros(1).unwrap(), comment: comment(LONGEST) });
     let grown = contract::request(&approved).encoded_len() - contract::request(&request).encoded_len();
-    let released = reserve(&request) - reserve(&approved);
+    let released = headroom(&request) - headroom(&approved);
     assert!(released >= grown && released < grown + 64, "{released} for {grown}");
 }
 
@@ -132,13 +132,13 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-/// The request of a case, created with data items of the size that the case asks for; `None` if it is refused. Half of the room
+/// The request of a case, created with data items of the size that the case asks for; `None` if it is refused. Half of the free bytes
 /// is left to approvers, if there are any.
 fn created(case: &Case, known: &Credentials) -> Option<Request> {
     let event = |items| decide(&creation(case, items), None, known).unwrap().unwrap();
     let empty = event(Vec::new());
     let share = if case.approvals_needed == 0 { 1 } else { 2 };
-    let limit = (MAX_EVENT_BYTES - reserve(&empty.request)) / share;
+    let limit = (MAX_EVENT_BYTES - headroom(&empty.request)) / share;
     let event = filled(event, limit, case.excess, 0);
     let encoded = encode_event_within_limits(&event);
     assert_eq!(encoded.is_ok(), share == 2 || case.excess <= 0, "{case:?}: {encoded:?}");
@@ -155,7 +155,7 @@ fn approved_but_once(case: &Case, request: &Request, known: &Credentials) -> Opt
         let action = Action::Approve { comment: comment(case.letter), data_items: items };
         decide(&command(approver(0), action), Some(&request), known).unwrap().unwrap()
     };
-    let limit = MAX_EVENT_BYTES - reserve(&approval(Vec::new()).request);
+    let limit = MAX_EVENT_BYTES - headroom(&approval(Vec::new()).request);
     let event = filled(approval, limit, case.approver_excess, 1_000);
     let encoded = encode_event_within_limits(&event);
     assert_eq!(encoded.is_ok(), case.approver_excess <= 0, "{case:?}: {encoded:?}");

@@ -1,7 +1,7 @@
-//! Room to grow: a request is accepted only if the event of every later step still fits the size limit.
+//! Headroom: a request is accepted only if the event of every later step still fits the size limit.
 //!
-//! The reserve is the encoded length of the longest messages that later steps can add. Each message below lists all of its
-//! fields, so a new field does not compile until the reserve covers it.
+//! The headroom is the encoded length of the longest messages that later steps can add. Each message below lists all of its
+//! fields, so a new field does not compile until the headroom covers it.
 
 use std::sync::LazyLock;
 
@@ -53,7 +53,7 @@ pub fn encode_event_within_limits(event: &Event) -> Result<Bytes, Refusal> {
     match event.event_type {
         EventType::Created | EventType::ApprovalRecorded | EventType::Approved => {
             let bytes = message.request.as_ref().map_or(0, Message::encoded_len);
-            let limit = MAX_EVENT_BYTES.saturating_sub(reserve(&event.request));
+            let limit = MAX_EVENT_BYTES.saturating_sub(headroom(&event.request));
             if bytes > limit {
                 return Err(Refusal::TooLarge { field: "data_items", bytes, limit });
             }
@@ -74,7 +74,7 @@ pub fn encode_event_within_limits(event: &Event) -> Result<Bytes, Refusal> {
 }
 
 /// Bytes by which the event of any later step can exceed the encoded request as it is now, not counting data items of approvers.
-fn reserve(request: &Request) -> usize {
+fn headroom(request: &Request) -> usize {
     let approvals = usize::from(request.policy.approvals_needed).saturating_sub(request.approvals.len());
     approvals * *APPROVAL + *LAST_STEP
 }
