@@ -20,7 +20,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The inputs of the readiness report.
 pub struct Readiness {
-    /// The database.
+    /// Pinged for each report.
     pub store: Arc<dyn Store>,
     /// Whether shutdown has started.
     pub draining: Arc<AtomicBool>,

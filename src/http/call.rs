@@ -44,7 +44,7 @@ pub struct CallSettings {
     pub memory: Budget,
 }
 
-/// The layer.
+/// Wraps services in the layer, all with the same settings and the same memory budget.
 #[derive(Clone, Debug)]
 pub struct CallLayer(Arc<CallSettings>);
 

@@ -53,7 +53,7 @@ pub struct RelaySettings {
     pub poll_interval: Duration,
 }
 
-/// The running relay.
+/// The running relay: a thread for each group of partitions, and the tasks around them.
 #[derive(Debug)]
 pub struct Relay {
     workers: Vec<Arc<WorkerStatus>>,

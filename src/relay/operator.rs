@@ -33,10 +33,10 @@ pub enum OperatorError {
     /// It contradicts the topic. Nothing has changed.
     #[error("{0}")]
     Refused(String),
-    /// Kafka failed.
+    /// Kafka failed, so the topic could not be compared with the log.
     #[error("could not read the topic")]
     Kafka(#[from] KafkaFailure),
-    /// The database failed.
+    /// The database failed; the error says whether the override is stored.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -44,9 +44,9 @@ pub enum OperatorError {
 /// An operator of the configured log and topic.
 #[derive(Clone, Copy)]
 pub struct Operator<'a> {
-    /// The log.
+    /// The log and its checkpoints.
     pub store: &'a dyn Store,
-    /// The topic.
+    /// The cluster and the topic of the relay.
     pub kafka: &'a KafkaSettings,
 }
 

@@ -27,7 +27,7 @@ pub enum WorkerState {
     Waiting,
     /// It fences, reads the tails, or waits for Kafka.
     Starting,
-    /// It publishes.
+    /// It owns its partitions and publishes their events.
     Streaming,
     /// It must not publish until an operator has resolved the halt.
     Halted,
@@ -36,7 +36,7 @@ pub enum WorkerState {
 /// A worker of this process, seen from outside its thread.
 #[derive(Debug)]
 pub struct WorkerStatus {
-    /// What it publishes.
+    /// The partitions that it publishes while it holds their lock.
     pub group: PartitionGroup,
     state: AtomicU8,
     /// Whether this process exports its metrics.

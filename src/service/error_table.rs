@@ -14,9 +14,9 @@ use crate::runtime::telemetry::error_chain;
 /// One row: how a kind of error is answered and logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// gRPC code.
+    /// Code of the gRPC status.
     pub code: Code,
-    /// HTTP status.
+    /// Status of the REST answer.
     pub status: StatusCode,
     /// Stable, machine-readable name of the kind. An error without a narrower reason has this name as its reason.
     pub problem: &'static str,

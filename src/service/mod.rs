@@ -42,7 +42,7 @@ const LISTS_AT_ONCE: usize = 6;
 /// The context of a call, independent of its transport.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The authenticated caller.
+    /// The authenticated caller, whose permissions every use case checks.
     pub caller: Arc<Caller>,
     /// Deadline of the caller.
     pub deadline: Option<Instant>,

@@ -81,7 +81,7 @@ struct Waiting {
 }
 
 impl Writer {
-    /// Starts the workers.
+    /// Starts the workers, at most one per shard. They run on `tasks` until the last clone of the writer is dropped.
     #[must_use]
     pub fn start(store: &Arc<dyn Store>, feed: &Arc<Feed>, settings: WriterSettings, tasks: &TaskTracker) -> Self {
         let broken = CancellationToken::new();

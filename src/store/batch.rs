@@ -43,7 +43,7 @@ pub enum Workload {
 pub struct MemberRows<'b> {
     /// The stored request that it changes; `None` for a new one.
     pub request: Option<RequestId>,
-    /// Its idempotency key.
+    /// The idempotency key to look up; `None` if the caller gave none.
     pub key: Option<&'b IdempotencyKey>,
 }
 
@@ -51,7 +51,7 @@ pub struct MemberRows<'b> {
 /// causes a conflict.
 #[derive(Debug, Default)]
 pub struct LockedRows {
-    /// Requests that exist.
+    /// The requests of the lock set that exist.
     pub requests: HashMap<RequestId, Request>,
     /// Profiles and cards that exist.
     pub credentials: Credentials,
@@ -75,7 +75,7 @@ pub struct StoredReply {
 pub struct Writes {
     /// Changed requests, each at most once.
     pub changes: Vec<Change>,
-    /// Profiles and cards.
+    /// Changed profiles and cards, each at most once.
     pub credentials: CredentialRows,
     /// Replies of members that change nothing, to be stored under their keys.
     pub kept: Vec<KeptReply>,
@@ -107,7 +107,7 @@ pub struct Change {
 /// The reply of a member that changes nothing, to be stored under its key.
 #[derive(Debug)]
 pub struct KeptReply {
-    /// The key.
+    /// The key, with the fingerprint of the call that used it.
     pub idempotent: Idempotent,
     /// The request as it is answered.
     pub request: Arc<Request>,
@@ -120,7 +120,7 @@ pub struct KeptReply {
 /// The outcome of one member of a batch.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is refused.
+    /// It is refused and writes nothing.
     Refused(Refusal),
     /// It changes nothing: the request already is as wanted, or the call repeats one that was answered before.
     Unchanged {
@@ -136,7 +136,7 @@ pub enum Outcome {
 /// A batch that was committed.
 #[derive(Debug)]
 pub struct Committed {
-    /// What was written.
+    /// What the batch wrote, with the outcome of each member.
     pub writes: Writes,
     /// The event of each change, in the order of the changes.
     pub events: Vec<LoggedEvent>,

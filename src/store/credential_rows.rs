@@ -21,9 +21,9 @@ pub struct CredentialRows {
 /// A profile or card to write.
 #[derive(Debug)]
 pub(super) struct CredentialRow {
-    /// The new state.
+    /// Its state after the batch.
     pub credential: Credential,
-    /// When it changed.
+    /// Time of its last change in the batch.
     pub at: Timestamp,
 }
 

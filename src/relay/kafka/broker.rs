@@ -27,7 +27,7 @@ impl TestBroker {
         Ok(Self { cluster })
     }
 
-    /// Where it listens.
+    /// Its `host:port`, for Kafka clients in other processes.
     #[must_use]
     pub fn address(&self) -> String {
         self.cluster.bootstrap_servers()

@@ -28,7 +28,7 @@ pub struct Record {
     pub key: String,
     /// Value, a `cmgate.v1.RequestEvent`.
     pub value: Vec<u8>,
-    /// Headers.
+    /// CloudEvents attributes, shard, position and trace context.
     pub headers: OwnedHeaders,
 }
 
@@ -72,7 +72,7 @@ impl Record {
 /// The identity of an event, as the record that publishes it carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedEvent {
-    /// Its position.
+    /// Its position in the shard.
     pub position: Position,
     /// The request that changed.
     pub request: RequestId,

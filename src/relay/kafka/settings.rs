@@ -14,7 +14,7 @@ use crate::domain::ShardCount;
 pub struct KafkaSettings {
     /// `host:port`, several separated by commas.
     pub brokers: String,
-    /// The topic.
+    /// Name of the topic that gets the events.
     pub topic: String,
     /// Its partitions, which are the shards of the log.
     pub partitions: ShardCount,

@@ -18,11 +18,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The end of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tail {
-    /// The partition.
+    /// The shard that the partition publishes.
     pub shard: Shard,
     /// Whether records were removed: the first offset is not 0.
     pub was_trimmed: bool,
-    /// Its next offset.
+    /// Offset of the next record: the end of what can be read.
     pub end: i64,
     /// First offset of an open transaction, if there is one; later records are not read.
     pub open_from: Option<i64>,

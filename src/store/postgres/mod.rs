@@ -46,7 +46,7 @@ pub struct PostgresSettings {
     pub topology: Topology,
 }
 
-/// A Postgres database.
+/// The store in a Postgres database, the choice for production. Each kind of work has connections of its own.
 #[derive(Clone, Debug)]
 pub struct Postgres {
     /// For batches of commands.

@@ -32,7 +32,7 @@ use crate::domain::{
 
 pub use connect::SqliteSettings;
 
-/// A SQLite database.
+/// The store in a SQLite file, the default of a single process: one writer, and readers beside it.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: PathBuf,
