@@ -15,6 +15,7 @@ use crate::config::{Config, DatabaseKind, LogFormat};
 use crate::domain::Principal;
 use crate::http::ApiSettings;
 use crate::http::auth::AuthenticationSettings;
+use crate::http::auth::negotiate::MAX_TICKET_BYTES;
 use crate::http::server::ServerSettings;
 use crate::mimcm::FacadeSettings;
 use crate::relay::RelaySettings;
@@ -235,7 +236,8 @@ fn server(config: &Config) -> ServerSettings {
 
 /// Room for the longest token beside the other headers.
 fn head_bytes(config: &Config) -> u32 {
-    let longest_token = config.auth.jwt.iter().map(|entry| entry.max_bytes).max().unwrap_or(0);
+    let ticket = config.auth.negotiate.as_ref().map(|_| MAX_TICKET_BYTES);
+    let longest_token = config.auth.jwt.iter().map(|entry| entry.max_bytes).chain(ticket).max().unwrap_or(0);
     u32::try_from(longest_token).unwrap_or(u32::MAX).saturating_add(HEAD_BYTES)
 }
 

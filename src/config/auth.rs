@@ -4,6 +4,7 @@
 mod certificate;
 mod entries;
 mod jwt;
+mod negotiate;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use super::error::{Invalid, require};
 
 pub use certificate::{CaName, CertificateCaller, CertificateEntry, CertificateSource};
 pub use jwt::{ClaimEncoding, ClaimReader, JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, UserClaims};
+pub use negotiate::{ChannelBinding, NegotiateEntry};
 
 /// `[auth]`: the ways in which callers prove their identity.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub struct Auth {
     /// `[[auth.certificate]]`: the rules that map client certificates to callers. Default: none.
     #[serde(deserialize_with = "entries::deserialize", skip_serializing_if = "Vec::is_empty")]
     pub certificate: Vec<CertificateEntry>,
+    /// `[auth.negotiate]`: Kerberos tickets. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negotiate: Option<NegotiateEntry>,
 }
 
 /// Maximum number of issuers: each has a key set in memory and a connection to its server.
@@ -34,16 +39,22 @@ impl Auth {
     /// Whether no way to prove an identity is configured.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.jwt.is_empty() && self.certificate.is_empty()
+        self.jwt.is_empty() && self.certificate.is_empty() && self.negotiate.is_none()
     }
 
     pub(super) fn check(&self, mode: Mode) -> Result<(), Invalid> {
         let can_prove = mode == Mode::Development || !self.is_empty();
-        require(can_prove, "auth", "is required in production: add an [[auth.jwt]] entry for each issuer of tokens")?;
+        require(
+            can_prove,
+            "auth",
+            "is required in production: add an [[auth.jwt]] entry for each issuer of tokens, or [auth.negotiate]",
+        )?;
         require(self.jwt.len() <= MAX_ISSUERS, "auth.jwt", format!("must have at most {MAX_ISSUERS} entries"))?;
         for (index, entry) in self.jwt.iter().enumerate() {
             let key = |name: &str| format!("auth.jwt[{index}].{name}");
             entry.check(mode, key)?;
+            let is_free = entry.name != NegotiateEntry::NAME;
+            require(is_free, key("name"), "must not be negotiate, the name of [auth.negotiate]")?;
             for (other, earlier) in self.jwt.iter().take(index).enumerate() {
                 let is_new = entry.name != earlier.name;
                 require(is_new, key("name"), format!("must differ from auth.jwt[{other}].name, {:?}", entry.name))?;
@@ -53,7 +64,8 @@ impl Auth {
                 }
             }
         }
-        self.check_certificates(mode)
+        self.check_certificates(mode)?;
+        self.negotiate.as_ref().map_or(Ok(()), NegotiateEntry::check)
     }
 
     fn check_certificates(&self, mode: Mode) -> Result<(), Invalid> {
@@ -71,6 +83,8 @@ impl Auth {
                 key("name"),
                 format!("must differ from the names of other entries, {:?} does not", rule.name),
             )?;
+            let is_free = rule.name != NegotiateEntry::NAME;
+            require(is_free, key("name"), "must not be negotiate, the name of [auth.negotiate]")?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod chaos;
 mod documented_example;
 mod load;
 mod memory;
+mod negotiate;
 mod process;
 mod relay;
 mod relay_halts;

@@ -1,13 +1,14 @@
 //! How callers are authenticated, from the configuration.
 
 use crate::config::{
-    CaName, CertificateEntry, CertificateSource, ClaimEncoding, ClaimReader, Config, HttpUrl, JwtAlgorithm, JwtEntry,
-    KeySetSource, KeyUse, UserClaims,
+    CaName, CertificateEntry, CertificateSource, ChannelBinding, ClaimEncoding, ClaimReader, Config, HttpUrl,
+    JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, NegotiateEntry, UserClaims,
 };
 use crate::domain::Caller;
 use crate::http::auth::certificate::{CaFilter, KnownCaller, Rule, Rules, Source};
 use crate::http::auth::jwt::keys::{KeySource, Location};
 use crate::http::auth::jwt::{self, Algorithm, ClaimForm, ClaimMapping, Issuer, Requirement};
+use crate::http::auth::negotiate::{self, NegotiateSettings};
 use crate::http::auth::{AuthenticationSettings, Development, ProofSettings, TokenIssuer};
 
 pub(super) fn settings(config: &Config) -> AuthenticationSettings {
@@ -18,7 +19,8 @@ pub(super) fn settings(config: &Config) -> AuthenticationSettings {
     }
     let tokens = config.auth.jwt.iter().filter_map(token_issuer).collect();
     let certificates = Rules(config.auth.certificate.iter().map(rule).collect());
-    AuthenticationSettings::Proof(ProofSettings { tokens, certificates })
+    let negotiate = config.auth.negotiate.as_ref().map(negotiate);
+    AuthenticationSettings::Proof(ProofSettings { tokens, certificates, negotiate })
 }
 
 fn rule(entry: &CertificateEntry) -> Rule {
@@ -53,6 +55,19 @@ fn known_value(source: CertificateSource, value: &str) -> String {
         | CertificateSource::Spiffe
         | CertificateSource::SidExtension
         | CertificateSource::Dn => value.to_owned(),
+    }
+}
+
+fn negotiate(entry: &NegotiateEntry) -> NegotiateSettings {
+    NegotiateSettings {
+        keytab: entry.keytab.clone(),
+        replay_cache: entry.replay_cache.clone(),
+        channel_binding: match entry.channel_binding {
+            ChannelBinding::Off => negotiate::ChannelBinding::Off,
+            ChannelBinding::WhenSent => negotiate::ChannelBinding::WhenSent,
+            ChannelBinding::Required => negotiate::ChannelBinding::Required,
+        },
+        realms: entry.realms.0.clone(),
     }
 }
 

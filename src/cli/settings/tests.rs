@@ -211,7 +211,9 @@ fn each_key_reaches_its_part() {
 }
 
 fn assert_issuers(settings: &Settings) {
-    let AuthenticationSettings::Proof(ProofSettings { tokens, certificates: _ }) = &settings.authentication else {
+    let AuthenticationSettings::Proof(ProofSettings { tokens, certificates: _, negotiate: None }) =
+        &settings.authentication
+    else {
         panic!("{:?}", settings.authentication)
     };
     let [adfs, file, uri] = tokens.as_slice() else { panic!("{tokens:?}") };

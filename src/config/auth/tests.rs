@@ -187,7 +187,7 @@ fn production_requires_proof_and_encrypted_connections() {
     let production = |entries: &str| load(&format!("mode = 'production'\nkafka.brokers = 'a:1'\n{entries}"), &[]);
     assert_eq!(
         production("").unwrap_err(),
-        "auth is required in production: add an [[auth.jwt]] entry for each issuer of tokens"
+        "auth is required in production: add an [[auth.jwt]] entry for each issuer of tokens, or [auth.negotiate]"
     );
     let loopback = "jwks_uri = 'http://127.0.0.1:8080/keys'";
     let refused = production(&entry_with(loopback)).unwrap_err();
@@ -224,4 +224,42 @@ fn each_sample_of_the_example_file_is_a_valid_entry() {
     assert_eq!(names, ["adfs", "entra-v1", "entra-v2", "keycloak", "kubernetes", "spiffe"]);
     let together = format!("mode = 'production'\nkafka.brokers = 'a:1'\n{samples}");
     assert_eq!(load(&together, &[]).unwrap().auth.jwt.len(), names.len(), "the samples can be used together");
+}
+
+#[test]
+fn tickets_need_a_keytab_and_a_replay_cache() {
+    const COMPLETE: &str = "[auth.negotiate]\nkeytab = '/k'\nreplay_cache = '/r'\n";
+    let config = load(COMPLETE, &[]).unwrap();
+    let entry = config.auth.negotiate.clone().unwrap();
+    assert_eq!((entry.keytab.as_path(), entry.replay_cache.as_path()), (Path::new("/k"), Path::new("/r")));
+    assert_eq!((entry.channel_binding, entry.realms), (ChannelBinding::WhenSent, List::default()));
+    assert!(!config.trusts_everyone());
+    let more = format!("{COMPLETE}channel_binding = 'required'\n");
+    let config = load(&more, &[("CMGATE__AUTH__NEGOTIATE__REALMS", "CORP.TEST, OTHER.TEST")]).unwrap();
+    let entry = config.auth.negotiate.clone().unwrap();
+    assert_eq!(entry.channel_binding, ChannelBinding::Required);
+    assert_eq!(entry.realms.0, ["CORP.TEST", "OTHER.TEST"]);
+    assert_eq!(load(&config.render().unwrap(), &[]).unwrap().render().unwrap(), config.render().unwrap());
+
+    let example = include_str!("../../../deploy/config.example.toml");
+    let lines = example.lines().filter_map(|line| line.strip_prefix("#   "));
+    let sample: Vec<&str> = lines.skip_while(|line| *line != "[auth.negotiate]").take(3).collect();
+    let entry = load(&sample.join("\n"), &[]).unwrap().auth.negotiate.unwrap();
+    assert_eq!(entry.replay_cache.as_path(), Path::new("/var/lib/cmgate/replay"));
+
+    for (file, sentence) in [
+        ("[auth.negotiate]\nreplay_cache = '/r'", "auth.negotiate lacks keytab"),
+        ("[auth.negotiate]\nkeytab = '/k'", "auth.negotiate lacks replay_cache"),
+        ("[auth.negotiate]\nkeytab = '/k'\nreplay_cache = '/k'", "auth.negotiate.replay_cache must differ from"),
+        (
+            &format!("{COMPLETE}channel_binding = 'on'"),
+            "auth.negotiate.channel_binding must be \"off\", \"when-sent\" or",
+        ),
+        (&format!("{COMPLETE}realms = ['']"), "auth.negotiate.realms must "),
+        (&format!("{COMPLETE}spn = 'HTTP/x'"), "auth.negotiate.spn is not a known key"),
+        (&entry_with("name = 'negotiate'"), "auth.jwt[0].name must not be negotiate"),
+    ] {
+        let refused = load(file, &[]).unwrap_err();
+        assert!(refused.starts_with(sentence), "{refused}");
+    }
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::certificate::{Certificates, Rules};
 use self::jwt::keys::KeySourceError;
+use self::negotiate::{Negotiate, NegotiateSettings, NotAccepted, StartError};
 use self::tokens::{NotProven, Tokens};
 use crate::domain::{Caller, ErrorKind};
 use crate::http::server::CertificateRefused;
@@ -48,6 +49,8 @@ pub struct ProofSettings {
     pub tokens: Vec<TokenIssuer>,
     /// The rules that map client certificates to callers.
     pub certificates: Rules,
+    /// Kerberos tickets.
+    pub negotiate: Option<NegotiateSettings>,
 }
 
 /// How callers are authenticated. Clones share their state.
@@ -64,6 +67,7 @@ pub enum Authentication {
 pub struct Proofs {
     tokens: Tokens,
     certificates: Certificates,
+    negotiate: Option<Negotiate>,
 }
 
 /// Why authentication cannot be set up.
@@ -79,6 +83,9 @@ pub enum SetupError {
         /// Why.
         source: KeySourceError,
     },
+    /// Tickets cannot be accepted.
+    #[error(transparent)]
+    Negotiate(#[from] StartError),
 }
 
 /// Why authentication failed. `Display` is the message for the caller.
@@ -93,7 +100,7 @@ pub enum AuthError {
         problem: &'static str,
     },
     /// The call has no credentials.
-    #[error("the call has no credentials; send a token in the header Authorization, with the scheme Bearer")]
+    #[error("the call has no credentials; send them in the header Authorization, as the header WWW-Authenticate asks")]
     NoCredentials,
     /// The credentials are not accepted. The message does not say why: whoever guesses tokens would learn from it.
     #[error("the token is not accepted; the log of the service has the reason")]
@@ -104,6 +111,12 @@ pub enum AuthError {
     /// The client certificate of the connection does not permit any call.
     #[error(transparent)]
     Certificate(#[from] CertificateRefused),
+    /// The ticket is not accepted.
+    #[error("the ticket is not accepted; the log of the service has the reason")]
+    InvalidTicket,
+    /// Too many calls wait to be authenticated.
+    #[error("the service is overloaded; retry later")]
+    Overloaded,
 }
 
 impl AuthenticationSettings {
@@ -135,13 +148,15 @@ impl Authentication {
     ) -> Result<Self, SetupError> {
         match settings {
             AuthenticationSettings::Development(development) => Ok(Self::Development(development)),
-            AuthenticationSettings::Proof(ProofSettings { tokens, certificates }) => {
+            AuthenticationSettings::Proof(ProofSettings { tokens, certificates, negotiate }) => {
+                let negotiate = negotiate.map(|settings| Negotiate::start(settings, clock.clone())).transpose()?;
                 let names: Vec<Arc<str>> = tokens.iter().map(|entry| Arc::clone(&entry.issuer.name)).collect();
                 let tokens = Tokens::start(tokens, clock, end).await.map_err(|(index, source)| {
                     let name = names.get(index).cloned().unwrap_or_else(|| Arc::from(""));
                     SetupError::Keys { index, name, source }
                 })?;
-                Ok(Self::Proof(Arc::new(Proofs { tokens, certificates: Certificates::new(certificates) })))
+                let certificates = Certificates::new(certificates);
+                Ok(Self::Proof(Arc::new(Proofs { tokens, certificates, negotiate })))
             }
         }
     }
@@ -159,13 +174,21 @@ impl Authentication {
 
     /// Sets the challenges (RFC 9110, 11.6.1) that the response to a call must carry which failed with an [`AuthError`] of this
     /// reason.
-    pub fn challenge(&self, _version: Version, reason: &str, headers: &mut HeaderMap) {
+    pub fn challenge(&self, version: Version, reason: &str, headers: &mut HeaderMap) {
         match self {
             // Nothing that a caller could prove.
             Self::Development(_) => {}
-            Self::Proof(_) => {
-                let is_refused = reason == AuthError::InvalidToken.reason();
-                headers.insert(WWW_AUTHENTICATE, if is_refused { TOKEN_CHALLENGE } else { CHALLENGE });
+            Self::Proof(proofs) => {
+                headers.remove(WWW_AUTHENTICATE);
+                let offers_negotiate = proofs.negotiate.is_some() && Negotiate::is_offered_on(version);
+                // A response with the status 401 must have a challenge (RFC 9110, 15.5.2).
+                if proofs.tokens.has_issuers() || !offers_negotiate {
+                    let is_refused = reason == AuthError::InvalidToken.reason();
+                    headers.insert(WWW_AUTHENTICATE, if is_refused { TOKEN_CHALLENGE } else { CHALLENGE });
+                }
+                if offers_negotiate {
+                    headers.append(WWW_AUTHENTICATE, negotiate::CHALLENGE);
+                }
             }
         }
     }
@@ -191,6 +214,11 @@ impl Authentication {
 impl Proofs {
     /// A token is the caller even beside a client certificate, which then only proves that the token is not stolen (RFC 8705).
     async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
+        if let Some(negotiate) = &self.negotiate
+            && Negotiate::is_meant(parts)
+        {
+            return negotiate.authenticate(parts).await.map_err(Into::into);
+        }
         let peer = parts.extensions.get::<PeerCertificate>();
         if let Some(peer) = peer
             && !self.certificates.is_empty()
@@ -201,10 +229,7 @@ impl Proofs {
                 AuthError::UnknownCertificate
             });
         }
-        self.tokens.authenticate(parts, peer).await.map_err(|error| match error {
-            NotProven::Missing => AuthError::NoCredentials,
-            NotProven::Refused => AuthError::InvalidToken,
-        })
+        self.tokens.authenticate(parts, peer).await.map_err(Into::into)
     }
 }
 
@@ -217,7 +242,9 @@ impl AuthError {
             | Self::NoCredentials
             | Self::InvalidToken
             | Self::UnknownCertificate
-            | Self::Certificate(_) => ErrorKind::Unauthenticated,
+            | Self::Certificate(_)
+            | Self::InvalidTicket => ErrorKind::Unauthenticated,
+            Self::Overloaded => ErrorKind::Overloaded,
         }
     }
 
@@ -231,6 +258,26 @@ impl AuthError {
             Self::UnknownCertificate => "CLIENT_CERTIFICATE_UNKNOWN",
             Self::Certificate(CertificateRefused::Missing) => "CLIENT_CERTIFICATE_REQUIRED",
             Self::Certificate(CertificateRefused::Withdrawn) => "CLIENT_CERTIFICATE_REFUSED",
+            Self::InvalidTicket => "INVALID_TICKET",
+            Self::Overloaded => "OVERLOADED",
+        }
+    }
+}
+
+impl From<NotProven> for AuthError {
+    fn from(error: NotProven) -> Self {
+        match error {
+            NotProven::Missing => Self::NoCredentials,
+            NotProven::Refused => Self::InvalidToken,
+        }
+    }
+}
+
+impl From<NotAccepted> for AuthError {
+    fn from(error: NotAccepted) -> Self {
+        match error {
+            NotAccepted::Refused => Self::InvalidTicket,
+            NotAccepted::Overloaded => Self::Overloaded,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Each configuration has a session store of its own. A client that a new configuration refuses, for example because it was
 //! revoked, therefore cannot resume a session of an older one (RFC 8446, 2.2).
 
+mod end_point;
 mod error;
 mod expiry;
 mod files;
@@ -14,6 +15,7 @@ mod peer;
 mod settings;
 mod verify;
 
+pub use end_point::ServerEndPoint;
 pub use error::TlsError;
 pub use live::Tls;
 pub use peer::{Authority, PeerCertificate};

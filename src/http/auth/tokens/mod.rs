@@ -140,6 +140,11 @@ impl Tokens {
         self.reports.refused(None, &Refusal::UnknownCertificate(rejection));
     }
 
+    /// Whether any token can be accepted.
+    pub(super) const fn has_issuers(&self) -> bool {
+        !self.issuers.is_empty()
+    }
+
     /// Records what the metrics show about each issuer.
     pub(super) fn record_gauges(&self) {
         self.keys.iter().for_each(IssuerKeys::record_age);

@@ -1,0 +1,62 @@
+//! The headers of every call: valid and malformed ones.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use proptest::proptest;
+
+use super::{CORRELATION_HEADER, correlation, is_traceparent, parse_timeout};
+
+#[test]
+fn a_timeout_has_the_units_of_the_specification() {
+    for (text, timeout) in [
+        ("2H", Duration::from_hours(2)),
+        ("3M", Duration::from_mins(3)),
+        ("30S", Duration::from_secs(30)),
+        ("250m", Duration::from_millis(250)),
+        ("5u", Duration::from_micros(5)),
+        ("0n", Duration::ZERO),
+        ("99999999H", Duration::from_hours(99_999_999)),
+    ] {
+        assert_eq!(parse_timeout(text), Some(timeout), "{text}");
+    }
+    for bad in ["", "S", "10", "10s", "-1S", "+1S", "1.5S", "100000000S", " 1S", "1é", "é"] {
+        assert_eq!(parse_timeout(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn a_trace_context_has_the_form_of_w3c() {
+    let trace = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert!(is_traceparent(&format!("00-{trace}")));
+    assert!(is_traceparent(&format!("cc-{trace}-what-comes-later")));
+    for bad in [
+        String::new(),
+        format!("00-{trace}-more"),
+        format!("cc-{trace}.more"),
+        format!("ff-{trace}"),
+        format!("00-{}", trace.to_uppercase()),
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01".to_owned(),
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01".to_owned(),
+        "00-0af7651916cd43dd8448eb211c80319cb-7ad6b7169203331-01".to_owned(),
+        format!("00-{}", trace.replace('7', "é")),
+    ] {
+        assert!(!is_traceparent(&bad), "{bad}");
+    }
+}
+
+#[test]
+fn a_call_keeps_the_id_that_its_caller_sent() {
+    let id = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
+    let of = |value| correlation(&HeaderMap::from_iter([(CORRELATION_HEADER, HeaderValue::from_static(value))]));
+    assert_eq!(of(id).to_string(), id);
+    assert_ne!(of("mine"), of("mine"));
+    assert_ne!(correlation(&HeaderMap::new()), correlation(&HeaderMap::new()));
+}
+
+proptest! {
+    #[test]
+    fn no_header_makes_the_parsers_panic(text in ".{0,70}") {
+        let _ = (parse_timeout(&text), is_traceparent(&text));
+    }
+}
