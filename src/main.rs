@@ -12,7 +12,7 @@ use cmgate_allocator::Allocator;
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
-    cmgate_allocator::return_memory_early();
+    cmgate_allocator::return_large_objects();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {
