@@ -12,7 +12,7 @@ use super::Mode;
 use super::error::{Invalid, require};
 
 pub use certificate::{CaName, CertificateCaller, CertificateEntry, CertificateSource};
-pub use jwt::{ClaimEncoding, ClaimReader, JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, UserClaims};
+pub use jwt::{JwtEntry, KeySetSource, UserClaims};
 pub use negotiate::{ChannelBinding, NegotiateEntry};
 
 /// `[auth]`: the ways in which callers prove their identity.

@@ -34,8 +34,8 @@ use setting::Setting;
 
 pub use account::{Administrators, Development, Service};
 pub use auth::{
-    Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, ChannelBinding, ClaimEncoding, ClaimReader,
-    JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, NegotiateEntry, UserClaims,
+    Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, ChannelBinding, JwtEntry, KeySetSource,
+    NegotiateEntry, UserClaims,
 };
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::ConfigError;

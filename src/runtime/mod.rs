@@ -1,7 +1,8 @@
-//! The clock, signals, IP networks, TLS configurations, and telemetry of the process.
+//! The clock, signals, IP networks, TLS configurations, terms of tokens, and telemetry of the process.
 
 pub mod clock;
 pub mod hangup;
+pub mod jwt;
 pub mod network;
 pub mod shutdown;
 pub mod telemetry;

@@ -1,13 +1,13 @@
 //! How callers are authenticated, from the configuration.
 
 use crate::config::{
-    CaName, CertificateEntry, CertificateSource, ChannelBinding, ClaimEncoding, ClaimReader, Config, HttpUrl,
-    JwtAlgorithm, JwtEntry, KeySetSource, KeyUse, NegotiateEntry, UserClaims,
+    CaName, CertificateEntry, CertificateSource, ChannelBinding, Config, HttpUrl, JwtEntry, KeySetSource,
+    NegotiateEntry, UserClaims,
 };
 use crate::domain::Caller;
 use crate::http::auth::certificate::{CaFilter, KnownCaller, Rule, Rules, Source};
 use crate::http::auth::jwt::keys::{KeySource, Location};
-use crate::http::auth::jwt::{self, Algorithm, ClaimForm, ClaimMapping, Issuer, Requirement};
+use crate::http::auth::jwt::{ClaimMapping, Issuer, Requirement};
 use crate::http::auth::negotiate::{self, NegotiateSettings};
 use crate::http::auth::{AuthenticationSettings, Development, ProofSettings, TokenIssuer};
 
@@ -79,16 +79,12 @@ fn token_issuer(entry: &JwtEntry) -> Option<TokenIssuer> {
         KeySetSource::Uri(url) => Location::Uri { url: text(url), ca },
         KeySetSource::File(path) => Location::File(path.clone()),
     };
-    let key_use = match entry.key_use {
-        KeyUse::Sig => jwt::KeyUse::Sig,
-        KeyUse::JwtSvid => jwt::KeyUse::JwtSvid,
-    };
     let required = entry.require.iter();
     let issuer = Issuer {
         name: entry.name.as_str().into(),
         issuers: entry.issuers.0.clone(),
         audiences: entry.audiences.0.clone(),
-        algorithms: entry.algorithms.0.iter().copied().map(algorithm).collect(),
+        algorithms: entry.algorithms.0.clone(),
         types: entry.types.0.clone(),
         require: required
             .map(|(claim, values)| Requirement { claim: claim.clone(), values: values.0.clone() })
@@ -97,45 +93,23 @@ fn token_issuer(entry: &JwtEntry) -> Option<TokenIssuer> {
         max_lifetime: entry.max_lifetime,
         skew: entry.skew,
         max_bytes: entry.max_bytes,
-        key_use,
+        key_use: entry.key_use,
     };
-    Some(TokenIssuer { issuer, keys: KeySource { location, key_use } })
+    Some(TokenIssuer { issuer, keys: KeySource { location, key_use: entry.key_use } })
 }
 
 fn text(url: &HttpUrl) -> String {
     url.as_str().to_owned()
 }
 
-const fn algorithm(algorithm: JwtAlgorithm) -> Algorithm {
-    match algorithm {
-        JwtAlgorithm::Rs256 => Algorithm::Rs256,
-        JwtAlgorithm::Rs384 => Algorithm::Rs384,
-        JwtAlgorithm::Rs512 => Algorithm::Rs512,
-        JwtAlgorithm::Ps256 => Algorithm::Ps256,
-        JwtAlgorithm::Ps384 => Algorithm::Ps384,
-        JwtAlgorithm::Ps512 => Algorithm::Ps512,
-        JwtAlgorithm::Es256 => Algorithm::Es256,
-        JwtAlgorithm::Es384 => Algorithm::Es384,
-        JwtAlgorithm::EdDsa => Algorithm::EdDsa,
-    }
-}
-
 fn mapping(user: &UserClaims) -> ClaimMapping {
     ClaimMapping {
-        subject: user.subject.as_ref().map(reader),
-        uuid: user.uuid.as_ref().map(reader),
-        sid: user.sid.as_ref().map(reader),
-        name: user.name.as_ref().map(reader),
-        groups: user.groups.as_ref().map(reader),
+        subject: user.subject.clone(),
+        uuid: user.uuid.clone(),
+        sid: user.sid.clone(),
+        name: user.name.clone(),
+        groups: user.groups.clone(),
     }
-}
-
-fn reader(reader: &ClaimReader) -> jwt::ClaimReader {
-    let form = match reader.encoding {
-        ClaimEncoding::Text => ClaimForm::Text,
-        ClaimEncoding::GuidLeBase64 => ClaimForm::GuidLeBase64,
-    };
-    jwt::ClaimReader { claim: reader.claim.clone(), form }
 }
 
 #[cfg(test)]

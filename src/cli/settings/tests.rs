@@ -8,7 +8,8 @@ use super::*;
 use crate::domain::ShardCount;
 use crate::http::auth::ProofSettings;
 use crate::http::auth::jwt::keys::{KeySource, Location};
-use crate::http::auth::jwt::{Algorithm, ClaimForm, ClaimMapping, ClaimReader, Issuer, KeyUse, Requirement};
+use crate::http::auth::jwt::{ClaimMapping, Issuer, Requirement};
+use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 use crate::runtime::tls::{ClientSettings, MinVersion, TlsPort};
 
 fn deploy(file: &str) -> std::path::PathBuf {
@@ -217,7 +218,7 @@ fn assert_issuers(settings: &Settings) {
         panic!("{:?}", settings.authentication)
     };
     let [adfs, file, uri] = tokens.as_slice() else { panic!("{tokens:?}") };
-    let reader = |claim: &str| Some(ClaimReader { claim: claim.to_owned(), form: ClaimForm::Text });
+    let reader = |claim: &str| Some(ClaimReader { claim: claim.to_owned(), encoding: ClaimEncoding::Text });
     let expected = Issuer {
         name: "adfs".into(),
         issuers: vec!["http://fs/trust".to_owned()],
@@ -227,7 +228,7 @@ fn assert_issuers(settings: &Settings) {
         require: vec![Requirement { claim: "ver".to_owned(), values: vec!["1.0".to_owned()] }],
         user: ClaimMapping {
             subject: reader("oid"),
-            uuid: Some(ClaimReader { claim: "objectguid".to_owned(), form: ClaimForm::GuidLeBase64 }),
+            uuid: Some(ClaimReader { claim: "objectguid".to_owned(), encoding: ClaimEncoding::GuidLeBase64 }),
             sid: reader("primarysid"),
             name: reader("upn"),
             groups: reader("groupsid"),

@@ -10,6 +10,7 @@ use super::super::error::{Invalid, require, require_within};
 use super::super::setting::{self, Setting};
 use super::super::{HttpUrl, List, Mode};
 use super::entries::check_name;
+use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 
 /// `[[auth.jwt]]`: an issuer of bearer tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub struct JwtEntry {
     pub audiences: List,
     /// Accepted signature algorithms. Default: `RS256`.
     #[serde(default = "default_algorithms")]
-    pub algorithms: List<JwtAlgorithm>,
+    pub algorithms: List<Algorithm>,
     /// Accepted values of the header `typ`; an empty text accepts a token without it. Default: `JWT` and `at+jwt`.
     #[serde(default = "default_types")]
     pub types: List,
@@ -92,56 +93,6 @@ pub struct UserClaims {
     pub groups: Option<ClaimReader>,
 }
 
-/// A claim, as a name or a JSON pointer (RFC 6901), and its encoding: `oid`, or `objectguid:guid-le-base64`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimReader {
-    /// Name of the claim.
-    pub claim: String,
-    /// How its value is encoded.
-    pub encoding: ClaimEncoding,
-}
-
-/// How the value of a claim is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimEncoding {
-    /// Text.
-    Text,
-    /// Base64 of the 16 bytes of an objectGUID, whose first three fields are little-endian (MS-DTYP 2.3.4.2).
-    GuidLeBase64,
-}
-
-/// A signature algorithm of JWS (RFC 7518 3.1, RFC 8037 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JwtAlgorithm {
-    /// `RS256`: RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// `RS384`: RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// `RS512`: RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
-    /// `PS256`: RSASSA-PSS with SHA-256.
-    Ps256,
-    /// `PS384`: RSASSA-PSS with SHA-384.
-    Ps384,
-    /// `PS512`: RSASSA-PSS with SHA-512.
-    Ps512,
-    /// `ES256`: ECDSA on P-256 with SHA-256.
-    Es256,
-    /// `ES384`: ECDSA on P-384 with SHA-384.
-    Es384,
-    /// `EdDSA`: Ed25519.
-    EdDsa,
-}
-
-/// The `use` of the keys of an issuer (RFC 7517 4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyUse {
-    /// `sig`, or none.
-    Sig,
-    /// `jwt-svid` (SPIFFE Trust Domain and Bundle).
-    JwtSvid,
-}
-
 /// Bounds on the lifetime of a token.
 const LIFETIMES: std::ops::RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(366 * 24);
 /// Bounds on the tolerated clock difference.
@@ -153,8 +104,8 @@ const MAX_CLAIM: usize = 256;
 /// Maximum number of required claims.
 const MAX_REQUIRED: usize = 32;
 
-fn default_algorithms() -> List<JwtAlgorithm> {
-    List(vec![JwtAlgorithm::Rs256])
+fn default_algorithms() -> List<Algorithm> {
+    List(vec![Algorithm::Rs256])
 }
 
 fn default_types() -> List {
@@ -284,40 +235,15 @@ impl Setting for ClaimReader {
     }
 }
 
-impl JwtAlgorithm {
-    const ALL: [Self; 9] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::EdDsa,
-    ];
-}
-
-impl Setting for JwtAlgorithm {
+impl Setting for Algorithm {
     const EXPECTED: &'static str = "one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
 
     fn read(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.write() == text)
+        Self::parse(text)
     }
 
     fn write(&self) -> String {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::EdDsa => "EdDSA",
-        }
-        .to_owned()
+        self.name().to_owned()
     }
 }
 

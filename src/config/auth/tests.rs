@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 use crate::config::{Config, List};
+use crate::runtime::jwt::{Algorithm, ClaimEncoding, KeyUse};
 
 /// A complete entry.
 const ENTRY: &str = "name = 'a'\nissuers = ['https://a']\njwks_uri = 'https://a/keys'\naudiences = ['cmgate']\n";
@@ -36,7 +37,7 @@ fn an_entry_needs_a_name_the_issuer_and_its_keys() {
     assert_eq!((entry.name.as_str(), &entry.issuers), ("a", &List(vec!["https://a".to_owned()])));
     let Some(KeySetSource::Uri(url)) = entry.source() else { panic!("{entry:?}") };
     assert_eq!(url.as_str(), "https://a/keys");
-    assert_eq!(entry.algorithms.0, [JwtAlgorithm::Rs256]);
+    assert_eq!(entry.algorithms.0, [Algorithm::Rs256]);
     assert_eq!(entry.types.0, ["JWT", "at+jwt"]);
     assert_eq!((entry.max_lifetime, entry.skew), (Duration::from_hours(24), Duration::from_secs(30)));
     assert_eq!((entry.max_bytes, entry.key_use), (16_384, KeyUse::Sig));
@@ -63,7 +64,7 @@ fn every_setting_of_an_entry_is_read() {
     let entry = &config.auth.jwt[0];
     assert_eq!(entry.source(), Some(KeySetSource::Discovery(&entry.discovery.clone().unwrap())));
     assert_eq!(entry.ca.as_deref(), Some(Path::new("/etc/ca.pem")));
-    assert_eq!(entry.algorithms.0, [JwtAlgorithm::Es256, JwtAlgorithm::EdDsa]);
+    assert_eq!(entry.algorithms.0, [Algorithm::Es256, Algorithm::EdDsa]);
     let required: Vec<_> = entry.require.iter().map(|(claim, values)| (claim.as_str(), values.0.join(" "))).collect();
     assert_eq!(required, [("appid", "x y".to_owned()), ("azp", String::new()), ("ver", "1.0".to_owned())]);
     let uuid = entry.user.uuid.clone().unwrap();
@@ -96,7 +97,7 @@ fn environment_variables_number_the_entries() {
     assert_eq!(config.auth.jwt.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["a", "c"]);
     let entry = &config.auth.jwt[0];
     assert_eq!(entry.issuers.0, ["https://a", "https://b"]);
-    assert_eq!(entry.algorithms.0, [JwtAlgorithm::Rs256, JwtAlgorithm::Ps256]);
+    assert_eq!(entry.algorithms.0, [Algorithm::Rs256, Algorithm::Ps256]);
     assert_eq!(entry.require["ver"].0, ["1.0"]);
 
     let refused = load("", &variables[7..]).unwrap_err();

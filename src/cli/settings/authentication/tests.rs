@@ -13,6 +13,7 @@ use super::*;
 use crate::domain::{Groups, Sid, Timestamp, UserId};
 use crate::http::auth::jwt::keys::fixture::SigningKey;
 use crate::http::auth::jwt::{KeySet, Rejection, Token, Verified};
+use crate::runtime::jwt::{Algorithm, KeyUse};
 
 /// The time of every check, in seconds since 1970.
 const NOW: i64 = 1_800_000_000;
@@ -65,8 +66,8 @@ impl Sample {
         let token = self.key.token_of_type(self.typ, &claims.into());
         let mut jwk = self.key.jwk();
         jwk["use"] = match self.issuer.key_use {
-            jwt::KeyUse::Sig => "sig".into(),
-            jwt::KeyUse::JwtSvid => "jwt-svid".into(),
+            KeyUse::Sig => "sig".into(),
+            KeyUse::JwtSvid => "jwt-svid".into(),
         };
         let keys = KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes(), self.issuer.key_use).unwrap();
         let now = Timestamp::from_micros(NOW * 1_000_000).unwrap();

@@ -9,9 +9,10 @@ use serde_json::Value;
 use uuid::{Uuid, Version};
 
 use super::claims::Claims;
-use super::mapping::{ClaimForm, ClaimMapping, ClaimReader};
+use super::mapping::ClaimMapping;
 use super::rejection::Rejection;
 use crate::domain::{Actor, Caller, Groups, Proof, ProofMethod, Sid, Timestamp, UserId};
+use crate::runtime::jwt::{ClaimEncoding, ClaimReader};
 
 /// Maximum number of groups. Windows limits its own tokens to about 1,015.
 const MAX_GROUPS: usize = 1024;
@@ -86,9 +87,9 @@ fn is_overage(groups: &str, claims: &Claims) -> bool {
 /// The text of a mapped claim; `None` if it is missing.
 fn read<'a>(reader: &ClaimReader, claims: &'a Claims) -> Result<Option<Cow<'a, str>>, Rejection> {
     let Some(text) = claims.text(&reader.claim)? else { return Ok(None) };
-    match reader.form {
-        ClaimForm::Text => Ok(Some(Cow::Borrowed(text))),
-        ClaimForm::GuidLeBase64 => {
+    match reader.encoding {
+        ClaimEncoding::Text => Ok(Some(Cow::Borrowed(text))),
+        ClaimEncoding::GuidLeBase64 => {
             let bytes = BASE64_STANDARD.decode(text).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
             let guid = bytes.map(|bytes| Uuid::from_bytes_le(bytes).to_string());
             guid.map(Cow::Owned).map(Some).ok_or_else(|| refuse(reader, "is not the base64 form of a GUID"))

@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::algorithm::Algorithm;
 use super::json;
 use super::rejection::{ForbiddenMember, Part, Rejection};
+use crate::runtime::jwt::Algorithm;
 
 /// Longest header, in bytes.
 const MAX_BYTES: usize = 2 << 10;

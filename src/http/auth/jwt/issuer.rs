@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::algorithm::Algorithm;
 use super::mapping::ClaimMapping;
+use crate::runtime::jwt::{Algorithm, KeyUse};
 
 /// An issuer whose tokens are accepted, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +31,6 @@ pub struct Issuer {
     pub max_bytes: usize,
     /// Which keys of the issuer's key set may sign tokens.
     pub key_use: KeyUse,
-}
-
-/// Which keys of a key set may sign tokens (RFC 7517, 4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyUse {
-    /// Keys with `use: sig` or without `use`.
-    Sig,
-    /// Keys with `use: jwt-svid`, as in the trust bundle of a SPIFFE trust domain. Subjects must be SPIFFE IDs.
-    JwtSvid,
 }
 
 /// A claim that a token must have.

@@ -5,10 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::algorithm::Algorithm;
-use super::issuer::KeyUse;
 use super::public_key::{PublicKey, Unusable};
 use super::rejection::Rejection;
+use crate::runtime::jwt::{Algorithm, KeyUse};
 
 /// The public keys of an issuer.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,7 @@
 //! Which claims describe the caller.
 
+use crate::runtime::jwt::ClaimReader;
+
 /// Which claims describe the caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimMapping {
@@ -15,23 +17,4 @@ pub struct ClaimMapping {
     /// SIDs of groups. Without a mapping, callers of the entry are in no groups. A mapped claim that is missing, or that lists
     /// something else than SIDs, leaves the groups unknown.
     pub groups: Option<ClaimReader>,
-}
-
-/// Reads a text from a claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimReader {
-    /// Name of the claim, or a JSON pointer (RFC 6901).
-    pub claim: String,
-    /// How the text is encoded.
-    pub form: ClaimForm,
-}
-
-/// How a claim encodes a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimForm {
-    /// Not at all.
-    Text,
-    /// `guid-le-base64`: a GUID of a directory as base64 of its 16 bytes, of which the first three fields are little-endian
-    /// (MS-DTYP 2.3.4.2). ADFS issues objectGUID so.
-    GuidLeBase64,
 }

@@ -23,13 +23,12 @@ pub(in crate::http::auth) mod spiffe;
 mod tests;
 mod token;
 
-pub use algorithm::Algorithm;
 pub use bearer::bearer;
 pub use claims::CertificateThumbprint;
-pub use issuer::{Issuer, KeyUse, Requirement};
+pub use issuer::{Issuer, Requirement};
 pub use json::Flaw;
 pub use key_set::{KeySet, KeySetError};
-pub use mapping::{ClaimForm, ClaimMapping, ClaimReader};
+pub use mapping::ClaimMapping;
 pub use provider::{install, provider};
 pub use public_key::Unusable;
 pub use rejection::{ForbiddenMember, Part, Rejection, TimeClaim};

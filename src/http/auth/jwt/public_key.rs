@@ -4,9 +4,9 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, K
 use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use thiserror::Error;
 
-use super::algorithm::{Algorithm, KeyKind};
-use super::issuer::KeyUse;
+use super::algorithm::KeyKind;
 use super::provider::provider;
+use crate::runtime::jwt::{Algorithm, KeyUse};
 
 /// Sizes of RSA keys, in bits (RFC 7518, 3.3; the upper limit is that of *ring* and bounds the cost).
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::signer::{Draft, SigningKey};
-use super::{Algorithm, ClaimForm, ClaimMapping, ClaimReader, Issuer, KeySet, KeyUse, Rejection, Token, Verified};
+use super::{ClaimMapping, Issuer, KeySet, Rejection, Token, Verified};
 use crate::domain::Timestamp;
+use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 
 /// The time of every check, in seconds since 1970.
 const NOW: i64 = 1_800_000_000;
@@ -98,12 +99,12 @@ fn key_set(keys: &[&SigningKey]) -> KeySet {
 
 /// Reads a claim as text.
 fn claim(name: &str) -> Option<ClaimReader> {
-    (!name.is_empty()).then(|| ClaimReader { claim: name.to_owned(), form: ClaimForm::Text })
+    (!name.is_empty()).then(|| ClaimReader { claim: name.to_owned(), encoding: ClaimEncoding::Text })
 }
 
 /// Reads a claim as the GUID of a directory object.
 fn guid(name: &str) -> Option<ClaimReader> {
-    claim(name).map(|reader| ClaimReader { form: ClaimForm::GuidLeBase64, ..reader })
+    claim(name).map(|reader| ClaimReader { encoding: ClaimEncoding::GuidLeBase64, ..reader })
 }
 
 /// A token of the first issuer that is valid when it is signed.

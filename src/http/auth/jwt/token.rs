@@ -7,12 +7,13 @@ use serde::Deserialize;
 use super::caller::caller;
 use super::claims::{CertificateThumbprint, Claims};
 use super::header::{Header, decode};
-use super::issuer::{Issuer, KeyUse};
+use super::issuer::Issuer;
 use super::json::Flaw;
 use super::key_set::KeySet;
 use super::rejection::{Part, Rejection};
 use super::spiffe::trust_domain;
 use crate::domain::{Caller, Timestamp};
+use crate::runtime::jwt::KeyUse;
 
 /// A token whose form is right and whose issuer is known. Nothing in it is proven yet.
 #[derive(Clone, Debug)]

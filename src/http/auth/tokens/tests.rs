@@ -14,9 +14,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{Groups, ProofMethod, Sid, Timestamp};
+use crate::http::auth::jwt::ClaimMapping;
 use crate::http::auth::jwt::keys::Location;
 use crate::http::auth::jwt::keys::fixture::{SigningKey, key_set};
-use crate::http::auth::jwt::{Algorithm, ClaimForm, ClaimMapping, ClaimReader, KeyUse};
+use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 use crate::runtime::tls::Authority;
 
 const NOW: i64 = 1_788_264_000;
@@ -35,7 +36,7 @@ impl Setup {
         let (directory, key) = (tempfile::tempdir().unwrap(), SigningKey::new("one"));
         let path = directory.path().join("keys.json");
         fs::write(&path, key_set(&[&key])).unwrap();
-        let reader = |claim: &str| Some(ClaimReader { claim: claim.to_owned(), form: ClaimForm::Text });
+        let reader = |claim: &str| Some(ClaimReader { claim: claim.to_owned(), encoding: ClaimEncoding::Text });
         let user = ClaimMapping { groups: reader("groups"), ..ClaimMapping::default() };
         let issuer = Issuer {
             name: "idp".into(),

@@ -8,9 +8,10 @@ use http::Uri;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::super::{KeySet, KeySetError, KeyUse};
+use super::super::{KeySet, KeySetError};
 use super::fetch::{FetchError, Fetcher, MAX_BYTES, RootsError};
 use super::file::{self, FileError};
+use crate::runtime::jwt::KeyUse;
 
 /// The path of a discovery document below its base URL.
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";

@@ -8,9 +8,8 @@ use uuid::uuid;
 use super::signer::{Draft, SigningKey};
 use super::{NOW, WORLD, at, claim, guid, issuer, key_set, outcome};
 use crate::domain::{Groups, Sid, UserId};
-use crate::http::auth::jwt::{
-    Algorithm, ClaimMapping, Issuer, KeySet, KeyUse, Rejection, Requirement, Token, Verified,
-};
+use crate::http::auth::jwt::{ClaimMapping, Issuer, KeySet, Rejection, Requirement, Token, Verified};
+use crate::runtime::jwt::{Algorithm, KeyUse};
 
 fn require(claim: &str, values: &[&str]) -> Requirement {
     Requirement { claim: claim.to_owned(), values: values.iter().map(|value| (*value).to_owned()).collect() }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::signer::{SigningKey, encode};
 use super::{WORLD, at, draft, outcome};
-use crate::http::auth::jwt::{KeySet, KeySetError, KeyUse, Token, Unusable};
+use crate::http::auth::jwt::{KeySet, KeySetError, Token, Unusable};
+use crate::runtime::jwt::KeyUse;
 
 /// The public RSA key with some members replaced; null removes a member.
 fn rsa_with(changes: &Value) -> Value {

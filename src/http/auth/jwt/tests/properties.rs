@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 
 use super::signer::{encode, sign};
 use super::{AUDIENCE, ISSUER, NOW, OTHER_ISSUER, WORLD, draft, outcome};
-use crate::http::auth::jwt::{KeySet, KeyUse, bearer};
+use crate::http::auth::jwt::{KeySet, bearer};
+use crate::runtime::jwt::KeyUse;
 
 /// JSON that is more often than not what the check looks for.
 fn json_value() -> impl Strategy<Value = Value> {

@@ -4,10 +4,10 @@ use std::fs;
 
 use futures::future::{FutureExt, join_all};
 
-use super::super::super::KeyUse;
 use super::super::Location;
 use super::super::fixture::{Origin, Reply, SigningKey, key_set};
 use super::*;
+use crate::runtime::jwt::KeyUse;
 
 const KEYS: &str = "/keys";
 
