@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::http::auth::certificate::CertificateRejection;
 use crate::http::auth::jwt::Rejection;
-use crate::runtime::telemetry::names;
+use crate::runtime::telemetry::{LineLimit, names};
 
 /// Minimum time between two log lines about the same check.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,15 +31,7 @@ pub(super) enum Refusal {
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     /// The log lines about each check. Checks are few and not chosen by callers.
-    lines: Mutex<HashMap<&'static str, Lines>>,
-}
-
-/// The log lines about a check.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lines {
-    last: Option<Instant>,
-    /// Number of refusals since then.
-    suppressed: u64,
+    lines: Mutex<HashMap<&'static str, LineLimit>>,
 }
 
 impl Reports {
@@ -50,23 +42,11 @@ impl Reports {
         metrics::counter!(names::CALLS_NOT_AUTHENTICATED, "check" => check).increment(1);
         let suppressed = {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.entry(check).or_default().next(Instant::now())
+            lines.entry(check).or_insert_with(|| LineLimit::new(1, LINE_INTERVAL)).admit()
         };
         if let Some(suppressed) = suppressed {
             tracing::info!(check, issuer, suppressed, "the caller is not authenticated: {refusal}");
         }
-    }
-}
-
-impl Lines {
-    /// Whether a refusal is logged, with the number of those that were not since the last line.
-    fn next(&mut self, now: Instant) -> Option<u64> {
-        if self.last.is_some_and(|last| now.saturating_duration_since(last) < LINE_INTERVAL) {
-            self.suppressed += 1;
-            return None;
-        }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
@@ -102,21 +82,5 @@ impl fmt::Display for Refusal {
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self::Token(rejection)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_about_a_check_are_a_second_apart_and_tell_how_many_were_left_out() {
-        let (mut lines, start) = (Lines::default(), Instant::now());
-        assert_eq!(lines.next(start), Some(0));
-        for _ in 0..999 {
-            assert_eq!(lines.next(start + LINE_INTERVAL / 2), None);
-        }
-        assert_eq!(lines.next(start + LINE_INTERVAL), Some(999));
-        assert_eq!(lines.next(start + LINE_INTERVAL * 2), Some(0));
     }
 }
