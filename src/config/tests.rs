@@ -20,7 +20,8 @@ fn variables(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
 }
 
-fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+/// Loads a configuration from the text of a file and environment variables.
+pub(super) fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     let path = NamedTempFile::new().unwrap();
     fs::write(&path, file).unwrap();
     Config::load(Some(path.path()), variables(environment)).map_err(|error| {

@@ -1,26 +1,16 @@
 //! Entries of issuers: what they may leave out, what is refused, and the samples of the example file.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use tempfile::NamedTempFile;
-
 use super::*;
-use crate::config::{Config, List};
+use crate::config::List;
+use crate::config::tests::load;
 use crate::runtime::jwt::{Algorithm, ClaimEncoding, KeyUse};
 
 /// A complete entry.
 const ENTRY: &str = "name = 'a'\nissuers = ['https://a']\njwks_uri = 'https://a/keys'\naudiences = ['cmgate']\n";
-
-fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-    let path = NamedTempFile::new().unwrap();
-    fs::write(&path, file).unwrap();
-    let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    Config::load(Some(path.path()), environment)
-        .map_err(|error| error.to_string().replace(path.path().to_str().unwrap(), "FILE"))
-}
 
 /// An entry with one line replaced or added.
 fn entry_with(line: &str) -> String {

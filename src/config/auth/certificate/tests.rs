@@ -1,23 +1,12 @@
 //! Rules for certificates: what is refused, and the samples of the example file.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
-
 use super::{CaName, CertificateSource};
-use crate::config::Config;
+use crate::config::tests::load;
 
 const TLS: &str = "[tls]\ncertificate = 'a'\nkey = 'b'\nclient_certificates = 'optional'\nclient_ca = 'c'\n";
-
-fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-    let path = NamedTempFile::new().unwrap();
-    fs::write(&path, file).unwrap();
-    let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    Config::load(Some(path.path()), environment)
-        .map_err(|error| error.to_string().replace(path.path().to_str().unwrap(), "FILE"))
-}
 
 #[test]
 fn the_samples_of_the_example_file_are_valid() {
