@@ -6,15 +6,15 @@ use rcgen::string::Ia5String;
 use tonic::Code;
 
 use super::client::TlsClient;
-use super::pki::{Ca, Leaf, days};
-use super::{Site, metrics, reload, sample};
+use super::pki::{Ca, Leaf};
+use super::{Site, crl, in_days, metrics, reload, sample};
 use crate::support::client::{CARDS, create, creation, enrollment, info};
 use crate::support::instance::Instance;
 
 const ISSUER: &str = "spiffe://corp.test/ns/prod/sa/issuer";
 
 fn workload(ca: &Ca, serial: u64, uris: &[&str]) -> Leaf {
-    ca.client_with(serial, |params| {
+    ca.client_with(serial, in_days(1), |params| {
         params.subject_alt_names = uris.iter().map(|uri| SanType::URI(Ia5String::try_from(*uri).unwrap())).collect();
     })
 }
@@ -75,9 +75,8 @@ async fn a_rule_follows_its_ca_file() {
     let instance = started(&site);
     let next = Ca::new("next CA");
     let known = TlsClient::known_as(&site.server, &workload(&next, 1, &[ISSUER]));
-    let crl = |ca: &Ca| ca.crl(&[], std::time::SystemTime::now() + days(1));
     site.write("clients.pem", &(site.clients.pem() + &next.pem()));
-    site.write("clients.crl", &(crl(&site.clients) + &crl(&next)));
+    site.write("clients.crl", &(crl(&site.clients, &[]) + &crl(&next, &[])));
     reload(&instance).await;
     assert_eq!(refusal(&known, &instance).await, "CLIENT_CERTIFICATE_UNKNOWN", "the rule does not name the CA");
     site.write("rule.pem", &(site.clients.pem() + &next.pem()));

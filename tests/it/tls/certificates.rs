@@ -8,8 +8,8 @@ use rustls::version::{TLS12, TLS13};
 use tonic::Code;
 
 use super::client::{Connection, H2, HTTP1, TlsClient};
-use super::pki::{Ca, days};
-use super::{PAGE, Site, reload, sample};
+use super::pki::Ca;
+use super::{PAGE, Site, crl, days, in_days, reload, sample};
 use crate::support::client::{CARDS, create_many, creation, enrollment, info};
 use crate::support::wait::wait_until;
 
@@ -19,7 +19,7 @@ fn handshakes(result: &str, ca: &str) -> String {
 }
 
 fn revoke(site: &Site, serials: &[u64]) {
-    site.write("clients.crl", &site.clients.crl(serials, SystemTime::now() + days(1)));
+    site.write("clients.crl", &crl(&site.clients, serials));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +27,7 @@ async fn an_optional_certificate_is_counted_by_its_ca() {
     let site = Site::new();
     let instance = site.start_with_clients("optional");
     assert_eq!(site.client().get(instance.public, PAGE).await.unwrap().status, 200);
-    let leaf = site.clients.client(7);
+    let leaf = site.clients.client(7, in_days(1));
     for versions in [&[&TLS12][..], &[&TLS13]] {
         let known = TlsClient::with(&site.server, versions, Some(&leaf));
         assert_eq!(known.get(instance.public, PAGE).await.unwrap().status, 200);
@@ -50,7 +50,7 @@ async fn a_required_certificate_is_demanded_with_a_readable_answer() {
     }
     let refused = site.client().grpc(instance.public).create_request(creation(enrollment(CARDS))).await.unwrap_err();
     assert_eq!((refused.code(), &*info(&refused).reason), (Code::Unauthenticated, "CLIENT_CERTIFICATE_REQUIRED"));
-    let known = TlsClient::known_as(&site.server, &site.clients.client(7));
+    let known = TlsClient::known_as(&site.server, &site.clients.client(7, in_days(1)));
     create_many(&mut known.grpc(instance.public), 1).await;
     instance.end().await;
 }
@@ -63,20 +63,21 @@ async fn a_certificate_that_is_not_valid_is_refused_with_its_reason_in_the_log()
     let now = SystemTime::now();
     let stranger = Ca::new("another CA");
     let cases = [
-        ("expired", site.clients.client_with(1, |params| params.not_after = (now - days(1)).into()), "expired"),
+        ("expired", site.clients.client(1, now - days(1)), "expired"),
         (
             "not yet valid",
-            site.clients.client_with(2, |params| params.not_before = (now + days(1)).into()),
+            site.clients.client_with(2, in_days(1), |params| params.not_before = (now + days(1)).into()),
             "not valid yet",
         ),
         (
             "for servers only",
-            site.clients
-                .client_with(3, |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]),
+            site.clients.client_with(3, in_days(1), |params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            }),
             "InvalidPurpose",
         ),
-        ("of an unknown CA", stranger.client(4), "UnknownIssuer"),
-        ("revoked", site.clients.client(5), "Revoked"),
+        ("of an unknown CA", stranger.client(4, in_days(1)), "UnknownIssuer"),
+        ("revoked", site.clients.client(5, in_days(1)), "Revoked"),
     ];
     let mut refused: u32 = 0;
     for (what, leaf, reason) in cases {
@@ -93,7 +94,7 @@ async fn a_certificate_that_is_not_valid_is_refused_with_its_reason_in_the_log()
     let counted = sample(&instance, &handshakes("certificate_refused", "none")).await;
     assert_eq!(counted.to_string(), refused.to_string());
     // A certificate without an extended key usage is valid for every purpose (RFC 5280, 4.2.1.12).
-    let leaf = site.clients.client_with(6, |params| params.extended_key_usages.clear());
+    let leaf = site.clients.client_with(6, in_days(1), |params| params.extended_key_usages.clear());
     let known = TlsClient::known_as(&site.server, &leaf);
     assert_eq!(known.get(instance.public, PAGE).await.unwrap().status, 200);
 }
@@ -112,7 +113,7 @@ async fn a_revoked_client_can_neither_connect_nor_resume() {
     let site = Site::new();
     let instance = site.start_with_clients("optional");
     for (serial, versions) in [(1, &[&TLS12][..]), (2, &[&TLS13])] {
-        let client = TlsClient::with(&site.server, versions, Some(&site.clients.client(serial)));
+        let client = TlsClient::with(&site.server, versions, Some(&site.clients.client(serial, in_days(1))));
         assert_eq!(client.get(instance.public, PAGE).await.unwrap().status, 200);
         let stream = client.connect(instance.public).await.unwrap();
         assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed), "sessions can be resumed");
@@ -123,7 +124,7 @@ async fn a_revoked_client_can_neither_connect_nor_resume() {
         reload(&instance).await;
         let told = client.get(instance.public, PAGE).await.unwrap_err();
         assert!(told.contains("received fatal alert: CertificateRevoked"), "with its session: {told}");
-        let fresh = TlsClient::with(&site.server, versions, Some(&site.clients.client(serial)));
+        let fresh = TlsClient::with(&site.server, versions, Some(&site.clients.client(serial, in_days(1))));
         let told = fresh.get(instance.public, PAGE).await.unwrap_err();
         assert!(told.contains("received fatal alert: CertificateRevoked"), "without a session: {told}");
     }
@@ -133,8 +134,8 @@ async fn a_revoked_client_can_neither_connect_nor_resume() {
 async fn an_open_connection_is_judged_again_after_a_reload() {
     let site = Site::new();
     let instance = site.start_with_clients("optional");
-    let revoked = TlsClient::known_as(&site.server, &site.clients.client(1));
-    let other = TlsClient::known_as(&site.server, &site.clients.client(2));
+    let revoked = TlsClient::known_as(&site.server, &site.clients.client(1, in_days(1)));
+    let other = TlsClient::known_as(&site.server, &site.clients.client(2, in_days(1)));
     let mut open = Vec::new();
     for protocol in [HTTP1, H2] {
         for client in [&revoked, &other] {
@@ -166,21 +167,21 @@ async fn a_ca_that_is_added_is_accepted_at_once_and_one_that_is_removed_no_longe
     let site = Site::new();
     let next = Ca::new("next CA");
     let instance = site.start_with_clients("optional");
-    let (old, new) = [&site.clients, &next].map(|ca| TlsClient::known_as(&site.server, &ca.client(1))).into();
+    let (old, new) =
+        [&site.clients, &next].map(|ca| TlsClient::known_as(&site.server, &ca.client(1, in_days(1)))).into();
     let mut open = old.open(instance.public).await.unwrap();
     open.get(PAGE).await.unwrap();
     assert!(new.get(instance.public, PAGE).await.unwrap_err().contains("UnknownCA"));
 
-    let crl = |ca: &Ca| ca.crl(&[], SystemTime::now() + days(1));
     site.write("clients.pem", &(site.clients.pem() + &next.pem()));
-    site.write("clients.crl", &(crl(&site.clients) + &crl(&next)));
+    site.write("clients.crl", &(crl(&site.clients, &[]) + &crl(&next, &[])));
     reload(&instance).await;
     assert_eq!(new.get(instance.public, PAGE).await.unwrap().status, 200);
     assert_eq!(open.get(PAGE).await.unwrap().status, 200, "the union serves both");
     assert!(sample(&instance, &handshakes("full", "CN=next CA")).await >= 1.0);
 
     site.write("clients.pem", &next.pem());
-    site.write("clients.crl", &crl(&next));
+    site.write("clients.crl", &crl(&next, &[]));
     reload(&instance).await;
     assert_eq!(open.get(PAGE).await.unwrap().status, 401);
     assert!(old.get(instance.public, PAGE).await.unwrap_err().contains("UnknownCA"));
@@ -193,7 +194,7 @@ async fn a_ca_without_a_crl_among_crls_is_refused() {
     let next = Ca::new("next CA");
     site.write("clients.pem", &(site.clients.pem() + &next.pem()));
     let instance = site.start_with_clients("optional");
-    let of = |ca: &Ca| TlsClient::known_as(&site.server, &ca.client(1));
+    let of = |ca: &Ca| TlsClient::known_as(&site.server, &ca.client(1, in_days(1)));
     assert_eq!(of(&site.clients).get(instance.public, PAGE).await.unwrap().status, 200);
     assert!(of(&next).get(instance.public, PAGE).await.is_err());
     assert!(instance.log().contains("UnknownRevocationStatus"), "{}", instance.log());
@@ -204,7 +205,7 @@ async fn a_certificate_that_expires_ends_its_connection() {
     let site = Site::new();
     let instance = site.start_with_clients("optional");
     let soon = SystemTime::now() + Duration::from_secs(5);
-    let leaf = site.clients.client_with(1, |params| params.not_after = soon.into());
+    let leaf = site.clients.client(1, soon);
     let client = TlsClient::known_as(&site.server, &leaf);
     let mut open = client.open(instance.public).await.unwrap();
     let mut last = 0;

@@ -4,18 +4,20 @@ mod callers;
 mod certificates;
 mod client;
 mod hostile;
+#[expect(dead_code, reason = "the unit tests of the port use the rest")]
+#[path = "../../../src/http/server/tls/tests/pki.rs"]
 mod pki;
 mod reload;
 mod versions;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
 use self::client::TlsClient;
-use self::pki::{Ca, Leaf, days};
+use self::pki::{Ca, Leaf};
 use crate::support::client::Answer;
 use crate::support::env::TestEnv;
 use crate::support::instance::Instance;
@@ -23,6 +25,20 @@ use crate::support::wait::wait_until;
 
 /// A page that any caller may read.
 const PAGE: &str = "/CertificateManagement/api/v1.0/openapi.json";
+
+fn days(days: u64) -> Duration {
+    Duration::from_hours(24 * days)
+}
+
+/// So many days from now.
+fn in_days(number: u64) -> SystemTime {
+    SystemTime::now() + days(number)
+}
+
+/// A CRL that lists these serial numbers, in PEM form.
+fn crl(ca: &Ca, revoked: &[u64]) -> String {
+    ca.crl(revoked, SystemTime::now() - days(1), in_days(1))
+}
 
 /// The directory of the TLS files of an instance, and the CAs behind them.
 struct Site {
@@ -43,9 +59,9 @@ impl Site {
             clients: Ca::new("client CA"),
             env: TestEnv::sqlite(),
         };
-        site.write_pair(&site.server.server());
+        site.write_pair(&site.server.server(in_days(30)));
         site.write("clients.pem", &site.clients.pem());
-        site.write("clients.crl", &site.clients.crl(&[], SystemTime::now() + days(1)));
+        site.write("clients.crl", &crl(&site.clients, &[]));
         site
     }
 

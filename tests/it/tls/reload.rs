@@ -1,12 +1,11 @@
 //! Changed files are used without a restart, all together and only if they are valid.
 
 use std::fs;
-use std::time::SystemTime;
 
 use rustls::pki_types::CertificateDer;
 
-use super::pki::{Leaf, days};
-use super::{PAGE, Site, metrics, reload, sample};
+use super::pki::Leaf;
+use super::{PAGE, Site, in_days, metrics, reload, sample};
 use crate::support::client::create_many;
 use crate::support::env::TestEnv;
 use crate::support::instance::Instance;
@@ -31,7 +30,7 @@ async fn a_changed_certificate_is_presented_after_sighup() {
     let instance = site.start(&[]);
     let mut open = site.client().open(instance.public).await.unwrap();
     open.get(PAGE).await.unwrap();
-    let next = site.server.server_until(SystemTime::now() + days(90));
+    let next = site.server.server(in_days(90));
     site.write_pair(&next);
     assert_ne!(presented(&site, &instance).await, der(&next), "nothing has asked to read the files");
     reload(&instance).await;
@@ -46,11 +45,11 @@ async fn a_changed_certificate_is_presented_after_sighup() {
 async fn changed_content_is_noticed_without_a_signal() {
     let site = Site::new();
     let instance = site.start(&[("CMGATE__TLS__RELOAD_INTERVAL", "100ms")]);
-    let next = site.server.server();
+    let next = site.server.server(in_days(30));
     site.write_pair(&next);
     wait_until("the new certificate is presented", async || presented(&site, &instance).await == der(&next)).await;
     // Kubernetes replaces files by moving a link.
-    let later = site.server.server();
+    let later = site.server.server(in_days(30));
     for (name, content) in [("server.pem", &later.pem), ("server.key", &later.key_pem)] {
         let target = site.path(&format!("later-{name}"));
         fs::write(&target, content).unwrap();
@@ -66,8 +65,8 @@ async fn files_that_cannot_be_used_leave_the_old_ones_in_force() {
     let site = Site::new();
     let instance = site.start(&[]);
     let first = presented(&site, &instance).await;
-    let next = site.server.server();
-    let other = site.server.server();
+    let next = site.server.server(in_days(30));
+    let other = site.server.server(in_days(30));
     for (number, (certificate, key, told)) in (1..).zip([
         (&*next.pem, &*other.key_pem, "does not belong to the certificate in"),
         (&next.pem[..next.pem.len() / 2], &next.key_pem, "server.pem ends within a PEM section"),
@@ -95,7 +94,7 @@ async fn files_that_cannot_be_used_leave_the_old_ones_in_force() {
 async fn a_lasting_failure_is_tried_again_and_logged_once() {
     let site = Site::new();
     let instance = site.start(&[("CMGATE__TLS__RELOAD_INTERVAL", "100ms")]);
-    let next = site.server.server();
+    let next = site.server.server(in_days(30));
     site.write("server.pem", &next.pem[..next.pem.len() / 2]);
     wait_until("several attempts failed", async || sample(&instance, FAILED).await >= 3.0).await;
     let log = instance.log();
@@ -117,7 +116,7 @@ async fn without_tls_sighup_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_does_not_start_with_files_that_it_cannot_use() {
     let site = Site::new();
-    let other = site.server.server();
+    let other = site.server.server(in_days(30));
     site.write("server.key", &other.key_pem);
     let path = |name| site.path(name).display().to_string();
     let (certificate, key) = (path("server.pem"), path("server.key"));

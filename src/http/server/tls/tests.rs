@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -20,14 +20,22 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use self::pki::{Ca, Leaf, START};
+use self::pki::{Ca, Leaf};
 use super::CertificateRefused;
 use crate::cli::Settings;
 use crate::http::server::{Security, Server, ServerSettings, serve};
 use crate::runtime::clock::Clock;
 use crate::runtime::tls::{ClientSettings, MinVersion, PeerCertificate, Reloaded, Tls, TlsPort, TlsSettings};
 
+/// The time at which tests begin, in seconds since 1970.
+const START: u64 = 1_800_000_000;
 const HOUR: u64 = 3_600;
+/// When certificates expire whose end does not matter, in seconds since 1970.
+const NEVER: u64 = 10 * START;
+
+fn time(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
 
 /// The files of a port, its CAs and its clock.
 struct Site {
@@ -46,11 +54,11 @@ impl Site {
             micros: Arc::new(AtomicI64::new(0)),
         };
         site.set_clock(START);
-        let leaf = site.server.server();
+        let leaf = site.server.server(time(NEVER));
         site.write("server.pem", &leaf.pem);
         site.write("server.key", &leaf.key_pem);
         site.write("clients.pem", &site.clients.pem());
-        site.write("clients.crl", &site.clients.crl(&[], START + HOUR));
+        site.write("clients.crl", &site.clients.crl(&[], time(START), time(START + HOUR)));
         site
     }
 
@@ -150,7 +158,7 @@ async fn the_certificate_of_a_client_reaches_its_requests() {
     let server = served(&site.load(), Settings::default().server, &stop).await;
     let mut anonymous = site.connect(&server, None).await;
     assert!(call(&mut anonymous).await.unwrap().ends_with("nobody"));
-    let leaf = site.clients.client(7, START + HOUR);
+    let leaf = site.clients.client(7, time(START + HOUR));
     let mut known = site.connect(&server, Some(&leaf)).await;
     for _ in 0..2 {
         let answer = call(&mut known).await.unwrap();
@@ -173,7 +181,7 @@ async fn a_required_certificate_is_demanded_by_an_answer_not_by_an_alert() {
     assert!(answer.ends_with("this port requires a client certificate"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
     assert!(call(&mut anonymous).await.is_err(), "the connection has ended");
-    let mut known = site.connect(&server, Some(&site.clients.client(7, START + HOUR))).await;
+    let mut known = site.connect(&server, Some(&site.clients.client(7, time(START + HOUR)))).await;
     assert!(call(&mut known).await.unwrap().ends_with("CN=client 7 by CN=client CA"));
 }
 
@@ -181,7 +189,7 @@ async fn a_required_certificate_is_demanded_by_an_answer_not_by_an_alert() {
 async fn an_open_connection_ends_when_its_certificate_expires() {
     let (site, stop) = (Site::new(), CancellationToken::new());
     let server = served(&site.load(), Settings::default().server, &stop).await;
-    let mut known = site.connect(&server, Some(&site.clients.client(7, START + HOUR))).await;
+    let mut known = site.connect(&server, Some(&site.clients.client(7, time(START + HOUR)))).await;
     site.set_clock(START + HOUR);
     assert!(call(&mut known).await.unwrap().ends_with("CN=client 7 by CN=client CA"));
     site.set_clock(START + HOUR + 1);
@@ -198,7 +206,7 @@ async fn an_expired_crl_refuses_certificates_only_if_configured() {
         settings.clients.as_mut().unwrap().refuses_expired_crl = refuses_expired_crl;
         let tls = site.load_with(settings);
         let server = served(&tls, Settings::default().server, &stop).await;
-        let leaf = site.clients.client(7, START + 9 * HOUR);
+        let leaf = site.clients.client(7, time(START + 9 * HOUR));
         let mut open = site.connect(&server, Some(&leaf)).await;
         site.set_clock(START + HOUR - 1);
         assert!(call(&mut open).await.unwrap().ends_with("CN=client 7 by CN=client CA"));
@@ -207,7 +215,7 @@ async fn an_expired_crl_refuses_certificates_only_if_configured() {
         // In TLS 1.3 the client learns about the refusal when it reads.
         let mut fresh = site.connect(&server, Some(&leaf)).await;
         assert_eq!(call(&mut fresh).await.is_err(), refuses_expired_crl);
-        site.write("clients.crl", &site.clients.crl(&[], START + 2 * HOUR));
+        site.write("clients.crl", &site.clients.crl(&[], time(START), time(START + 2 * HOUR)));
         assert_eq!(tls.reload().unwrap(), Reloaded::Applied(2));
         let mut fresh = site.connect(&server, Some(&leaf)).await;
         assert!(call(&mut fresh).await.unwrap().ends_with("CN=client 7 by CN=client CA"));
@@ -223,11 +231,11 @@ fn a_result_holds_until_the_next_time_at_which_it_can_change() {
     let generation = tls.current();
     let clients = generation.clients.as_ref().unwrap();
     let until = |leaf: &Leaf| clients.verify(&leaf.chain()[0], &leaf.chain()[1..], tls.now()).unwrap().until;
-    assert_eq!(until(&site.clients.client(1, START + 10)), START + 10);
+    assert_eq!(until(&site.clients.client(1, time(START + 10))), START + 10);
     // The CRL has expired at its nextUpdate.
-    assert_eq!(until(&site.clients.client(2, START + 9 * HOUR)), START + HOUR - 1);
+    assert_eq!(until(&site.clients.client(2, time(START + 9 * HOUR))), START + HOUR - 1);
     // An unrelated certificate in the chain has its own end, but an end that has passed does not matter.
-    let with = |end| site.clients.client(3, START + 9 * HOUR).with(&site.clients.client(4, end));
+    let with = |end| site.clients.client(3, time(START + 9 * HOUR)).with(&site.clients.client(4, time(end)));
     assert_eq!(until(&with(START + 5)), START + 5);
     assert_eq!(until(&with(START - 5)), START + HOUR - 1);
 }
@@ -239,7 +247,7 @@ fn a_file_that_cannot_be_used_is_named() {
     let (certificate, key, ca, crl) =
         (good("server.pem"), good("server.key"), good("clients.pem"), good("clients.crl"));
     let half = |text: &str| text[..text.len() / 2].to_owned();
-    let other = site.server.server();
+    let other = site.server.server(time(NEVER));
     let half_written = "ends within a PEM section, as a half-written file does";
     for (name, content, refusal) in [
         ("server.pem", half(&certificate), format!("tls.certificate: DIR/server.pem {half_written}")),
@@ -285,7 +293,7 @@ fn files_that_cannot_be_used_leave_the_configuration_in_force() {
     let site = Site::new();
     let tls = site.load();
     assert_eq!(tls.reload().unwrap(), Reloaded::Unchanged);
-    let next = site.server.server();
+    let next = site.server.server(time(NEVER));
     site.write("server.pem", &next.pem);
     assert!(tls.reload().unwrap_err().to_string().contains("does not belong to the certificate"));
     assert_eq!(tls.current().number, 1);
@@ -293,7 +301,7 @@ fn files_that_cannot_be_used_leave_the_configuration_in_force() {
     assert_eq!(tls.reload().unwrap(), Reloaded::Applied(2));
     assert_eq!(tls.reload().unwrap(), Reloaded::Unchanged);
     // A CRL in DER form, as AD CS publishes it.
-    fs::write(site.path("clients.crl"), site.clients.crl_der(&[], START + HOUR)).unwrap();
+    fs::write(site.path("clients.crl"), site.clients.crl_der(&[], time(START), time(START + HOUR))).unwrap();
     assert_eq!(tls.reload().unwrap(), Reloaded::Applied(3));
 }
 
@@ -303,7 +311,7 @@ fn no_two_configurations_share_sessions() {
     let tls = site.load();
     let first = tls.current();
     assert!(first.config.session_storage.put(b"id".to_vec(), b"session".to_vec()));
-    site.write("clients.crl", &site.clients.crl(&[7], START + HOUR));
+    site.write("clients.crl", &site.clients.crl(&[7], time(START), time(START + HOUR)));
     assert_eq!(tls.reload().unwrap(), Reloaded::Applied(2));
     assert_eq!(first.config.session_storage.get(b"id"), Some(b"session".to_vec()));
     let second = tls.current();
@@ -331,7 +339,7 @@ fn the_metrics_show_the_files_in_force() {
     site.set_clock(START + HOUR + 10);
     assert!(scrape().contains(&line("crl", "client CA", "-10")));
     site.write("clients.pem", &site.clients.pem());
-    site.write("clients.crl", &site.clients.crl(&[], START + 3 * HOUR));
+    site.write("clients.crl", &site.clients.crl(&[], time(START), time(START + 3 * HOUR)));
     assert_eq!(tls.reload().unwrap(), Reloaded::Applied(2));
     let text = scrape();
     assert!(text.contains(&line("crl", "client CA", "7190")), "{text}");

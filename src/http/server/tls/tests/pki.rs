@@ -1,6 +1,6 @@
-//! CAs and certificates, made when a test runs.
+//! CAs, certificates and CRLs, made when a test runs; the tests of the built program make theirs here, too.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
@@ -8,9 +8,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// The time at which tests begin, in seconds since 1970.
-pub(super) const START: u64 = 1_800_000_000;
-
+/// A certificate authority.
 pub(super) struct Ca(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key.
@@ -19,10 +17,6 @@ pub(super) struct Leaf {
     pub(super) key_pem: String,
     chain: Vec<CertificateDer<'static>>,
     key: KeyPair,
-}
-
-fn time(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn named(name: &str) -> CertificateParams {
@@ -49,18 +43,30 @@ impl Ca {
     }
 
     /// A certificate for localhost.
-    pub(super) fn server(&self) -> Leaf {
+    pub(super) fn server(&self, not_after: SystemTime) -> Leaf {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_after = not_after.into();
         self.issue(&params)
     }
 
     /// A certificate of a client with this serial number, which is also in its name.
-    pub(super) fn client(&self, serial: u64, not_after: u64) -> Leaf {
+    pub(super) fn client(&self, serial: u64, not_after: SystemTime) -> Leaf {
+        self.client_with(serial, not_after, |_| {})
+    }
+
+    /// The same with changes.
+    pub(super) fn client_with(
+        &self,
+        serial: u64,
+        not_after: SystemTime,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Leaf {
         let mut params = named(&format!("client {serial}"));
         params.serial_number = Some(SerialNumber::from(serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.not_after = time(not_after).into();
+        params.not_after = not_after.into();
+        change(&mut params);
         self.issue(&params)
     }
 
@@ -70,24 +76,31 @@ impl Ca {
         Leaf { pem: certificate.pem(), key_pem: key.serialize_pem(), chain: vec![certificate.der().clone()], key }
     }
 
-    pub(super) fn crl(&self, revoked: &[u64], next_update: u64) -> String {
-        self.list(revoked, next_update).pem().unwrap()
+    /// A CRL in PEM form.
+    pub(super) fn crl(&self, revoked: &[u64], this_update: SystemTime, next_update: SystemTime) -> String {
+        self.list(revoked, this_update, next_update).pem().unwrap()
     }
 
-    pub(super) fn crl_der(&self, revoked: &[u64], next_update: u64) -> Vec<u8> {
-        self.list(revoked, next_update).der().to_vec()
+    /// The same in DER form.
+    pub(super) fn crl_der(&self, revoked: &[u64], this_update: SystemTime, next_update: SystemTime) -> Vec<u8> {
+        self.list(revoked, this_update, next_update).der().to_vec()
     }
 
-    fn list(&self, revoked: &[u64], next_update: u64) -> rcgen::CertificateRevocationList {
+    fn list(
+        &self,
+        revoked: &[u64],
+        this_update: SystemTime,
+        next_update: SystemTime,
+    ) -> rcgen::CertificateRevocationList {
         let revoked = revoked.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
-            revocation_time: time(START).into(),
+            revocation_time: this_update.into(),
             reason_code: None,
             invalidity_date: None,
         });
         let params = CertificateRevocationListParams {
-            this_update: time(START).into(),
-            next_update: time(next_update).into(),
+            this_update: this_update.into(),
+            next_update: next_update.into(),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
