@@ -36,7 +36,7 @@ const MAX_ISSUERS: usize = 32;
 const MAX_RULES: usize = 64;
 
 impl Auth {
-    /// Whether no way to prove an identity is configured.
+    /// Whether callers have no way to prove their identity.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.jwt.is_empty() && self.certificate.is_empty() && self.negotiate.is_none()
@@ -74,7 +74,7 @@ impl Auth {
         for (index, rule) in rules.iter().enumerate() {
             let key = |name: &str| format!("auth.certificate[{index}].{name}");
             rule.check(mode, key)?;
-            // Two entries of one name would make users of both.
+            // The name is a part of the identity of callers, so two entries must not share one.
             let names = self.jwt.iter().map(|entry| &entry.name);
             let mut names = names.chain(rules.iter().take(index).map(|earlier| &earlier.name));
             let is_new = names.all(|name| *name != rule.name);

@@ -1,4 +1,4 @@
-//! `cmgate.v1.CallerService`: who the caller is to the service.
+//! `cmgate.v1.CallerService`: shows callers how the service understands their identity.
 
 use async_trait::async_trait;
 

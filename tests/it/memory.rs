@@ -35,8 +35,8 @@ const ITEM_CHARS: usize = 16_000;
 const READERS: usize = 4;
 const SLOW_READERS: usize = 3;
 
-/// Limit on the memory of the service under any load, and while it answers one list at a time. About 50 MiB of the latter are the
-/// process with its relay, and much of the rest is memory that the allocator keeps for a second after it was freed.
+/// Limit on the memory of the service under any load, and while it answers one list at a time. The idle process with its relay
+/// takes about 50 MiB of the latter. Much of the rest is freed memory, which the allocator keeps for a second.
 const MEMORY_BYTES: usize = 256 << 20;
 const LIST_MEMORY_BYTES: usize = 160 << 20;
 

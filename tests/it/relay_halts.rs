@@ -201,7 +201,9 @@ async fn a_gap_in_the_log_halts_its_worker_before_the_gap() {
     assert!(detail.starts_with(&expected), "{detail}");
     instance.end().await;
     let found = positions(&read_committed(&env.topic).await);
-    assert!(found[&shard].iter().all(|position| *position < missing), "{found:?}");
+    // Without any event of the shard published before, the worker may halt before its first one.
+    let found = found.get(&shard).map(Vec::as_slice).unwrap_or_default();
+    assert!(found.iter().all(|position| *position < missing), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -215,7 +215,7 @@ impl Proofs {
     /// A token is the caller even beside a client certificate, which then only proves that the token is not stolen (RFC 8705).
     async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
         if let Some(negotiate) = &self.negotiate
-            && Negotiate::is_meant(parts)
+            && Negotiate::has_ticket(parts)
         {
             return negotiate.authenticate(parts).await.map_err(Into::into);
         }

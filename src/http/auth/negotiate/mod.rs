@@ -37,9 +37,9 @@ pub use start::StartError;
 /// The challenge (RFC 4559, 4.1).
 pub const CHALLENGE: HeaderValue = HeaderValue::from_static("Negotiate");
 
-/// Tickets that are judged at the same time. Each takes a thread, about 0.1 ms, and a lock on the replay cache.
+/// Maximum number of tickets that are checked at the same time. Each takes a thread, about 0.1 ms, and a lock on the replay cache.
 const TICKETS_AT_ONCE: usize = 8;
-/// Tickets that may wait for that; more are refused, since a waiting call holds up to 64 KiB.
+/// Maximum number of tickets that wait for their check; more are refused, since a waiting call holds up to 64 KiB.
 const TICKETS_WAITING: usize = 256;
 
 /// How tickets are accepted.
@@ -82,9 +82,9 @@ pub struct Negotiate {
     channel_binding: ChannelBinding,
     realms: Vec<String>,
     clock: Clock,
-    /// Calls that wait or are judged.
+    /// Permits of calls that wait or are checked.
     places: Semaphore,
-    /// Calls that are judged.
+    /// Permits of calls that are checked.
     threads: Arc<Semaphore>,
     lines: LineLimit,
 }
@@ -115,7 +115,7 @@ impl Negotiate {
 
     /// Whether a call has a ticket.
     #[must_use]
-    pub fn is_meant(parts: &Parts) -> bool {
+    pub fn has_ticket(parts: &Parts) -> bool {
         Self::is_offered_on(parts.version) && header::is_present(&parts.headers)
     }
 
@@ -131,7 +131,7 @@ impl Negotiate {
     /// The ticket is not accepted, or too many tickets wait.
     pub async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, NotAccepted> {
         let Ok(_place) = self.places.try_acquire() else { return Err(NotAccepted::Overloaded) };
-        match self.judge(parts).await {
+        match self.check(parts).await {
             Ok(caller) => Ok(Arc::new(caller)),
             Err(refusal) => {
                 self.report(&refusal);
@@ -140,7 +140,7 @@ impl Negotiate {
         }
     }
 
-    async fn judge(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    async fn check(&self, parts: &Parts) -> Result<Caller, Refusal> {
         let token = header::token(&parts.headers)?;
         let bindings = match self.channel_binding {
             ChannelBinding::Off => None,
@@ -149,11 +149,11 @@ impl Negotiate {
         let closed = |_: AcquireError| Refusal::Fault("the service stops".to_owned());
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(closed)?;
         let acceptor = Arc::clone(&self.acceptor);
-        let judged = spawn_blocking(move || {
+        let checked = spawn_blocking(move || {
             let _held = thread;
             acceptor.accept(&token, bindings.as_ref().map(ServerEndPoint::as_bytes))
         });
-        let ticket = judged.await.map_err(|error| Refusal::Fault(error.to_string()))??;
+        let ticket = checked.await.map_err(|error| Refusal::Fault(error.to_string()))??;
         if self.channel_binding == ChannelBinding::Required && !ticket.is_bound {
             return Err(Refusal::Unbound);
         }

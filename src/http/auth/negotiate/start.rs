@@ -13,7 +13,7 @@ use super::keytab::{self, KeytabEntry, KeytabError};
 /// The service of tickets for HTTP (RFC 4559, 4.1): the first component of its principals.
 pub(super) const SERVICE: &str = "HTTP";
 
-/// Encryption types that need no cracking by now: AES (RFC 3962, RFC 8009) and Camellia (RFC 6803).
+/// Encryption types without a known practical attack: AES (RFC 3962, RFC 8009) and Camellia (RFC 6803).
 const STRONG_ENCRYPTION: [u16; 6] = [17, 18, 19, 20, 25, 26];
 
 /// Why Negotiate cannot be offered.

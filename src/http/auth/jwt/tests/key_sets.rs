@@ -30,7 +30,7 @@ fn parse(keys: &[Value], key_use: KeyUse) -> KeySet {
     KeySet::parse(json!({"keys": keys}).to_string().as_bytes(), key_use).unwrap()
 }
 
-/// What becomes of a good RS256 token with these keys.
+/// The result of checking a good RS256 token with these keys.
 fn outcome_with(keys: &[Value]) -> &'static str {
     let token = draft().sign(&WORLD.rsa);
     outcome(&Token::read(&token, &WORLD.issuers).unwrap().verify(&parse(keys, KeyUse::Sig), at(super::NOW)))
