@@ -29,7 +29,7 @@ pub use issuer::{Issuer, Requirement};
 pub use json::Flaw;
 pub use key_set::{KeySet, KeySetError};
 pub use mapping::ClaimMapping;
-pub use provider::{install, provider};
+pub use provider::provider;
 pub use public_key::Unusable;
 pub use rejection::{ForbiddenMember, Part, Rejection, TimeClaim};
 pub use token::{Token, Verified};

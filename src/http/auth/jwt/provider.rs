@@ -23,17 +23,11 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     },
 };
 
-/// The provider. The check of a token uses it directly, whether it is installed or not.
+/// The provider. It is not the default of the process, so functions of `jsonwebtoken` that need a default, such as `decode`, panic;
+/// `clippy.toml` disallows them.
 #[must_use]
 pub fn provider() -> &'static CryptoProvider {
     &PROVIDER
-}
-
-/// Makes the provider the default of the process. Without a default, most functions of `jsonwebtoken` panic. Repeating it has no
-/// effect.
-pub fn install() {
-    // It fails if there is a default already, which can only be this one: no other provider is compiled in.
-    let _ = PROVIDER.install_default();
 }
 
 /// A public key, ready to verify.

@@ -61,7 +61,6 @@ impl Tokens {
         clock: Clock,
         end: &CancellationToken,
     ) -> Result<Self, (usize, KeySourceError)> {
-        super::jwt::install();
         let mut keys = Vec::with_capacity(issuers.len());
         for (index, TokenIssuer { issuer, keys: source }) in issuers.iter().enumerate() {
             let started = IssuerKeys::start(Arc::clone(&issuer.name), source, end.clone()).await;

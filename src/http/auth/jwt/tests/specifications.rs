@@ -1,11 +1,13 @@
 //! The cryptography against the examples of the specifications, which others signed.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::http::auth::jwt::install;
+use crate::http::auth::jwt::provider;
 
 /// RFC 7515, A.2.
 const RS256_MODULUS: &str = concat!(
@@ -36,14 +38,15 @@ const EDDSA: &str = concat!(
     "jcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
 );
 
-/// Verifies a token through the library, as given and with one bit of its message changed.
+/// Verifies a token, as given and with one bit of its message changed.
 fn verify(jwk: Value, algorithm: Algorithm, token: &str) -> [bool; 2] {
-    install();
     let key = DecodingKey::from_jwk(&Jwk::deserialize(jwk).unwrap()).unwrap();
     let (message, signature) = token.rsplit_once('.').unwrap();
     let mut changed = message.as_bytes().to_vec();
     changed[0] ^= 1;
-    [message.as_bytes(), &changed].map(|message| crypto::verify(signature, message, &key, algorithm).unwrap())
+    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let verifier = (provider().verifier_factory)(&algorithm, &key).unwrap();
+    [message.as_bytes(), &changed].map(|message| verifier.verify(message, &signature).is_ok())
 }
 
 #[test]
@@ -61,14 +64,12 @@ fn signatures_of_the_specifications_are_verified() {
 
 #[test]
 fn nothing_is_signed_and_secrets_do_not_verify() {
-    install();
-    install();
-    assert!(crypto::sign(b"message", &EncodingKey::from_secret(b"secret"), Algorithm::HS256).is_err());
+    assert!((provider().signer_factory)(&Algorithm::HS256, &EncodingKey::from_secret(b"secret")).is_err());
     let (secret, point) = (DecodingKey::from_secret(&[4; 65]), DecodingKey::from_ec_der(&[4; 65]));
     for algorithm in [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
-        assert!(crypto::verify("", b"message", &secret, algorithm).is_err(), "{algorithm:?}");
+        assert!((provider().verifier_factory)(&algorithm, &secret).is_err(), "{algorithm:?}");
     }
     for algorithm in [Algorithm::HS256, Algorithm::RS256, Algorithm::EdDSA] {
-        assert!(crypto::verify("", b"message", &point, algorithm).is_err(), "{algorithm:?}");
+        assert!((provider().verifier_factory)(&algorithm, &point).is_err(), "{algorithm:?}");
     }
 }
