@@ -1,6 +1,7 @@
-//! The clock, signals, IP networks, TLS configurations, terms of tokens, and telemetry of the process.
+//! The clock, signals, small files, IP networks, TLS configurations, terms of tokens, and telemetry of the process.
 
 pub mod clock;
+pub mod file;
 pub mod hangup;
 pub mod jwt;
 pub mod network;

@@ -1,22 +1,21 @@
 //! Errors of the TLS files: each names the key of the configuration and the file.
 
-use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+
+use crate::runtime::file::FileError;
 
 /// Why TLS files cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{key}: cannot read {path}", path = path.display())]
-    Unreadable {
+    #[error("{key}")]
+    File {
         /// The key of the configuration.
         key: String,
-        /// The file.
-        path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: FileError,
     },
     /// The content of a file is not valid.
     #[error("{key}: {path} {problem}", path = path.display())]

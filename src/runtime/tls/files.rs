@@ -1,7 +1,5 @@
 //! Reads the files of a port. All are read together, so that one configuration has one content.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{Error as PemError, PemObject};
@@ -10,11 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::error::TlsError;
 use super::settings::TlsSettings;
+use crate::runtime::file;
 
 /// Limit on a file with certificates or a key, in bytes.
-const PEM_BYTES: u64 = 1 << 20;
+const PEM_BYTES: usize = 1 << 20;
 /// Limit on the file with CRLs, in bytes: about two million entries.
-const CRL_BYTES: u64 = 64 << 20;
+const CRL_BYTES: usize = 64 << 20;
 /// Limit on the certificates or CRLs in a file.
 const MAX_ITEMS: usize = 64;
 
@@ -67,19 +66,11 @@ impl Files {
 }
 
 impl PemFile {
-    fn read(key: String, path: &Path, limit: u64) -> Result<Self, TlsError> {
-        let read = || -> io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes =
-            read().map_err(|source| TlsError::Unreadable { key: key.clone(), path: path.to_owned(), source })?;
-        let file = Self { key, path: path.to_owned(), bytes };
-        if file.bytes.len() as u64 > limit {
-            return Err(file.wrong(format!("is larger than {limit} bytes")));
+    fn read(key: String, path: &Path, limit: usize) -> Result<Self, TlsError> {
+        match file::read(path, limit) {
+            Ok(bytes) => Ok(Self { key, path: path.to_owned(), bytes }),
+            Err(source) => Err(TlsError::File { key, source }),
         }
-        Ok(file)
     }
 
     /// The file.

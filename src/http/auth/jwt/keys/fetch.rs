@@ -19,7 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
 use super::super::KeySet;
-use super::file::{self, FileError};
+use crate::runtime::file::{self, FileError};
 
 /// Maximum time for all documents of a read, from the connection to the end of the last one.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);

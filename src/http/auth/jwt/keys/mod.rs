@@ -5,7 +5,6 @@
 
 mod demand;
 mod fetch;
-mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod issuer_keys;

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::super::{KeySet, KeySetError};
 use super::fetch::{FetchError, Fetcher, MAX_BYTES, RootsError};
-use super::file::{self, FileError};
+use crate::runtime::file::{self, FileError};
 use crate::runtime::jwt::KeyUse;
 
 /// The path of a discovery document below its base URL.

@@ -1,4 +1,4 @@
-//! Reads a small file.
+//! Reads small files.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Why a file cannot be read.
+/// Why a file cannot be read. `Display` names the file.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The operating system refuses.
@@ -34,7 +34,10 @@ pub enum FileError {
 }
 
 /// Reads a file of at most `limit` bytes. Blocks.
-pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+/// The file cannot be read, is not a regular file, or is larger.
+pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
     // Opening a pipe waits for a writer, so the kind of the file is checked first.
     if !path.metadata().map_err(unreadable)?.is_file() {
