@@ -11,6 +11,7 @@ mod tail;
 mod upkeep;
 mod wiring;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use tokio::runtime;
@@ -19,6 +20,7 @@ use self::arguments::Tail;
 use self::ports::Ports;
 use self::tail::TailSettings;
 use crate::config::{Config, templates};
+use crate::http::auth::negotiate::keytab::Keytab;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry;
 
@@ -69,9 +71,22 @@ async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> 
 fn check_config(config: &Config, settings: &Settings, mut output: impl Write) -> Result<(), ExitError> {
     templates::load(&config.templates)?;
     Ports::load(settings, &Clock::System)?;
-    settings.authentication.check().map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    let checked = settings.authentication.check().map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
     let text = config.render().map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
+    let text = text + &checked.keytab.map(|keytab| remarks(&keytab)).unwrap_or_default();
     output.write_all(text.as_bytes()).map_err(|error| ExitError::of(ExitStatus::Internal, &error))
+}
+
+/// The keys of the service as comments of the printed configuration.
+fn remarks(keytab: &Keytab) -> String {
+    let mut text = "\n# auth.negotiate.keytab has keys of\n".to_owned();
+    for principal in keytab.principals() {
+        let _ = writeln!(text, "#   {principal}");
+    }
+    if let Some(warning) = keytab.warning() {
+        let _ = writeln!(text, "# Warning: auth.negotiate.keytab: {warning}");
+    }
+    text
 }
 
 #[cfg(test)]

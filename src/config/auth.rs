@@ -13,7 +13,7 @@ use super::error::{Invalid, require};
 
 pub use certificate::{CaName, CertificateCaller, CertificateEntry, CertificateSource};
 pub use jwt::{JwtEntry, KeySetSource, UserClaims};
-pub use negotiate::{ChannelBinding, NegotiateEntry};
+pub use negotiate::NegotiateEntry;
 
 /// `[auth]`: the ways in which callers prove their identity.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,7 +42,8 @@ impl Auth {
         self.jwt.is_empty() && self.certificate.is_empty() && self.negotiate.is_none()
     }
 
-    pub(super) fn check(&self, mode: Mode) -> Result<(), Invalid> {
+    /// `has_tls` says whether the public port has TLS.
+    pub(super) fn check(&self, mode: Mode, has_tls: bool) -> Result<(), Invalid> {
         let can_prove = mode == Mode::Development || !self.is_empty();
         require(
             can_prove,
@@ -65,7 +66,7 @@ impl Auth {
             }
         }
         self.check_certificates(mode)?;
-        self.negotiate.as_ref().map_or(Ok(()), NegotiateEntry::check)
+        self.negotiate.as_ref().map_or(Ok(()), |entry| entry.check(has_tls))
     }
 
     fn check_certificates(&self, mode: Mode) -> Result<(), Invalid> {

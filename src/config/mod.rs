@@ -34,8 +34,8 @@ use setting::Setting;
 
 pub use account::{Administrators, Development, Service};
 pub use auth::{
-    Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, ChannelBinding, JwtEntry, KeySetSource,
-    NegotiateEntry, UserClaims,
+    Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, JwtEntry, KeySetSource, NegotiateEntry,
+    UserClaims,
 };
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::ConfigError;
@@ -45,7 +45,7 @@ pub use list::List;
 pub use log::{Log, LogFormat};
 pub use properties::Properties;
 pub use rest::Rest;
-pub use tls::{AdminTls, ClientCertificates, CrlExpired, OptionalPath, Tls, TlsVersion};
+pub use tls::{AdminTls, ClientCertificates, CrlExpired, OptionalPath, Tls};
 pub use url::HttpUrl;
 
 /// The whole configuration. `deploy/config.example.toml` shows it as a file.
@@ -165,7 +165,7 @@ impl Config {
         self.check_addresses()?;
         self.database.check()?;
         self.kafka.check()?;
-        self.auth.check(self.mode)?;
+        self.auth.check(self.mode, self.tls.pair().is_some())?;
         let asks = self.tls.client_certificates != ClientCertificates::Off || self.auth.certificate.is_empty();
         require(
             asks,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Invalid, require, require_within};
 use super::setting::{self, Setting};
 use crate::runtime::network::Networks;
+use crate::runtime::tls::MinVersion;
 
 /// `[tls]`: TLS of gRPC and REST.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub struct Tls {
     pub key: OptionalPath,
     /// The oldest version of TLS that is accepted: `1.2` or `1.3`. Default: `1.2`.
     #[serde(with = "setting")]
-    pub min_version: TlsVersion,
+    pub min_version: MinVersion,
     /// Whether clients are asked for a certificate: `off`, `optional` or `required`. Default: `off`.
     #[serde(with = "setting")]
     pub client_certificates: ClientCertificates,
@@ -60,15 +61,6 @@ pub struct AdminTls {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptionalPath(pub Option<PathBuf>);
 
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    Tls12,
-    /// TLS 1.3.
-    Tls13,
-}
-
 /// Whether clients are asked for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientCertificates {
@@ -94,7 +86,7 @@ impl Default for Tls {
         Self {
             certificate: OptionalPath(None),
             key: OptionalPath(None),
-            min_version: TlsVersion::Tls12,
+            min_version: MinVersion::Tls12,
             client_certificates: ClientCertificates::Off,
             client_ca: OptionalPath(None),
             crl: OptionalPath(None),
@@ -184,7 +176,7 @@ impl Setting for Networks {
     }
 }
 
-impl Setting for TlsVersion {
+impl Setting for MinVersion {
     const EXPECTED: &'static str = "\"1.2\" or \"1.3\"";
 
     fn read(text: &str) -> Option<Self> {

@@ -14,18 +14,18 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use http::header::ALLOW;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Version};
 use tracing::field::display;
 use tracing::{Instrument, Span};
 
 use self::body::Counted;
 use self::observed::{Observed, Outcome};
 use self::transport::Mismatch;
-use super::server::{Answers, CertificateRefused};
-use crate::domain::{Caller, CorrelationId, ErrorKind};
-use crate::http::auth::{AuthError, Authentication};
+use super::server::{Answers, CertificateRefused, MayUseHttp1, NeedsHttp1};
+use crate::domain::{CorrelationId, ErrorKind};
+use crate::http::auth::{AuthError, Authenticated, Authentication, Tickets};
 use crate::mimcm::RouteLabel;
 use crate::service::{Budget, Call, Error, row};
 use crate::{grpc, mimcm};
@@ -110,7 +110,7 @@ where
         let span = tracing::info_span!("call", %correlation, method = observed.method(), user = tracing::field::Empty);
 
         let (settings, inner) = (Arc::clone(&self.settings), self.inner.clone());
-        let version = parts.version;
+        let tickets = Tickets::of(transport, &parts);
         let answering = async move {
             let admitted = Admitted { transport, method, correlation, deadline };
             let answer = in_time(admitted.answer(&settings, inner, parts, body), deadline).await;
@@ -120,7 +120,10 @@ where
                     Transport::Legacy => mimcm::refusal(kind, &message, correlation),
                 };
                 if kind == ErrorKind::Unauthenticated {
-                    settings.authentication.challenge(version, reason, response.headers_mut());
+                    settings.authentication.challenge(tickets, reason, response.headers_mut());
+                    if tickets == Tickets::AfterFallback && reason == AuthError::TicketNeedsHttp1.reason() {
+                        response.extensions_mut().insert(NeedsHttp1);
+                    }
                 }
                 response
             });
@@ -164,14 +167,19 @@ impl Admitted {
         }
         let memory = settings.memory.admit()?;
         let connection = parts.extensions.get::<Answers>().cloned();
-        if let Some(caller) = caller {
+        let mut proof_of_service = None;
+        if let Some(Authenticated { caller, answer }) = caller {
+            proof_of_service = answer;
             Span::current().record("user", display(caller.user));
             let traceparent = headers::traceparent(&parts.headers);
             let (deadline, memory) = (Some(deadline), memory.clone());
             parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
         }
         let body = Counted::new(body, memory.clone(), correlation);
-        let Ok(response) = inner.call(Request::from_parts(parts, body)).await;
+        let Ok(mut response) = inner.call(Request::from_parts(parts, body)).await;
+        if let Some(value) = proof_of_service {
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
+        }
         Ok(response.map(|body| body::held(body, memory, connection.as_ref())))
     }
 }
@@ -182,7 +190,7 @@ impl CallSettings {
     }
 
     /// The caller; `None` on a path that needs no authentication.
-    async fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Arc<Caller>>, AuthError> {
+    async fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Authenticated>, AuthError> {
         // Not even an open path accepts a connection whose certificate was refused.
         if let Some(refused) = parts.extensions.get::<CertificateRefused>() {
             return Err(AuthError::from(*refused));
@@ -191,6 +199,17 @@ impl CallSettings {
             return Ok(None);
         }
         self.authentication.authenticate(parts).await.map(Some)
+    }
+}
+
+impl Tickets {
+    /// Whether the sender of a call can use tickets. A client of gRPC cannot fall back.
+    fn of(transport: Transport, parts: &Parts) -> Self {
+        match transport {
+            Transport::Legacy if parts.version == Version::HTTP_11 => Self::Accepted,
+            Transport::Legacy if parts.extensions.get::<MayUseHttp1>().is_some() => Self::AfterFallback,
+            Transport::Legacy | Transport::Grpc => Self::Impossible,
+        }
     }
 }
 

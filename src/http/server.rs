@@ -3,6 +3,7 @@
 mod body;
 mod connection;
 mod early;
+mod fallback;
 mod linger;
 mod stall;
 mod tls;
@@ -26,6 +27,7 @@ use crate::runtime::network::Networks;
 use crate::runtime::tls::Tls;
 
 pub use body::RequestBody;
+pub use fallback::{MayUseHttp1, NeedsHttp1};
 pub use stall::{Answers, Progress};
 pub use tls::CertificateRefused;
 

@@ -38,6 +38,8 @@ pub struct Accepted {
     pub is_bound: bool,
     /// `KERB_VALIDATION_INFO` of the ticket in NDR, if its signatures were verified; `None` if the ticket has none.
     pub logon_info: Option<Vec<u8>>,
+    /// The token that proves the service to the client, which needs it for mutual authentication; empty if there is none.
+    pub answer: Vec<u8>,
 }
 
 impl Acceptor {
@@ -94,7 +96,6 @@ impl Acceptor {
         let mut context = Context::none();
         let mut client = Name::none();
         let mut mechanism = ptr::null_mut();
-        // The proof of the service for the client, which TLS gives.
         let mut answer = Buffer::empty();
         let (mut flags, mut seconds_left, mut minor) = (0, 0, 0);
         // SAFETY: all pointers are to values of this frame or null where the function allows it. The library only reads the token
@@ -126,6 +127,7 @@ impl Acceptor {
             seconds_left,
             is_bound: flags & GSS_C_CHANNEL_BOUND_FLAG != 0,
             logon_info: logon_info(&client)?,
+            answer: answer.bytes().to_vec(),
         })
     }
 }

@@ -1,14 +1,13 @@
 //! How callers are authenticated, from the configuration.
 
 use crate::config::{
-    CaName, CertificateEntry, CertificateSource, ChannelBinding, Config, HttpUrl, JwtEntry, KeySetSource,
-    NegotiateEntry, UserClaims,
+    CaName, CertificateEntry, CertificateSource, Config, HttpUrl, JwtEntry, KeySetSource, NegotiateEntry, UserClaims,
 };
 use crate::domain::Caller;
 use crate::http::auth::certificate::{CaFilter, KnownCaller, Rule, Rules, Source};
 use crate::http::auth::jwt::keys::{KeySource, Location};
 use crate::http::auth::jwt::{ClaimMapping, Issuer, Requirement};
-use crate::http::auth::negotiate::{self, NegotiateSettings};
+use crate::http::auth::negotiate::NegotiateSettings;
 use crate::http::auth::{AuthenticationSettings, Development, ProofSettings, TokenIssuer};
 
 pub(super) fn settings(config: &Config) -> AuthenticationSettings {
@@ -62,11 +61,7 @@ fn negotiate(entry: &NegotiateEntry) -> NegotiateSettings {
     NegotiateSettings {
         keytab: entry.keytab.clone(),
         replay_cache: entry.replay_cache.clone(),
-        channel_binding: match entry.channel_binding {
-            ChannelBinding::Off => negotiate::ChannelBinding::Off,
-            ChannelBinding::WhenSent => negotiate::ChannelBinding::WhenSent,
-            ChannelBinding::Required => negotiate::ChannelBinding::Required,
-        },
+        channel_binding: entry.channel_binding,
         realms: entry.realms.0.clone(),
     }
 }

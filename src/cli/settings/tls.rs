@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::{CaName, CertificateEntry, ClientCertificates, Config, CrlExpired, TlsVersion};
-use crate::runtime::tls::{ClientSettings, MinVersion, RuleCa, TlsPort, TlsSettings};
+use crate::config::{CaName, CertificateEntry, ClientCertificates, Config, CrlExpired};
+use crate::runtime::tls::{ClientSettings, RuleCa, TlsPort, TlsSettings};
 
 /// TLS of gRPC and REST; `None` if the port is not encrypted.
 pub(super) fn public(config: &Config) -> Option<TlsSettings> {
@@ -42,10 +42,7 @@ fn server(config: &Config, port: TlsPort, (certificate, key): (&Path, &Path)) ->
         port,
         certificate: certificate.to_owned(),
         key: key.to_owned(),
-        min_version: match config.tls.min_version {
-            TlsVersion::Tls12 => MinVersion::Tls12,
-            TlsVersion::Tls13 => MinVersion::Tls13,
-        },
+        min_version: config.tls.min_version,
         clients: None,
         reload_interval: config.tls.reload_interval,
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::List;
 use super::super::error::{Invalid, require};
 use super::super::setting::{self, Setting};
+use crate::runtime::tls::ChannelBinding;
 
 /// `[auth.negotiate]`: Kerberos tickets of Windows callers, over HTTP/1.1. Needs a build with the feature `negotiate`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,23 +19,13 @@ pub struct NegotiateEntry {
     /// File in which the processes of this machine remember used tickets. It must survive a restart.
     #[serde(with = "setting")]
     pub replay_cache: PathBuf,
-    /// Whether tickets must be bound to the TLS connection. Default: `when-sent`.
+    /// Whether tickets must be bound to the TLS connection (RFC 5929): `off`, bindings are not compared; `when-sent`, a binding that
+    /// the client sends must be right; `required`, the client must send it, which needs `tls.certificate`. Default: `when-sent`.
     #[serde(default = "default_channel_binding", with = "setting")]
     pub channel_binding: ChannelBinding,
     /// Realms whose users are accepted, in their exact spelling. Default: those of the keytab.
     #[serde(default)]
     pub realms: List,
-}
-
-/// Whether tickets must be bound to the TLS connection (RFC 5929).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelBinding {
-    /// `off`: bindings are not compared.
-    Off,
-    /// `when-sent`: a binding that the client sends must be right.
-    WhenSent,
-    /// `required`: the client must send the right binding.
-    Required,
 }
 
 const fn default_channel_binding() -> ChannelBinding {
@@ -45,10 +36,15 @@ impl NegotiateEntry {
     /// Its name among the entries, a part of the identity of its callers.
     pub const NAME: &str = "negotiate";
 
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    /// `has_tls` says whether the port has TLS, without which a ticket is not bound to the connection.
+    pub(super) fn check(&self, has_tls: bool) -> Result<(), Invalid> {
         self.realms.check("auth.negotiate.realms")?;
         let is_file_of_its_own = self.keytab != self.replay_cache;
-        require(is_file_of_its_own, "auth.negotiate.replay_cache", "must differ from auth.negotiate.keytab")
+        require(is_file_of_its_own, "auth.negotiate.replay_cache", "must differ from auth.negotiate.keytab")?;
+        let is_possible = has_tls || self.channel_binding != ChannelBinding::Required;
+        let problem =
+            "must not be \"required\" without tls.certificate: a ticket cannot be bound to a connection without TLS";
+        require(is_possible, "auth.negotiate.channel_binding", problem)
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::config::List;
 use crate::config::tests::load;
 use crate::runtime::jwt::{Algorithm, ClaimEncoding, KeyUse};
+use crate::runtime::tls::ChannelBinding;
 
 /// A complete entry.
 const ENTRY: &str = "name = 'a'\nissuers = ['https://a']\njwks_uri = 'https://a/keys'\naudiences = ['cmgate']\n";
@@ -225,7 +226,8 @@ fn tickets_need_a_keytab_and_a_replay_cache() {
     assert_eq!((entry.keytab.as_path(), entry.replay_cache.as_path()), (Path::new("/k"), Path::new("/r")));
     assert_eq!((entry.channel_binding, entry.realms), (ChannelBinding::WhenSent, List::default()));
     assert!(!config.trusts_everyone());
-    let more = format!("{COMPLETE}channel_binding = 'required'\n");
+    let with_tls = "tls.certificate = '/c'\ntls.key = '/p'\n";
+    let more = format!("{with_tls}{COMPLETE}channel_binding = 'required'\n");
     let config = load(&more, &[("CMGATE__AUTH__NEGOTIATE__REALMS", "CORP.TEST, OTHER.TEST")]).unwrap();
     let entry = config.auth.negotiate.clone().unwrap();
     assert_eq!(entry.channel_binding, ChannelBinding::Required);
@@ -245,6 +247,10 @@ fn tickets_need_a_keytab_and_a_replay_cache() {
         (
             &format!("{COMPLETE}channel_binding = 'on'"),
             "auth.negotiate.channel_binding must be \"off\", \"when-sent\" or",
+        ),
+        (
+            &format!("{COMPLETE}channel_binding = 'required'"),
+            "auth.negotiate.channel_binding must not be \"required\" without tls.certificate",
         ),
         (&format!("{COMPLETE}realms = ['']"), "auth.negotiate.realms must "),
         (&format!("{COMPLETE}spn = 'HTTP/x'"), "auth.negotiate.spn is not a known key"),

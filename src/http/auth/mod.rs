@@ -4,6 +4,7 @@ pub mod certificate;
 pub mod jwt;
 pub mod negotiate;
 
+mod authenticated;
 mod development;
 mod tokens;
 
@@ -12,19 +13,21 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use self::certificate::{Certificates, Rules};
 use self::jwt::keys::KeySourceError;
+use self::negotiate::keytab::Keytab;
 use self::negotiate::{Negotiate, NegotiateSettings, NotAccepted, StartError};
 use self::tokens::{NotProven, Tokens};
-use crate::domain::{Caller, ErrorKind};
+use crate::domain::ErrorKind;
 use crate::http::server::CertificateRefused;
 use crate::runtime::clock::Clock;
 use crate::runtime::tls::PeerCertificate;
 
+pub use authenticated::Authenticated;
 pub use development::{DEVELOPMENT_HEADER, Development};
 pub use tokens::TokenIssuer;
 
@@ -51,6 +54,13 @@ pub struct ProofSettings {
     pub certificates: Rules,
     /// Kerberos tickets.
     pub negotiate: Option<NegotiateSettings>,
+}
+
+/// What a check of the settings found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// The keys for Kerberos tickets; `None` if tickets are not accepted.
+    pub keytab: Option<Keytab>,
 }
 
 /// How callers are authenticated. Clones share their state.
@@ -114,9 +124,23 @@ pub enum AuthError {
     /// The ticket is not accepted.
     #[error("the ticket is not accepted; the log of the service has the reason")]
     InvalidTicket,
+    /// The ticket was sent over another version of HTTP.
+    #[error("a Kerberos ticket is accepted over HTTP/1.1 only")]
+    TicketNeedsHttp1,
     /// Too many calls wait to be authenticated.
     #[error("the service is overloaded; retry later")]
     Overloaded,
+}
+
+/// Whether the sender of a call can use tickets, which are accepted over HTTP/1.1 only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tickets {
+    /// In this version of HTTP.
+    Accepted,
+    /// After it has fallen back to HTTP/1.1. Browsers and `WinHTTP` do that when HTTP/2 offers Negotiate.
+    AfterFallback,
+    /// It cannot.
+    Impossible,
 }
 
 impl AuthenticationSettings {
@@ -124,15 +148,16 @@ impl AuthenticationSettings {
     ///
     /// # Errors
     /// A file cannot be used.
-    pub fn check(&self) -> Result<(), SetupError> {
-        let tokens = match self {
-            Self::Development(_) => &[][..],
-            Self::Proof(proof) => &proof.tokens,
+    pub fn check(&self) -> Result<Checked, SetupError> {
+        let ProofSettings { tokens, certificates: _, negotiate } = match self {
+            Self::Development(_) => return Ok(Checked::default()),
+            Self::Proof(proof) => proof,
         };
-        tokens.iter().enumerate().try_for_each(|(index, entry)| {
+        for (index, entry) in tokens.iter().enumerate() {
             let name = || Arc::clone(&entry.issuer.name);
-            entry.keys.check().map_err(|source| SetupError::Keys { index, name: name(), source })
-        })
+            entry.keys.check().map_err(|source| SetupError::Keys { index, name: name(), source })?;
+        }
+        Ok(Checked { keytab: negotiate.as_ref().map(NegotiateSettings::check).transpose()? })
     }
 }
 
@@ -165,22 +190,22 @@ impl Authentication {
     ///
     /// # Errors
     /// The identity of the caller is missing or invalid.
-    pub async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
+    pub async fn authenticate(&self, parts: &Parts) -> Result<Authenticated, AuthError> {
         match self {
-            Self::Development(development) => development.authenticate(&parts.headers),
+            Self::Development(development) => development.authenticate(&parts.headers).map(Into::into),
             Self::Proof(proofs) => proofs.authenticate(parts).await,
         }
     }
 
     /// Sets the challenges (RFC 9110, 11.6.1) that the response to a call must carry which failed with an [`AuthError`] of this
     /// reason.
-    pub fn challenge(&self, version: Version, reason: &str, headers: &mut HeaderMap) {
+    pub fn challenge(&self, tickets: Tickets, reason: &str, headers: &mut HeaderMap) {
         match self {
             // Nothing that a caller could prove.
             Self::Development(_) => {}
             Self::Proof(proofs) => {
                 headers.remove(WWW_AUTHENTICATE);
-                let offers_negotiate = proofs.negotiate.is_some() && Negotiate::is_offered_on(version);
+                let offers_negotiate = proofs.negotiate.is_some() && tickets != Tickets::Impossible;
                 // A response with the status 401 must have a challenge (RFC 9110, 15.5.2).
                 if proofs.tokens.has_issuers() || !offers_negotiate {
                     let is_refused = reason == AuthError::InvalidToken.reason();
@@ -213,9 +238,9 @@ impl Authentication {
 
 impl Proofs {
     /// A token is the caller even beside a client certificate, which then only proves that the token is not stolen (RFC 8705).
-    async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, AuthError> {
+    async fn authenticate(&self, parts: &Parts) -> Result<Authenticated, AuthError> {
         if let Some(negotiate) = &self.negotiate
-            && Negotiate::has_ticket(parts)
+            && Negotiate::has_ticket(&parts.headers)
         {
             return negotiate.authenticate(parts).await.map_err(Into::into);
         }
@@ -224,12 +249,12 @@ impl Proofs {
             && !self.certificates.is_empty()
             && !parts.headers.contains_key(AUTHORIZATION)
         {
-            return self.certificates.caller(peer).map_err(|rejection| {
+            return self.certificates.caller(peer).map(Into::into).map_err(|rejection| {
                 self.tokens.report(rejection);
                 AuthError::UnknownCertificate
             });
         }
-        self.tokens.authenticate(parts, peer).await.map_err(Into::into)
+        Ok(self.tokens.authenticate(parts, peer).await?.into())
     }
 }
 
@@ -243,7 +268,8 @@ impl AuthError {
             | Self::InvalidToken
             | Self::UnknownCertificate
             | Self::Certificate(_)
-            | Self::InvalidTicket => ErrorKind::Unauthenticated,
+            | Self::InvalidTicket
+            | Self::TicketNeedsHttp1 => ErrorKind::Unauthenticated,
             Self::Overloaded => ErrorKind::Overloaded,
         }
     }
@@ -259,6 +285,7 @@ impl AuthError {
             Self::Certificate(CertificateRefused::Missing) => "CLIENT_CERTIFICATE_REQUIRED",
             Self::Certificate(CertificateRefused::Withdrawn) => "CLIENT_CERTIFICATE_REFUSED",
             Self::InvalidTicket => "INVALID_TICKET",
+            Self::TicketNeedsHttp1 => "TICKET_NEEDS_HTTP1",
             Self::Overloaded => "OVERLOADED",
         }
     }
@@ -277,6 +304,7 @@ impl From<NotAccepted> for AuthError {
     fn from(error: NotAccepted) -> Self {
         match error {
             NotAccepted::Refused => Self::InvalidTicket,
+            NotAccepted::NeedsHttp1 => Self::TicketNeedsHttp1,
             NotAccepted::Overloaded => Self::Overloaded,
         }
     }

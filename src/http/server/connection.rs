@@ -20,9 +20,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::early::{EarlyAnswers, EndsUnread};
+use super::fallback::{MayUseHttp1, response_or_reset};
 use super::tls::{Client, Handshakes, Opened};
 use super::{Answers, RequestBody, Security, ServerSettings, linger};
-use crate::runtime::telemetry::{LineLimit, error_chain};
+use crate::runtime::telemetry::{LineLimit, error_chain, names};
 use crate::runtime::tls::Tls;
 
 /// Smallest buffer of an HTTP/1 connection; it also bounds the head of a request.
@@ -114,6 +115,7 @@ impl Protocols {
 
     /// Reports a connection that [`Protocols::admits`] refused.
     pub(super) fn refuse(&self, peer: IpAddr) {
+        metrics::counter!(names::CONNECTIONS_REFUSED).increment(1);
         if let Some(suppressed) = self.refusals.admit() {
             tracing::warn!(%peer, suppressed, "connection refused: its address is not in tls.terminated");
         }
@@ -182,14 +184,17 @@ impl Protocols {
             service_fn(move |mut request| {
                 request.extensions_mut().insert(answers.clone());
                 let is_admitted = client.admit(request.extensions_mut());
+                if version == Version::Http2 && client.is_encrypted() {
+                    request.extensions_mut().insert(MayUseHttp1);
+                }
                 let answer = early.answer(service.clone(), request, ends_unread.clone());
                 let ends = ends.clone();
                 async move {
-                    let mut response = answer.await?;
+                    let Ok(mut response) = answer.await;
                     if !is_admitted {
                         end_after(&mut response, version, &ends);
                     }
-                    Ok::<_, Infallible>(response)
+                    response_or_reset(response)
                 }
             })
         };

@@ -32,7 +32,7 @@ struct Metric {
     help: &'static str,
 }
 
-const METRICS: [Metric; 19] = [
+const METRICS: [Metric; 20] = [
     Metric {
         name: names::CALLS,
         kind: Kind::Counter,
@@ -122,6 +122,12 @@ const METRICS: [Metric; 19] = [
         kind: Kind::Gauge,
         unit: Unit::Seconds,
         help: "Time since the key set of each issuer was last read; after a day it is no longer used. Absent until the first read.",
+    },
+    Metric {
+        name: names::CONNECTIONS_REFUSED,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Connections refused because their address is not in tls.terminated.",
     },
     Metric {
         name: names::TLS_HANDSHAKES,

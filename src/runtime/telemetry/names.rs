@@ -30,6 +30,8 @@ pub const UNKNOWN_KEY_IDS: &str = "cmgate_unknown_key_ids_total";
 pub const KEY_SET_READS: &str = "cmgate_key_set_reads_total";
 /// Time since the key set of each `issuer` was read (gauge, seconds).
 pub const KEY_SET_AGE_SECONDS: &str = "cmgate_key_set_age_seconds";
+/// Connections refused because their address is not in `tls.terminated` (counter).
+pub const CONNECTIONS_REFUSED: &str = "cmgate_connections_refused_total";
 /// TLS handshakes, by `port`, `result` and the client certificate's `ca` (counter).
 pub const TLS_HANDSHAKES: &str = "cmgate_tls_handshakes_total";
 /// Attempts to read the TLS files again after they changed, by `port` and `result` (counter).

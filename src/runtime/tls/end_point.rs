@@ -12,6 +12,17 @@ use x509_parser::signature_algorithm::SignatureAlgorithm;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerEndPoint(Arc<[u8]>);
 
+/// Whether credentials must be bound to the TLS connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// They are not compared.
+    Off,
+    /// A binding that the client sends must be right.
+    WhenSent,
+    /// The client must send the right binding.
+    Required,
+}
+
 const PREFIX: &[u8] = b"tls-server-end-point:";
 
 /// Object identifiers of hash functions, as parameters of RSASSA-PSS (RFC 4055, 2.1).

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use webpki::{OwnedCertRevocationList, anchor_from_trusted_cert};
 use x509_parser::{parse_x509_certificate, parse_x509_crl};
 
+use super::end_point::ServerEndPoint;
 use super::error::TlsError;
 use super::expiry::{Expiry, ExpiryKind};
 use super::files::{Files, PemFile};
@@ -41,6 +42,8 @@ pub(crate) struct Generation {
     pub(super) digest: [u8; 32],
     /// The configuration of rustls.
     pub(crate) config: Arc<ServerConfig>,
+    /// The binding to the certificate of the server; `None` if there is no such binding.
+    pub(crate) end_point: Option<ServerEndPoint>,
     /// What verifies client certificates; `None` if the server does not ask for them.
     pub(crate) clients: Option<Arc<Clients>>,
     /// When its certificates and CRLs expire.
@@ -79,10 +82,11 @@ impl Generation {
             Some(clients) => config.with_client_cert_verifier(Arc::clone(clients) as _),
             None => config.with_no_client_auth(),
         };
+        let end_point = certified.end_entity_cert().ok().and_then(|own| ServerEndPoint::of_certificate(own));
         let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-        Ok(Self { number, digest: files.digest(), config: Arc::new(config), clients, expiries })
+        Ok(Self { number, digest: files.digest(), config: Arc::new(config), end_point, clients, expiries })
     }
 }
 

@@ -12,10 +12,11 @@ mod generation;
 mod live;
 mod names;
 mod peer;
+mod reason;
 mod settings;
 mod verify;
 
-pub use end_point::ServerEndPoint;
+pub use end_point::{ChannelBinding, ServerEndPoint};
 pub use error::TlsError;
 pub use live::Tls;
 pub use peer::{Authority, PeerCertificate};

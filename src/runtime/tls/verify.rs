@@ -18,6 +18,7 @@ use x509_parser::parse_x509_certificate;
 
 use super::names::shown;
 use super::peer::{Authority, PeerCertificate};
+use super::reason;
 use crate::runtime::telemetry::LineLimit;
 
 /// Limit on the kept results.
@@ -63,7 +64,8 @@ impl Clients {
         if let Some(kept) = self.kept(&hash, now) {
             return Ok(kept);
         }
-        let judgement = self.verify_chain(leaf, intermediates, now).inspect_err(|error| self.log(leaf, error))?;
+        let judgement = self.verify_chain(leaf, intermediates, now);
+        let judgement = judgement.inspect_err(|error| self.log(leaf, &reason::of_chain(error)))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MAX_KEPT {
             kept.clear();
@@ -108,13 +110,13 @@ impl Clients {
         Ok(Judgement { certificate, until: until.min(u64::try_from(not_after).unwrap_or(0)) })
     }
 
-    fn log(&self, leaf: &CertificateDer<'_>, error: &CertificateError) {
+    fn log(&self, leaf: &CertificateDer<'_>, reason: &str) {
         let Some(suppressed) = self.refusals.admit() else { return };
         let (serial, subject, issuer) = match parse_x509_certificate(leaf) {
             Ok((_, parsed)) => (parsed.raw_serial_as_string(), shown(parsed.subject()), shown(parsed.issuer())),
             Err(_) => (String::new(), String::new(), String::new()),
         };
-        tracing::warn!(reason = %error, serial, subject, issuer, suppressed, "client certificate refused");
+        tracing::warn!(reason, serial, subject, issuer, suppressed, "client certificate refused");
     }
 }
 
@@ -181,6 +183,7 @@ impl ClientCertVerifier for Clients {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, certificate, signature, &self.algorithms)
+            .inspect_err(|error| self.log(certificate, &reason::of_signature(certificate, error)))
     }
 
     fn verify_tls13_signature(
@@ -190,6 +193,7 @@ impl ClientCertVerifier for Clients {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, certificate, signature, &self.algorithms)
+            .inspect_err(|error| self.log(certificate, &reason::of_signature(certificate, error)))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
 
@@ -20,6 +20,8 @@ pub(super) struct Curl {
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) status: u16,
+    /// The version of HTTP of the last answer.
+    pub(super) version: String,
     /// The heads of all answers.
     pub(super) heads: String,
     pub(super) body: String,
@@ -73,11 +75,15 @@ impl Curl {
         header.unwrap_or_else(|| panic!("curl sent no ticket: {head}")).to_owned()
     }
 
+    /// The environment in which Kerberos finds the ticket.
+    pub(super) fn environment(&self) -> [(&'static str, &Path); 2] {
+        [("KRB5_CONFIG", &self.krb5_conf), ("KRB5CCNAME", &self.cache)]
+    }
+
     /// Runs curl with the ticket at hand.
     pub(super) fn run(&self, arguments: &[&str]) -> Received {
         let Output { status, stdout, stderr } = Command::new("curl")
-            .env("KRB5_CONFIG", &self.krb5_conf)
-            .env("KRB5CCNAME", &self.cache)
+            .envs(self.environment())
             .args([
                 "--silent",
                 "--show-error",
@@ -86,15 +92,17 @@ impl Curl {
                 "120",
                 "--include",
                 "--write-out",
-                "\n%{http_code}",
+                "\n%{http_version} %{http_code}",
             ])
             .args(arguments)
             .output()
             .unwrap();
         assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
         let output = String::from_utf8(stdout).unwrap();
-        let (answers, status) = output.rsplit_once('\n').unwrap();
+        let (answers, last) = output.rsplit_once('\n').unwrap();
         let (heads, body) = answers.rsplit_once("\r\n\r\n").unwrap();
-        Received { status: status.parse().unwrap(), heads: heads.to_owned(), body: body.to_owned() }
+        let (version, status) = last.split_once(' ').unwrap();
+        let (version, status) = (version.to_owned(), status.parse().unwrap());
+        Received { status, version, heads: heads.to_owned(), body: body.to_owned() }
     }
 }

@@ -3,7 +3,11 @@
 #[cfg(feature = "negotiate")]
 mod curl;
 #[cfg(feature = "negotiate")]
+mod encrypted;
+#[cfg(feature = "negotiate")]
 mod groups;
+#[cfg(feature = "negotiate")]
+mod initiator;
 #[cfg(feature = "negotiate")]
 mod kdc;
 #[cfg(feature = "negotiate")]

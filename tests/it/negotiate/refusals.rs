@@ -69,11 +69,3 @@ async fn tickets_for_other_principals_are_refused() {
     service.assert_refused(&alice.authorization(&["--service-name", "host"]), "negotiate_key").await;
     assert_eq!(service.list(&alice.authorization(&[])).await.status, EMPTY);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unbound_ticket_is_refused_where_binding_is_required() {
-    let Some(kdc) = Kdc::start(Kind::Mit).await else { return };
-    let service = Service::start(&kdc, &[("CMGATE__AUTH__NEGOTIATE__CHANNEL_BINDING", "required")]);
-    let alice = kdc.log_in("alice").await;
-    service.assert_refused(&alice.authorization(&[]), "negotiate_unbound").await;
-}

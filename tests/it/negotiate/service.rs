@@ -15,16 +15,11 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Starts one with the keys of `HTTP/localhost` and more settings. Its Kerberos has no configuration, as in the container image.
+    /// Starts one with the keys of `HTTP/localhost` and more settings.
     pub(super) fn start(kdc: &Kdc, settings: &[(&str, &str)]) -> Self {
-        let (keytab, replay_cache) = (kdc.path("http.keytab"), kdc.path("replay"));
-        let negotiate = [
-            ("CMGATE__KAFKA__BROKERS", ""),
-            ("CMGATE__AUTH__NEGOTIATE__KEYTAB", keytab.to_str().unwrap()),
-            ("CMGATE__AUTH__NEGOTIATE__REPLAY_CACHE", replay_cache.to_str().unwrap()),
-            ("KRB5_CONFIG", "/nonexistent/krb5.conf"),
-        ];
-        let instance = TestEnv::sqlite().start_with(&[&negotiate[..], settings].concat());
+        let environment = environment(kdc);
+        let own = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let instance = TestEnv::sqlite().start_with(&[&own[..], settings].concat());
         Self { http: Http::public(&instance), instance }
     }
 
@@ -45,8 +40,24 @@ impl Service {
 
     /// How many calls a check has refused.
     pub(super) async fn refused(&self, check: &str) -> u64 {
-        let metrics = self.instance.private.get("/metrics").await.body;
-        let name = format!("cmgate_calls_not_authenticated_total{{check=\"{check}\"}} ");
-        metrics.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
+        refused(&self.instance, check).await
     }
+}
+
+/// The environment of a service with the keys of `HTTP/localhost`. Its Kerberos has no configuration, as in the container image.
+pub(super) fn environment(kdc: &Kdc) -> [(&'static str, String); 4] {
+    let path = |name| kdc.path(name).display().to_string();
+    [
+        ("CMGATE__KAFKA__BROKERS", String::new()),
+        ("CMGATE__AUTH__NEGOTIATE__KEYTAB", path("http.keytab")),
+        ("CMGATE__AUTH__NEGOTIATE__REPLAY_CACHE", path("replay")),
+        ("KRB5_CONFIG", "/nonexistent/krb5.conf".to_owned()),
+    ]
+}
+
+/// How many calls a check has refused.
+pub(super) async fn refused(instance: &Instance, check: &str) -> u64 {
+    let metrics = instance.private.get("/metrics").await.body;
+    let name = format!("cmgate_calls_not_authenticated_total{{check=\"{check}\"}} ");
+    metrics.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
 }

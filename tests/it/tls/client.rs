@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
-use http::{Method, Request, Version};
+use http::{HeaderMap, Method, Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -21,15 +21,15 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::pki::{Ca, Leaf};
 
-pub(super) const H2: &str = "h2";
-pub(super) const HTTP1: &str = "http/1.1";
+pub(crate) const H2: &str = "h2";
+pub(crate) const HTTP1: &str = "http/1.1";
 
 /// How a client connects. Each keeps the sessions that it may resume.
 #[derive(Clone)]
-pub(super) struct TlsClient(Arc<ClientConfig>);
+pub(crate) struct TlsClient(Arc<ClientConfig>);
 
 /// An open connection with an HTTP client.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     sender: Sender,
     /// What ended the connection.
     driver: Option<JoinHandle<hyper::Result<()>>>,
@@ -42,11 +42,12 @@ enum Sender {
 
 /// An answer over HTTP.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) status: u16,
-    pub(super) version: Version,
-    pub(super) closes: bool,
-    pub(super) body: String,
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) version: Version,
+    pub(crate) closes: bool,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl TlsClient {
@@ -80,7 +81,7 @@ impl TlsClient {
     }
 
     /// The same client, with these protocols in ALPN.
-    pub(super) fn offering(&self, protocols: &[&str]) -> Self {
+    pub(crate) fn offering(&self, protocols: &[&str]) -> Self {
         let mut config = ClientConfig::clone(&self.0);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Self(Arc::new(config))
@@ -95,7 +96,7 @@ impl TlsClient {
     }
 
     /// Connects for HTTP/2 if the server chooses it, else for HTTP/1.1.
-    pub(super) async fn open(&self, address: SocketAddr) -> io::Result<Connection> {
+    pub(crate) async fn open(&self, address: SocketAddr) -> io::Result<Connection> {
         Ok(Connection::over(self.connect(address).await?).await)
     }
 
@@ -106,7 +107,7 @@ impl TlsClient {
     }
 
     /// A gRPC client.
-    pub(super) fn grpc(&self, address: SocketAddr) -> RequestServiceClient<Channel> {
+    pub(crate) fn grpc(&self, address: SocketAddr) -> RequestServiceClient<Channel> {
         let client = self.offering(&[H2]);
         let connector = tower::service_fn(move |_| {
             let client = client.clone();
@@ -130,11 +131,11 @@ impl Connection {
         }
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Result<Answered, String> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answered, String> {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         method: Method,
         path: &str,
@@ -158,8 +159,12 @@ impl Connection {
         }
     }
 
-    /// Why a call failed: the error that ended the connection, if there is one.
+    /// Why a call failed: the error that reset its stream, or else the one that ended the connection, if there is one.
     async fn end(&mut self, error: hyper::Error) -> String {
+        let stream = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<h2::Error>());
+        if stream.is_some_and(h2::Error::is_reset) {
+            return told(&error);
+        }
         let Some(driver) = self.driver.take() else { return told(&error) };
         driver.await.unwrap().err().map_or_else(|| told(&error), |error| told(&error))
     }
@@ -178,9 +183,17 @@ impl Sender {
             }
         };
         let (status, version) = (response.status().as_u16(), response.version());
-        let closes = response.headers().get("connection").is_some_and(|value| value == "close");
+        let headers = response.headers().clone();
+        let closes = headers.get("connection").is_some_and(|value| value == "close");
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answered { status, version, closes, body: String::from_utf8(body.to_vec()).unwrap() })
+        Ok(Answered { status, version, closes, headers, body: String::from_utf8(body.to_vec()).unwrap() })
+    }
+}
+
+impl Answered {
+    /// The value of a header; the first one if it occurs several times.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 

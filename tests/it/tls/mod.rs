@@ -2,18 +2,23 @@
 
 mod callers;
 mod certificates;
-mod client;
+pub(crate) mod client;
 mod hostile;
 #[expect(dead_code, reason = "the unit tests of the port use the rest")]
 #[path = "../../../src/http/server/tls/tests/pki.rs"]
 mod pki;
 mod reload;
+mod rules;
+mod terminated;
 mod versions;
+mod weak;
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
 use self::client::TlsClient;
@@ -41,7 +46,7 @@ fn crl(ca: &Ca, revoked: &[u64]) -> String {
 }
 
 /// The directory of the TLS files of an instance, and the CAs behind them.
-struct Site {
+pub(crate) struct Site {
     directory: TempDir,
     /// The CA of the server.
     server: Ca,
@@ -52,7 +57,7 @@ struct Site {
 
 impl Site {
     /// Files for the server, a CA of clients and its empty CRL.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let site = Self {
             directory: tempfile::tempdir().unwrap(),
             server: Ca::new("server CA"),
@@ -65,12 +70,28 @@ impl Site {
         site
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     fn write(&self, name: &str, content: &str) {
         fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Replaces the certificate of the server.
+    pub(crate) fn renew(&self) {
+        self.write_pair(&self.server.server(in_days(90)));
+    }
+
+    /// The certificate in the file.
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.path("server.pem")).unwrap()
+    }
+
+    /// A file with the CA of the server.
+    pub(crate) fn trusted(&self) -> PathBuf {
+        self.write("server-ca.pem", &self.server.pem());
+        self.path("server-ca.pem")
     }
 
     fn write_pair(&self, leaf: &Leaf) {
@@ -79,7 +100,7 @@ impl Site {
     }
 
     /// Starts the service with these files and more settings. Changes are noticed by SIGHUP only, unless a setting changes that.
-    fn start(&self, settings: &[(&str, &str)]) -> Instance {
+    pub(crate) fn start(&self, settings: &[(&str, &str)]) -> Instance {
         let path = |name| self.path(name).display().to_string();
         let (certificate, key) = (path("server.pem"), path("server.key"));
         let own = [
@@ -102,8 +123,14 @@ impl Site {
         ])
     }
 
+    /// A client with a certificate of the clients' CA, and the certificate.
+    pub(crate) fn known(&self, serial: u64) -> (TlsClient, CertificateDer<'static>) {
+        let leaf = self.clients.client(serial, in_days(1));
+        (TlsClient::known_as(&self.server, &leaf), leaf.chain().remove(0))
+    }
+
     /// A client without a certificate that trusts the server.
-    fn client(&self) -> TlsClient {
+    pub(crate) fn client(&self) -> TlsClient {
         TlsClient::new(&self.server)
     }
 }
@@ -114,14 +141,14 @@ async fn metrics(instance: &Instance) -> Answer {
 }
 
 /// The value of a metric with a label set, as it is written in the answer; 0 if there is none.
-async fn sample(instance: &Instance, series: &str) -> f64 {
+pub(crate) async fn sample(instance: &Instance, series: &str) -> f64 {
     let text = metrics(instance).await.body;
     let line = text.lines().find_map(|line| line.strip_prefix(series));
     line.map_or(0.0, |value| value.trim().parse().unwrap())
 }
 
 /// Sends SIGHUP and waits until the changed files are in force.
-async fn reload(instance: &Instance) {
+pub(crate) async fn reload(instance: &Instance) {
     let applied = "cmgate_tls_reloads_total{port=\"public\",result=\"applied\"}";
     let before = sample(instance, applied).await;
     instance.signal("HUP");

@@ -41,6 +41,15 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
     STANDARD.decode(text).map_err(|_| Refusal::NotBase64)
 }
 
+/// The header `WWW-Authenticate` of a response to an accepted ticket; `None` if the token is empty.
+pub(super) fn answer(token: &[u8]) -> Option<HeaderValue> {
+    if token.is_empty() {
+        return None;
+    }
+    // Base64 is always valid in a header.
+    HeaderValue::try_from(format!("Negotiate {}", STANDARD.encode(token))).ok()
+}
+
 /// Whether a token belongs to NTLM or offers nothing but NTLM. Only for the reason of a refusal.
 #[cfg(any(feature = "negotiate", test))]
 pub(super) fn mentions_ntlm(token: &[u8]) -> bool {

@@ -27,8 +27,8 @@ impl Acceptor {
     /// Judges a token. Blocks on the keytab and the replay cache.
     pub(super) fn accept(&self, token: &[u8], bindings: Option<&[u8]>) -> Result<Ticket, Refusal> {
         match self.0.accept(token, bindings) {
-            Ok(Accepted { principal, seconds_left, is_bound, logon_info }) => {
-                Ok(Ticket { principal, seconds_left, is_bound, logon_info })
+            Ok(Accepted { principal, seconds_left, is_bound, logon_info, answer }) => {
+                Ok(Ticket { principal, seconds_left, is_bound, logon_info, answer })
             }
             Err(error) => Err(refusal(&error, token)),
         }

@@ -1,122 +1,196 @@
-//! Reads which principals have keys in a keytab, so that a wrong one is refused at start rather than at the first call. The keys
-//! themselves are skipped; MIT krb5 reads them. Format: "keytab file format" in the documentation of MIT krb5.
+//! The keys of the service in a keytab, as far as they can be checked without the domain.
+
+mod format;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Longest keytab that is read, in bytes; a key takes about 100.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+use crate::runtime::file::{self, FileError};
 
-/// Format 2: numbers are big-endian.
-const MAGIC: [u8; 2] = [5, 2];
+pub use format::{FormatError, KeytabEntry};
 
-/// A key of a principal, without its value.
+/// The service of tickets for HTTP (RFC 4559, 4.1): the first component of its principals.
+pub(super) const SERVICE: &str = "HTTP";
+
+/// Most principals that an error or a log line lists.
+const LISTED: usize = 20;
+
+/// Names of encryption types (RFC 3961, 8, and the registry of IANA).
+const ENCRYPTION_NAMES: [(u16, &str); 11] = [
+    (1, "des-cbc-crc"),
+    (3, "des-cbc-md5"),
+    (16, "des3-cbc-sha1"),
+    (17, "aes128-cts-hmac-sha1-96"),
+    (18, "aes256-cts-hmac-sha1-96"),
+    (19, "aes128-cts-hmac-sha256-128"),
+    (20, "aes256-cts-hmac-sha384-192"),
+    (23, "rc4-hmac"),
+    (24, "rc4-hmac-exp"),
+    (25, "camellia128-cts-cmac"),
+    (26, "camellia256-cts-cmac"),
+];
+
+/// Encryption types without a known practical attack: AES (RFC 3962, RFC 8009) and Camellia (RFC 6803).
+const STRONG_ENCRYPTION: [u16; 6] = [17, 18, 19, 20, 25, 26];
+
+/// Why a keytab cannot be used. `Display` names the file, to follow the key of the configuration.
+#[derive(Debug, Error)]
+pub enum KeytabError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is empty.
+    #[error("{} is empty; export the keys of the service account into it", path.display())]
+    Empty {
+        /// The keytab.
+        path: PathBuf,
+    },
+    /// The file is not a keytab.
+    #[error("{} is not a keytab", path.display())]
+    Format {
+        /// The keytab.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
+    /// The keytab has no key for the service.
+    #[error("{} has no key of a principal HTTP/host@REALM; it has {found}", path.display())]
+    NoService {
+        /// The keytab.
+        path: PathBuf,
+        /// The principals that it has.
+        found: String,
+    },
+}
+
+/// The keys of the service in a keytab, without their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeytabEntry {
-    /// The components of the principal, such as `HTTP` and `cm.corp.example`.
-    pub components: Vec<String>,
+pub struct Keytab {
+    /// The principals of the service, sorted by name; at least one.
+    principals: Vec<PrincipalKeys>,
+}
+
+/// A principal of the service and its keys. `Display` shows both on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrincipalKeys {
+    /// The principal, such as `HTTP/cm.corp.example@CORP.EXAMPLE`.
+    pub principal: String,
     /// Its realm.
     pub realm: String,
-    /// Version of the key.
-    pub version: u32,
-    /// Encryption type (RFC 3961, 8), such as 18 for AES with 256 bits.
-    pub encryption: u16,
+    /// Version and encryption type of each key, the newest version first.
+    pub keys: Vec<(u32, u16)>,
 }
 
-/// Why a keytab cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum KeytabError {
-    /// The file exceeds the limit on bytes.
-    #[error("it has more than {MAX_BYTES} bytes")]
-    TooLong,
-    /// It is not a keytab of format 2.
-    #[error("it does not begin like a keytab")]
-    NotAKeytab,
-    /// An entry is damaged.
-    #[error("entry {0} is damaged")]
-    Entry(usize),
-}
-
-impl KeytabEntry {
-    /// Reads all entries of a keytab.
-    ///
-    /// # Errors
-    /// The bytes are not a keytab, or they are damaged.
-    pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, KeytabError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(KeytabError::TooLong);
-        }
-        let mut rest = bytes.strip_prefix(&MAGIC).ok_or(KeytabError::NotAKeytab)?;
-        let mut entries = Vec::new();
-        for number in 1.. {
-            let Some((length, after)) = rest.split_first_chunk() else { break };
-            let length = i32::from_be_bytes(*length);
-            // A length of 0 ends the file, a negative one is that of a deleted entry.
-            if length == 0 {
-                break;
-            }
-            let size = usize::try_from(length.unsigned_abs()).map_err(|_| KeytabError::Entry(number))?;
-            let (record, after) = after.split_at_checked(size).ok_or(KeytabError::Entry(number))?;
-            if length > 0 {
-                entries.push(Self::read(record).ok_or(KeytabError::Entry(number))?);
-            }
-            rest = after;
-        }
-        Ok(entries)
+/// Reads the keys of the service from a keytab. Blocks.
+///
+/// # Errors
+/// The file cannot be read, is not a keytab, or has no key of a principal `HTTP/host@REALM`.
+pub fn describe(path: &Path) -> Result<Keytab, KeytabError> {
+    let bytes = file::read(path, format::MAX_BYTES)?;
+    if bytes.is_empty() {
+        return Err(KeytabError::Empty { path: path.to_owned() });
     }
+    let entries =
+        KeytabEntry::read_all(&bytes).map_err(|source| KeytabError::Format { path: path.to_owned(), source })?;
+    let is_service =
+        |entry: &KeytabEntry| matches!(entry.components.as_slice(), [service, _host] if service == SERVICE);
+    let (own, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_service);
+    if own.is_empty() {
+        let others = distinct(others.iter().map(KeytabEntry::principal));
+        let found = if others.is_empty() { "no key".to_owned() } else { listed(&others) };
+        return Err(KeytabError::NoService { path: path.to_owned(), found });
+    }
+    Ok(Keytab { principals: by_principal(own) })
+}
 
-    /// The principal as text, such as `HTTP/cm.corp.example@CORP.EXAMPLE`.
+impl Keytab {
+    /// The principals of the service, sorted by name.
     #[must_use]
-    pub fn principal(&self) -> String {
-        format!("{}@{}", self.components.join("/"), self.realm)
+    pub fn principals(&self) -> &[PrincipalKeys] {
+        &self.principals
     }
 
-    fn read(record: &[u8]) -> Option<Self> {
-        let mut record = Record(record);
-        let count = record.u16()?;
-        let realm = record.text()?;
-        let mut components = Vec::new();
-        for _ in 0..count {
-            components.push(record.text()?);
-        }
-        let _name_type = record.u32()?;
-        let _written_at = record.u32()?;
-        let [short_version] = record.bytes()?;
-        let encryption = record.u16()?;
-        let _key = record.counted()?;
-        // Newer writers append the whole version, because the first field holds only its last byte.
-        let version = record.u32().filter(|version| *version != 0).unwrap_or_else(|| u32::from(short_version));
-        Some(Self { components, realm, version, encryption })
+    /// The realms of the principals.
+    #[must_use]
+    pub fn realms(&self) -> Vec<String> {
+        distinct(self.principals.iter().map(|principal| principal.realm.clone()))
+    }
+
+    /// What an operator should change, as a sentence without the key of the configuration; `None` if nothing.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let weak = self.principals.iter().filter(|principal| principal.has_only_weak_keys());
+        let weak: Vec<String> = weak.map(|principal| principal.principal.clone()).collect();
+        (!weak.is_empty()).then(|| {
+            format!(
+                "only weak keys (RC4 or DES) for {}; allow AES for the account (msDS-SupportedEncryptionTypes = 24), set its \
+                 password again and export a new keytab",
+                listed(&weak)
+            )
+        })
     }
 }
 
-/// The unread rest of an entry.
-struct Record<'a>(&'a [u8]);
-
-impl<'a> Record<'a> {
-    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*bytes)
+/// Lists the principals.
+impl fmt::Display for Keytab {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let principals: Vec<String> = self.principals.iter().map(|keys| keys.principal.clone()).collect();
+        f.write_str(&listed(&principals))
     }
+}
 
-    fn u16(&mut self) -> Option<u16> {
-        self.bytes().map(u16::from_be_bytes)
+impl PrincipalKeys {
+    /// Whether every key has an encryption type with a known practical attack.
+    #[must_use]
+    pub fn has_only_weak_keys(&self) -> bool {
+        self.keys.iter().all(|(_, encryption)| !STRONG_ENCRYPTION.contains(encryption))
     }
+}
 
-    fn u32(&mut self) -> Option<u32> {
-        self.bytes().map(u32::from_be_bytes)
+impl fmt::Display for PrincipalKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.principal)?;
+        for (index, (version, encryption)) in self.keys.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            match ENCRYPTION_NAMES.iter().find(|(number, _)| number == encryption) {
+                Some((_, name)) => write!(f, "{separator}{name} (version {version})")?,
+                None => write!(f, "{separator}encryption type {encryption} (version {version})")?,
+            }
+        }
+        Ok(())
     }
+}
 
-    fn counted(&mut self) -> Option<&'a [u8]> {
-        let length = self.u16()?;
-        let (bytes, rest) = self.0.split_at_checked(usize::from(length))?;
-        self.0 = rest;
-        Some(bytes)
+fn by_principal(entries: Vec<KeytabEntry>) -> Vec<PrincipalKeys> {
+    let mut principals: Vec<PrincipalKeys> = Vec::new();
+    let named = entries.into_iter().map(|entry| (entry.principal(), entry));
+    let mut named: Vec<(String, KeytabEntry)> = named.collect();
+    named.sort_by(|(one, this), (other, that)| one.cmp(other).then(that.version.cmp(&this.version)));
+    for (principal, KeytabEntry { realm, version, encryption, components: _ }) in named {
+        match principals.last_mut().filter(|last| last.principal == principal) {
+            Some(last) => last.keys.push((version, encryption)),
+            None => principals.push(PrincipalKeys { principal, realm, keys: vec![(version, encryption)] }),
+        }
     }
+    principals
+}
 
-    fn text(&mut self) -> Option<String> {
-        self.counted().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+/// The first texts, separated by commas, and the number of the others.
+fn listed(texts: &[String]) -> String {
+    let first = texts.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match texts.len().checked_sub(LISTED) {
+        None | Some(0) => first,
+        Some(others) => format!("{first} and {others} more"),
     }
+}
+
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort();
+    texts.dedup();
+    texts
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Kerberos tickets of Windows callers, sent as `Authorization: Negotiate` over HTTP/1.1 (RFC 4559). Each request carries a ticket of
 //! its own: a connection may be shared by users behind a proxy.
 
+pub mod keytab;
+
 mod header;
-mod keytab;
 mod pac;
 mod refusal;
 mod start;
@@ -14,23 +15,25 @@ mod kerberos;
 #[path = "without_kerberos.rs"]
 mod kerberos;
 
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, Version};
 use tokio::sync::{AcquireError, Semaphore};
 use tokio::task::spawn_blocking;
 
 use self::kerberos::Acceptor;
+use self::keytab::Keytab;
 use self::refusal::Refusal;
+use super::authenticated::Authenticated;
 use crate::domain::Caller;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry::{LineLimit, names};
-use crate::runtime::tls::ServerEndPoint;
+use crate::runtime::tls::{ChannelBinding, ServerEndPoint};
 
 pub use header::MAX_TICKET_BYTES;
-pub use keytab::{KeytabEntry, KeytabError};
 pub use pac::{LogonInfo, PacError};
 pub use start::StartError;
 
@@ -55,15 +58,14 @@ pub struct NegotiateSettings {
     pub realms: Vec<String>,
 }
 
-/// Whether tickets must be bound to the TLS connection (RFC 5929).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelBinding {
-    /// They are not compared.
-    Off,
-    /// A binding that the client sends must be right.
-    WhenSent,
-    /// The client must send the right binding.
-    Required,
+impl NegotiateSettings {
+    /// Reads the keys of the service. Blocks.
+    ///
+    /// # Errors
+    /// The keytab cannot be used, or this build lacks Kerberos.
+    pub fn check(&self) -> Result<Keytab, StartError> {
+        start::check_keytab(&self.keytab)
+    }
 }
 
 /// A call is not authenticated. Callers do not learn more.
@@ -71,6 +73,8 @@ pub enum ChannelBinding {
 pub enum NotAccepted {
     /// The ticket is not accepted; the operator learns the reason.
     Refused,
+    /// The ticket was sent over another version of HTTP.
+    NeedsHttp1,
     /// Too many tickets wait.
     Overloaded,
 }
@@ -96,11 +100,12 @@ impl Negotiate {
     /// Tickets could not be accepted with these settings.
     pub fn start(settings: NegotiateSettings, clock: Clock) -> Result<Self, StartError> {
         let NegotiateSettings { keytab, replay_cache, channel_binding, mut realms } = settings;
-        let keys = start::service_keys(&keytab)?;
+        let keys = start::check_keytab(&keytab)?;
+        start::report(&keys);
         start::check_replay_cache(&replay_cache)?;
-        let acceptor = Arc::new(Acceptor::new(start::SERVICE, &keytab, &replay_cache)?);
+        let acceptor = Arc::new(Acceptor::new(keytab::SERVICE, &keytab, &replay_cache)?);
         if realms.is_empty() {
-            realms = start::realms(&keys);
+            realms = keys.realms();
         }
         Ok(Self {
             acceptor,
@@ -115,32 +120,31 @@ impl Negotiate {
 
     /// Whether a call has a ticket.
     #[must_use]
-    pub fn has_ticket(parts: &Parts) -> bool {
-        Self::is_offered_on(parts.version) && header::is_present(&parts.headers)
+    pub fn has_ticket(headers: &HeaderMap) -> bool {
+        header::is_present(headers)
     }
 
-    /// Whether tickets are accepted over a version of HTTP. HTTP/2 has no Negotiate: its clients expect an authenticated connection.
-    #[must_use]
-    pub fn is_offered_on(version: Version) -> bool {
-        version == Version::HTTP_11
-    }
-
-    /// The caller of a request according to its ticket.
+    /// The caller of a request according to its ticket, with the token that proves the service to the caller.
     ///
     /// # Errors
     /// The ticket is not accepted, or too many tickets wait.
-    pub async fn authenticate(&self, parts: &Parts) -> Result<Arc<Caller>, NotAccepted> {
+    pub async fn authenticate(&self, parts: &Parts) -> Result<Authenticated, NotAccepted> {
         let Ok(_place) = self.places.try_acquire() else { return Err(NotAccepted::Overloaded) };
         match self.check(parts).await {
-            Ok(caller) => Ok(Arc::new(caller)),
+            Ok((caller, token)) => Ok(Authenticated { caller: Arc::new(caller), answer: header::answer(&token) }),
             Err(refusal) => {
                 self.report(&refusal);
-                Err(NotAccepted::Refused)
+                Err(if refusal == Refusal::Version { NotAccepted::NeedsHttp1 } else { NotAccepted::Refused })
             }
         }
     }
 
-    async fn check(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    /// The caller, and the token that proves the service.
+    async fn check(&self, parts: &Parts) -> Result<(Caller, Vec<u8>), Refusal> {
+        // Negotiate is not defined for HTTP/2.
+        if parts.version != Version::HTTP_11 {
+            return Err(Refusal::Version);
+        }
         let token = header::token(&parts.headers)?;
         let bindings = match self.channel_binding {
             ChannelBinding::Off => None,
@@ -153,11 +157,12 @@ impl Negotiate {
             let _held = thread;
             acceptor.accept(&token, bindings.as_ref().map(ServerEndPoint::as_bytes))
         });
-        let ticket = checked.await.map_err(|error| Refusal::Fault(error.to_string()))??;
+        let mut ticket = checked.await.map_err(|error| Refusal::Fault(error.to_string()))??;
         if self.channel_binding == ChannelBinding::Required && !ticket.is_bound {
             return Err(Refusal::Unbound);
         }
-        ticket.caller(&self.realms, self.clock.now())
+        let answer = mem::take(&mut ticket.answer);
+        Ok((ticket.caller(&self.realms, self.clock.now())?, answer))
     }
 
     /// Counts a refusal, and logs it within a limit.

@@ -8,6 +8,9 @@ use super::pac::PacError;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[cfg_attr(not(feature = "negotiate"), expect(dead_code, reason = "only Kerberos finds most of them"))]
 pub(super) enum Refusal {
+    /// The version of HTTP is not 1.1.
+    #[error("the ticket was sent over another version of HTTP than 1.1")]
+    Version,
     /// There is more than one header Authorization.
     #[error("the call has more than one header Authorization")]
     Repeated,
@@ -74,6 +77,7 @@ impl Refusal {
     /// Stable name of the check that failed: a label of the counter and a field of the log line.
     pub(super) const fn check(&self) -> &'static str {
         match self {
+            Self::Version => "negotiate_http_version",
             Self::Repeated => "negotiate_repeated",
             Self::TooLong => "negotiate_too_long",
             Self::NotBase64 | Self::Token(_) => "negotiate_token",

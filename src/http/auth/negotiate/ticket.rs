@@ -26,6 +26,8 @@ pub(super) struct Ticket {
     pub(super) is_bound: bool,
     /// The logon information, verified but not read yet.
     pub(super) logon_info: Option<Vec<u8>>,
+    /// The token that proves the service to the client; empty if there is none.
+    pub(super) answer: Vec<u8>,
 }
 
 impl Ticket {

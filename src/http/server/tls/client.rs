@@ -7,25 +7,42 @@ use http::Extensions;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
-use crate::runtime::tls::{Judgement, Tls};
+use crate::runtime::tls::{Judgement, ServerEndPoint, Tls};
 
 /// The client of a connection. Clones share it.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Client {
-    /// A connection without TLS, or a port that does not ask for certificates.
+    /// A connection without TLS.
     Plain,
-    /// A client without a certificate on a port that asks for one.
+    /// A connection with TLS.
+    Encrypted(Arc<Encrypted>),
+}
+
+/// The client of a TLS connection.
+#[derive(Debug)]
+pub(in super::super) struct Encrypted {
+    /// The binding to the certificate that the server presented, which stays the same when the files change.
+    end_point: Option<ServerEndPoint>,
+    identity: Identity,
+}
+
+/// What a client has said about itself in the handshake.
+#[derive(Debug)]
+enum Identity {
+    /// Nothing: the port does not ask for certificates.
+    Unasked,
+    /// It has no certificate.
     Anonymous {
-        /// Whether the port requires a certificate.
+        /// Whether the port requires one.
         is_refused: bool,
     },
-    /// A client with a certificate.
-    Certified(Arc<Certified>),
+    /// It has a certificate.
+    Certified(Certified),
 }
 
 /// A client with a certificate.
 #[derive(Debug)]
-pub(in super::super) struct Certified {
+struct Certified {
     tls: Tls,
     /// The client's own certificate first.
     chain: Vec<CertificateDer<'static>>,
@@ -46,27 +63,37 @@ pub enum CertificateRefused {
 }
 
 impl Client {
-    /// The client of a finished handshake.
-    pub(super) fn of(tls: &Tls, chain: Option<&[CertificateDer<'static>]>) -> Self {
-        let Some(settings) = &tls.settings().clients else { return Self::Plain };
-        match chain {
-            None | Some([]) => Self::Anonymous { is_refused: settings.is_required },
-            Some(chain) => {
+    /// The client of a finished handshake, in which the server presented the certificate of `end_point`.
+    pub(super) fn of(tls: &Tls, end_point: Option<ServerEndPoint>, chain: Option<&[CertificateDer<'static>]>) -> Self {
+        let identity = match (&tls.settings().clients, chain) {
+            (None, _) => Identity::Unasked,
+            (Some(settings), None | Some([])) => Identity::Anonymous { is_refused: settings.is_required },
+            (Some(_), Some(chain)) => {
                 let certified = Certified { tls: tls.clone(), chain: chain.to_vec(), judgement: Mutex::default() };
                 // A resumed session has not verified the certificate again.
                 certified.judge();
-                Self::Certified(Arc::new(certified))
+                Identity::Certified(certified)
             }
-        }
+        };
+        Self::Encrypted(Arc::new(Encrypted { end_point, identity }))
     }
 
-    /// Adds a [`PeerCertificate`](crate::runtime::tls::PeerCertificate) or a [`CertificateRefused`] to a request; false if the connection has
-    /// to end with this request.
+    /// Whether the connection has TLS.
+    pub(in super::super) const fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Encrypted(_))
+    }
+
+    /// Adds what TLS says to a request: the [`ServerEndPoint`], and a [`PeerCertificate`](crate::runtime::tls::PeerCertificate) or a
+    /// [`CertificateRefused`]. False if the connection has to end with this request.
     pub(in super::super) fn admit(&self, extensions: &mut Extensions) -> bool {
-        let refused = match self {
-            Self::Plain | Self::Anonymous { is_refused: false } => return true,
-            Self::Anonymous { is_refused: true } => CertificateRefused::Missing,
-            Self::Certified(certified) => match certified.judge() {
+        let Self::Encrypted(encrypted) = self else { return true };
+        if let Some(end_point) = &encrypted.end_point {
+            extensions.insert(end_point.clone());
+        }
+        let refused = match &encrypted.identity {
+            Identity::Unasked | Identity::Anonymous { is_refused: false } => return true,
+            Identity::Anonymous { is_refused: true } => CertificateRefused::Missing,
+            Identity::Certified(certified) => match certified.judge() {
                 Some(judgement) => {
                     extensions.insert(judgement.certificate);
                     return true;
@@ -80,7 +107,8 @@ impl Client {
 
     /// The name of the CA that issued the certificate, for metrics.
     pub(super) fn authority(&self) -> Option<String> {
-        let Self::Certified(certified) = self else { return None };
+        let Self::Encrypted(encrypted) = self else { return None };
+        let Identity::Certified(certified) = &encrypted.identity else { return None };
         certified.judge().map(|judgement| judgement.certificate.authority().name.clone())
     }
 }

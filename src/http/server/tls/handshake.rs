@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::linger::{self, LentSocket};
 use super::client::Client;
 use crate::runtime::telemetry::names;
-use crate::runtime::tls::Tls;
+use crate::runtime::tls::{ServerEndPoint, Tls};
 
 /// The answer to a plain HTTP/1 request.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\n\
@@ -77,7 +77,8 @@ impl Handshakes {
         }
         let slot = self.enter();
         let (socket, returned) = linger::lend(stream);
-        let accepted = TlsAcceptor::from(Arc::clone(&tls.current().config)).accept(socket);
+        let generation = tls.current();
+        let accepted = TlsAcceptor::from(Arc::clone(&generation.config)).accept(socket);
         let accepted = tokio::select! {
             biased;
             accepted = timeout_at(deadline, accepted) => accepted,
@@ -88,7 +89,10 @@ impl Handshakes {
         };
         drop(slot);
         match accepted {
-            Ok(Ok(stream)) => Opened::Established(Box::new(Established::new(tls, stream, returned))),
+            Ok(Ok(stream)) => {
+                let end_point = generation.end_point.clone();
+                Opened::Established(Box::new(Established::new(tls, end_point, stream, returned)))
+            }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "TLS handshake failed");
                 count(tls, if is_about_certificate(&error) { "certificate_refused" } else { "failed" }, None);
@@ -126,9 +130,14 @@ impl Drop for Slot<'_> {
 }
 
 impl Established {
-    fn new(tls: &Tls, stream: TlsStream<LentSocket>, returned: oneshot::Receiver<TcpStream>) -> Self {
+    fn new(
+        tls: &Tls,
+        end_point: Option<ServerEndPoint>,
+        stream: TlsStream<LentSocket>,
+        returned: oneshot::Receiver<TcpStream>,
+    ) -> Self {
         let (_, connection) = stream.get_ref();
-        let client = Client::of(tls, connection.peer_certificates());
+        let client = Client::of(tls, end_point, connection.peer_certificates());
         let result = match connection.handshake_kind() {
             Some(HandshakeKind::Resumed) => "resumed",
             Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest) | None => "full",

@@ -6,7 +6,7 @@ const SAMBA: &[u8] = include_bytes!("../pac/tests/samba.bin");
 
 fn ticket(principal: &str, logon_info: Option<&[u8]>) -> Ticket {
     let logon_info = logon_info.map(<[u8]>::to_vec);
-    Ticket { principal: principal.to_owned(), seconds_left: 60, is_bound: false, logon_info }
+    Ticket { principal: principal.to_owned(), seconds_left: 60, is_bound: false, logon_info, answer: Vec::new() }
 }
 
 fn caller(principal: &str, logon_info: Option<&[u8]>) -> Result<Caller, Refusal> {

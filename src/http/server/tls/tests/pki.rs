@@ -28,10 +28,20 @@ fn named(name: &str) -> CertificateParams {
 
 impl Ca {
     pub(super) fn new(name: &str) -> Self {
+        Self(CertifiedIssuer::self_signed(Self::params(name), KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// A CA below this one.
+    pub(super) fn subordinate(&self, name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::signed_by(Self::params(name), key, &self.0).unwrap())
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = named(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        params
     }
 
     pub(super) fn pem(&self) -> String {
@@ -117,6 +127,12 @@ impl Leaf {
 
     pub(super) fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
+    }
+
+    /// The same certificate, sent with that of an intermediate CA.
+    pub(super) fn through(mut self, ca: &Ca) -> Self {
+        self.chain.push(ca.der());
+        self
     }
 
     /// The same certificate, sent with another one.
