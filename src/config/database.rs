@@ -5,6 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::OptionalPath;
 use super::error::{Invalid, require_within};
 use super::setting::{self, Setting};
 
@@ -15,6 +16,9 @@ pub struct Database {
     /// `postgres://` or `sqlite://`, the latter with a path. Default: `sqlite://data/cmgate.db`.
     #[serde(with = "setting")]
     pub url: DatabaseUrl,
+    /// File with the URL; it replaces `url`. Default: empty.
+    #[serde(with = "setting")]
+    pub url_file: OptionalPath,
     /// Maximum connections that read for callers. Default: 16.
     #[serde(deserialize_with = "setting::deserialize")]
     pub max_connections: u32,
@@ -23,7 +27,7 @@ pub struct Database {
 impl Default for Database {
     fn default() -> Self {
         let url = DatabaseUrl { kind: DatabaseKind::Sqlite, url: "sqlite://data/cmgate.db".into() };
-        Self { url, max_connections: 16 }
+        Self { url, url_file: OptionalPath(None), max_connections: 16 }
     }
 }
 

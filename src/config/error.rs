@@ -47,6 +47,42 @@ pub enum ConfigError {
     },
 }
 
+/// Why the configuration was refused: every problem that could be found, at least one.
+#[derive(Debug)]
+pub struct ConfigErrors {
+    /// The first problem.
+    pub first: ConfigError,
+    /// The other problems, in the order of the sources and of the keys.
+    pub rest: Vec<ConfigError>,
+}
+
+impl ConfigErrors {
+    /// A single problem.
+    pub(super) const fn one(first: ConfigError) -> Self {
+        Self { first, rest: Vec::new() }
+    }
+
+    /// All problems; `None` if there are none.
+    pub(super) fn all(problems: Vec<ConfigError>) -> Option<Self> {
+        let mut problems = problems.into_iter();
+        problems.next().map(|first| Self { first, rest: problems.collect() })
+    }
+
+    /// A last problem behind others.
+    pub(super) fn with_last(earlier: Vec<ConfigError>, last: ConfigError) -> Self {
+        let mut earlier = earlier.into_iter();
+        match earlier.next() {
+            Some(first) => Self { first, rest: earlier.chain([last]).collect() },
+            None => Self::one(last),
+        }
+    }
+
+    /// Every problem, the first one first.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+}
+
 fn from(source_name: Option<&str>) -> String {
     source_name.map(|name| format!(" (from {name})")).unwrap_or_default()
 }

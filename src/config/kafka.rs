@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Invalid, require, require_within};
-use super::properties::Properties;
+use super::properties::{Properties, PropertyFiles};
 use super::setting;
 use crate::domain::ShardCount;
 
@@ -39,6 +39,8 @@ pub struct Kafka {
     pub transaction_timeout: Duration,
     /// Further properties of librdkafka, such as `security.protocol`. Their values are secret.
     pub properties: Properties,
+    /// Files with the values of further properties, by name: `"sasl.password" = "/run/secrets/kafka"`.
+    pub properties_file: PropertyFiles,
 }
 
 impl Default for Kafka {
@@ -52,6 +54,7 @@ impl Default for Kafka {
             source: "/cmgate".to_owned(),
             transaction_timeout: Duration::from_secs(10),
             properties: Properties(BTreeMap::new()),
+            properties_file: PropertyFiles::default(),
         }
     }
 }

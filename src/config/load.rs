@@ -13,12 +13,16 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::Deserialize;
 
 use super::error::Invalid;
-use super::{Config, ConfigError, Mode, setting};
+use super::secret_file::{self, FromFile};
+use super::{Config, ConfigError, ConfigErrors, Mode, setting};
 
 /// Prefix of the environment variables of the configuration; two underscores separate keys.
 const PREFIX: &str = "CMGATE__";
-/// The table whose keys have dots in their names.
-const PROPERTIES: [&str; 2] = ["kafka", "properties"];
+/// The tables whose keys have dots in their names, in the section `kafka`.
+const PROPERTIES: [&str; 2] = ["properties", "properties_file"];
+
+/// Limit on the problems that are reported together.
+const MAX_PROBLEMS: usize = 100;
 
 impl Config {
     /// Loads the configuration: defaults, then the file, then the environment (`CMGATE__DATABASE__URL` is `database.url`).
@@ -29,21 +33,86 @@ impl Config {
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
-        let mut sources = Figment::new();
+        Self::examine(file, environment).map_err(|problems| problems.first)
+    }
+
+    /// Loads the configuration like [`load`](Self::load), but reports more than one problem.
+    ///
+    /// # Errors
+    /// The problems: those of the file as a whole; else those of environment variables, files of secrets and single values; else
+    /// the first one of each section.
+    pub fn examine(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut layers = Vec::new();
         if let Some(path) = file {
-            sources = sources.merge(Layer::file(path)?);
+            layers.push(Layer::file(path).map_err(ConfigErrors::one)?);
         }
+        let mut problems = Vec::new();
         for variable in environment {
-            if let Some(layer) = Layer::variable(variable)? {
-                sources = sources.merge(layer);
+            match Layer::variable(variable) {
+                Ok(layer) => layers.extend(layer),
+                Err(problem) => problems.push(problem),
             }
         }
-        let mode = sources.extract::<JustMode>().map_err(refused)?.mode;
-        let sources = sources.join(Layer::defaults(mode));
-        let config: Self = sources.extract().map_err(refused)?;
-        config.check().map_err(|invalid| unfit(&invalid, &sources))?;
-        Ok(config)
+        for secret in secret_file::read_all(&merged(&layers)) {
+            match secret {
+                Ok(secret) => layers.push(Layer::secret(secret)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        loop {
+            let error = match extract(&layers) {
+                Ok((config, sources)) => {
+                    // Without a refused value, a check would report what is not there.
+                    if problems.is_empty() {
+                        problems.extend(config.problems().iter().map(|invalid| unfit(invalid, &sources)));
+                    }
+                    return ConfigErrors::all(problems).map_or(Ok(config), Err);
+                }
+                Err(error) => *error,
+            };
+            let is_removed = remove(&mut layers, &error.path);
+            let problem = refused(error);
+            if !is_removed || problems.len() >= MAX_PROBLEMS {
+                return Err(ConfigErrors::with_last(problems, problem));
+            }
+            problems.push(problem);
+        }
     }
+}
+
+/// The layers as one source, later ones over earlier ones.
+fn merged(layers: &[Layer]) -> Figment {
+    layers.iter().fold(Figment::new(), |sources, layer| sources.merge(layer.clone()))
+}
+
+/// Parses the values of all layers.
+fn extract(layers: &[Layer]) -> Result<(Config, Figment), Box<figment::Error>> {
+    let sources = merged(layers);
+    let mode = sources.extract::<JustMode>()?.mode;
+    let sources = sources.join(Layer::defaults(mode));
+    Ok((sources.extract()?, sources))
+}
+
+/// Removes a refused value from all layers, so that the next one can be found. Of a list of tables, the whole list is removed,
+/// because a table without one of its keys would be refused again. Returns whether anything was removed.
+fn remove(layers: &mut [Layer], path: &[String]) -> bool {
+    let is_number = |key: &String| key.bytes().all(|byte| byte.is_ascii_digit());
+    let list = path.iter().position(is_number).unwrap_or(path.len());
+    let path = path.get(..list).unwrap_or_default();
+    layers.iter_mut().fold(false, |is_removed, layer| remove_from(&mut layer.values, path) || is_removed)
+}
+
+fn remove_from(values: &mut Dict, path: &[String]) -> bool {
+    let Some((key, rest)) = path.split_first() else { return false };
+    if !rest.is_empty()
+        && let Some(Value::Dict(_, inner)) = values.get_mut(key)
+    {
+        return remove_from(inner, rest);
+    }
+    values.remove(key).is_some()
 }
 
 /// The mode, which other defaults depend on.
@@ -58,6 +127,7 @@ const fn development() -> Mode {
 }
 
 /// One source of settings.
+#[derive(Clone)]
 struct Layer {
     name: Option<String>,
     values: Dict,
@@ -107,6 +177,14 @@ impl Layer {
         Ok(Self { name: Some(path.display().to_string()), values })
     }
 
+    /// A secret from a file of its own.
+    fn secret(FromFile { keys, value, path }: FromFile) -> Self {
+        let mut values = Dict::new();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        insert(&mut values, &keys, Value::from(value));
+        Self { name: Some(format!("the file {}", path.display())), values }
+    }
+
     /// An environment variable; `None` if it is not part of the configuration.
     fn variable((name, value): (OsString, OsString)) -> Result<Option<Self>, ConfigError> {
         let name = name.to_string_lossy().into_owned();
@@ -119,9 +197,12 @@ impl Layer {
         }
         let value = value.into_string().map_err(|_| refuse("is not UTF-8"))?;
         let mut property = String::new();
-        if keys.len() > 2 && keys[..2] == PROPERTIES {
+        if let ["kafka", table, name @ ..] = keys.as_slice()
+            && PROPERTIES.contains(table)
+            && !name.is_empty()
+        {
             // Property names contain dots, which environment variables cannot.
-            property.push_str(&keys[2..].join(".").replace('_', "."));
+            property.push_str(&name.join(".").replace('_', "."));
             keys.truncate(2);
             keys.push(&property);
         }
@@ -148,14 +229,15 @@ fn insert(values: &mut Dict, keys: &[&str], value: Value) {
 
 /// In TOML, `security.protocol = ...` is a nested table; as a property it is one name.
 fn join_property_names(values: &mut Dict) {
-    let [kafka, properties] = PROPERTIES;
-    let Some(Value::Dict(_, kafka)) = values.get_mut(kafka) else { return };
-    let Some(Value::Dict(_, properties)) = kafka.get_mut(properties) else { return };
-    let mut joined = Dict::new();
-    for (name, value) in std::mem::take(properties) {
-        join_names(name, value, &mut joined);
+    let Some(Value::Dict(_, kafka)) = values.get_mut("kafka") else { return };
+    for table in PROPERTIES {
+        let Some(Value::Dict(_, properties)) = kafka.get_mut(table) else { continue };
+        let mut joined = Dict::new();
+        for (name, value) in std::mem::take(properties) {
+            join_names(name, value, &mut joined);
+        }
+        *properties = joined;
     }
-    *properties = joined;
 }
 
 fn join_names(name: String, value: Value, joined: &mut Dict) {

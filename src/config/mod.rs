@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod properties;
 mod rest;
+mod secret_file;
 mod setting;
 mod tls;
 mod url;
@@ -38,12 +39,12 @@ pub use auth::{
     UserClaims,
 };
 pub use database::{Database, DatabaseKind, DatabaseUrl};
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigErrors};
 pub use kafka::Kafka;
 pub use limits::{Idempotency, Limits, Shutdown, Writer};
 pub use list::List;
 pub use log::{Log, LogFormat};
-pub use properties::Properties;
+pub use properties::{Properties, PropertyFiles};
 pub use rest::Rest;
 pub use tls::{AdminTls, ClientCertificates, CrlExpired, OptionalPath, Tls};
 pub use url::HttpUrl;
@@ -141,12 +142,14 @@ impl Setting for Mode {
 }
 
 impl Config {
-    /// The configuration as a TOML file, with secrets masked.
+    /// The configuration as a TOML file, with secrets masked. Of a secret from a file, it has the path.
     ///
     /// # Errors
     /// None in practice: every value has a form in TOML.
     pub fn render(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(self)
+        let mut table = toml::Table::try_from(self)?;
+        secret_file::omit_values(&mut table);
+        toml::to_string(&table)
     }
 
     /// Whether callers need no proof: in development mode, until a way to prove an identity is configured.
@@ -158,27 +161,36 @@ impl Config {
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
-        self.tls.check()?;
-        self.admin_tls.check()?;
-        self.check_encryption()?;
-        self.check_addresses()?;
-        self.database.check()?;
-        self.kafka.check()?;
-        self.auth.check(self.mode, self.tls.pair().is_some())?;
+    /// The first problem of each section and of each rule across sections.
+    fn problems(&self) -> Vec<Invalid> {
+        let checks = [
+            self.tls.check(),
+            self.admin_tls.check(),
+            self.check_encryption(),
+            self.check_addresses(),
+            self.database.check(),
+            self.kafka.check(),
+            self.auth.check(self.mode, self.tls.pair().is_some()),
+            self.check_client_certificates(),
+            self.development.check(),
+            self.rest.check(),
+            self.idempotency.check(),
+            self.limits.check(),
+            self.writer.check(),
+            self.shutdown.check(),
+            self.log.check(),
+            self.check_brokers(),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    fn check_client_certificates(&self) -> Result<(), Invalid> {
         let asks = self.tls.client_certificates != ClientCertificates::Off || self.auth.certificate.is_empty();
-        require(
-            asks,
-            "tls.client_certificates",
-            "must be \"optional\" or \"required\" with entries in auth.certificate",
-        )?;
-        self.development.check()?;
-        self.rest.check()?;
-        self.idempotency.check()?;
-        self.limits.check()?;
-        self.writer.check()?;
-        self.shutdown.check()?;
-        self.log.check()?;
+        let problem = "must be \"optional\" or \"required\" with entries in auth.certificate";
+        require(asks, "tls.client_certificates", problem)
+    }
+
+    fn check_brokers(&self) -> Result<(), Invalid> {
         let has_broker = self.mode == Mode::Development || self.kafka.brokers().is_some();
         require(has_broker, "kafka.brokers", "is required in production, such as host1:9092,host2:9092")
     }

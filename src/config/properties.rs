@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::ser::SerializeMap;
@@ -47,6 +48,13 @@ const REFUSED: [&str; 30] = [
 /// Properties by name. Any value may be a password, so none is shown.
 #[derive(Clone, Default)]
 pub struct Properties(pub(super) BTreeMap<String, SecretString>);
+
+/// Files with the values of properties, by the names of the properties.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PropertyFiles(BTreeMap<String, PropertyFile>);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PropertyFile(#[serde(with = "setting")] PathBuf);
 
 impl Properties {
     /// Names and values, the values for the Kafka client only.

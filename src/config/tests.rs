@@ -180,6 +180,40 @@ fn a_bad_value_names_its_key_and_its_source() {
 }
 
 #[test]
+fn every_problem_is_found() {
+    let examine = |file: &str, environment: &[(&str, &str)]| {
+        let path = NamedTempFile::new().unwrap();
+        fs::write(&path, file).unwrap();
+        let problems = Config::examine(Some(path.path()), variables(environment)).unwrap_err();
+        problems.iter().map(|problem| problem.to_string().split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let values = "mode = 'x'\nlisten = 'y'\nlisten_on = 1\n[kafka]\ntopics = 1\npartitions = 0\n[limits]\ncall_time = 1\n\
+                  [[auth.jwt]]\nname = 'a'\n[[auth.certificate]]\nname = 'b'\nsource = 'c'";
+    let mut found = examine(values, &[("CMGATE__", "x"), ("CMGATE__DATABASE__URL_FILE", "/nowhere")]);
+    found.sort();
+    let expected = [
+        "auth.certificate[0].source",
+        "auth.jwt[0]",
+        "database.url_file",
+        "kafka.partitions",
+        "kafka.topics",
+        "limits.call_time",
+        "listen",
+        "listen_on",
+        "mode",
+        "the",
+    ];
+    assert_eq!(found, expected);
+    // What is left of a configuration with refused values is not checked: the missing values would be reported.
+    assert_eq!(examine("mode = 'production'\nkafka.brokers = 1", &[]), ["kafka.brokers"]);
+    let sections =
+        "mode = 'production'\nlisten = '0.0.0.0:1'\n[kafka]\ntopic = ''\n[writer]\nworkers = 0\n[tls]\nkey = 'a'";
+    let expected = ["tls.certificate", "listen", "kafka.topic", "auth", "writer.workers", "kafka.brokers"];
+    assert_eq!(examine(sections, &[]), expected);
+    assert_eq!(examine("x", &[("CMGATE__", "x")]).len(), 1);
+}
+
+#[test]
 fn a_bad_variable_of_the_environment_is_named() {
     let refused = load("", &[("CMGATE__WRITER__WORKERS", "many")]).unwrap_err();
     let expected = "writer.workers must be a whole number up to 65535, not \"many\" \
