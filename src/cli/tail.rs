@@ -1,15 +1,13 @@
 //! Prints the event log: one JSON object per line, in the order of each shard.
 //!
-//! Each object is the canonical JSON form of `cmgate.v1.RequestEvent` with its shard and position, generated from the
-//! descriptors so that it cannot differ from the contract.
+//! Each object is the canonical JSON form of `cmgate.v1.RequestEvent` with its shard and position.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 use thiserror::Error;
 
-use crate::contract;
+use crate::contract::{self, JsonForm, JsonFormError};
 use crate::domain::{Position, Shard, ShardCount};
 use crate::store::{LoggedEvent, Store, StoreError};
 
@@ -48,7 +46,7 @@ pub(super) enum TailError {
     Output(#[source] io::Error),
     /// The built-in descriptors do not describe the event.
     #[error("the contract of this build is broken")]
-    Contract(#[source] Option<DescriptorError>),
+    Contract(#[from] JsonFormError),
     /// A logged event is not a message of the contract.
     #[error("cannot decode the event at position {position} of shard {shard}")]
     Undecodable {
@@ -110,26 +108,18 @@ fn shards(shards: ShardCount, wanted: Option<Shard>) -> Result<Vec<Shard>, TailE
 }
 
 /// Writes events as lines of JSON.
-struct Lines {
-    event: MessageDescriptor,
-    options: SerializeOptions,
-}
+struct Lines(JsonForm);
 
 impl Lines {
     fn new() -> Result<Self, TailError> {
-        let pool = DescriptorPool::decode(contract::DESCRIPTORS).map_err(|error| TailError::Contract(Some(error)))?;
-        let event = pool.get_message_by_name("cmgate.v1.RequestEvent").ok_or(TailError::Contract(None))?;
-        // Every line has the same keys, so that scripts need not know the defaults.
-        Ok(Self { event, options: SerializeOptions::new().skip_default_fields(false) })
+        Ok(Self(JsonForm::of("cmgate.v1.RequestEvent")?))
     }
 
     fn write(&self, event: &LoggedEvent, output: &mut impl Write) -> Result<(), TailError> {
         let LoggedEvent { shard, position, .. } = *event;
         let message = contract::with_position(&event.payload, shard, position);
-        let message = DynamicMessage::decode(self.event.clone(), message.as_slice())
-            .map_err(|source| TailError::Undecodable { shard, position, source })?;
-        let mut json = serde_json::Serializer::new(&mut *output);
-        message.serialize_with_options(&mut json, &self.options).map_err(|error| TailError::Output(error.into()))?;
+        let message = self.0.message(&message).map_err(|source| TailError::Undecodable { shard, position, source })?;
+        serde_json::to_writer(&mut *output, &message).map_err(|error| TailError::Output(error.into()))?;
         output.write_all(b"\n").map_err(TailError::Output)
     }
 }

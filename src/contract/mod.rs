@@ -4,6 +4,7 @@ mod caller;
 mod credential;
 mod encode;
 mod headroom;
+mod json;
 
 #[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated; documented in the proto files")]
 /// Package `cmgate.v1`.
@@ -18,3 +19,4 @@ pub use caller::caller;
 pub use credential::{credential, credential_ids, credential_status};
 pub use encode::{event_type, request, request_type, status, with_position};
 pub use headroom::{MAX_EVENT_BYTES, encode_event_within_limits};
+pub use json::{JsonForm, JsonFormError, JsonMessage};

@@ -1,4 +1,4 @@
-//! The layer around every call of both transports. It determines the caller, the deadline and the correlation id, passes them to
+//! The layer around every call of all transports. It determines the caller, the deadline and the correlation id, passes them to
 //! the handlers as a [`Call`] in the request's extensions, and logs and counts the outcome.
 
 mod body;
@@ -23,6 +23,7 @@ use tracing::{Instrument, Span};
 use self::body::Counted;
 use self::observed::{Observed, Outcome};
 use self::transport::Mismatch;
+use super::rest::problem::Problem;
 use super::server::{Answers, CertificateRefused, MayUseHttp1, NeedsHttp1};
 use crate::domain::{CorrelationId, ErrorKind};
 use crate::http::auth::{AuthError, Authenticated, Authentication, Tickets};
@@ -99,7 +100,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
-        let transport = Transport::of(&parts.headers);
+        let transport = Transport::of(&parts.headers, parts.uri.path());
         let correlation = headers::correlation(&parts.headers);
         if let Some(mismatch) = Mismatch::of(&parts) {
             return Box::pin(ready(Ok(refuse(mismatch, correlation, begun))));
@@ -117,6 +118,9 @@ where
             let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| {
                 let mut response = match transport {
                     Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
+                    Transport::Rest => {
+                        Problem { reason, detail: &message, ..Problem::of(kind) }.response(Some(correlation))
+                    }
                     Transport::Legacy => mimcm::refusal(kind, &message, correlation),
                 };
                 if kind == ErrorKind::Unauthenticated {
@@ -129,7 +133,7 @@ where
             });
             match transport {
                 Transport::Grpc => grpc::rewrite_library_errors(&mut response, correlation),
-                Transport::Legacy => mimcm::add_caching_headers(&mut response),
+                Transport::Rest | Transport::Legacy => mimcm::add_caching_headers(&mut response),
             }
             add_correlation_header(&mut response, correlation);
             observed.answered(&Outcome::of(transport, &response));
@@ -206,14 +210,16 @@ impl Tickets {
     /// Whether the sender of a call can use tickets. A client of gRPC cannot fall back.
     fn of(transport: Transport, parts: &Parts) -> Self {
         match transport {
-            Transport::Legacy if parts.version == Version::HTTP_11 => Self::Accepted,
-            Transport::Legacy if parts.extensions.get::<MayUseHttp1>().is_some() => Self::AfterFallback,
-            Transport::Legacy | Transport::Grpc => Self::Impossible,
+            Transport::Rest | Transport::Legacy if parts.version == Version::HTTP_11 => Self::Accepted,
+            Transport::Rest | Transport::Legacy if parts.extensions.get::<MayUseHttp1>().is_some() => {
+                Self::AfterFallback
+            }
+            Transport::Grpc | Transport::Rest | Transport::Legacy => Self::Impossible,
         }
     }
 }
 
-/// The response to a call that fits neither transport.
+/// The response to a call that fits no transport.
 fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Response<Body> {
     let observed = Observed::begin(Transport::Legacy, None, begun);
     let _entered = tracing::info_span!("call", %correlation, method = observed.method()).entered();
@@ -253,7 +259,7 @@ fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refus
 fn method(transport: Transport, parts: &Parts) -> Option<&'static str> {
     match transport {
         Transport::Grpc => transport::grpc_method(parts.uri.path()),
-        Transport::Legacy => parts.extensions.get().map(|RouteLabel(label)| *label),
+        Transport::Rest | Transport::Legacy => parts.extensions.get().map(|RouteLabel(label)| *label),
     }
 }
 

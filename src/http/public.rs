@@ -1,4 +1,4 @@
-//! The public port: gRPC with health and reflection; everything else goes to the legacy REST facade.
+//! The public port: gRPC with health and reflection, the REST API under `/v1/`, and the legacy REST facade for everything else.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -10,13 +10,15 @@ use axum::routing::future::RouteFuture;
 use bytes::Bytes;
 use futures::future::Either;
 use http::Request;
+use thiserror::Error;
 use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error as ReflectionError};
 use tower::Layer;
 
 use super::auth::Authentication;
 use super::call::{CallFuture, CallLayer, CallSettings, Calls, Transport};
-use crate::contract::DESCRIPTORS;
+use super::rest;
+use crate::contract::{DESCRIPTORS, JsonFormError};
 use crate::grpc::{Callers, Credentials, Requests, Serving, health};
 use crate::mimcm::{FacadeSettings, RestApi};
 use crate::service::{Budget, Service};
@@ -43,23 +45,31 @@ pub struct Api {
     pub serving: Serving,
 }
 
-/// Routes each request to its transport: everything that is not gRPC goes to the facade, whatever its path. Both transports have
-/// the layer of [`call`](super::call); in the facade it is inside of the router, which tells it the route.
+/// Routes each request to its transport: what is neither gRPC nor under `/v1/` goes to the facade. All transports have the layer of
+/// [`call`](super::call); in the REST APIs it is inside of the router, which tells it the route.
 #[derive(Clone, Debug)]
 pub struct Transports {
     grpc: Calls<Router>,
+    rest: Router,
     legacy: RestApi,
+}
+
+/// Why the public port cannot be assembled: a defect of the build.
+#[derive(Debug, Error)]
+pub enum AssembleError {
+    /// The compiled-in descriptors cannot be served.
+    #[error("the descriptors of the contract cannot be served")]
+    Reflection(#[from] ReflectionError),
+    /// An answer of the REST API has no JSON form.
+    #[error(transparent)]
+    Json(#[from] JsonFormError),
 }
 
 /// Assembles the public port. Its health service reports `SERVING` from the start.
 ///
 /// # Errors
 /// The compiled-in descriptors cannot be parsed.
-pub fn assemble(
-    service: Service,
-    authentication: Authentication,
-    settings: ApiSettings,
-) -> Result<Api, ReflectionError> {
+pub fn assemble(service: Service, authentication: Authentication, settings: ApiSettings) -> Result<Api, AssembleError> {
     let (serving, health) = health();
     let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
         .add_service(Credentials::server(service.clone(), settings.max_message_bytes))
@@ -75,7 +85,8 @@ pub fn assemble(
     });
     // `Calls` refuses unknown methods, so they do not reach the fallback of `Routes`.
     let grpc = layer.layer(grpc.with_state(()));
-    Ok(Api { calls: Transports { grpc, legacy: RestApi::new(service, settings.rest, layer) }, serving })
+    let rest = rest::router(&layer)?;
+    Ok(Api { calls: Transports { grpc, rest, legacy: RestApi::new(service, settings.rest, layer) }, serving })
 }
 
 fn reflection() -> Builder<'static> {
@@ -96,13 +107,14 @@ where
     type Future = Either<CallFuture, RouteFuture<Infallible>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Both services are always ready.
+        // All services are always ready.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match Transport::of(request.headers()) {
+        match Transport::of(request.headers(), request.uri().path()) {
             Transport::Grpc => Either::Left(self.grpc.call(request)),
+            Transport::Rest => Either::Right(self.rest.call(request)),
             Transport::Legacy => Either::Right(self.legacy.call(request)),
         }
     }

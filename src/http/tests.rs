@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt, stream};
 use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -145,6 +145,50 @@ async fn an_unauthenticated_caller_gets_an_error_of_its_transport() {
     assert!(message.starts_with("Header X-Dev-User must be a UUID"), "{message}");
 }
 
+#[tokio::test]
+async fn whoami_answers_get_with_the_caller_and_everything_else_with_a_problem() {
+    let send = async |method: Method, path: &str, user: &'static str| {
+        let request = Request::builder().method(method).uri(path).header("x-dev-user", user).body(Body::empty());
+        let response = api().calls.oneshot(request.unwrap()).await.unwrap();
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, kind, allow) = (response.status().as_u16(), header("content-type"), header("allow"));
+        let correlation = header("x-correlation-id").unwrap();
+        assert_eq!(header("cache-control").as_deref(), Some("no-store"));
+        assert_eq!(header("www-authenticate").is_some(), status == 401);
+        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        (status, kind.unwrap_or_default(), allow, body, correlation)
+    };
+    let (status, kind, _, body, _) = send(Method::GET, "/v1/whoami", ID).await;
+    assert_eq!((status, kind.as_str()), (200, "application/json"));
+    let proof = json!({"method": "PROOF_METHOD_DEVELOPMENT", "entry": ""});
+    let name = format!("development user {ID}");
+    let caller = json!({"user": ID, "name": name, "sid": "", "groups": [], "groupsUnknown": false, "proof": proof});
+    assert_eq!(body, json!({"caller": caller}));
+
+    for (method, path, user, status, reason, detail) in [
+        (Method::POST, "/v1/whoami", ID, 405, "METHOD_NOT_ALLOWED", "/v1/whoami allows only GET"),
+        (Method::OPTIONS, "/v1/whoami", ID, 405, "METHOD_NOT_ALLOWED", "/v1/whoami allows only GET"),
+        (Method::GET, "/v1/who", ID, 404, "NOT_FOUND", "no resource has this path; /v1/whoami exists"),
+        (Method::GET, "/v1/whoami/", ID, 404, "NOT_FOUND", "no resource has this path; /v1/whoami exists"),
+        (Method::GET, "/v1/whoami", "x", 401, "BAD_IDENTITY_HEADER", "header X-Dev-User must be a UUID"),
+        (Method::PUT, "/v1/whoami", "x", 401, "BAD_IDENTITY_HEADER", "header X-Dev-User must be a UUID"),
+        (Method::GET, "/v1/", "x", 401, "BAD_IDENTITY_HEADER", "header X-Dev-User must be a UUID"),
+    ] {
+        let (found, kind, allow, body, correlation) = send(method, path, user).await;
+        assert_eq!((found, kind.as_str()), (status, "application/problem+json"), "{path}");
+        assert_eq!(allow.as_deref(), (status == 405).then_some("GET"));
+        let title = StatusCode::from_u16(status).unwrap().canonical_reason();
+        let expected = json!({
+            "title": title, "status": status, "detail": detail, "reason": reason, "correlationId": correlation,
+        });
+        assert_eq!(body, expected, "{path}");
+    }
+    let (status, kind, allow, body, _) = send(Method::HEAD, "/v1/whoami", ID).await;
+    assert_eq!((status, kind.as_str(), allow.as_deref()), (405, "application/problem+json", Some("GET")));
+    assert!(body.is_null());
+}
+
 /// Wraps routes in the layer.
 fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
     let settings = CallSettings { authentication: authentication(), max_duration, memory: Budget::new(1 << 20) };
@@ -164,6 +208,10 @@ fn a_call_is_counted_under_its_route() {
                 ("GET", "nobody", "/CertificateManagement/api/v1.0/requests/0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01/"),
                 ("DELETE", ID, "/CertificateManagement/api/v1.0/requests/0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01"),
                 ("GET", ID, "/CertificateManagement/api/v1.0/nothing"),
+                ("GET", ID, "/v1/whoami"),
+                ("GET", "nobody", "/v1/whoami"),
+                ("PUT", ID, "/v1/whoami"),
+                ("GET", ID, "/v1/nothing"),
             ] {
                 let request = Request::builder().method(method).uri(path).header("x-dev-user", user);
                 calls.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -174,8 +222,10 @@ fn a_call_is_counted_under_its_route() {
     for line in [
         r#"cmgate_calls_total{method="GET /requests/{id}",outcome="503"} 1"#,
         r#"cmgate_calls_total{method="GET /requests/{id}",outcome="401"} 1"#,
-        r#"cmgate_calls_total{method="other",outcome="405"} 1"#,
-        r#"cmgate_calls_total{method="other",outcome="404"} 1"#,
+        r#"cmgate_calls_total{method="GET /v1/whoami",outcome="200"} 1"#,
+        r#"cmgate_calls_total{method="GET /v1/whoami",outcome="401"} 1"#,
+        r#"cmgate_calls_total{method="other",outcome="405"} 2"#,
+        r#"cmgate_calls_total{method="other",outcome="404"} 2"#,
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }

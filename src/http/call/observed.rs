@@ -27,7 +27,7 @@ impl Outcome {
     pub(super) fn of<B>(transport: Transport, response: &Response<B>) -> Self {
         match transport {
             Transport::Grpc => Self::of_code(grpc_code(response.headers())),
-            Transport::Legacy => Self::of_status(response.status()),
+            Transport::Rest | Transport::Legacy => Self::of_status(response.status()),
         }
     }
 
@@ -68,7 +68,7 @@ impl Outcome {
     fn canceled(transport: Transport) -> Self {
         match transport {
             Transport::Grpc => Self::of_code(Code::Cancelled),
-            Transport::Legacy => Self { name: Cow::Borrowed("499"), severity: Severity::Info },
+            Transport::Rest | Transport::Legacy => Self { name: Cow::Borrowed("499"), severity: Severity::Info },
         }
     }
 }

@@ -8,16 +8,19 @@ use http::{HeaderMap, Method, StatusCode, Version, header};
 pub enum Transport {
     /// gRPC over HTTP/2.
     Grpc,
+    /// The REST API of the service itself: paths under `/v1/`.
+    Rest,
     /// The legacy REST facade: everything else.
     Legacy,
 }
 
 impl Transport {
-    /// The transport for the content type of a request. `application/grpc-web` is not gRPC.
+    /// The transport for the content type and the path of a request. `application/grpc-web` is not gRPC.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn of(headers: &HeaderMap, path: &str) -> Self {
         match ContentType::of(headers) {
             ContentType::Protobuf | ContentType::OtherCodec => Self::Grpc,
+            ContentType::GrpcWeb | ContentType::NotGrpc if path.starts_with("/v1/") => Self::Rest,
             ContentType::GrpcWeb | ContentType::NotGrpc => Self::Legacy,
         }
     }

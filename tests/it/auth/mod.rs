@@ -9,6 +9,7 @@ mod people;
 #[expect(dead_code, reason = "the unit tests of the check use the rest")]
 #[path = "../../../src/http/auth/jwt/tests/signer.rs"]
 mod signer;
+mod whoami;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -19,7 +19,7 @@ fn head(version: Version, method: Method, path: &'static str, content_type: Opti
 fn the_content_type_identifies_grpc() {
     let of = |content_type| {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        (Transport::of(&headers), has_known_codec(&headers))
+        (Transport::of(&headers, "/"), has_known_codec(&headers))
     };
     for grpc in
         ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8", "Application/GRPC+Proto ; a=b"]
@@ -32,7 +32,23 @@ fn the_content_type_identifies_grpc() {
     for other in ["application/json", "application/grpc-web+proto", "application/grpcx", "application/grp", ""] {
         assert_eq!(of(other).0, Transport::Legacy, "{other}");
     }
-    assert_eq!(Transport::of(&HeaderMap::new()), Transport::Legacy);
+    assert_eq!(Transport::of(&HeaderMap::new(), "/"), Transport::Legacy);
+}
+
+#[test]
+fn the_path_tells_the_rest_apis_apart() {
+    let grpc = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
+    for (path, rest) in [
+        ("/v1/whoami", Transport::Rest),
+        ("/v1/", Transport::Rest),
+        ("/v1", Transport::Legacy),
+        ("/v10/whoami", Transport::Legacy),
+        ("/V1/whoami", Transport::Legacy),
+        ("/a/v1/whoami", Transport::Legacy),
+    ] {
+        assert_eq!(Transport::of(&HeaderMap::new(), path), rest, "{path}");
+        assert_eq!(Transport::of(&grpc, path), Transport::Grpc, "{path}");
+    }
 }
 
 #[test]
