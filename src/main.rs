@@ -30,6 +30,6 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), ExitError> {
-    let config = Config::load(cli.config.as_deref(), env::vars_os())?;
-    cmgate::cli::run(&cli.command(), &config)
+    let config = Config::examine(cli.config.as_deref(), env::vars_os());
+    cmgate::cli::run(&cli.command(), config)
 }

@@ -35,11 +35,44 @@ pub enum Command {
     Migrate,
     /// Check the configuration and the templates, and print the effective configuration with secrets masked
     CheckConfig,
+    /// Check the configuration and everything outside that it names: database, Kafka, certificates, issuers, keytab, clocks
+    Doctor(Doctor),
     /// Print the events of the log as JSON lines
     Tail(Tail),
     /// Override a halted relay
     #[command(subcommand)]
     Relay(Relay),
+}
+
+/// What to check. One line for each finding: ok, warning or fault, what it is about, and what to do. Nothing is changed.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(after_help = "Exit code: 0 without a fault, 1 with one.")]
+pub struct Doctor {
+    /// Print one JSON object instead of lines
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    #[command(subcommand)]
+    pub examine: Option<Examine>,
+}
+
+/// A credential to check instead of the outside.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Examine {
+    /// Check a bearer token as the service would, step by step; the token itself is never printed
+    Token {
+        /// File with the token; `-` for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Verify a client certificate as the service would, and show its caller
+    Cert {
+        /// File with the certificate and its intermediate CAs in PEM form, or with the certificate in DER form
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Show the keys in the keytab, and compare them with the domain if the user has a ticket (kinit)
+    Keytab,
 }
 
 /// The events to print.
@@ -181,6 +214,20 @@ mod tests {
         assert_eq!((some.shard, some.from, some.follow()), (Some(Shard::new(3)), Position::new(17), false));
         assert!(tail("cmgate tail --no-follow --follow").follow());
         assert!(parse("cmgate tail --from 0").is_err());
+    }
+
+    #[test]
+    fn the_doctor_checks_everything_or_one_credential() {
+        let doctor = |line: &str| match parse(line).unwrap().command() {
+            Command::Doctor(doctor) => doctor,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(doctor("cmgate doctor"), Doctor { json: false, examine: None });
+        assert!(doctor("cmgate doctor --json").json);
+        let token = doctor("cmgate doctor token - --json");
+        assert_eq!(token, Doctor { json: true, examine: Some(Examine::Token { file: "-".into() }) });
+        assert_eq!(doctor("cmgate doctor keytab").examine, Some(Examine::Keytab));
+        assert!(parse("cmgate doctor cert").is_err());
     }
 
     #[test]

@@ -10,9 +10,11 @@ use crate::config::templates::TemplateError;
 use crate::runtime::telemetry::error_chain;
 use crate::runtime::tls::TlsError;
 
-/// The cause of a failure, with an exit code of `sysexits.h`.
+/// The cause of a failure, with an exit code, mostly of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
+    /// 1: `cmgate doctor` found a fault.
+    Faults,
     /// 64: the configuration or the command line is wrong; a restart does not help.
     Usage,
     /// 69: a dependency is unavailable; a restart may help.
@@ -28,6 +30,7 @@ impl ExitStatus {
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
+            Self::Faults => 1,
             Self::Usage => 64,
             Self::Unavailable => 69,
             Self::Internal => 70,

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod banner;
+mod doctor;
 mod exit;
 mod ports;
 mod relay;
@@ -19,7 +20,7 @@ use tokio::runtime;
 use self::arguments::Tail;
 use self::ports::Ports;
 use self::tail::TailSettings;
-use crate::config::{Config, templates};
+use crate::config::{Config, ConfigErrors, templates};
 use crate::http::auth::negotiate::keytab::Keytab;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry;
@@ -28,24 +29,51 @@ pub use arguments::{Cli, Command};
 pub use exit::{ExitError, ExitStatus};
 pub use settings::{LogSettings, Settings, StoreSettings};
 
-/// Runs a command.
+/// Runs a command with the configuration, or with the problems that the configuration has.
 ///
 /// # Errors
 /// Why the command failed, with its exit code.
-pub fn run(command: &Command, config: &Config) -> Result<(), ExitError> {
-    let settings = Settings::of(config);
+pub fn run(command: &Command, config: Result<Config, ConfigErrors>) -> Result<(), ExitError> {
     match command {
-        Command::CheckConfig => check_config(config, &settings, io::stdout()),
-        Command::Serve => block_on(&settings.log.clone(), serve::serve(settings)),
-        Command::Migrate => block_on(&settings.log, migrate(&settings)),
-        Command::Tail(wanted) => block_on(&settings.log, print_tail(&settings, *wanted)),
-        Command::Relay(command) => block_on(&settings.log, relay::decide(&settings, command)),
+        Command::Doctor(doctor) => doctor::run(doctor, config),
+        Command::CheckConfig => {
+            let (config, settings) = accepted(config)?;
+            check_config(&config, &settings, io::stdout())
+        }
+        Command::Serve => {
+            let (_, settings) = accepted(config)?;
+            block_on(&settings.log.clone(), serve::serve(settings))
+        }
+        Command::Migrate => {
+            let (_, settings) = accepted(config)?;
+            block_on(&settings.log, migrate(&settings))
+        }
+        Command::Tail(wanted) => {
+            let (_, settings) = accepted(config)?;
+            block_on(&settings.log, print_tail(&settings, *wanted))
+        }
+        Command::Relay(command) => {
+            let (_, settings) = accepted(config)?;
+            block_on(&settings.log, relay::decide(&settings, command))
+        }
     }
 }
 
-/// Starts the log and runs a command to its end. Tasks of the database driver or of Kafka may outlive it and are not awaited.
+/// A configuration without problems, and the settings that follow from it.
+fn accepted(config: Result<Config, ConfigErrors>) -> Result<(Config, Settings), ExitError> {
+    let config = config.map_err(|problems| problems.first)?;
+    let settings = Settings::of(&config);
+    Ok((config, settings))
+}
+
+/// Starts the log and runs a command to its end.
 fn block_on(log: &LogSettings, command: impl Future<Output = Result<(), ExitError>>) -> Result<(), ExitError> {
     telemetry::start_log(log.format, &log.filter).map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    run_to_end(command)
+}
+
+/// Runs a command to its end. Tasks of the database driver or of Kafka may outlive it and are not awaited.
+fn run_to_end<T>(command: impl Future<Output = Result<T, ExitError>>) -> Result<T, ExitError> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
     let outcome = runtime.block_on(command);

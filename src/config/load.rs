@@ -102,7 +102,11 @@ fn remove(layers: &mut [Layer], path: &[String]) -> bool {
     let is_number = |key: &String| key.bytes().all(|byte| byte.is_ascii_digit());
     let list = path.iter().position(is_number).unwrap_or(path.len());
     let path = path.get(..list).unwrap_or_default();
-    layers.iter_mut().fold(false, |is_removed, layer| remove_from(&mut layer.values, path) || is_removed)
+    let mut is_removed = false;
+    for layer in layers {
+        is_removed |= remove_from(&mut layer.values, path);
+    }
+    is_removed
 }
 
 fn remove_from(values: &mut Dict, path: &[String]) -> bool {

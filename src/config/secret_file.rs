@@ -1,19 +1,19 @@
 //! Secrets in files, as orchestrators mount them: beside each secret setting, `KEY_file` names the file with its value.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::value::Value;
 
 use super::ConfigError;
+use crate::runtime::file;
+use crate::runtime::telemetry::error_chain;
 
 /// The secret settings, each a value or a table of values. `KEY_file` has the same form, with paths as values.
 const SECRETS: [[&str; 2]; 2] = [["database", "url"], ["kafka", "properties"]];
 
 /// Limit on a file, in bytes.
-const MAX_BYTES: u64 = 64 << 10;
+const MAX_BYTES: usize = 64 << 10;
 
 /// A secret that was read from a file.
 pub(super) struct FromFile {
@@ -67,7 +67,7 @@ fn read(sources: &Figment, section: &str, key: &str) -> Vec<Result<FromFile, Con
             return Some(Err(refuse(format!("must not be set beside {}; remove one of the two", full(key)))));
         }
         let keys = [section, key].into_iter().map(str::to_owned).chain(name.cloned()).collect();
-        let content = content(&path).map_err(|error| refuse(format!("names {}, which {error}", path.display())));
+        let content = content(&path).map_err(|problem| refuse(format!("cannot be used: {problem}")));
         Some(content.map(|value| FromFile { keys, value, path }))
     };
     match &named {
@@ -84,21 +84,12 @@ fn file_key(key: &str) -> String {
     format!("{key}_file")
 }
 
-/// The content of a file without the line end that editors add. The error completes the sentence "the file ...".
+/// The content of a file without the line end that editors add. The error completes the sentence "the key cannot be used: ...".
 fn content(path: &Path) -> Result<String, String> {
-    let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    // Opening a pipe waits for a writer, so the kind of the file is checked first.
-    if !path.metadata().map_err(unreadable)?.is_file() {
-        return Err("is not a regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("has more than {MAX_BYTES} bytes"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let bytes = file::read(path, MAX_BYTES).map_err(|error| error_chain(&error))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", path.display()))?;
     let value = text.trim_end_matches(['\r', '\n']);
-    if value.is_empty() { Err("is empty".to_owned()) } else { Ok(value.to_owned()) }
+    if value.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(value.to_owned()) }
 }
 
 #[cfg(test)]

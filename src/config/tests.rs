@@ -205,7 +205,7 @@ fn every_problem_is_found() {
     ];
     assert_eq!(found, expected);
     // What is left of a configuration with refused values is not checked: the missing values would be reported.
-    assert_eq!(examine("mode = 'production'\nkafka.brokers = 1", &[]), ["kafka.brokers"]);
+    assert_eq!(examine("mode = 'production'\nkafka.brokers = [1]", &[]), ["kafka.brokers"]);
     let sections =
         "mode = 'production'\nlisten = '0.0.0.0:1'\n[kafka]\ntopic = ''\n[writer]\nworkers = 0\n[tls]\nkey = 'a'";
     let expected = ["tls.certificate", "listen", "kafka.topic", "auth", "writer.workers", "kafka.brokers"];

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::kafka::{KafkaFailure, KafkaSettings};
+use super::kafka::{KafkaFailure, KafkaSettings, TopicDescription};
 use crate::domain::{Position, Shard};
 use crate::store::TopicIdentity;
 
@@ -259,6 +259,27 @@ impl Halt {
             | KafkaFailure::TopicReplaced(_)
             | KafkaFailure::OffsetBehind { .. } => None,
         }
+    }
+
+    /// The halt of the relay, given the topic of the database and the configured topic as the cluster describes it; `None` as far as
+    /// these do not contradict each other.
+    #[must_use]
+    pub fn for_topic(
+        bound: Option<&TopicIdentity>,
+        found: Option<&TopicDescription>,
+        kafka: &KafkaSettings,
+    ) -> Option<Self> {
+        if let Some(bound) = bound {
+            if bound.topic != kafka.topic {
+                return Some(Self::OtherTopic { bound: bound.topic.clone(), configured: kafka.topic.clone() });
+            }
+            let Some(found) = found else { return Some(Self::TopicMissing { topic: bound.topic.clone() }) };
+            if let Some(halt) = Self::for_other_topic(bound, &found.identity) {
+                return Some(halt);
+            }
+        }
+        let failure = found?.check_partitions(kafka).err()?;
+        Self::for_failure(&failure, kafka)
     }
 
     /// Whether it concerns the last record of a partition, whatever follows it.

@@ -1,10 +1,12 @@
-//! The clock, signals, small files, IP networks, TLS configurations, terms of tokens, and telemetry of the process.
+//! The clock, readings of other clocks, signals, small files, IP networks, TLS configurations, terms of tokens, and telemetry of the
+//! process.
 
 pub mod clock;
 pub mod file;
 pub mod hangup;
 pub mod jwt;
 pub mod network;
+pub mod server_time;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

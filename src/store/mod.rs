@@ -8,6 +8,7 @@ mod credential_rows;
 mod document;
 mod error;
 mod health;
+mod inspection;
 mod migrations;
 mod positions;
 mod postgres;
@@ -25,6 +26,7 @@ use crate::domain::{
 pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Outcome, StoredReply, Workload, Writes};
 pub use credential_rows::CredentialRows;
 pub use error::{OpenFault, StoreError};
+pub use inspection::{Inspection, Rights, SchemaState};
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
 
@@ -46,15 +48,20 @@ impl Topology {
 
     /// Refuses a topology other than the stored one.
     fn check_stored(self, shards: i32, groups: i32) -> Result<(), StoreError> {
+        self.difference(shards, groups).map_or(Ok(()), |problem| Err(StoreError::Unfit(problem)))
+    }
+
+    /// What is wrong if this is not the stored topology.
+    fn difference(self, shards: i32, groups: i32) -> Option<String> {
         if (shards, groups) == (i32::from(self.shards.get()), i32::from(self.partition_groups)) {
-            return Ok(());
+            return None;
         }
-        Err(StoreError::Unfit(format!(
+        Some(format!(
             "the database was created with {shards} shards in {groups} partition groups, but the configuration says {} in {}; \
              both are fixed for the life of a database",
             self.shards.get(),
             self.partition_groups
-        )))
+        ))
     }
 }
 

@@ -21,7 +21,7 @@ pub(in crate::http) struct Problem<'a> {
     /// What is wrong and what to do, for people.
     pub(in crate::http) detail: &'a str,
     /// Seconds until a retry may succeed.
-    retry_after: Option<u64>,
+    pub(in crate::http) retry_after: Option<u64>,
 }
 
 /// The body. Without the member `type`, it is `about:blank`, so the title is that of the status.

@@ -6,6 +6,7 @@ mod broker;
 mod ends;
 mod error;
 mod groups;
+mod inspect;
 mod publisher;
 mod record;
 mod settings;
@@ -16,6 +17,7 @@ mod wire;
 
 pub use broker::TestBroker;
 pub use error::KafkaFailure;
+pub use inspect::{ClusterReport, PartitionReport, TopicReport, Transactions, inspect};
 pub use publisher::{Published, Publisher};
 pub use record::{PublishedEvent, Record};
 pub use settings::KafkaSettings;

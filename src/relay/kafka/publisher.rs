@@ -58,7 +58,7 @@ impl Publisher {
         // In sequence, and a publisher begins with the first id: of two publishers that start at once, the one that lost the first id
         // commits nothing, whoever owns the second. In parallel, each could own one id and both could commit.
         let producers = (0..IDS)
-            .map(|id| fenced_producer(settings, &format!("{}.group-{group}.{id}", settings.topic)))
+            .map(|id| fenced_producer(settings, &transactional_id(settings, group, id)))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             producers,
@@ -141,6 +141,11 @@ impl Drop for Publisher {
     fn drop(&mut self) {
         drop_elsewhere(std::mem::take(&mut self.producers));
     }
+}
+
+/// A transactional id of a partition group.
+pub(super) fn transactional_id(settings: &KafkaSettings, group: u16, id: usize) -> String {
+    format!("{}.group-{group}.{id}", settings.topic)
 }
 
 fn fenced_producer(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProducer<Watch>, KafkaFailure> {

@@ -18,7 +18,7 @@ use super::{KafkaFailure, KafkaSettings, drop_elsewhere};
 use crate::store::TopicIdentity;
 
 /// Metadata from this version on can be asked for without creating the topic.
-const WITHOUT_CREATION: i16 = 4;
+pub(super) const WITHOUT_CREATION: i16 = 4;
 
 /// One warning per process is enough.
 static WARNED: Once = Once::new();

@@ -9,17 +9,25 @@ use crate::runtime::telemetry::names;
 
 /// A certificate or CRL in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expiry {
-    pub(super) kind: ExpiryKind,
-    pub(super) name: String,
-    pub(super) at: Timestamp,
+pub struct Expiry {
+    /// What it is.
+    pub kind: ExpiryKind,
+    /// Its name, for people.
+    pub name: String,
+    /// The begin of its validity.
+    pub from: Timestamp,
+    /// The end of its validity.
+    pub at: Timestamp,
 }
 
 /// What expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExpiryKind {
+pub enum ExpiryKind {
+    /// The certificate of the server.
     Server,
+    /// A CA of client certificates.
     ClientCa,
+    /// A CRL of such a CA.
     Crl,
 }
 

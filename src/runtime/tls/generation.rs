@@ -185,8 +185,10 @@ fn name_apart(expiries: &mut [Expiry]) {
 fn expiry(file: &PemFile, kind: ExpiryKind, der: &CertificateDer<'_>) -> Result<Expiry, TlsError> {
     let (_, parsed) = parse_x509_certificate(der)
         .map_err(|error| file.wrong(format!("contains a certificate that cannot be read: {error}")))?;
-    let at = timestamp(file, parsed.validity().not_after.timestamp())?;
-    Ok(Expiry { kind, name: shown(parsed.subject()), at })
+    let validity = parsed.validity();
+    let from = timestamp(file, validity.not_before.timestamp())?;
+    let at = timestamp(file, validity.not_after.timestamp())?;
+    Ok(Expiry { kind, name: shown(parsed.subject()), from, at })
 }
 
 fn crl_expiry(file: &PemFile, der: &[u8]) -> Result<Expiry, TlsError> {
@@ -195,7 +197,8 @@ fn crl_expiry(file: &PemFile, der: &[u8]) -> Result<Expiry, TlsError> {
     let name = shown(parsed.issuer());
     let next =
         parsed.next_update().ok_or_else(|| file.wrong(format!("contains a CRL without nextUpdate, of {name}")))?;
-    Ok(Expiry { kind: ExpiryKind::Crl, at: timestamp(file, next.timestamp())?, name })
+    let from = timestamp(file, parsed.last_update().timestamp())?;
+    Ok(Expiry { kind: ExpiryKind::Crl, from, at: timestamp(file, next.timestamp())?, name })
 }
 
 fn key_hash(file: &PemFile, der: &CertificateDer<'_>) -> Result<[u8; 32], TlsError> {

@@ -81,6 +81,12 @@ impl Tls {
         expiry::record(self.0.settings.port, &self.current().expiries, &mut recorded, self.0.clock.now());
     }
 
+    /// When the certificates and CRLs in force expire.
+    #[must_use]
+    pub fn expiries(&self) -> Vec<Expiry> {
+        self.current().expiries.clone()
+    }
+
     /// The configuration in force.
     pub(crate) fn current(&self) -> Arc<Generation> {
         self.0.live.load_full()
@@ -147,7 +153,7 @@ impl Tls {
     /// An expired file is used nevertheless: the service would not be safer without it.
     fn warn_of_expired(&self) {
         let now = self.0.clock.now();
-        for Expiry { kind, name, at } in self.current().expiries.iter().filter(|expiry| expiry.at < now) {
+        for Expiry { kind, name, at, .. } in self.current().expiries.iter().filter(|expiry| expiry.at < now) {
             let (section, kind) = (self.0.settings.port.section(), kind.label());
             tracing::warn!(kind, name, expired = %at.utc(), "{section}: expired");
         }

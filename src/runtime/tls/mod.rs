@@ -18,8 +18,10 @@ mod verify;
 
 pub use end_point::{ChannelBinding, ServerEndPoint};
 pub use error::TlsError;
+pub use expiry::{Expiry, ExpiryKind};
 pub use live::Tls;
 pub use peer::{Authority, PeerCertificate};
+pub(crate) use reason::of_chain as reason_of_refusal;
 pub use settings::{ClientSettings, MinVersion, RuleCa, TlsPort, TlsSettings};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use x509_parser::public_key::PublicKey;
 const MIN_RSA_BITS: usize = 2_048;
 
 /// Why a chain is refused.
-pub(super) fn of_chain(error: &CertificateError) -> String {
+pub(crate) fn of_chain(error: &CertificateError) -> String {
     let CertificateError::Other(OtherError(other)) = error else { return error.to_string() };
     match other.downcast_ref() {
         Some(WebPkiError::UnsupportedCertVersion) => "it is not an X.509 certificate of version 3".to_owned(),

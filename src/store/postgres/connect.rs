@@ -114,7 +114,7 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, St
 }
 
 /// The database for error messages: name, address and user.
-fn target(options: &PgConnectOptions) -> String {
+pub(super) fn target(options: &PgConnectOptions) -> String {
     let user = options.get_username();
     let database = options.get_database().unwrap_or(user);
     match options.get_socket() {
@@ -123,7 +123,7 @@ fn target(options: &PgConnectOptions) -> String {
     }
 }
 
-async fn check_server(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(super) async fn check_server(connection: &mut PgConnection) -> Result<(), StoreError> {
     let mut show = async |setting: &'static str| -> Result<String, StoreError> {
         let show = sqlx::query_scalar("SELECT current_setting($1)").bind(setting);
         Ok(show.fetch_one(&mut *connection).await?)

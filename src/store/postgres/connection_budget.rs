@@ -12,10 +12,7 @@ pub(super) async fn warn_if_scarce(
     settings: &PostgresSettings,
     connection: &mut PgConnection,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT current_setting('max_connections')::bigint
-        - current_setting('superuser_reserved_connections')::bigint
-        - (SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database)::bigint";
-    let left: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    let left = connections_left(connection).await?;
     let wanted = connections_needed(settings);
     if left < i64::from(wanted) {
         tracing::warn!(
@@ -27,8 +24,16 @@ pub(super) async fn warn_if_scarce(
     Ok(())
 }
 
+/// Connections that the server has left.
+pub(super) async fn connections_left(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    let sql = "SELECT current_setting('max_connections')::bigint
+        - current_setting('superuser_reserved_connections')::bigint
+        - (SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database)::bigint";
+    Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
+}
+
 /// Maximum connections of a process.
-fn connections_needed(settings: &PostgresSettings) -> u32 {
+pub(super) fn connections_needed(settings: &PostgresSettings) -> u32 {
     settings.max_connections
         + settings.relay_connections
         + u32::from(settings.topology.partition_groups)

@@ -1,6 +1,7 @@
 //! Maintenance: partitions for the coming days, expired idempotency keys, template versions, and checks whether writes work.
 
 use chrono::{Days, NaiveDate};
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::pool::ConnectionPool;
@@ -90,16 +91,27 @@ pub(super) async fn drop_keys(pool: &ConnectionPool, now: Timestamp, before: Tim
 
 /// Fails if the server answers but does not accept writes, such as a standby.
 pub(super) async fn check_writable(pool: &ConnectionPool) -> Result<(), StoreError> {
-    let sql = "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean";
-    let rows = pool.fetch_all(sqlx::query(sql)).await?;
-    let Some(row) = rows.first() else { return Ok(()) };
-    if row.try_get(0)? {
-        return Err(StoreError::ReadOnly("the server is a standby".to_owned()));
+    match pool.fetch_all(sqlx::query(WHETHER_READ_ONLY)).await?.first().map(read_only).transpose()?.flatten() {
+        Some(why) => Err(StoreError::ReadOnly(why.to_owned())),
+        None => Ok(()),
     }
-    if row.try_get(1)? {
-        return Err(StoreError::ReadOnly("default_transaction_read_only is on".to_owned()));
-    }
-    Ok(())
+}
+
+/// Why the server does not accept writes of a session with the defaults of the role and the database.
+pub(super) async fn why_read_only(connection: &mut PgConnection) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query(WHETHER_READ_ONLY).fetch_one(connection).await?;
+    Ok(read_only(&row)?.map(str::to_owned))
+}
+
+const WHETHER_READ_ONLY: &str = "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean";
+
+fn read_only(row: &PgRow) -> Result<Option<&'static str>, StoreError> {
+    let (is_standby, is_read_only) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(match (is_standby, is_read_only) {
+        (true, _) => Some("the server is a standby"),
+        (false, true) => Some("default_transaction_read_only is on"),
+        (false, false) => None,
+    })
 }
 
 /// Executes a no-op write.

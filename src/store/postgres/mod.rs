@@ -10,6 +10,7 @@ mod connection_budget;
 mod credential;
 mod day_hint;
 mod group_lock;
+mod inspect;
 mod log;
 mod maintain;
 mod pool;

@@ -1,7 +1,7 @@
 //! The topic to which the log is published.
 
 use sqlx::postgres::PgRow;
-use sqlx::{Connection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::log;
 use super::pool::ConnectionPool;
@@ -11,6 +11,12 @@ use crate::store::{Checkpoint, StoreError, TopicIdentity};
 pub(super) async fn get(pool: &ConnectionPool) -> Result<Option<TopicIdentity>, StoreError> {
     let rows = pool.fetch_all(sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic")).await?;
     rows.first().map(identity).transpose()
+}
+
+/// The same over one connection.
+pub(super) async fn read(connection: &mut PgConnection) -> Result<Option<TopicIdentity>, StoreError> {
+    let row = sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic").fetch_optional(connection).await?;
+    row.as_ref().map(identity).transpose()
 }
 
 /// See [`crate::store::Store::bind_topic`].

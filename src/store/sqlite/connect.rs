@@ -114,10 +114,11 @@ fn inaccessible(path: &Path) -> Option<StoreError> {
     opened.err().map(|source| file_error(path, source))
 }
 
-fn file_error(path: &Path, source: std::io::Error) -> StoreError {
+pub(super) fn file_error(path: &Path, source: std::io::Error) -> StoreError {
     StoreError::File { path: path.display().to_string(), source }
 }
 
-fn target(path: &Path) -> String {
+/// The file for error messages.
+pub(super) fn target(path: &Path) -> String {
     format!("the SQLite file {}", path.display())
 }

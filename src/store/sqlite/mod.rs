@@ -7,6 +7,7 @@ mod commit;
 mod connect;
 mod credential;
 mod group_lock;
+mod inspect;
 mod log;
 mod maintain;
 mod read;

@@ -1,7 +1,7 @@
 //! The topic to which the log is published.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::log;
 use super::writer::Writer;
@@ -10,6 +10,12 @@ use crate::store::{Checkpoint, StoreError, TopicIdentity};
 /// See [`crate::store::Store::topic`].
 pub(super) async fn get(pool: &SqlitePool) -> Result<Option<TopicIdentity>, StoreError> {
     let row = sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic").fetch_optional(pool).await?;
+    row.as_ref().map(identity).transpose()
+}
+
+/// The same over one connection.
+pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Option<TopicIdentity>, StoreError> {
+    let row = sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic").fetch_optional(connection).await?;
     row.as_ref().map(identity).transpose()
 }
 

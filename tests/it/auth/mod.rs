@@ -2,6 +2,7 @@
 
 mod attacks;
 mod certificates;
+mod doctor;
 mod issuer;
 mod key_sets;
 mod long;

@@ -143,7 +143,7 @@ pub(crate) async fn exists(topic: &str) -> bool {
 }
 
 /// Number of partitions; 0 if there is no such topic.
-async fn partitions(topic: &str) -> usize {
+pub(crate) async fn partitions(topic: &str) -> usize {
     let topic = topic.to_owned();
     let count = spawn_blocking(move || {
         let metadata = admin().inner().fetch_metadata(Some(&topic), PATIENCE).unwrap();

@@ -7,6 +7,7 @@
 pub(crate) mod client;
 pub(crate) mod commands;
 pub(crate) mod database;
+pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod instance;
 pub(crate) mod kafka;

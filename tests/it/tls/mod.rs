@@ -3,6 +3,7 @@
 mod callers;
 mod certificates;
 pub(crate) mod client;
+mod doctor;
 mod hostile;
 #[expect(dead_code, reason = "the unit tests of the port use the rest")]
 #[path = "../../../src/http/server/tls/tests/pki.rs"]

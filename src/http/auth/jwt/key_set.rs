@@ -86,6 +86,12 @@ impl KeySet {
         self.entries.iter().filter_map(|entry| Some((entry.id.as_deref(), entry.key.as_ref().err().copied()?)))
     }
 
+    /// Whether a key of the set can verify tokens of an algorithm.
+    #[must_use]
+    pub fn fits(&self, algorithm: Algorithm) -> bool {
+        self.entries.iter().filter_map(|entry| entry.key.as_ref().ok()).any(|key| key.fits(algorithm))
+    }
+
     /// Whether the set has a key with this id, usable or not. If not, a newer set may have it. Every set knows a token without a
     /// key id.
     #[must_use]

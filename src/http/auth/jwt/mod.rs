@@ -19,6 +19,7 @@ mod provider;
 mod public_key;
 mod rejection;
 pub(in crate::http::auth) mod spiffe;
+mod step;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -32,4 +33,5 @@ pub use mapping::ClaimMapping;
 pub use provider::provider;
 pub use public_key::Unusable;
 pub use rejection::{ForbiddenMember, Part, Rejection, TimeClaim};
+pub use step::Step;
 pub use token::{Token, Verified};

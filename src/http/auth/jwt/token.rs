@@ -84,6 +84,15 @@ impl<'a> Token<'a> {
         Ok(Self { issuer, index, header, message, payload, signature })
     }
 
+    /// Index of the issuer of a token, whatever else is wrong with it: for diagnosis.
+    #[must_use]
+    pub fn entry_of(text: &str, issuers: &[Issuer]) -> Option<usize> {
+        let (message, _signature) = text.rsplit_once('.')?;
+        let (_header, payload) = message.split_once('.')?;
+        let payload = decode(payload, Part::Payload).ok()?;
+        choose(&payload, issuers).ok().map(|(index, _)| index)
+    }
+
     /// Index of the issuer.
     #[must_use]
     pub const fn issuer(&self) -> usize {

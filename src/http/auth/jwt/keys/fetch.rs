@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL};
+use chrono::DateTime;
+use http::header::{ACCEPT, CACHE_CONTROL, DATE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -19,7 +20,9 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
 use super::super::KeySet;
+use crate::domain::Timestamp;
 use crate::runtime::file::{self, FileError};
+use crate::runtime::server_time::ServerTime;
 
 /// Maximum time for all documents of a read, from the connection to the end of the last one.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,6 +44,8 @@ pub(super) struct Document {
     pub(super) body: Bytes,
     /// How long it may be kept (RFC 9111, 5.2.2.1), if the server says so.
     pub(super) max_age: Option<Duration>,
+    /// The clock of the server, if it tells the time.
+    pub(super) clock: Option<ServerTime>,
 }
 
 /// Why a document cannot be read.
@@ -126,17 +131,18 @@ impl Fetcher {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = url.clone();
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let asked = Instant::now();
         let response = self.client.request(request).await.map_err(|error| {
             if error.is_connect() { FetchError::Connect(error) } else { FetchError::Broken(error.into()) }
         })?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let max_age = max_age(response.headers());
+        let (max_age, clock) = (max_age(response.headers()), clock(response.headers(), asked));
         let body = Limited::new(response.into_body(), MAX_BYTES).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() { FetchError::TooLarge } else { FetchError::Broken(error) }
         })?;
-        Ok(Document { body: body.to_bytes(), max_age })
+        Ok(Document { body: body.to_bytes(), max_age, clock })
     }
 }
 
@@ -163,6 +169,12 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         name.eq_ignore_ascii_case("max-age").then(|| seconds.trim_matches('"').parse::<u32>().ok()).flatten()
     })?;
     Some(Duration::from_secs(seconds.into()))
+}
+
+/// The clock of the server according to `Date` (RFC 9110, 6.6.1), in whole seconds.
+fn clock(headers: &HeaderMap, asked: Instant) -> Option<ServerTime> {
+    let date = DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(ServerTime::read(Timestamp::new(date.to_utc()), Duration::from_secs(1), asked))
 }
 
 #[cfg(test)]

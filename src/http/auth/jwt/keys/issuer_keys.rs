@@ -199,7 +199,7 @@ impl Shared {
     }
 
     /// Puts a set into force. Returns the time until the next read.
-    fn replace(&self, Loaded { keys, json, max_age }: Loaded, now: Instant) -> Duration {
+    fn replace(&self, Loaded { keys, json, max_age, .. }: Loaded, now: Instant) -> Duration {
         let digest: [u8; 32] = Sha256::digest(&json).into();
         let last = self.in_force.load_full();
         let (keys, generation) = match &last {

@@ -11,4 +11,4 @@ mod issuer_keys;
 mod source;
 
 pub use issuer_keys::{IssuerKeys, KeysInForce};
-pub use source::{KeySource, KeySourceError, Location};
+pub use source::{FreshKeys, KeySource, KeySourceError, Location};

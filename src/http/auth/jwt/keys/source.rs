@@ -9,9 +9,10 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::super::{KeySet, KeySetError};
-use super::fetch::{FetchError, Fetcher, MAX_BYTES, RootsError};
+use super::fetch::{Document, FetchError, Fetcher, MAX_BYTES, RootsError};
 use crate::runtime::file::{self, FileError};
 use crate::runtime::jwt::KeyUse;
+use crate::runtime::server_time::ServerTime;
 
 /// The path of a discovery document below its base URL.
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
@@ -109,6 +110,17 @@ pub(super) struct Loaded {
     pub(super) json: Vec<u8>,
     /// How long it may be kept, if the server says so.
     pub(super) max_age: Option<Duration>,
+    /// The clock of the server, if it tells the time.
+    pub(super) clock: Option<ServerTime>,
+}
+
+/// A key set that was read once.
+#[derive(Debug)]
+pub struct FreshKeys {
+    /// The keys.
+    pub keys: KeySet,
+    /// The clock of the server, if it tells the time.
+    pub clock: Option<ServerTime>,
 }
 
 /// A [`KeySource`] that is ready to be read.
@@ -145,6 +157,15 @@ impl KeySource {
             Place::Discovery { .. } | Place::Uri { .. } => Ok(()),
         }
     }
+
+    /// Reads the key set once.
+    ///
+    /// # Errors
+    /// The source cannot be used, or the key set cannot be read.
+    pub async fn read(&self) -> Result<FreshKeys, KeySourceError> {
+        let Loaded { keys, clock, .. } = Source::new(self)?.load().await?;
+        Ok(FreshKeys { keys, clock })
+    }
 }
 
 impl Source {
@@ -174,18 +195,20 @@ impl Source {
 
     /// Reads the key set.
     pub(super) async fn load(&self) -> Result<Loaded, KeySourceError> {
-        let (json, max_age) = self.read().await?;
+        let Document { body, max_age, clock } = self.read().await?;
+        let json: Vec<u8> = body.into();
         let keys = parse(&json, self.key_use)?;
-        Ok(Loaded { keys, json, max_age })
+        Ok(Loaded { keys, json, max_age, clock })
     }
 
-    async fn read(&self) -> Result<(Vec<u8>, Option<Duration>), KeySourceError> {
+    async fn read(&self) -> Result<Document, KeySourceError> {
         let (url, fetcher) = match &self.place {
             Place::File(path) => {
                 let path = path.clone();
                 let content = tokio::task::spawn_blocking(move || file::read(&path, MAX_BYTES)).await;
                 // The task fails only if the runtime shuts down.
-                return Ok((content.unwrap_or_else(|_| Ok(Vec::new()))?, None));
+                let body = content.unwrap_or_else(|_| Ok(Vec::new()))?.into();
+                return Ok(Document { body, max_age: None, clock: None });
             }
             Place::Uri { url, fetcher } | Place::Discovery { document: url, fetcher, .. } => (url, fetcher),
         };
@@ -198,7 +221,7 @@ impl Source {
         if let Place::Discovery { base, issuers, .. } = &self.place {
             document = get(&Discovery::read(&document.body, url)?.key_set(url, base, issuers)?).await?;
         }
-        Ok((document.body.into(), document.max_age))
+        Ok(document)
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::super::fixture::{Origin, Reply};
 use super::*;
+use crate::runtime::clock::Clock;
 
 async fn get(origin: &Origin, path: &str) -> Result<Document, FetchError> {
     let fetcher = Fetcher::new(None).unwrap();
@@ -25,9 +26,13 @@ async fn a_document_is_read_with_its_max_age() {
     origin.put("/cached", Reply::Cached("{}".to_owned(), "public, max-age=90"));
     origin.put("/large", Reply::Spaces(MAX_BYTES));
     let body = Bytes::from_static(b"{}");
-    assert_eq!(get(&origin, "/plain").await.unwrap(), Document { body: body.clone(), max_age: None });
-    let max_age = Some(Duration::from_secs(90));
-    assert_eq!(get(&origin, "/cached").await.unwrap(), Document { body, max_age });
+    for (path, max_age) in [("/plain", None), ("/cached", Some(Duration::from_secs(90)))] {
+        let document = get(&origin, path).await.unwrap();
+        assert_eq!((&document.body, document.max_age), (&body, max_age));
+        // The server of the test has the clock of this process.
+        let ahead = document.clock.unwrap().ahead_of(&Clock::System);
+        assert!(ahead.abs() < 60_000_000, "{ahead}");
+    }
     assert_eq!(get(&origin, "/large").await.unwrap().body.len(), MAX_BYTES);
 }
 

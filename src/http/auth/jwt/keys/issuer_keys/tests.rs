@@ -26,7 +26,7 @@ async fn started(keys: &[&SigningKey]) -> (Origin, IssuerKeys) {
 
 fn loaded(keys: &[&SigningKey], max_age: Option<Duration>) -> Loaded {
     let json = key_set(keys).into_bytes();
-    Loaded { keys: KeySet::parse(&json, KeyUse::Sig).unwrap(), json, max_age }
+    Loaded { keys: KeySet::parse(&json, KeyUse::Sig).unwrap(), json, max_age, clock: None }
 }
 
 #[tokio::test]

@@ -1,0 +1,132 @@
+//! The database: whether it can be reached, and whether it fits.
+
+use super::report::Finding;
+use super::{TooSlow, bounded, too_slow};
+use crate::cli::settings::StoreSettings;
+use crate::runtime::server_time::ServerTime;
+use crate::runtime::telemetry::error_chain;
+use crate::store::{Inspection, OpenFault, Postgres, SchemaState, Sqlite, StoreError, TopicIdentity};
+
+const SUBJECT: &str = "database";
+
+/// What the examination found.
+#[derive(Debug, Default)]
+pub(super) struct Examined {
+    pub(super) findings: Vec<Finding>,
+    /// The topic of the database.
+    pub(super) topic: Option<TopicIdentity>,
+    /// The clock of the server.
+    pub(super) clock: Option<ServerTime>,
+}
+
+/// Examines the database.
+pub(super) async fn examine(settings: &StoreSettings) -> Examined {
+    let inspected = match settings {
+        StoreSettings::Postgres(settings) => bounded(Postgres::inspect(settings)).await,
+        StoreSettings::Sqlite(settings) => bounded(Sqlite::inspect(settings)).await,
+    };
+    let finding = match inspected {
+        Ok(Ok(inspection)) => {
+            let findings = judge(&inspection);
+            return Examined { findings, topic: inspection.topic, clock: inspection.clock };
+        }
+        Ok(Err(error)) => Finding::fault(SUBJECT, error_chain(&error), advice(&error)),
+        Err(TooSlow) => too_slow(SUBJECT, "check host and port in database.url, and the network in between"),
+    };
+    Examined { findings: vec![finding], ..Examined::default() }
+}
+
+const fn advice(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Open { fault: OpenFault::Configuration, .. } => {
+            "create the database, or correct its name in database.url"
+        }
+        StoreError::Open { fault: OpenFault::Rights, .. } | StoreError::Denied(_) => {
+            "correct the user and the password in database.url, or grant the user its rights"
+        }
+        StoreError::File { .. } => "correct the path in database.url, or the owner and mode of the file",
+        _ => "start the server, or correct host and port in database.url",
+    }
+}
+
+fn judge(found: &Inspection) -> Vec<Finding> {
+    let isolation = found.isolation.as_ref().map(|level| format!(", default isolation {level}")).unwrap_or_default();
+    let summary = format!("{} ({}, {}{isolation})", found.target, found.server, found.encoding);
+    let mut findings = vec![Finding::ok(SUBJECT, summary)];
+    findings.extend(found.unfit.iter().map(|problem| {
+        let advice = "use a database that fits, or change its settings";
+        Finding::fault(SUBJECT, problem, advice)
+    }));
+    if let Some(why) = &found.read_only {
+        let advice = "connect to the primary server, or reset default_transaction_read_only of the role and database";
+        findings.push(Finding::fault(SUBJECT, format!("it does not accept writes: {why}"), advice));
+    }
+    findings.push(schema(found));
+    findings.extend(rights(found));
+    if let Some((left, needed)) = found.connections
+        && left < i64::from(needed)
+    {
+        let text = format!("the server has {left} connections left; a process needs up to {needed}");
+        let advice = "raise max_connections of the server, or lower database.max_connections";
+        findings.push(Finding::warning("database connections", text, advice));
+    }
+    findings
+}
+
+fn schema(found: &Inspection) -> Finding {
+    let subject = "database schema";
+    let may_migrate = found.rights.may_migrate;
+    let refused = "grant the role CREATE on the schema, or run `cmgate migrate` as the owner of the tables";
+    let apply = "nothing; `cmgate serve` and `cmgate migrate` do it";
+    match found.schema {
+        SchemaState::Current => Finding::ok(subject, "up to date"),
+        SchemaState::Missing if may_migrate => Finding::warning(subject, "there is none yet", apply),
+        SchemaState::Missing => {
+            Finding::fault(subject, "there is none yet, and the role may not create tables", refused)
+        }
+        SchemaState::Pending(count) if may_migrate => {
+            Finding::warning(subject, format!("{count} migrations are not applied yet"), apply)
+        }
+        SchemaState::Pending(count) => {
+            let text = format!("{count} migrations are not applied yet, and the role may not change the tables");
+            Finding::fault(subject, text, refused)
+        }
+        SchemaState::Newer(version) => {
+            let text = format!("it is newer than this program: it has migration {version}");
+            Finding::fault(subject, text, "run the newer program")
+        }
+        SchemaState::Damaged(version) => {
+            let text = format!("migration {version} was applied with another text, or failed halfway");
+            Finding::fault(subject, text, "restore the database from a backup, or use another one")
+        }
+        SchemaState::Unreadable => {
+            let text = "the role may not read the table _sqlx_migrations";
+            Finding::fault(subject, text, "make the role the owner of the tables, or grant it SELECT")
+        }
+    }
+}
+
+fn rights(found: &Inspection) -> Option<Finding> {
+    let (subject, denied) = ("database rights", &found.rights.denied);
+    if !denied.is_empty() {
+        let text = format!("the role may not read and write {}", denied.join(", "));
+        let advice = "make the role the owner of these tables, or grant it SELECT, INSERT, UPDATE and DELETE";
+        return Some(Finding::fault(subject, text, advice));
+    }
+    match found.schema {
+        SchemaState::Current if found.rights.may_migrate => {
+            Some(Finding::ok(subject, "the role may read, write and migrate"))
+        }
+        SchemaState::Current => {
+            let text = "the role may not create and change tables, so the event log gets no partitions for coming days";
+            let advice = "make the role the owner of the tables, and grant it CREATE on the schema";
+            Some(Finding::warning(subject, text, advice))
+        }
+        // The finding about the schema says it.
+        SchemaState::Missing
+        | SchemaState::Pending(_)
+        | SchemaState::Newer(_)
+        | SchemaState::Damaged(_)
+        | SchemaState::Unreadable => None,
+    }
+}
