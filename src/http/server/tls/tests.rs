@@ -16,7 +16,7 @@ use http::Request;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -115,6 +115,11 @@ impl Site {
 
     /// The same with protocols in ALPN.
     async fn connect_for(&self, server: &Server, leaf: Option<&Leaf>, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
+        let socket = TcpStream::connect(server.address()).await.unwrap();
+        handshake(self.client(leaf, protocols), socket).await
+    }
+
+    fn client(&self, leaf: Option<&Leaf>, protocols: &[&[u8]]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.server.der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -125,10 +130,14 @@ impl Site {
             None => config.with_no_client_auth(),
         };
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        let socket = TcpStream::connect(server.address()).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
+        config
     }
+}
+
+/// Performs a TLS handshake over an open connection.
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(config: ClientConfig, socket: S) -> TlsStream<S> {
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
 }
 
 /// Serves a router that answers with what it knows about its client.
@@ -146,7 +155,7 @@ async fn served(tls: &Tls, settings: ServerSettings, stop: &CancellationToken) -
 }
 
 /// Makes a call over HTTP/1 on an open connection, and returns the whole response.
-async fn call(stream: &mut TlsStream<TcpStream>) -> std::io::Result<String> {
+async fn call<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut TlsStream<S>) -> std::io::Result<String> {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
     let mut answer = String::new();
     let mut byte = [0];

@@ -11,7 +11,8 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{DuplexStream, copy_bidirectional, duplex};
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::http::server::{MayUseHttp1, NeedsHttp1};
@@ -71,6 +72,42 @@ async fn a_connection_keeps_the_binding_to_the_certificate_that_it_was_opened_wi
         let second = binding_to(&next.pem);
         assert!(first != second && call(&mut fresh).await.unwrap().ends_with(&second));
     }
+}
+
+/// A connection to a server of which the server has received one byte so far. The rest follows when the returned sender is used.
+async fn held_back(server: &Server) -> (DuplexStream, oneshot::Sender<()>) {
+    let (client, mut relayed) = duplex(1 << 16);
+    let (release, released) = oneshot::channel();
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    tokio::spawn(async move {
+        let mut first = [0];
+        relayed.read_exact(&mut first).await.unwrap();
+        socket.write_all(&first).await.unwrap();
+        released.await.unwrap();
+        copy_bidirectional(&mut relayed, &mut socket).await
+    });
+    (client, release)
+}
+
+#[tokio::test]
+async fn a_reload_during_a_handshake_does_not_change_the_binding() {
+    let (site, stop) = (Site::new(), CancellationToken::new());
+    let tls = site.load();
+    let server = serve_router(Security::Tls(tls.clone()), &stop).await;
+    let (socket, release) = held_back(&server).await;
+    let (config, reloading) = (site.client(None, &[]), async {
+        // Usually the server has begun by then; what is asserted does not depend on it.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let next = site.server.server(time(NEVER));
+        site.write("server.pem", &next.pem);
+        site.write("server.key", &next.key_pem);
+        assert_eq!(tls.reload().unwrap(), Reloaded::Applied(2));
+        release.send(()).unwrap();
+    });
+    let (mut stream, ()) = tokio::join!(handshake(config, socket), reloading);
+    let presented = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+    let binding = hex(ServerEndPoint::of_certificate(&presented).unwrap().as_bytes());
+    assert!(call(&mut stream).await.unwrap().ends_with(&binding));
 }
 
 /// Sends a call over HTTP/2; an error is the reason of the reset of its stream.
