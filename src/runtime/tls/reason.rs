@@ -1,10 +1,12 @@
 //! Why a client certificate is refused, in words for the operator. The client itself sees an alert only, and many of these
 //! certificates are accepted by Windows.
 
-use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
+
 use rustls::{CertificateError, OtherError};
+use thiserror::Error;
 use webpki::Error as WebPkiError;
-use x509_parser::parse_x509_certificate;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
 /// Smallest RSA key whose signatures are accepted, in bits.
@@ -29,16 +31,24 @@ pub(crate) fn of_chain(error: &CertificateError) -> String {
     }
 }
 
-/// Why the signature is refused by which a client proves that it has the key of its certificate.
-pub(super) fn of_signature(leaf: &CertificateDer<'_>, error: &rustls::Error) -> String {
-    let bits = parse_x509_certificate(leaf).ok().and_then(|(_, parsed)| match parsed.public_key().parsed() {
-        Ok(PublicKey::RSA(key)) => Some(key.key_size()),
-        _ => None,
-    });
-    match bits {
-        Some(bits) if bits < MIN_RSA_BITS => {
-            format!("its RSA key has {bits} bits; at least {MIN_RSA_BITS} are required")
+/// An RSA key whose signatures are not accepted. The library notices only when the client uses it.
+#[derive(Debug, Error)]
+#[error("its RSA key has {bits} bits; at least {MIN_RSA_BITS} are required")]
+struct ShortKey {
+    bits: usize,
+}
+
+/// Refuses a certificate whose key could not prove anything.
+pub(super) fn check_key(certificate: &X509Certificate<'_>) -> Result<(), CertificateError> {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) if key.key_size() < MIN_RSA_BITS => {
+            Err(CertificateError::Other(OtherError(Arc::new(ShortKey { bits: key.key_size() }))))
         }
-        _ => format!("the client has not proven that it has the key: {error}"),
+        _ => Ok(()),
     }
+}
+
+/// Why the signature is refused by which a client proves that it has the key of its certificate.
+pub(super) fn of_signature(error: &rustls::Error) -> String {
+    format!("the client has not proven that it has the key: {error}")
 }

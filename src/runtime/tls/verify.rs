@@ -100,6 +100,7 @@ impl Clients {
         let authority = self.anchors.iter().find(|(anchor, _)| anchor == path.anchor());
         let authority = authority.map(|(_, authority)| Arc::clone(authority));
         let (_, parsed) = parse_x509_certificate(leaf).map_err(|_| CertificateError::BadEncoding)?;
+        reason::check_key(&parsed)?;
         let certificate = authority
             .and_then(|authority| PeerCertificate::new(leaf.clone().into_owned(), &parsed, authority, self.generation));
         let certificate = certificate.ok_or(CertificateError::BadEncoding)?;
@@ -183,7 +184,7 @@ impl ClientCertVerifier for Clients {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, certificate, signature, &self.algorithms)
-            .inspect_err(|error| self.log(certificate, &reason::of_signature(certificate, error)))
+            .inspect_err(|error| self.log(certificate, &reason::of_signature(error)))
     }
 
     fn verify_tls13_signature(
@@ -193,7 +194,7 @@ impl ClientCertVerifier for Clients {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, certificate, signature, &self.algorithms)
-            .inspect_err(|error| self.log(certificate, &reason::of_signature(certificate, error)))
+            .inspect_err(|error| self.log(certificate, &reason::of_signature(error)))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

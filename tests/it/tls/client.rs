@@ -10,7 +10,9 @@ use http::{HeaderMap, Method, Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::ServerName;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio::net::TcpStream;
@@ -77,6 +79,15 @@ impl TlsClient {
             None => config.with_no_client_auth(),
         };
         config.alpn_protocols = vec![HTTP1.into()];
+        Self(Arc::new(config))
+    }
+
+    /// Presents a certificate with the key of another one.
+    pub(super) fn impostor(server: &Ca, version: &'static SupportedProtocolVersion, leaf: &Leaf, other: &Leaf) -> Self {
+        let key = any_supported_type(&other.key()).unwrap();
+        let presented = SingleCertAndKey::from(CertifiedKey::new(leaf.chain(), key));
+        let mut config = ClientConfig::clone(&Self::with(server, &[version], None).0);
+        config.client_auth_cert_resolver = Arc::new(presented);
         Self(Arc::new(config))
     }
 

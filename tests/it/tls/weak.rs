@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use rustls::version::{TLS12, TLS13};
 use x509_parser::parse_x509_certificate;
 use x509_parser::pem::parse_x509_pem;
 use x509_parser::x509::X509Version;
@@ -130,6 +131,22 @@ async fn old_certificates_are_refused_with_a_reason_that_the_operator_can_act_on
             refused += 1.0;
             assert!((sample(&instance, REFUSED).await - refused).abs() < 0.5, "{name} {tls}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_without_its_key_is_refused_and_logged() {
+    let site = Site::new();
+    let instance = start(&site);
+    let (leaf, other) = (site.clients.client(9, in_days(1)), site.clients.client(10, in_days(1)));
+    for (version, count) in [(&TLS12, 1), (&TLS13, 2)] {
+        let impostor = TlsClient::impostor(&site.server, version, &leaf, &other);
+        let told = impostor.get(instance.public, PAGE).await.unwrap_err();
+        assert!(told.contains("received fatal alert"), "{told}");
+        let told = lines(&instance, "CN=client 9");
+        let is_told = |line: &String| line.contains("the client has not proven that it has the key");
+        assert!(told.len() == count && told.iter().all(is_told), "{told:?}");
+        assert!((sample(&instance, REFUSED).await - count as f64).abs() < 0.5);
     }
 }
 
