@@ -7,7 +7,15 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
 
-    let files = ["request", "credential", "request_event", "request_service", "credential_service", "caller_service"];
+    let files = [
+        "request",
+        "credential",
+        "request_event",
+        "request_service",
+        "credential_service",
+        "caller_service",
+        "error_reason",
+    ];
     let files = files.map(|name| format!("cmgate/v1/{name}.proto"));
     let descriptors = protox::compile(files, ["proto"])?;
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;

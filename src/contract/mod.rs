@@ -20,3 +20,6 @@ pub use credential::{credential, credential_ids, credential_status};
 pub use encode::{event_type, request, request_type, status, with_position};
 pub use headroom::{MAX_EVENT_BYTES, encode_event_within_limits};
 pub use json::{JsonForm, JsonFormError, JsonMessage};
+
+#[cfg(test)]
+mod compatibility;

@@ -118,8 +118,8 @@ pub fn rewrite_library_errors(response: &mut Response<Body>, correlation: Correl
     let is_bare = headers.contains_key(Status::GRPC_STATUS) && !headers.contains_key(Status::GRPC_STATUS_DETAILS);
     let Some(bare) = is_bare.then(|| Status::from_header_map(headers)).flatten() else { return };
     let (kind, reason) = match bare.code() {
-        Code::OutOfRange => (ErrorKind::TooLarge, "MESSAGE_TOO_LARGE"),
-        Code::Internal => (ErrorKind::Invalid, "MALFORMED_MESSAGE"),
+        Code::OutOfRange => (ErrorKind::TooLarge, v1::ErrorReason::MessageTooLarge.as_str_name()),
+        Code::Internal => (ErrorKind::Invalid, v1::ErrorReason::MalformedMessage.as_str_name()),
         Code::Unimplemented => (ErrorKind::Unimplemented, row(ErrorKind::Unimplemented).problem),
         Code::Ok
         | Code::Cancelled

@@ -25,6 +25,7 @@ use self::observed::{Observed, Outcome};
 use self::transport::Mismatch;
 use super::rest::problem::Problem;
 use super::server::{Answers, CertificateRefused, MayUseHttp1, NeedsHttp1};
+use crate::contract::v1::ErrorReason;
 use crate::domain::{CorrelationId, ErrorKind};
 use crate::http::auth::{AuthError, Authenticated, Authentication, Tickets};
 use crate::mimcm::RouteLabel;
@@ -248,7 +249,10 @@ fn check_method(method: Option<&'static str>, parts: &Parts) -> Result<(), Refus
             "no gRPC method has this path; the REST API expects the content type application/json",
         )
     } else if !transport::has_known_codec(&parts.headers) {
-        ("UNSUPPORTED_CODEC", "gRPC messages must be protobuf: use the content type application/grpc")
+        (
+            ErrorReason::UnsupportedCodec.as_str_name(),
+            "gRPC messages must be protobuf: use the content type application/grpc",
+        )
     } else {
         return Ok(());
     };

@@ -13,6 +13,7 @@ mod hostile;
 mod lists;
 mod memory;
 mod openapi;
+mod page;
 mod profiles;
 mod routes;
 mod templates;

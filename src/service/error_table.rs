@@ -75,7 +75,7 @@ table! {
     Conflict         | FailedPrecondition | CONFLICT              | "CONFLICT"          | "not possible in this state"   | Info  | NO_RETRY;
     VersionMismatch  | Aborted            | PRECONDITION_FAILED   | "VERSION_MISMATCH"  | "changed in the meantime"      | Info  | NO_RETRY;
     KeyReused        | InvalidArgument    | UNPROCESSABLE_ENTITY  | "KEY_REUSED"        | "idempotency key reused"       | Info  | NO_RETRY;
-    TooLarge         | ResourceExhausted  | PAYLOAD_TOO_LARGE     | "TOO_LARGE"         | "too large"                    | Info  | NO_RETRY;
+    TooLarge         | InvalidArgument    | PAYLOAD_TOO_LARGE     | "TOO_LARGE"         | "too large"                    | Info  | NO_RETRY;
     Overloaded       | ResourceExhausted  | TOO_MANY_REQUESTS     | "OVERLOADED"        | "the service is overloaded"    | Info  | SOON;
     DeadlineExceeded | DeadlineExceeded   | GATEWAY_TIMEOUT       | "DEADLINE_EXCEEDED" | "the deadline passed"          | Warn  | NO_RETRY;
     Unavailable      | Unavailable        | SERVICE_UNAVAILABLE   | "UNAVAILABLE"       | "the service is unavailable"   | Warn  | SOON;

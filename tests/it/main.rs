@@ -7,6 +7,7 @@ mod api;
 mod audit;
 mod auth;
 mod chaos;
+mod clients;
 mod documented_example;
 mod load;
 mod memory;

@@ -124,7 +124,7 @@ fn an_error_with_many_invalid_fields_fits_into_the_headers() {
 fn errors_of_the_library_take_the_form_of_all_others() {
     for (bare, code, expected) in [
         (Status::internal("failed to decode"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
-        (Status::out_of_range("too large"), Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        (Status::out_of_range("too large"), Code::InvalidArgument, "MESSAGE_TOO_LARGE"),
         (Status::unimplemented(""), Code::Unimplemented, "UNIMPLEMENTED"),
     ] {
         let mut response: Response<Body> = bare.into_http();

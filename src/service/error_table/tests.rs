@@ -1,5 +1,7 @@
 //! Compares the table with the answers of both transports and with the table in the documentation.
 
+mod reasons;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -199,7 +199,7 @@ async fn too_large_messages_are_refused() {
     let mut client = api.client.clone();
     let with_comment = |length| RequestDraft { comment: "x".repeat(length), ..enrollment(CARDS) };
     let error = client.create_request(creation(with_comment(4_096))).await.unwrap_err();
-    assert_told(&error, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+    assert_told(&error, Code::InvalidArgument, "MESSAGE_TOO_LARGE");
     create(&mut client, with_comment(3_900)).await;
 
     let body = |length: usize| {
@@ -219,7 +219,7 @@ async fn a_request_that_could_not_be_ended_is_refused_with_the_field_to_shorten(
     let items = (0..60).map(|number| DataItem { name: number.to_string(), value: Some("x".repeat(15_000)) });
     let draft = RequestDraft { data_items: items.clone().collect(), ..enrollment(CARDS) };
     let error = client.create_request(creation(draft)).await.unwrap_err();
-    assert_told(&error, Code::ResourceExhausted, "REQUEST_TOO_LARGE");
+    assert_told(&error, Code::InvalidArgument, "REQUEST_TOO_LARGE");
     assert_eq!(fields(&error), ["draft.data_items"]);
 
     let pair = |item: DataItem| format!(r#"{{"name":"{}","value":"{}"}}"#, item.name, item.value.unwrap());
