@@ -1,6 +1,7 @@
 //! `cmgate.v1.CredentialService`: profiles and smart cards over gRPC.
 
 use async_trait::async_trait;
+use tonic::codec::CompressionEncoding;
 
 use super::decode::CredentialName;
 use super::errors::CallError;
@@ -21,7 +22,9 @@ impl Credentials {
     /// The tonic service, which refuses messages longer than `max_message_bytes`.
     #[must_use]
     pub fn server(service: Service, max_message_bytes: usize) -> CredentialServiceServer<Self> {
-        CredentialServiceServer::new(Self { service }).max_decoding_message_size(max_message_bytes)
+        CredentialServiceServer::new(Self { service })
+            .max_decoding_message_size(max_message_bytes)
+            .send_compressed(CompressionEncoding::Gzip)
     }
 
     async fn named(&self, name: CredentialName) -> Result<Credential, Error> {

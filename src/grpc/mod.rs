@@ -14,7 +14,9 @@ use async_trait::async_trait;
 use axum::body::Body;
 use futures::future::join_all;
 use http::Response;
+use prost::Message;
 use tonic::Status;
+use tonic::codec::CompressionEncoding;
 
 use self::decode::Step;
 use self::errors::CallError;
@@ -36,13 +38,19 @@ pub struct Requests {
     service: Service,
 }
 
+/// Sizes of messages that are compressed, in bytes. Below, gzip saves less than it costs; above, it would keep its thread from other
+/// calls for more than about 20 ms.
+const COMPRESSED_BYTES: std::ops::Range<usize> = 2 << 10..1 << 20;
+
 type Answer<M> = Result<tonic::Response<M>, Status>;
 
 impl Requests {
     /// The tonic service, which refuses messages longer than `max_message_bytes`.
     #[must_use]
     pub fn server(service: Service, max_message_bytes: usize) -> RequestServiceServer<Self> {
-        RequestServiceServer::new(Self { service }).max_decoding_message_size(max_message_bytes)
+        RequestServiceServer::new(Self { service })
+            .max_decoding_message_size(max_message_bytes)
+            .send_compressed(CompressionEncoding::Gzip)
     }
 
     /// Creates one request. `path` is the path of `message` in the call: empty, or `requests[3].`.
@@ -208,6 +216,21 @@ pub fn over_budget(correlation: CorrelationId) -> Status {
     errors::plain(error.kind(), error.reason(), &error.to_string(), correlation)
 }
 
+/// The error of a call whose message cannot be decompressed.
+#[must_use]
+pub fn malformed(correlation: CorrelationId) -> Status {
+    let reason = v1::ErrorReason::MalformedMessage.as_str_name();
+    errors::plain(ErrorKind::Invalid, reason, "the message is not valid gzip", correlation)
+}
+
+/// The error of a call whose message decompresses to more than `limit` bytes.
+#[must_use]
+pub fn too_large(limit: usize, correlation: CorrelationId) -> Status {
+    let message =
+        format!("the message has more than {limit} bytes; limits.message_bytes of the service sets the limit");
+    errors::plain(ErrorKind::TooLarge, v1::ErrorReason::MessageTooLarge.as_str_name(), &message, correlation)
+}
+
 /// The message, and the authenticated call that the layer around every call attached; without one the call is refused.
 fn split<M>(request: tonic::Request<M>) -> Result<(Call, M), Status> {
     let (_metadata, mut extensions, message) = request.into_parts();
@@ -221,9 +244,15 @@ fn refuse(call: &Call, refusal: Refusal) -> Status {
     CallError::from(refusal).status(call.correlation)
 }
 
+/// The answer with a message, which is compressed if that pays and the client accepts gzip.
 #[expect(clippy::unnecessary_wraps, reason = "the last expression of methods that return a result")]
-fn answer<M>(message: M) -> Answer<M> {
-    Ok(tonic::Response::new(message))
+fn answer<M: Message>(message: M) -> Answer<M> {
+    let pays = COMPRESSED_BYTES.contains(&message.encoded_len());
+    let mut response = tonic::Response::new(message);
+    if !pays {
+        response.disable_compression();
+    }
+    Ok(response)
 }
 
 fn cursor(request: &Request) -> Cursor {

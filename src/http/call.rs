@@ -44,6 +44,8 @@ pub struct CallSettings {
     pub max_duration: Duration,
     /// Memory that all calls may hold together.
     pub memory: Budget,
+    /// Limit on what a compressed message or body decompresses to, in bytes.
+    pub max_message_bytes: usize,
 }
 
 /// Wraps services in the layer, all with the same settings and the same memory budget.
@@ -180,7 +182,8 @@ impl Admitted {
             let (deadline, memory) = (Some(deadline), memory.clone());
             parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
         }
-        let body = Counted::new(body, memory.clone(), correlation);
+        let decompression = body::decompression(transport, &mut parts.headers, settings.max_message_bytes);
+        let body = Counted::new(body, memory.clone(), correlation, transport, decompression);
         let Ok(mut response) = inner.call(Request::from_parts(parts, body)).await;
         if let Some(value) = proof_of_service {
             response.headers_mut().insert(WWW_AUTHENTICATE, value);

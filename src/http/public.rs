@@ -82,6 +82,7 @@ pub fn assemble(service: Service, authentication: Authentication, settings: ApiS
         authentication,
         max_duration: settings.max_duration,
         memory: Budget::new(settings.max_memory_bytes),
+        max_message_bytes: settings.max_message_bytes,
     });
     // `Calls` refuses unknown methods, so they do not reach the fallback of `Routes`.
     let grpc = layer.layer(grpc.with_state(()));

@@ -191,7 +191,12 @@ async fn whoami_answers_get_with_the_caller_and_everything_else_with_a_problem()
 
 /// Wraps routes in the layer.
 fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
-    let settings = CallSettings { authentication: authentication(), max_duration, memory: Budget::new(1 << 20) };
+    let settings = CallSettings {
+        authentication: authentication(),
+        max_duration,
+        memory: Budget::new(1 << 20),
+        max_message_bytes: 1 << 20,
+    };
     CallLayer::new(settings).layer(router)
 }
 

@@ -106,7 +106,7 @@ impl HttpError {
     /// The header that states what the caller can do (RFC 9110, 10.2.1, 10.2.3, 11.6.1 and 12.5.3).
     fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
         match (self, self.kind()) {
-            (Self::Compressed(_), _) => Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+            (Self::Compressed(_), _) => Some((ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"))),
             (Self::WrongMethod(_, allowed), _) => Some((ALLOW, allowed.clone())),
             (_, Ok(ErrorKind::Unauthenticated)) => Some((WWW_AUTHENTICATE, CHALLENGE)),
             (_, Ok(kind)) => row(kind).retry_after.map(|pause| (RETRY_AFTER, whole_seconds(pause).into())),
@@ -128,7 +128,7 @@ impl HttpError {
                 format!("The request entity's media type '{given}' is not supported for this resource")
             }
             Self::Compressed(codings) => {
-                format!("The request body has the content coding '{codings}'; send it without one")
+                format!("The request body has the content coding '{codings}'; send it with gzip or without one")
             }
             Self::NeverMatches(why) => (*why).to_owned(),
             Self::BodyTooLong(limit) => format!("The request body has more than {limit} bytes"),

@@ -21,6 +21,7 @@ use super::value::Value;
 use super::view::View;
 use super::{FacadeSettings, change, headers, json, list, text};
 use crate::domain::{self, IdempotencyKey, Refusal, RequestId};
+use crate::runtime::gzip::Malformed;
 use crate::service::{Call, Error, OverBudget, Service, Violations};
 
 /// The state of the handlers.
@@ -136,6 +137,7 @@ impl Facade {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(HttpError::BodyTooLong(limit)),
             Err(error) if OverBudget::caused(&*error) => Err(Error::Overloaded.into()),
+            Err(error) if Malformed::caused(&*error) => Err(Refusal::invalid(BODY, "is not valid gzip").into()),
             Err(_) => Err(Refusal::invalid(BODY, "ended before it was complete").into()),
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     headers.get(CONTENT_TYPE).map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned()).unwrap_or_default()
 }
 
-/// Checks that a body is not compressed; the facade decodes no content codings.
+/// Checks that a body is not compressed; the layer around every call has decoded gzip.
 ///
 /// # Errors
 /// The content codings of the body.

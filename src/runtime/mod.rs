@@ -1,8 +1,9 @@
-//! The clock, readings of other clocks, signals, small files, IP networks, TLS configurations, terms of tokens, and telemetry of the
+//! The clock, readings of other clocks, signals, small files, gzip, IP networks, TLS configurations, terms of tokens, and telemetry of the
 //! process.
 
 pub mod clock;
 pub mod file;
+pub mod gzip;
 pub mod hangup;
 pub mod jwt;
 pub mod network;

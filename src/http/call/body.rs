@@ -7,28 +7,91 @@ use std::task::{Context, Poll, ready};
 use axum::BoxError;
 use axum::body::Body;
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::{Transport, headers};
 use crate::domain::CorrelationId;
 use crate::grpc;
 use crate::http::server::{Answers, Progress};
+use crate::runtime::gzip::{Decompression, GzipError};
 use crate::service::{OverBudget, Reservation};
 
 /// Size of the pieces of a response, in bytes. The connection polls the next piece when its client has read enough.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// A request body that fails with [`OverBudget`] when the memory budget is exhausted.
+/// A request body, decompressed if it was compressed. It fails with [`OverBudget`] when the memory budget is exhausted.
 pub struct Counted<B> {
     body: B,
+    /// Bytes that were handed on, after decompression.
     received: usize,
     memory: Reservation,
     correlation: CorrelationId,
+    transport: Transport,
+    decompression: Option<Decompression>,
+}
+
+/// The decompression that the headers of a call ask for, without the header that does.
+pub(super) fn decompression(transport: Transport, headers: &mut HeaderMap, limit: usize) -> Option<Decompression> {
+    headers::take_gzip(transport, headers).then(|| match transport {
+        Transport::Grpc => Decompression::messages(limit),
+        Transport::Legacy | Transport::Rest => Decompression::whole(limit),
+    })
 }
 
 impl<B> Counted<B> {
-    pub(super) const fn new(body: B, memory: Reservation, correlation: CorrelationId) -> Self {
-        Self { body, received: 0, memory, correlation }
+    pub(super) const fn new(
+        body: B,
+        memory: Reservation,
+        correlation: CorrelationId,
+        transport: Transport,
+        decompression: Option<Decompression>,
+    ) -> Self {
+        Self { body, received: 0, memory, correlation, transport, decompression }
     }
+
+    /// Counts the bytes of a frame.
+    fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BoxError> {
+        self.received += frame.data_ref().map_or(0, Bytes::len);
+        match self.memory.hold(self.received) {
+            Ok(()) => Ok(frame),
+            Err(_) => Err(over_budget(self.correlation)),
+        }
+    }
+
+    /// Decompresses a frame, or the end of the body; `None` if a frame completes nothing.
+    fn decompress(&mut self, frame: Option<Frame<Bytes>>) -> Option<Result<Frame<Bytes>, BoxError>> {
+        let Some(decompression) = &mut self.decompression else { return frame.map(Ok) };
+        let output = match frame.map(Frame::into_data) {
+            Some(Ok(data)) => {
+                let (memory, received, correlation) = (&self.memory, self.received, self.correlation);
+                let hold = |bytes| memory.hold(received.saturating_add(bytes)).map_err(|_| over_budget(correlation));
+                decompression.decode(data, hold)
+            }
+            // Trailers.
+            Some(Err(frame)) => return Some(Ok(frame)),
+            None => decompression.finish().map_err(GzipError::from),
+        };
+        match output {
+            Ok(output) if output.is_empty() => None,
+            Ok(output) => Some(Ok(Frame::data(output))),
+            Err(error) => Some(Err(unreadable(error, self.transport, self.correlation))),
+        }
+    }
+}
+
+/// The error of a body in the form in which its transport looks for it.
+fn unreadable(error: GzipError, transport: Transport, correlation: CorrelationId) -> BoxError {
+    match (error, transport) {
+        (GzipError::OverBudget(error), _) => error,
+        (GzipError::Malformed(malformed), Transport::Legacy | Transport::Rest) => malformed.into(),
+        (GzipError::Malformed(_), Transport::Grpc) => grpc::malformed(correlation).into(),
+        (GzipError::TooLarge(limit), _) => grpc::too_large(limit, correlation).into(),
+    }
+}
+
+fn over_budget(correlation: CorrelationId) -> BoxError {
+    OverBudget::new(grpc::over_budget(correlation)).into()
 }
 
 impl<B> HttpBody for Counted<B>
@@ -43,24 +106,28 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            Some(Ok(frame)) => frame,
-            other => return Poll::Ready(other.map(|result| result.map_err(Into::into))),
-        };
-        self.received += frame.data_ref().map_or(0, Bytes::len);
-        let result = match self.memory.hold(self.received) {
-            Ok(()) => Ok(frame),
-            Err(_) => Err(OverBudget::new(grpc::over_budget(self.correlation)).into()),
-        };
-        Poll::Ready(Some(result))
+        loop {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => Some(frame),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => None,
+            };
+            let has_ended = frame.is_none();
+            match self.decompress(frame) {
+                Some(frame) => return Poll::Ready(Some(frame.and_then(|frame| self.count(frame)))),
+                None if has_ended => return Poll::Ready(None),
+                None => {}
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // At its end, a compressed body is checked.
+        self.decompression.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.decompression.is_some() { SizeHint::default() } else { self.body.size_hint() }
     }
 }
 

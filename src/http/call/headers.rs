@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
 use uuid::Uuid;
 
+use super::Transport;
 use crate::domain::CorrelationId;
 
 /// Header of the correlation id: in every response, and in a request whose caller chooses the id.
 pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
 
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
+const GRPC_ENCODING_HEADER: HeaderName = HeaderName::from_static("grpc-encoding");
 const TRACEPARENT_HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// Maximum number of digits of a `grpc-timeout`.
@@ -35,6 +38,18 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 pub(super) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(TRACEPARENT_HEADER)?.to_str().ok()?;
     (text.len() <= TRACEPARENT_MAX && is_traceparent(text)).then(|| text.to_owned())
+}
+
+/// Whether the body is compressed with gzip alone; then removes the header that says so. The transports refuse other codings.
+pub(super) fn take_gzip(transport: Transport, headers: &mut HeaderMap) -> bool {
+    let name = match transport {
+        Transport::Grpc => GRPC_ENCODING_HEADER,
+        Transport::Legacy | Transport::Rest => CONTENT_ENCODING,
+    };
+    let mut codings = headers.get_all(&name).iter();
+    let is_gzip = codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let is_alone = codings.next().is_none();
+    is_gzip && is_alone && headers.remove(name).is_some()
 }
 
 /// `TimeoutValue TimeoutUnit` of "gRPC over HTTP2": 1 to 8 digits and one of `HMSmun`.

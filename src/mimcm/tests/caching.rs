@@ -19,7 +19,12 @@ async fn answers_unstored(router: Router, max_duration: Duration, request: Reque
     let shown = format!("{} {}: {status}", request.method(), request.uri());
     let development = Development::new(super::caller());
     let memory = Budget::new(1 << 20);
-    let settings = CallSettings { authentication: Authentication::Development(development), max_duration, memory };
+    let settings = CallSettings {
+        authentication: Authentication::Development(development),
+        max_duration,
+        memory,
+        max_message_bytes: 1 << 20,
+    };
     let response = CallLayer::new(settings).layer(router).oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), status, "{shown}");
     for (name, value) in HEADERS {
@@ -52,7 +57,7 @@ async fn no_answer_of_any_status_may_be_stored() {
         (200, "PUT", &one, json, "{\"status\":\"Completed\"}"),
         (409, "PUT", &one, json, "{\"status\":\"Canceled\"}"),
         (413, "POST", REQUESTS, json, &long),
-        (415, "POST", REQUESTS, ("content-encoding", "gzip"), draft),
+        (415, "POST", REQUESTS, ("content-encoding", "br"), draft),
         (403, "POST", REQUESTS, json, &closed),
         (415, "POST", "/", ("content-type", "application/grpc-web"), ""),
         (505, "POST", "/", ("content-type", "application/grpc"), ""),

@@ -27,6 +27,9 @@ pub(super) static CSHARP: Language = Language::new("### C#", "csharp", &[&["dotn
 
 const NPX: &[&str] = &["npx", "--version"];
 
+/// The examples get a copy of the contract, because Maven does not follow links.
+static COPY_CONTRACT: Once = Once::new();
+
 impl Language {
     const fn new(heading: &'static str, folder: &'static str, tools: &'static [&'static [&'static str]]) -> Self {
         Self { heading, folder, tools, built: OnceLock::new() }
@@ -45,9 +48,7 @@ impl Language {
         let examples = root().join("target/clients/examples");
         let folder = examples.join(self.folder);
         copy(&root().join("examples").join(self.folder), &folder);
-        // A copy, because Maven does not follow links.
-        static CONTRACT: Once = Once::new();
-        CONTRACT.call_once(|| copy(&root().join("proto"), &root().join("target/clients/proto")));
+        COPY_CONTRACT.call_once(|| copy(&root().join("proto"), &root().join("target/clients/proto")));
         let page = read("docs/clients.md");
         let commands = format!("set -e\n{}", block(section(&page, self.heading), "sh"));
         let output = Command::new("bash").args(["-c", &commands]).current_dir(&folder).output().unwrap();

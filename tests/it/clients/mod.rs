@@ -4,6 +4,7 @@
 
 mod asyncapi;
 mod authority;
+mod compression;
 mod consumers;
 mod consuming;
 mod contract;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use proptest::proptest;
 
-use super::{CORRELATION_HEADER, correlation, is_traceparent, parse_timeout};
+use super::super::Transport;
+use super::{
+    CONTENT_ENCODING, CORRELATION_HEADER, GRPC_ENCODING_HEADER, correlation, is_traceparent, parse_timeout, take_gzip,
+};
 
 #[test]
 fn a_timeout_has_the_units_of_the_specification() {
@@ -58,5 +61,23 @@ proptest! {
     #[test]
     fn no_header_makes_the_parsers_panic(text in ".{0,70}") {
         let _ = (parse_timeout(&text), is_traceparent(&text));
+    }
+}
+
+#[test]
+fn only_gzip_alone_is_taken() {
+    for (transport, name) in [(Transport::Grpc, GRPC_ENCODING_HEADER), (Transport::Legacy, CONTENT_ENCODING)] {
+        let headers = |values: &[&'static str]| -> HeaderMap {
+            values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
+        };
+        let mut gzip = headers(&["GZip"]);
+        assert!(take_gzip(transport, &mut gzip));
+        assert!(gzip.is_empty(), "the header is gone");
+        for others in [&[][..], &["identity"], &["deflate"], &["gzip, gzip"], &["gzip", "gzip"], &["deflate", "gzip"]] {
+            let mut others = headers(others);
+            let before = others.clone();
+            assert!(!take_gzip(transport, &mut others), "{others:?}");
+            assert_eq!(others, before);
+        }
     }
 }

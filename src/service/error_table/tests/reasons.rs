@@ -12,8 +12,8 @@ use crate::contract::DESCRIPTORS;
 
 /// Folders and files whose code answers calls.
 const ANSWERING: [&str; 4] = ["src/domain/refusal.rs", "src/service", "src/grpc", "src/http"];
-/// Files with names of gRPC codes and of kinds, which are not reasons.
-const NOT_REASONS: [&str; 2] = ["src/service/error_table.rs", "src/http/call/observed.rs"];
+/// Files with names of gRPC codes, of kinds, and of errors that only HTTP has, which are not reasons.
+const NOT_REASONS: [&str; 3] = ["src/service/error_table.rs", "src/http/call/observed.rs", "src/http/rest/mod.rs"];
 
 #[test]
 fn every_reason_of_the_code_is_published() {
@@ -141,7 +141,10 @@ impl<'ast> Visit<'ast> for Found {
 
     fn visit_lit_str(&mut self, literal: &'ast syn::LitStr) {
         let text = literal.value();
-        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
+        let is_word = |word: &str| {
+            word.starts_with(|first: char| first.is_ascii_uppercase())
+                && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        };
         if text.contains('_') && text.split('_').all(is_word) {
             self.literals.insert(text);
         }

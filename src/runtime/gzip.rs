@@ -1,0 +1,7 @@
+//! Decompression of request bodies, within limits.
+
+mod body;
+mod decoder;
+
+pub use body::{Decompression, GzipError};
+pub use decoder::Malformed;
