@@ -1,6 +1,6 @@
 //! The database: whether it can be reached, and whether it fits.
 
-use super::report::Finding;
+use super::report::{Finding, count};
 use super::{TooSlow, bounded, too_slow};
 use crate::cli::settings::StoreSettings;
 use crate::runtime::server_time::ServerTime;
@@ -77,18 +77,19 @@ fn schema(found: &Inspection) -> Finding {
     let subject = "database schema";
     let may_migrate = found.rights.may_migrate;
     let refused = "grant the role CREATE on the schema, or run `cmgate migrate` as the owner of the tables";
-    let apply = "nothing; `cmgate serve` and `cmgate migrate` do it";
+    let apply = "run `cmgate migrate`, or start the service, which does the same";
     match found.schema {
         SchemaState::Current => Finding::ok(subject, "up to date"),
         SchemaState::Missing if may_migrate => Finding::warning(subject, "there is none yet", apply),
         SchemaState::Missing => {
             Finding::fault(subject, "there is none yet, and the role may not create tables", refused)
         }
-        SchemaState::Pending(count) if may_migrate => {
-            Finding::warning(subject, format!("{count} migrations are not applied yet"), apply)
+        SchemaState::Pending(pending) if may_migrate => {
+            Finding::warning(subject, format!("{} not applied yet", count(pending, "migration")), apply)
         }
-        SchemaState::Pending(count) => {
-            let text = format!("{count} migrations are not applied yet, and the role may not change the tables");
+        SchemaState::Pending(pending) => {
+            let text =
+                format!("{} not applied yet, and the role may not change the tables", count(pending, "migration"));
             Finding::fault(subject, text, refused)
         }
         SchemaState::Newer(version) => {

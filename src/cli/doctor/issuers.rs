@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::report::Finding;
+use super::report::{Finding, count};
 use super::{LIMIT, TooSlow, bounded};
 use crate::http::auth::jwt::keys::{FreshKeys, KeySourceError, Location};
 use crate::http::auth::{ProofSettings, TokenIssuer};
@@ -48,7 +48,7 @@ fn judge(subject: &str, entry: &TokenIssuer, fresh: &FreshKeys) -> Vec<Finding> 
         [] => String::new(),
         skipped => format!("; skipped {}", skipped.join(", ")),
     };
-    let text = format!("{} usable keys from {}{others}", fresh.keys.usable(), place(entry));
+    let text = format!("{} from {}{others}", count(fresh.keys.usable(), "usable key"), place(entry));
     let mut findings = vec![Finding::ok(subject, text)];
     let is_useless = |algorithm: &&_| !fresh.keys.fits(**algorithm);
     let useless: Vec<&str> =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::report::Finding;
+use super::report::{Finding, count};
 use super::{LIMIT, TooSlow, bounded, too_slow};
 use crate::cli::settings::Settings;
 use crate::relay::Halt;
@@ -86,7 +86,7 @@ fn unreachable(error: &KafkaFailure) -> Finding {
 
 fn judge(report: &ClusterReport, kafka: &KafkaSettings) -> Vec<Finding> {
     let cluster = report.cluster.as_deref().unwrap_or("without id");
-    let mut findings = vec![Finding::ok(BROKERS, format!("cluster {cluster}, {} brokers", report.brokers))];
+    let mut findings = vec![Finding::ok(BROKERS, format!("cluster {cluster}, {}", count(report.brokers, "broker")))];
     findings.extend(report.silent.iter().map(|(broker, why)| {
         let text = format!("{broker} does not answer: {why}");
         Finding::warning(BROKERS, text, "start it, or remove it from kafka.brokers")
@@ -104,13 +104,13 @@ fn judge(report: &ClusterReport, kafka: &KafkaSettings) -> Vec<Finding> {
 fn judge_topic(halt: Option<Halt>, found: Option<&TopicDescription>, kafka: &KafkaSettings) -> Finding {
     match (halt, found) {
         (Some(halt), _) => Finding::plain_fault(TOPIC, halt),
-        (None, Some(found)) => Finding::ok(TOPIC, format!("{}, {} partitions", kafka.topic, found.partitions)),
+        (None, Some(found)) => Finding::ok(TOPIC, format!("{}, {}", kafka.topic, count(found.partitions, "partition"))),
         (None, None) => {
             let text = format!("topic {} does not exist yet", kafka.topic);
             let advice = format!(
-                "create it, or let the relay create it with {} partitions and {} replicas",
-                kafka.partitions.get(),
-                kafka.replication_factor
+                "create it, or let the relay create it with {} and {}",
+                count(kafka.partitions.get().into(), "partition"),
+                count(kafka.replication_factor.into(), "replica")
             );
             Finding::warning(TOPIC, text, &advice)
         }
@@ -166,7 +166,11 @@ fn replication(topic: &TopicReport, kafka: &KafkaSettings) -> Vec<Finding> {
     }
     let least = topic.partitions.iter().map(|partition| partition.replicas).min().unwrap_or(0);
     if least < usize::from(kafka.replication_factor) {
-        let text = format!("the topic has {least} replicas, kafka.replication_factor is {}", kafka.replication_factor);
+        let text = format!(
+            "the topic has {}, kafka.replication_factor is {}",
+            count(least, "replica"),
+            kafka.replication_factor
+        );
         let advice = "add replicas with kafka-reassign-partitions.sh, or correct kafka.replication_factor";
         findings.push(Finding::warning(subject, text, advice));
     } else if kafka.replication_factor > 1 && needed == Some(1) {
@@ -174,7 +178,7 @@ fn replication(topic: &TopicReport, kafka: &KafkaSettings) -> Vec<Finding> {
         findings.push(Finding::warning(subject, text, "set min.insync.replicas = 2 on the topic"));
     } else if findings.is_empty() {
         let in_sync = needed.map(|needed| format!(", min.insync.replicas {needed}")).unwrap_or_default();
-        findings.push(Finding::ok(subject, format!("{least} replicas{in_sync}")));
+        findings.push(Finding::ok(subject, format!("{}{in_sync}", count(least, "replica"))));
     }
     findings
 }

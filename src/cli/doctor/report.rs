@@ -130,8 +130,7 @@ impl Report {
         }
         match self.count(Level::Fault) {
             0 => Ok(()),
-            1 => Err(ExitError::new(ExitStatus::Faults, "the doctor found a fault")),
-            faults => Err(ExitError::new(ExitStatus::Faults, format!("the doctor found {faults} faults"))),
+            faults => Err(ExitError::new(ExitStatus::Faults, format!("the doctor found {}", count(faults, "fault")))),
         }
     }
 
@@ -175,6 +174,11 @@ fn describe(caller: &Caller) -> String {
     let entry = caller.proof.entry.as_deref().map(|entry| format!(", by the entry {entry}")).unwrap_or_default();
     let until = caller.proof.expires_at.map(|time| format!(", until {}", time.utc())).unwrap_or_default();
     format!("user {} ({:?}), {sid}, {groups}{entry}{until}", caller.user, caller.name)
+}
+
+/// A number of things, such as `1 broker` or `3 brokers`.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// The text on one line, shortened.

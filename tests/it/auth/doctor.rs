@@ -25,7 +25,7 @@ async fn each_fault_of_an_issuer_has_its_line() {
     let good = || vec![entry("idp", &issuer)];
     let found = examine(&good(), &[]);
     found.assert_healthy();
-    found.assert_line("ok", &format!("auth.jwt[0] (idp): 1 usable keys from {}", issuer.url("")));
+    found.assert_line("ok", &format!("auth.jwt[0] (idp): 1 usable key from {}", issuer.url("")));
     found.assert_line("ok", "clock (auth.jwt[0]): agrees with the clock of this machine");
     for (mood, begin) in [
         (Mood::Failing, "cannot read http://127.0.0.1:"),

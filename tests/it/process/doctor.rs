@@ -54,7 +54,7 @@ async fn a_system_before_and_after_its_first_start() {
         "database rights: the role may read, write and migrate",
         &format!("kafka topic: {}, 8 partitions", env.topic),
         "kafka transactions: allowed",
-        "kafka replication: 1 replicas, min.insync.replicas 1",
+        "kafka replication: 1 replica, min.insync.replicas 1",
         "kafka rights: the account may read and write the topic",
         "kafka topic settings: events are kept for ",
     ] {

@@ -59,9 +59,9 @@ fn with_setting(name: &str, value: &str) -> ClusterReport {
 fn a_healthy_cluster_has_no_problem() {
     let lines: Vec<String> = judge(&healthy(), &kafka(1)).iter().map(ToString::to_string).collect();
     let expected = [
-        "ok       kafka brokers: cluster c, 1 brokers",
+        "ok       kafka brokers: cluster c, 1 broker",
         "ok       kafka transactions: allowed",
-        "ok       kafka replication: 1 replicas, min.insync.replicas 1",
+        "ok       kafka replication: 1 replica, min.insync.replicas 1",
         "ok       kafka rights: the account may read and write the topic",
         "ok       kafka topic settings: events are kept for 168 h",
     ];
@@ -108,7 +108,7 @@ fn each_problem_of_a_cluster_has_its_line() {
             Level::Warning,
             "partitions 0, 1, 2, 3, 4, 5, 6, 7 have replicas that are not in sync",
         ),
-        (healthy(), 3, Level::Warning, "the topic has 1 replicas, kafka.replication_factor is 3"),
+        (healthy(), 3, Level::Warning, "the topic has 1 replica, kafka.replication_factor is 3"),
         (
             with_topic(|topic| topic.partitions = (0..8).map(|number| partition(number, 3, 3)).collect()),
             3,
