@@ -138,7 +138,14 @@ async fn serve_public(
     stop: CancellationToken,
 ) -> Result<(Server, Serving), ExitError> {
     let api = assemble(service, authentication, settings.api).map_err(|error| internal(&error))?;
-    let port = server::serve(settings.listen, api.calls, settings.server, ports.public(settings), stop).await;
+    let port = server::serve(
+        settings.listen,
+        api.calls.with_origins(settings.origins.clone()),
+        settings.server,
+        ports.public(settings),
+        stop,
+    )
+    .await;
     Ok((port.map_err(|error| cannot_listen("listen", &error))?, api.serving))
 }
 

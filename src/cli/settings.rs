@@ -9,10 +9,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
 use secrecy::SecretString;
 
 use crate::config::{Config, DatabaseKind, LogFormat};
 use crate::domain::Principal;
+use crate::grpc::Origins;
 use crate::http::ApiSettings;
 use crate::http::auth::AuthenticationSettings;
 use crate::http::auth::negotiate::MAX_TICKET_BYTES;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub authentication: AuthenticationSettings,
     /// The calls of the public port.
     pub api: ApiSettings,
+    /// Origins whose scripts may call.
+    pub origins: Origins,
     /// The connections of both ports.
     pub server: ServerSettings,
     /// TLS of gRPC and REST; `None` if the port is not encrypted.
@@ -128,6 +132,7 @@ impl Settings {
             authority: authority(config),
             authentication: authentication::settings(config),
             api: api(config),
+            origins: origins(config),
             server: server(config),
             tls: tls::public(config),
             admin_tls: tls::admin(config),
@@ -205,6 +210,11 @@ fn authority(config: &Config) -> Authority {
         administrators.push(Principal::User(config.development.user));
     }
     Authority { account: config.service.sid.clone(), administrators }
+}
+
+/// The configuration accepts only texts that are values of headers.
+fn origins(config: &Config) -> Origins {
+    config.cors.origins.0.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect()
 }
 
 const fn api(config: &Config) -> ApiSettings {

@@ -7,6 +7,7 @@ pub mod templates;
 
 mod account;
 mod auth;
+mod cors;
 mod database;
 mod duration;
 mod error;
@@ -38,6 +39,7 @@ pub use auth::{
     Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, JwtEntry, KeySetSource, NegotiateEntry,
     UserClaims,
 };
+pub use cors::Cors;
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::{ConfigError, ConfigErrors};
 pub use kafka::Kafka;
@@ -79,6 +81,8 @@ pub struct Config {
     pub development: Development,
     /// The service's own account.
     pub service: Service,
+    /// Browsers of other origins.
+    pub cors: Cors,
     /// Compatibility of the legacy REST API.
     pub rest: Rest,
     /// Idempotency keys.
@@ -107,6 +111,7 @@ impl Default for Config {
             auth: Auth::default(),
             development: Development::default(),
             service: Service::default(),
+            cors: Cors::default(),
             rest: Rest::default(),
             idempotency: Idempotency::default(),
             limits: Limits::default(),
@@ -173,6 +178,7 @@ impl Config {
             self.auth.check(self.mode, self.tls.pair().is_some()),
             self.check_client_certificates(),
             self.development.check(),
+            self.cors.check(),
             self.rest.check(),
             self.idempotency.check(),
             self.limits.check(),

@@ -7,6 +7,7 @@ mod errors;
 mod health;
 mod page;
 mod page_token;
+mod web;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use callers::Callers;
 pub use credentials::Credentials;
 pub use errors::rewrite_library_errors;
 pub use health::{HealthService, Serving, health};
+pub use web::{Browser, Origins};
 
 /// Implements `cmgate.v1.RequestService` with the use cases.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! The public port: gRPC with health and reflection, the REST API under `/v1/`, and the legacy REST facade for everything else.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ use http::Request;
 use thiserror::Error;
 use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error as ReflectionError};
-use tower::Layer;
+use tower::{Layer, Service as _};
 
 use super::auth::Authentication;
 use super::call::{CallFuture, CallLayer, CallSettings, Calls, Transport};
 use super::rest;
 use crate::contract::{DESCRIPTORS, JsonFormError};
-use crate::grpc::{Callers, Credentials, Requests, Serving, health};
+use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, health};
 use crate::mimcm::{FacadeSettings, RestApi};
 use crate::service::{Budget, Service};
 
@@ -52,6 +53,7 @@ pub struct Transports {
     grpc: Calls<Router>,
     rest: Router,
     legacy: RestApi,
+    origins: Origins,
 }
 
 /// Why the public port cannot be assembled: a defect of the build.
@@ -87,7 +89,8 @@ pub fn assemble(service: Service, authentication: Authentication, settings: ApiS
     // `Calls` refuses unknown methods, so they do not reach the fallback of `Routes`.
     let grpc = layer.layer(grpc.with_state(()));
     let rest = rest::router(&layer)?;
-    Ok(Api { calls: Transports { grpc, rest, legacy: RestApi::new(service, settings.rest, layer) }, serving })
+    let legacy = RestApi::new(service, settings.rest, layer);
+    Ok(Api { calls: Transports { grpc, rest, legacy, origins: Origins::default() }, serving })
 }
 
 fn reflection() -> Builder<'static> {
@@ -112,7 +115,29 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(browser) = self.origins.browser(request.headers()) else { return self.route(request) };
+        if let Some(answer) = browser.preflight(&request) {
+            return Either::Left(Box::pin(ready(Ok(answer))));
+        }
+        browser.call(&mut request);
+        let answer = self.route(request);
+        Either::Left(Box::pin(async move { answer.await.map(|response| browser.answer(response)) }))
+    }
+}
+
+impl Transports {
+    /// The same transports for scripts of these origins, too.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
+    }
+
+    fn route<B>(&mut self, request: Request<B>) -> Either<CallFuture, RouteFuture<Infallible>>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
         match Transport::of(request.headers(), request.uri().path()) {
             Transport::Grpc => Either::Left(self.grpc.call(request)),
             Transport::Rest => Either::Right(self.rest.call(request)),

@@ -4,6 +4,7 @@
 
 mod asyncapi;
 mod authority;
+mod browsers;
 mod compression;
 mod consumers;
 mod consuming;
