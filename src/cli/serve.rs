@@ -1,6 +1,7 @@
 //! Builds the service from its settings, runs it until a signal, and shuts it down in order.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +21,7 @@ use crate::grpc::Serving;
 use crate::http::admin::{Readiness, WorkerHealth};
 use crate::http::auth::Authentication;
 use crate::http::server::{self, Server};
-use crate::http::{admin, assemble};
+use crate::http::{Api, admin, assemble};
 use crate::relay::{Relay, WorkerState, WorkerStatus};
 use crate::runtime::clock::Clock;
 use crate::runtime::hangup::Hangups;
@@ -64,15 +65,16 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     let (public, private) = (CancellationToken::new(), CancellationToken::new());
     let readiness = readiness(&store, relay.workers(), &draining);
     let served = serve_public(&settings, &protection, service, authentication.clone(), public.clone());
-    let (public_port, serving) = served.await?;
-    let recorded = protection.clone();
+    let PublicPorts { port: public_port, socket, serving } = served.await?;
+    let (recorded, watched) = (protection.clone(), authentication.clone());
     let render = move || {
         authentication.record_gauges();
-        recorded.record_expiry();
+        recorded.record_gauges();
         metrics.render()
     };
     let private_port = serve_private(&settings, &protection, readiness, Box::new(render), private.clone()).await?;
-    protection.watch(&hangups, &shutdown);
+    protection.watch(&settings, &hangups, &shutdown);
+    watched.watch(settings.reload_interval, &hangups, shutdown.hard());
     let banner = Banner {
         public: public_port.address(),
         public_scheme: Scheme::of(protection.public.is_some()),
@@ -91,6 +93,9 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
         serving.end();
         public.cancel();
         public_port.ended().await;
+        if let Some(socket) = socket {
+            socket.ended().await;
+        }
         // The service was dropped with its port, and the writer ends once the service is dropped.
         tasks.close();
         tasks.wait().await;
@@ -130,23 +135,27 @@ async fn import_listed(store: &dyn Store, clock: &Clock, listed: Vec<Credential>
     Ok(())
 }
 
+/// Where gRPC and REST listen, and the switch of their health service.
+struct PublicPorts {
+    port: Server,
+    socket: Option<Server<PathBuf>>,
+    serving: Serving,
+}
+
 async fn serve_public(
     settings: &Settings,
     ports: &Ports,
     service: Service,
     authentication: Authentication,
     stop: CancellationToken,
-) -> Result<(Server, Serving), ExitError> {
-    let api = assemble(service, authentication, settings.api).map_err(|error| internal(&error))?;
-    let port = server::serve(
-        settings.listen,
-        api.calls.with_origins(settings.origins.clone()),
-        settings.server,
-        ports.public(settings),
-        stop,
-    )
-    .await;
-    Ok((port.map_err(|error| cannot_listen("listen", &error))?, api.serving))
+) -> Result<PublicPorts, ExitError> {
+    let Api { calls, serving } = assemble(service, authentication, settings.api).map_err(|error| internal(&error))?;
+    let calls = calls.with_origins(settings.origins.clone());
+    let socket = settings.listen_unix.as_deref();
+    let socket = socket.map(|path| server::serve_unix(path, calls.clone(), settings.server, stop.clone())).transpose();
+    let socket = socket.map_err(|error| cannot_listen("listen_unix", &error))?;
+    let port = server::serve(settings.listen, calls, settings.server, ports.public(settings), stop).await;
+    Ok(PublicPorts { port: port.map_err(|error| cannot_listen("listen", &error))?, socket, serving })
 }
 
 async fn serve_private(
@@ -156,7 +165,7 @@ async fn serve_private(
     metrics: admin::Metrics,
     stop: CancellationToken,
 ) -> Result<Server, ExitError> {
-    let router = admin::router(readiness, metrics);
+    let router = admin::router(readiness, metrics, ports.tokens.clone());
     let port = server::serve(settings.admin_listen, router, settings.server, ports.private(), stop).await;
     port.map_err(|error| cannot_listen("admin_listen", &error))
 }

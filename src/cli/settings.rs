@@ -18,6 +18,7 @@ use crate::grpc::Origins;
 use crate::http::ApiSettings;
 use crate::http::auth::AuthenticationSettings;
 use crate::http::auth::negotiate::MAX_TICKET_BYTES;
+use crate::http::auth::proxy::MAX_IDENTITY_BYTES;
 use crate::http::server::ServerSettings;
 use crate::mimcm::FacadeSettings;
 use crate::relay::RelaySettings;
@@ -83,8 +84,14 @@ pub struct Settings {
     pub terminated: Networks,
     /// Address of gRPC and REST.
     pub listen: SocketAddr,
+    /// Unix socket of gRPC and REST for the trusted proxy.
+    pub listen_unix: Option<PathBuf>,
     /// Address of health and metrics.
     pub admin_listen: SocketAddr,
+    /// File with the tokens of the admin port.
+    pub admin_tokens: Option<PathBuf>,
+    /// How often the files that may change are checked.
+    pub reload_interval: Duration,
     /// Whether the banner shows example commands.
     pub shows_examples: bool,
 }
@@ -138,7 +145,10 @@ impl Settings {
             admin_tls: tls::admin(config),
             terminated: config.tls.terminated.clone(),
             listen: config.listen,
+            listen_unix: config.listen_unix.0.clone(),
             admin_listen: config.admin_listen,
+            admin_tokens: config.admin_token_file.0.clone(),
+            reload_interval: config.tls.reload_interval,
             shows_examples: config.trusts_everyone(),
         }
     }
@@ -232,6 +242,7 @@ const fn api(config: &Config) -> ApiSettings {
 fn server(config: &Config) -> ServerSettings {
     ServerSettings {
         max_connections: config.limits.connections,
+        connection_age: Some(config.limits.connection_age).filter(|age| !age.is_zero()),
         max_handshakes: MAX_HANDSHAKES,
         max_concurrent_streams: MAX_CONCURRENT_STREAMS,
         head_timeout: HEAD_TIMEOUT,
@@ -244,11 +255,12 @@ fn server(config: &Config) -> ServerSettings {
     }
 }
 
-/// Room for the longest token beside the other headers.
+/// Room for the longest token, or the headers of the trusted proxy, beside the other headers.
 fn head_bytes(config: &Config) -> u32 {
     let ticket = config.auth.negotiate.as_ref().map(|_| MAX_TICKET_BYTES);
-    let longest_token = config.auth.jwt.iter().map(|entry| entry.max_bytes).chain(ticket).max().unwrap_or(0);
-    u32::try_from(longest_token).unwrap_or(u32::MAX).saturating_add(HEAD_BYTES)
+    let proxy = config.auth.proxy.as_ref().map(|_| MAX_IDENTITY_BYTES);
+    let longest = config.auth.jwt.iter().map(|entry| entry.max_bytes).chain(ticket).chain(proxy).max().unwrap_or(0);
+    u32::try_from(longest).unwrap_or(u32::MAX).saturating_add(HEAD_BYTES)
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub struct Limits {
     /// Maximum open connections per port. Default: 10000.
     #[serde(deserialize_with = "setting::deserialize")]
     pub connections: usize,
+    /// Age at which a connection ends once its calls are answered, give or take a tenth, so that clients spread over new processes.
+    /// Default: `1h`; `0s` for no limit.
+    #[serde(with = "setting")]
+    pub connection_age: Duration,
     /// How long a client may stop reading an answer of more than 16 KiB before its connection is closed. Default: `30s`.
     #[serde(with = "setting")]
     pub stall_time: Duration,
@@ -60,6 +64,7 @@ impl Default for Limits {
             message_bytes: 1 << 20,
             call_time: Duration::from_secs(30),
             connections: 10_000,
+            connection_age: HOUR,
             stall_time: Duration::from_secs(30),
             memory_bytes: 48 << 20,
         }
@@ -71,6 +76,9 @@ impl Limits {
         require_within("limits.message_bytes", &self.message_bytes, &(1_024..=64 << 20))?;
         require_within("limits.call_time", &self.call_time, &(Duration::from_millis(100)..=HOUR))?;
         require_within("limits.connections", &self.connections, &(1..=1_000_000))?;
+        if !self.connection_age.is_zero() {
+            require_within("limits.connection_age", &self.connection_age, &(Duration::from_secs(1)..=7 * DAY))?;
+        }
         require_within("limits.stall_time", &self.stall_time, &(Duration::from_millis(100)..=HOUR))?;
         // The half for large calls must hold several of the largest, and several long lists.
         let memory_bytes_min = (8 * self.message_bytes).max(8 << 20);

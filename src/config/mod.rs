@@ -37,7 +37,7 @@ use setting::Setting;
 pub use account::{Administrators, Development, Service};
 pub use auth::{
     Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, JwtEntry, KeySetSource, NegotiateEntry,
-    UserClaims,
+    ProxyEntry, ProxyName, UserClaims, UserHeaders,
 };
 pub use cors::Cors;
 pub use database::{Database, DatabaseKind, DatabaseUrl};
@@ -61,9 +61,15 @@ pub struct Config {
     /// Address of gRPC and REST. Default: `127.0.0.1:8080`.
     #[serde(with = "setting")]
     pub listen: SocketAddr,
+    /// Unix socket of gRPC and REST for the trusted proxy of `[auth.proxy]`. Default: empty, none.
+    #[serde(with = "setting")]
+    pub listen_unix: OptionalPath,
     /// Address of health and metrics. Default: `127.0.0.1:9090`.
     #[serde(with = "setting")]
     pub admin_listen: SocketAddr,
+    /// File with the tokens for metrics and the details of readiness, one per line. Default: empty, no token is needed.
+    #[serde(with = "setting")]
+    pub admin_token_file: OptionalPath,
     /// Directory of the profile templates, one per `*.toml`. Default: `deploy/templates`.
     #[serde(with = "setting")]
     pub templates: PathBuf,
@@ -102,7 +108,9 @@ impl Default for Config {
         Self {
             mode: Mode::Development,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            listen_unix: OptionalPath::default(),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+            admin_token_file: OptionalPath::default(),
             templates: PathBuf::from("deploy/templates"),
             tls: Tls::default(),
             admin_tls: AdminTls::default(),
@@ -176,7 +184,7 @@ impl Config {
             self.database.check(),
             self.kafka.check(),
             self.auth.check(self.mode, self.tls.pair().is_some()),
-            self.check_client_certificates(),
+            self.check_proxy(),
             self.development.check(),
             self.cors.check(),
             self.rest.check(),
@@ -190,15 +198,23 @@ impl Config {
         checks.into_iter().filter_map(Result::err).collect()
     }
 
-    fn check_client_certificates(&self) -> Result<(), Invalid> {
-        let asks = self.tls.client_certificates != ClientCertificates::Off || self.auth.certificate.is_empty();
-        let problem = "must be \"optional\" or \"required\" with entries in auth.certificate";
-        require(asks, "tls.client_certificates", problem)
-    }
-
     fn check_brokers(&self) -> Result<(), Invalid> {
         let has_broker = self.mode == Mode::Development || self.kafka.brokers().is_some();
         require(has_broker, "kafka.brokers", "is required in production, such as host1:9092,host2:9092")
+    }
+
+    /// Client certificates must be asked for if they identify anybody, and the proxy must have a way to connect.
+    fn check_proxy(&self) -> Result<(), Invalid> {
+        let asks = self.tls.client_certificates != ClientCertificates::Off || !self.auth.needs_client_certificates();
+        let problem =
+            "must be \"optional\" or \"required\" with entries in auth.certificate, and with auth.proxy.certificate";
+        require(asks, "tls.client_certificates", problem)?;
+        let has_socket = self.listen_unix.0.is_some();
+        let Some(proxy) = &self.auth.proxy else {
+            return require(!has_socket, "listen_unix", "is the address of the trusted proxy: it needs [auth.proxy]");
+        };
+        let is_reachable = has_socket || proxy.certificate.is_some();
+        require(is_reachable, "auth.proxy.certificate", "is required without listen_unix: the proxy could not connect")
     }
 
     /// In production, calls from other machines must be encrypted up to a proxy at least.

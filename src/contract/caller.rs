@@ -7,18 +7,24 @@ use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid};
 /// Encodes a caller.
 #[must_use]
 pub fn caller(caller: &Caller) -> v1::Caller {
-    let (groups, groups_unknown) = match &caller.groups {
-        Groups::Known(groups) => (groups.iter().map(Sid::to_string).collect(), false),
-        Groups::Unknown => (Vec::new(), true),
+    let (groups, deny_only_groups) = match &caller.groups {
+        Groups::Known(groups) => (texts(groups), Vec::new()),
+        Groups::Restricted { groups, deny_only } => (texts(groups), texts(deny_only)),
+        Groups::Unknown => (Vec::new(), Vec::new()),
     };
     v1::Caller {
         user: caller.user.to_string(),
         name: caller.name.clone(),
         sid: caller.sid.as_ref().map(Sid::to_string).unwrap_or_default(),
         groups,
-        groups_unknown,
+        groups_unknown: caller.groups == Groups::Unknown,
+        deny_only_groups,
         proof: Some(proof(&caller.proof)),
     }
+}
+
+fn texts(groups: &[Sid]) -> Vec<String> {
+    groups.iter().map(Sid::to_string).collect()
 }
 
 fn proof(proof: &Proof) -> v1::Proof {
@@ -35,6 +41,7 @@ const fn method(method: ProofMethod) -> v1::ProofMethod {
         ProofMethod::Token => v1::ProofMethod::Token,
         ProofMethod::Certificate => v1::ProofMethod::Certificate,
         ProofMethod::Kerberos => v1::ProofMethod::Kerberos,
+        ProofMethod::Proxy => v1::ProofMethod::Proxy,
     }
 }
 
@@ -64,7 +71,10 @@ mod tests {
             user: UserId::new(Uuid::from_u128(1)),
             name: "Alice".to_owned(),
             sid: Some(sid("S-1-5-21-1-2-3-1105")),
-            groups: Groups::Known(vec![sid("S-1-5-21-1-2-3-513")]),
+            groups: Groups::Restricted {
+                groups: vec![sid("S-1-5-21-1-2-3-513")],
+                deny_only: vec![sid("S-1-5-21-1-2-3-512")],
+            },
             proof: Proof {
                 method: ProofMethod::Token,
                 entry: Some(Arc::from("adfs")),
@@ -77,6 +87,7 @@ mod tests {
             sid: "S-1-5-21-1-2-3-1105".to_owned(),
             groups: vec!["S-1-5-21-1-2-3-513".to_owned()],
             groups_unknown: false,
+            deny_only_groups: vec!["S-1-5-21-1-2-3-512".to_owned()],
             proof: Some(v1::Proof {
                 method: v1::ProofMethod::Token.into(),
                 entry: "adfs".to_owned(),

@@ -27,6 +27,14 @@ pub struct Caller {
 pub enum Groups {
     /// All of them.
     Known(Vec<Sid>),
+    /// All of them, some of which count for rules that deny only: Windows marks the groups of a restricted token so (MS-DTYP 2.4.4.17.1,
+    /// `SE_GROUP_USE_FOR_DENY_ONLY`).
+    Restricted {
+        /// The groups that count for every rule.
+        groups: Vec<Sid>,
+        /// The groups that count for rules that deny.
+        deny_only: Vec<Sid>,
+    },
     /// The proof does not list them, or not all of them: Entra ID omits a list of more than 200 groups.
     Unknown,
 }
@@ -53,15 +61,21 @@ pub enum ProofMethod {
     Certificate,
     /// A Kerberos ticket (RFC 4559).
     Kerberos,
+    /// The word of a trusted proxy, which authenticated the caller.
+    Proxy,
 }
 
 impl Groups {
-    /// Whether the caller is a member of a group; `None` if that is unknown. A rule that denies must treat `None` as a member, a
-    /// rule that allows as a stranger.
+    /// Whether the caller is a member of a group; `None` if that is unknown or the membership counts for denials only. A rule that
+    /// denies must treat `None` as a member, a rule that allows as a stranger.
     #[must_use]
     pub fn contains(&self, group: &Sid) -> Option<bool> {
         match self {
             Self::Known(groups) => Some(groups.contains(group)),
+            Self::Restricted { groups, deny_only } => {
+                let counts = groups.contains(group);
+                (counts || !deny_only.contains(group)).then_some(counts)
+            }
             Self::Unknown => None,
         }
     }
@@ -177,6 +191,17 @@ mod tests {
         assert_eq!(caller.groups.contains(&group), None);
         assert!(!caller.is(&Principal::Group(group)));
         assert!(caller.is(&Principal::User(TARGET)));
+    }
+
+    #[test]
+    fn a_group_for_denials_allows_nothing_and_leaves_the_others_as_they_are() {
+        let [member, denied, other] = ["S-1-5-21-1", "S-1-5-21-2", "S-1-5-21-3"].map(|text| Sid::parse(text).unwrap());
+        let groups = Groups::Restricted { groups: vec![member.clone()], deny_only: vec![denied.clone()] };
+        let found = [&member, &denied, &other].map(|group| groups.contains(group));
+        assert_eq!(found, [Some(true), None, Some(false)]);
+        let caller = Caller { groups, ..caller(TARGET) };
+        let is = [member, denied, other].map(|group| caller.is(&Principal::Group(group)));
+        assert_eq!(is, [true, false, false]);
     }
 
     #[test]

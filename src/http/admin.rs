@@ -1,4 +1,6 @@
-//! The admin port: liveness, readiness and metrics.
+//! The admin port: liveness, readiness and metrics. With tokens, metrics and the details of readiness require one.
+
+mod tokens;
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,14 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 
 use crate::runtime::telemetry::error_chain;
+use crate::runtime::watched_file::WatchedFile;
 use crate::store::Store;
+
+pub use tokens::{AdminTokens, admin_token_file};
 
 /// How long the database may take to respond before it counts as unavailable.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -47,7 +53,9 @@ pub type Metrics = Box<dyn Fn() -> String + Send + Sync>;
 #[derive(Debug, Serialize)]
 struct Report {
     ready: bool,
-    checks: Checks,
+    /// Only for holders of a token, if there are tokens: errors of the database may name hosts and users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Checks>,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,20 +72,40 @@ struct Check {
     detail: Option<String>,
 }
 
-/// The routes of the admin port.
-pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
+/// The tokens of the admin port; `None` if it requires none.
+pub type Guard = Option<WatchedFile<AdminTokens>>;
+
+/// The routes of the admin port. Probes need no token: `/livez` and the status of `/readyz` are open.
+pub fn router(readiness: Readiness, metrics: Metrics, guard: Guard) -> Router {
+    let metrics = get(metrics_text).with_state(Arc::new(metrics));
+    let guarded = metrics.layer(middleware::from_fn_with_state(guard.clone(), require_token));
     Router::new()
         .route("/livez", get(async || "alive\n"))
-        .route("/readyz", get(readyz).with_state(Arc::new(readiness)))
-        .route("/metrics", get(metrics_text).with_state(Arc::new(metrics)))
+        .route("/readyz", get(readyz).with_state((Arc::new(readiness), guard)))
+        .route("/metrics", guarded)
 }
 
-async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
+async fn require_token(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if may_see(&guard, request.headers()) {
+        return next.run(request).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"cmgate admin\"")];
+    let message = "metrics require a token of admin_token_file: send the header Authorization: Bearer TOKEN\n";
+    (StatusCode::UNAUTHORIZED, challenge, message).into_response()
+}
+
+/// Whether a call may see metrics and details.
+fn may_see(guard: &Guard, headers: &HeaderMap) -> bool {
+    guard.as_ref().is_none_or(|tokens| tokens.current().content.admit(headers))
+}
+
+async fn readyz(State((readiness, guard)): State<(Arc<Readiness>, Guard)>, headers: HeaderMap) -> Response {
     let database = readiness.database().await;
     let accepting =
         if readiness.draining.load(Ordering::Acquire) { Check::failed("the process is stopping") } else { Check::OK };
     let ready = database.ok && accepting.ok;
-    let report = Report { ready, checks: Checks { database, accepting, relay: (readiness.relay)() } };
+    let checks = may_see(&guard, &headers).then(|| Checks { database, accepting, relay: (readiness.relay)() });
+    let report = Report { ready, checks };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(report)).into_response()
 }

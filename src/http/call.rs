@@ -168,7 +168,7 @@ impl Admitted {
         S: tower::Service<Request<Counted<B>>, Response = Response<Body>, Error = Infallible>,
     {
         let Self { transport, method, correlation, deadline } = self;
-        let caller = settings.caller(transport, &parts).await?;
+        let caller = settings.caller(transport, &mut parts).await?;
         if transport == Transport::Grpc {
             check_method(method, &parts)?;
         }
@@ -198,7 +198,7 @@ impl CallSettings {
     }
 
     /// The caller; `None` on a path that needs no authentication.
-    async fn caller(&self, transport: Transport, parts: &Parts) -> Result<Option<Authenticated>, AuthError> {
+    async fn caller(&self, transport: Transport, parts: &mut Parts) -> Result<Option<Authenticated>, AuthError> {
         // Not even an open path accepts a connection whose certificate was refused.
         if let Some(refused) = parts.extensions.get::<CertificateRefused>() {
             return Err(AuthError::from(*refused));

@@ -4,19 +4,20 @@ mod body;
 mod connection;
 mod early;
 mod fallback;
-mod linger;
 mod stall;
 mod tls;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, Response};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,18 +25,21 @@ use tokio_util::task::TaskTracker;
 
 use self::connection::Protocols;
 use crate::runtime::network::Networks;
+use crate::runtime::socket::{Listener, Socket};
 use crate::runtime::tls::Tls;
 
 pub use body::RequestBody;
 pub use fallback::{MayUseHttp1, NeedsHttp1};
 pub use stall::{Answers, Progress};
-pub use tls::CertificateRefused;
+pub use tls::{CertificateRefused, LocalSocket};
 
 /// Limits of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Maximum number of connections; more wait in the operating system's backlog.
     pub max_connections: usize,
+    /// Age at which a connection ends once its calls are answered, give or take a tenth; `None` for no limit.
+    pub connection_age: Option<Duration>,
     /// Maximum number of concurrent TLS handshakes; at the limit, a new one replaces the oldest.
     pub max_handshakes: usize,
     /// Maximum number of concurrent calls per HTTP/2 connection.
@@ -70,8 +74,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running listener.
 #[derive(Debug)]
-pub struct Server {
-    address: SocketAddr,
+pub struct Server<A = SocketAddr> {
+    address: A,
     ended: JoinHandle<()>,
 }
 
@@ -81,11 +85,13 @@ impl Server {
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
+}
 
+impl<A: fmt::Debug> Server<A> {
     /// Waits until the listener was stopped and every connection has ended or was cut off.
     pub async fn ended(self) {
         if let Err(error) = self.ended.await {
-            tracing::error!(%error, address = %self.address, "listener failed");
+            tracing::error!(%error, address = ?self.address, "listener failed");
         }
     }
 }
@@ -109,12 +115,34 @@ where
 {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    let ended = tokio::spawn(accept(listener, service, Protocols::new(settings, security), settings, stop));
+    let protocols = Protocols::new(settings, security);
+    let ended = tokio::spawn(accept(Listener::Tcp(listener), service, protocols, settings, stop));
     Ok(Server { address, ended })
 }
 
+/// Serves a unix socket in the same manner. Its requests have the extension [`LocalSocket`].
+///
+/// # Errors
+/// The path is in use, or the operating system refuses.
+pub fn serve_unix<S>(
+    path: &Path,
+    service: S,
+    settings: ServerSettings,
+    stop: CancellationToken,
+) -> io::Result<Server<PathBuf>>
+where
+    S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let listener = Listener::unix(path)?;
+    let protocols = Protocols::new(settings, Security::Plain);
+    let ended = tokio::spawn(accept(listener, service, protocols, settings, stop));
+    Ok(Server { address: path.to_owned(), ended })
+}
+
 async fn accept<S>(
-    listener: TcpListener,
+    listener: Listener,
     service: S,
     protocols: Protocols,
     settings: ServerSettings,
@@ -128,8 +156,8 @@ async fn accept<S>(
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
-    while let Some(Some((stream, permit))) = stop.run_until_cancelled(next(&listener, &room, &protocols)).await {
-        let connection = Arc::clone(&protocols).serve(stream, service.clone(), stop.clone());
+    while let Some(Some((socket, permit))) = stop.run_until_cancelled(next(&listener, &room, &protocols)).await {
+        let connection = Arc::clone(&protocols).serve(socket, service.clone(), stop.clone());
         let cut = cut.clone();
         connections.spawn(async move {
             let _held = permit;
@@ -147,16 +175,16 @@ async fn accept<S>(
 
 /// The next connection, within the limit on connections.
 async fn next(
-    listener: &TcpListener,
+    listener: &Listener,
     room: &Arc<Semaphore>,
     protocols: &Protocols,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(Socket, OwnedSemaphorePermit)> {
     // Fails only if the semaphore is closed, which never happens.
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) if protocols.admits(peer.ip()) => return Some((stream, permit)),
-            Ok((_, peer)) => protocols.refuse(peer.ip()),
+            Ok((_, Some(peer))) if !protocols.admits(peer) => protocols.refuse(peer),
+            Ok((socket, _)) => return Some((socket, permit)),
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

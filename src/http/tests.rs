@@ -163,7 +163,7 @@ async fn whoami_answers_get_with_the_caller_and_everything_else_with_a_problem()
     assert_eq!((status, kind.as_str()), (200, "application/json"));
     let proof = json!({"method": "PROOF_METHOD_DEVELOPMENT", "entry": ""});
     let name = format!("development user {ID}");
-    let caller = json!({"user": ID, "name": name, "sid": "", "groups": [], "groupsUnknown": false, "proof": proof});
+    let caller = json!({"user": ID, "name": name, "sid": "", "groups": [], "groupsUnknown": false, "denyOnlyGroups": [], "proof": proof});
     assert_eq!(body, json!({"caller": caller}));
 
     for (method, path, user, status, reason, detail) in [

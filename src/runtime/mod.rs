@@ -1,13 +1,16 @@
-//! The clock, readings of other clocks, signals, small files, gzip, IP networks, TLS configurations, terms of tokens, and telemetry of the
-//! process.
+//! The clock, readings of other clocks, signals, small files, gzip, sockets, IP networks, TLS configurations, terms of tokens, and
+//! telemetry of the process.
 
 pub mod clock;
 pub mod file;
 pub mod gzip;
 pub mod hangup;
+pub mod jitter;
 pub mod jwt;
 pub mod network;
 pub mod server_time;
 pub mod shutdown;
+pub mod socket;
 pub mod telemetry;
 pub mod tls;
+pub mod watched_file;

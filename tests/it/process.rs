@@ -1,5 +1,6 @@
 //! The program as a process: configurations that it refuses, the output of its commands, and its exit.
 
+mod age;
 mod doctor;
 mod drain;
 

@@ -167,8 +167,9 @@ fn describe(caller: &Caller) -> String {
     let groups = match &caller.groups {
         Groups::Unknown => "groups unknown".to_owned(),
         Groups::Known(groups) if groups.is_empty() => "no groups".to_owned(),
-        Groups::Known(groups) => {
-            format!("groups {}", groups.iter().map(Sid::to_string).collect::<Vec<_>>().join(", "))
+        Groups::Known(groups) => format!("groups {}", listed(groups)),
+        Groups::Restricted { groups, deny_only } => {
+            format!("groups {}, for denials only {}", listed(groups), listed(deny_only))
         }
     };
     let entry = caller.proof.entry.as_deref().map(|entry| format!(", by the entry {entry}")).unwrap_or_default();
@@ -179,6 +180,10 @@ fn describe(caller: &Caller) -> String {
 /// A number of things, such as `1 broker` or `3 brokers`.
 pub(super) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+fn listed(groups: &[Sid]) -> String {
+    groups.iter().map(Sid::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The text on one line, shortened.

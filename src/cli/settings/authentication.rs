@@ -1,13 +1,15 @@
 //! How callers are authenticated, from the configuration.
 
 use crate::config::{
-    CaName, CertificateEntry, CertificateSource, Config, HttpUrl, JwtEntry, KeySetSource, NegotiateEntry, UserClaims,
+    CaName, CertificateEntry, CertificateSource, Config, HttpUrl, JwtEntry, KeySetSource, NegotiateEntry, ProxyEntry,
+    ProxyName, UserClaims,
 };
 use crate::domain::Caller;
 use crate::http::auth::certificate::{CaFilter, KnownCaller, Rule, Rules, Source};
 use crate::http::auth::jwt::keys::{KeySource, Location};
 use crate::http::auth::jwt::{ClaimMapping, Issuer, Requirement};
 use crate::http::auth::negotiate::NegotiateSettings;
+use crate::http::auth::proxy::{self, IdentityHeaders, ProxyCertificate, ProxySettings};
 use crate::http::auth::{AuthenticationSettings, Development, ProofSettings, TokenIssuer};
 
 pub(super) fn settings(config: &Config) -> AuthenticationSettings {
@@ -19,18 +21,43 @@ pub(super) fn settings(config: &Config) -> AuthenticationSettings {
     let tokens = config.auth.jwt.iter().filter_map(token_issuer).collect();
     let certificates = Rules(config.auth.certificate.iter().map(rule).collect());
     let negotiate = config.auth.negotiate.as_ref().map(negotiate);
-    AuthenticationSettings::Proof(ProofSettings { tokens, certificates, negotiate })
+    let (denied, proxy) = (config.auth.denied.0.clone(), config.auth.proxy.as_ref().map(proxy));
+    AuthenticationSettings::Proof(Box::new(ProofSettings { tokens, denied, certificates, negotiate, proxy }))
 }
 
-fn rule(entry: &CertificateEntry) -> Rule {
-    let ca = match &entry.ca {
+fn proxy(entry: &ProxyEntry) -> ProxySettings {
+    let name = |name: &ProxyName| match name {
+        ProxyName::Spiffe(id) => proxy::ProxyName::Spiffe(id.clone()),
+        ProxyName::KeyHash(hash) => proxy::ProxyName::KeyHash(*hash),
+        ProxyName::Dn(subject) => proxy::ProxyName::Dn(subject.clone()),
+    };
+    let certificate = entry.certificate.as_ref();
+    ProxySettings {
+        certificate: certificate
+            .map(|certificate| ProxyCertificate { ca: ca(entry.ca.as_ref()), name: name(certificate) }),
+        headers: IdentityHeaders {
+            subject: entry.user.subject.clone(),
+            uuid: entry.user.uuid.clone(),
+            name: entry.user.name.clone(),
+            sid: entry.user.sid.clone(),
+            groups: entry.user.groups.clone(),
+        },
+    }
+}
+
+fn ca(name: Option<&CaName>) -> CaFilter {
+    match name {
         None => CaFilter::Any,
         Some(CaName::KeyHash(hash)) => CaFilter::KeyHash(*hash),
         Some(CaName::File(path)) => CaFilter::File(path.clone()),
-    };
+    }
+}
+
+fn rule(entry: &CertificateEntry) -> Rule {
     let source = match entry.source {
         CertificateSource::Spiffe => Source::Spiffe { trust_domain: entry.trust_domain.clone().unwrap_or_default() },
         CertificateSource::SidExtension => Source::SidExtension,
+        CertificateSource::SidUri => Source::SidUri,
         CertificateSource::Upn => Source::Upn,
         CertificateSource::San => Source::San,
         CertificateSource::Dn => Source::Dn,
@@ -42,7 +69,7 @@ fn rule(entry: &CertificateEntry) -> Rule {
         name: caller.name.clone(),
         groups: caller.groups.0.clone(),
     });
-    Rule { name: entry.name.as_str().into(), ca, source, callers: callers.collect() }
+    Rule { name: entry.name.as_str().into(), ca: ca(entry.ca.as_ref()), source, callers: callers.collect() }
 }
 
 /// The form in which a certificate's value is compared: user principal names and DNS names ignore case.
@@ -53,6 +80,7 @@ fn known_value(source: CertificateSource, value: &str) -> String {
         CertificateSource::San
         | CertificateSource::Spiffe
         | CertificateSource::SidExtension
+        | CertificateSource::SidUri
         | CertificateSource::Dn => value.to_owned(),
     }
 }

@@ -4,13 +4,17 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use http::HeaderName;
+
 use super::*;
 use crate::domain::ShardCount;
 use crate::http::auth::ProofSettings;
+use crate::http::auth::certificate::CaFilter;
 use crate::http::auth::jwt::keys::{KeySource, Location};
 use crate::http::auth::jwt::{ClaimMapping, Issuer, Requirement};
+use crate::http::auth::proxy::{IdentityHeaders, ProxyCertificate, ProxyName, ProxySettings};
 use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
-use crate::runtime::tls::{ClientSettings, MinVersion, TlsPort};
+use crate::runtime::tls::{ClientSettings, MinVersion, RuleCa, TlsPort};
 
 fn deploy(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
@@ -62,6 +66,7 @@ fn assert_defaults(settings: &Settings) {
     assert_eq!(settings.api, api);
     let server = ServerSettings {
         max_connections: 10_000,
+        connection_age: Some(Duration::from_hours(1)),
         max_handshakes: 512,
         max_concurrent_streams: 1_000,
         head_timeout: Duration::from_secs(10),
@@ -212,10 +217,11 @@ fn each_key_reaches_its_part() {
 }
 
 fn assert_issuers(settings: &Settings) {
-    let AuthenticationSettings::Proof(ProofSettings { tokens, certificates: _, negotiate: None }) =
-        &settings.authentication
-    else {
+    let AuthenticationSettings::Proof(proof) = &settings.authentication else {
         panic!("{:?}", settings.authentication)
+    };
+    let ProofSettings { tokens, denied: None, certificates: _, negotiate: None, proxy: None } = &**proof else {
+        panic!("{proof:?}")
     };
     let [adfs, file, uri] = tokens.as_slice() else { panic!("{tokens:?}") };
     let reader = |claim: &str| Some(ClaimReader { claim: claim.to_owned(), encoding: ClaimEncoding::Text });
@@ -269,4 +275,55 @@ fn every_algorithm_can_be_configured() {
         assert_eq!(proof.tokens[0].issuer.algorithms, [algorithm]);
         assert!(settings.authority.administrators.is_empty() && !settings.shows_examples);
     }
+}
+
+#[test]
+fn each_key_of_the_proxy_and_of_the_files_reaches_its_part() {
+    let settings = configured(
+        None,
+        &[
+            ("CMGATE__LISTEN_UNIX", "/run/proxy.sock"),
+            ("CMGATE__ADMIN_TOKEN_FILE", "tokens"),
+            ("CMGATE__LIMITS__CONNECTION_AGE", "0s"),
+            ("CMGATE__TLS__CERTIFICATE", "a"),
+            ("CMGATE__TLS__KEY", "b"),
+            ("CMGATE__TLS__CLIENT_CA", "c"),
+            ("CMGATE__TLS__CLIENT_CERTIFICATES", "optional"),
+            ("CMGATE__TLS__RELOAD_INTERVAL", "7s"),
+            ("CMGATE__AUTH__DENIED", "denied.toml"),
+            ("CMGATE__AUTH__JWT__0__NAME", "idp"),
+            ("CMGATE__AUTH__JWT__0__ISSUERS", "a"),
+            ("CMGATE__AUTH__JWT__0__AUDIENCES", "b"),
+            ("CMGATE__AUTH__JWT__0__JWKS_FILE", "keys.json"),
+            ("CMGATE__AUTH__PROXY__CERTIFICATE", "CN=edge,O=Corp"),
+            ("CMGATE__AUTH__PROXY__CA", "edge.pem"),
+            ("CMGATE__AUTH__PROXY__USER__SUBJECT", "X-A"),
+            ("CMGATE__AUTH__PROXY__USER__UUID", "X-B"),
+            ("CMGATE__AUTH__PROXY__USER__NAME", "X-C"),
+            ("CMGATE__AUTH__PROXY__USER__SID", "X-D"),
+            ("CMGATE__AUTH__PROXY__USER__GROUPS", "X-E"),
+        ],
+    );
+    assert_eq!(settings.listen_unix, Some("/run/proxy.sock".into()));
+    assert_eq!((settings.admin_tokens, settings.reload_interval), (Some("tokens".into()), Duration::from_secs(7)));
+    // Room for the groups of the proxy.
+    assert_eq!((settings.server.connection_age, settings.server.head_bytes), (None, 80 << 10));
+    let rule_cas = settings.tls.unwrap().clients.unwrap().rule_cas;
+    assert_eq!(rule_cas, [RuleCa { key: "auth.proxy.ca".to_owned(), path: "edge.pem".into() }]);
+    let AuthenticationSettings::Proof(proof) = settings.authentication else { panic!("not proven") };
+    assert_eq!(proof.denied, Some("denied.toml".into()));
+    let header = |name| Some(HeaderName::from_static(name));
+    let certificate =
+        ProxyCertificate { ca: CaFilter::File("edge.pem".into()), name: ProxyName::Dn("CN=edge,O=Corp".to_owned()) };
+    let expected = ProxySettings {
+        certificate: Some(certificate),
+        headers: IdentityHeaders {
+            subject: HeaderName::from_static("x-a"),
+            uuid: header("x-b"),
+            name: header("x-c"),
+            sid: header("x-d"),
+            groups: header("x-e"),
+        },
+    };
+    assert_eq!(proof.proxy, Some(expected));
 }

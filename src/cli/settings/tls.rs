@@ -22,13 +22,17 @@ pub(super) fn public(config: &Config) -> Option<TlsSettings> {
     tls.pair().map(|pair| TlsSettings { clients, ..server(config, TlsPort::Public, pair) })
 }
 
-/// The files by which the rules for certificates name CAs.
+/// The files by which the rules for certificates and the proxy name CAs.
 fn rule_cas(config: &Config) -> Vec<RuleCa> {
     let file = |(index, entry): (usize, &CertificateEntry)| match &entry.ca {
         Some(CaName::File(path)) => Some(RuleCa { key: format!("auth.certificate[{index}].ca"), path: path.clone() }),
         Some(CaName::KeyHash(_)) | None => None,
     };
-    config.auth.certificate.iter().enumerate().filter_map(file).collect()
+    let proxy = config.auth.proxy.as_ref().and_then(|proxy| match &proxy.ca {
+        Some(CaName::File(path)) => Some(RuleCa { key: "auth.proxy.ca".to_owned(), path: path.clone() }),
+        Some(CaName::KeyHash(_)) | None => None,
+    });
+    config.auth.certificate.iter().enumerate().filter_map(file).chain(proxy).collect()
 }
 
 /// TLS of health and metrics; `None` if the port is not encrypted.

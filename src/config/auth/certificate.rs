@@ -21,7 +21,7 @@ pub struct CertificateEntry {
     /// every CA of `tls.client_ca`.
     #[serde(default, with = "setting::optional", skip_serializing_if = "Option::is_none")]
     pub ca: Option<CaName>,
-    /// What identifies the caller: `spiffe`, `sid-extension`, `upn`, `san` or `dn`.
+    /// What identifies the caller: `spiffe`, `sid-extension`, `sid-uri`, `upn`, `san` or `dn`.
     #[serde(with = "setting")]
     pub source: CertificateSource,
     /// The trust domain of SPIFFE IDs, such as `corp.test`. Required for `spiffe`.
@@ -70,6 +70,8 @@ pub enum CertificateSource {
     Spiffe,
     /// The SID that AD CS adds to certificates.
     SidExtension,
+    /// The SID in a URI of the subject alternative name.
+    SidUri,
     /// The user principal name.
     Upn,
     /// A URI or DNS name in the subject alternative name.
@@ -93,14 +95,15 @@ impl CertificateEntry {
                 let problem = "must be the trust domain of the SPIFFE IDs, such as corp.test: lower-case letters, digits, \
                                dots, underscores and hyphens";
                 require(is_valid, key("trust_domain"), problem)?;
-                // Otherwise any CA could issue the IDs of the trust domain.
-                let is_bound = mode == Mode::Development || self.ca.is_some();
-                require(is_bound, key("ca"), "is required with source = \"spiffe\" in production")?;
             }
             (_, domain) => {
                 require(domain.is_none(), key("trust_domain"), "must be set with source = \"spiffe\" only")?;
             }
         }
+        // Otherwise any CA could issue the IDs of the trust domain, and any CA that takes names from requests every SID.
+        let needs_ca = matches!(self.source, CertificateSource::Spiffe | CertificateSource::SidUri);
+        let is_bound = mode == Mode::Development || self.ca.is_some() || !needs_ca;
+        require(is_bound, key("ca"), format!("is required with source = {:?} in production", self.source.write()))?;
         let needs_callers = matches!(self.source, CertificateSource::San | CertificateSource::Dn);
         let problem = format!("must list the accepted values with source = {:?}", self.source.write());
         require(!needs_callers || !self.callers.is_empty(), key("callers"), problem)?;
@@ -135,32 +138,40 @@ impl Setting for CaName {
         let Some(digits) = text.strip_prefix("sha256:") else {
             return (!text.is_empty()).then(|| Self::File(PathBuf::from(text)));
         };
-        let mut hash = [0; 32];
-        if digits.len() != 2 * hash.len() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        for (index, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
-        }
-        Some(Self::KeyHash(hash))
+        key_hash(digits).map(Self::KeyHash)
     }
 
     fn write(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::KeyHash(hash) => {
-                let digits: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("sha256:{}", digits.concat())
-            }
+            Self::KeyHash(hash) => write_key_hash(hash),
         }
     }
 }
 
+/// The SHA-256 of a public key from its hexadecimal digits.
+pub(super) fn key_hash(digits: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if digits.len() != 2 * hash.len() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// The text of the SHA-256 of a public key.
+pub(super) fn write_key_hash(hash: &[u8; 32]) -> String {
+    let digits: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", digits.concat())
+}
+
 impl Setting for CertificateSource {
-    const EXPECTED: &'static str = "\"spiffe\", \"sid-extension\", \"upn\", \"san\" or \"dn\"";
+    const EXPECTED: &'static str = "\"spiffe\", \"sid-extension\", \"sid-uri\", \"upn\", \"san\" or \"dn\"";
 
     fn read(text: &str) -> Option<Self> {
-        let all = [Self::Spiffe, Self::SidExtension, Self::Upn, Self::San, Self::Dn];
+        let all = [Self::Spiffe, Self::SidExtension, Self::SidUri, Self::Upn, Self::San, Self::Dn];
         all.into_iter().find(|source| source.write() == text)
     }
 
@@ -168,6 +179,7 @@ impl Setting for CertificateSource {
         match self {
             Self::Spiffe => "spiffe",
             Self::SidExtension => "sid-extension",
+            Self::SidUri => "sid-uri",
             Self::Upn => "upn",
             Self::San => "san",
             Self::Dn => "dn",

@@ -179,7 +179,8 @@ fn production_requires_proof_and_encrypted_connections() {
     let production = |entries: &str| load(&format!("mode = 'production'\nkafka.brokers = 'a:1'\n{entries}"), &[]);
     assert_eq!(
         production("").unwrap_err(),
-        "auth is required in production: add an [[auth.jwt]] entry for each issuer of tokens, or [auth.negotiate]"
+        "auth is required in production: add an [[auth.jwt]] entry for each issuer of tokens, [[auth.certificate]] rules for \
+         client certificates, [auth.negotiate] for Kerberos, or [auth.proxy]"
     );
     let loopback = "jwks_uri = 'http://127.0.0.1:8080/keys'";
     let refused = production(&entry_with(loopback)).unwrap_err();
@@ -259,4 +260,12 @@ fn tickets_need_a_keytab_and_a_replay_cache() {
         let refused = load(file, &[]).unwrap_err();
         assert!(refused.starts_with(sentence), "{refused}");
     }
+}
+
+#[test]
+fn denied_tokens_need_an_issuer() {
+    let config = load(&format!("auth.denied = '/etc/denied.toml'\n[[auth.jwt]]\n{ENTRY}"), &[]).unwrap();
+    assert_eq!(config.auth.denied.0.as_deref(), Some(Path::new("/etc/denied.toml")));
+    let refused = load("auth.denied = '/etc/denied.toml'", &[]).unwrap_err();
+    assert_eq!(refused, "auth.denied lists tokens: it needs an entry in auth.jwt (from FILE)");
 }

@@ -3,13 +3,16 @@
 pub mod certificate;
 pub mod jwt;
 pub mod negotiate;
+pub mod proxy;
 
 mod authenticated;
 mod development;
+mod refusal;
 mod tokens;
 
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -21,11 +24,15 @@ use self::certificate::{Certificates, Rules};
 use self::jwt::keys::KeySourceError;
 use self::negotiate::keytab::Keytab;
 use self::negotiate::{Negotiate, NegotiateSettings, NotAccepted, StartError};
-use self::tokens::{NotProven, Tokens};
+use self::proxy::{Identified, ProxySettings, TrustedProxy};
+use self::refusal::{Refusal, Reports};
+use self::tokens::{DeniedTokens, NotProven, Tokens, denied_file};
 use crate::domain::ErrorKind;
 use crate::http::server::CertificateRefused;
 use crate::runtime::clock::Clock;
+use crate::runtime::hangup::Hangups;
 use crate::runtime::tls::PeerCertificate;
+use crate::runtime::watched_file::{WatchedFile, WatchedFileError};
 
 pub use authenticated::Authenticated;
 pub use development::{DEVELOPMENT_HEADER, Development};
@@ -42,7 +49,7 @@ pub enum AuthenticationSettings {
     /// Without proof.
     Development(Development),
     /// By proof.
-    Proof(ProofSettings),
+    Proof(Box<ProofSettings>),
 }
 
 /// The accepted proofs.
@@ -50,10 +57,14 @@ pub enum AuthenticationSettings {
 pub struct ProofSettings {
     /// The issuers of bearer tokens, in the order of the configuration.
     pub tokens: Vec<TokenIssuer>,
+    /// The file with denied tokens.
+    pub denied: Option<PathBuf>,
     /// The rules that map client certificates to callers.
     pub certificates: Rules,
     /// Kerberos tickets.
     pub negotiate: Option<NegotiateSettings>,
+    /// The trusted proxy.
+    pub proxy: Option<ProxySettings>,
 }
 
 /// What a check of the settings found.
@@ -78,6 +89,8 @@ pub struct Proofs {
     tokens: Tokens,
     certificates: Certificates,
     negotiate: Option<Negotiate>,
+    proxy: Option<TrustedProxy>,
+    reports: Reports,
 }
 
 /// Why authentication cannot be set up.
@@ -93,6 +106,9 @@ pub enum SetupError {
         /// Why.
         source: KeySourceError,
     },
+    /// The file with denied tokens cannot be used.
+    #[error(transparent)]
+    Denied(#[from] WatchedFileError),
     /// Tickets cannot be accepted.
     #[error(transparent)]
     Negotiate(#[from] StartError),
@@ -121,6 +137,9 @@ pub enum AuthError {
     /// The client certificate of the connection does not permit any call.
     #[error(transparent)]
     Certificate(#[from] CertificateRefused),
+    /// The headers of the trusted proxy do not identify one caller.
+    #[error("the identity headers of the proxy are not accepted; the log of the service has the reason")]
+    InvalidIdentity,
     /// The ticket is not accepted.
     #[error("the ticket is not accepted; the log of the service has the reason")]
     InvalidTicket,
@@ -149,15 +168,13 @@ impl AuthenticationSettings {
     /// # Errors
     /// A file cannot be used.
     pub fn check(&self) -> Result<Checked, SetupError> {
-        let ProofSettings { tokens, certificates: _, negotiate } = match self {
-            Self::Development(_) => return Ok(Checked::default()),
-            Self::Proof(proof) => proof,
-        };
-        for (index, entry) in tokens.iter().enumerate() {
+        let Self::Proof(proof) = self else { return Ok(Checked::default()) };
+        for (index, entry) in proof.tokens.iter().enumerate() {
             let name = || Arc::clone(&entry.issuer.name);
             entry.keys.check().map_err(|source| SetupError::Keys { index, name: name(), source })?;
         }
-        Ok(Checked { keytab: negotiate.as_ref().map(NegotiateSettings::check).transpose()? })
+        proof.load_denied()?;
+        Ok(Checked { keytab: proof.negotiate.as_ref().map(NegotiateSettings::check).transpose()? })
     }
 }
 
@@ -173,24 +190,37 @@ impl Authentication {
     ) -> Result<Self, SetupError> {
         match settings {
             AuthenticationSettings::Development(development) => Ok(Self::Development(development)),
-            AuthenticationSettings::Proof(ProofSettings { tokens, certificates, negotiate }) => {
+            AuthenticationSettings::Proof(settings) => {
+                // Reading a small local file does not hold up the start noticeably.
+                let denied = settings.load_denied()?;
+                let ProofSettings { tokens, denied: _, certificates, negotiate, proxy } = *settings;
                 let negotiate = negotiate.map(|settings| Negotiate::start(settings, clock.clone())).transpose()?;
                 let names: Vec<Arc<str>> = tokens.iter().map(|entry| Arc::clone(&entry.issuer.name)).collect();
-                let tokens = Tokens::start(tokens, clock, end).await.map_err(|(index, source)| {
+                let tokens = Tokens::start(tokens, denied, clock, end).await.map_err(|(index, source)| {
                     let name = names.get(index).cloned().unwrap_or_else(|| Arc::from(""));
                     SetupError::Keys { index, name, source }
                 })?;
-                let certificates = Certificates::new(certificates);
-                Ok(Self::Proof(Arc::new(Proofs { tokens, certificates, negotiate })))
+                let (certificates, proxy) = (Certificates::new(certificates), proxy.map(TrustedProxy::new));
+                let reports = Reports::default();
+                Ok(Self::Proof(Arc::new(Proofs { tokens, certificates, negotiate, proxy, reports })))
             }
         }
     }
 
-    /// Authenticates the sender of a request.
+    /// Follows changes of the file with denied tokens until `end`: at each SIGHUP, and at this interval.
+    pub fn watch(&self, interval: Duration, hangups: &Hangups, end: &CancellationToken) {
+        let Self::Proof(proofs) = self else { return };
+        if let Some(denied) = proofs.tokens.denied() {
+            let watch = denied.clone().watch(interval, hangups.clone());
+            tokio::spawn(end.clone().run_until_cancelled_owned(watch));
+        }
+    }
+
+    /// Authenticates the sender of a request. Identity headers that are not the word of the trusted proxy are removed from it.
     ///
     /// # Errors
     /// The identity of the caller is missing or invalid.
-    pub async fn authenticate(&self, parts: &Parts) -> Result<Authenticated, AuthError> {
+    pub async fn authenticate(&self, parts: &mut Parts) -> Result<Authenticated, AuthError> {
         match self {
             Self::Development(development) => development.authenticate(&parts.headers).map(Into::into),
             Self::Proof(proofs) => proofs.authenticate(parts).await,
@@ -225,20 +255,26 @@ impl Authentication {
             Self::Proof(proofs) => proofs.tokens.record_gauges(),
         }
     }
+}
 
-    /// Whether this method is safe at an address. The development mode must not be reachable from other machines.
-    #[must_use]
-    pub const fn may_listen_on(&self, address: &SocketAddr) -> bool {
-        match self {
-            Self::Development(_) => is_loopback(address),
-            Self::Proof(_) => true,
-        }
+impl ProofSettings {
+    /// Reads the file with denied tokens. Blocks.
+    fn load_denied(&self) -> Result<Option<WatchedFile<DeniedTokens>>, WatchedFileError> {
+        let Some(path) = self.denied.clone() else { return Ok(None) };
+        let issuers = self.tokens.iter().map(|entry| Arc::clone(&entry.issuer.name)).collect();
+        WatchedFile::load(denied_file(path, issuers)).map(Some)
     }
 }
 
 impl Proofs {
     /// A token is the caller even beside a client certificate, which then only proves that the token is not stolen (RFC 8705).
-    async fn authenticate(&self, parts: &Parts) -> Result<Authenticated, AuthError> {
+    async fn authenticate(&self, parts: &mut Parts) -> Result<Authenticated, AuthError> {
+        let identified = self.proxy.as_ref().map_or(Ok(Identified::Elsewhere), |proxy| proxy.identify(parts));
+        let is_through_proxy = match identified.map_err(|rejection| self.refuse(None, &rejection.into()))? {
+            Identified::Caller(caller) => return Ok(Arc::new(caller).into()),
+            Identified::Nobody => true,
+            Identified::Elsewhere => false,
+        };
         if let Some(negotiate) = &self.negotiate
             && Negotiate::has_ticket(&parts.headers)
         {
@@ -247,14 +283,20 @@ impl Proofs {
         let peer = parts.extensions.get::<PeerCertificate>();
         if let Some(peer) = peer
             && !self.certificates.is_empty()
+            && !is_through_proxy
             && !parts.headers.contains_key(AUTHORIZATION)
         {
-            return self.certificates.caller(peer).map(Into::into).map_err(|rejection| {
-                self.tokens.report(rejection);
-                AuthError::UnknownCertificate
-            });
+            let caller = self.certificates.caller(peer).map(Into::into);
+            return caller.map_err(|rejection| self.refuse(None, &rejection.into()));
         }
-        Ok(self.tokens.authenticate(parts, peer).await?.into())
+        let checked = self.tokens.authenticate(parts, peer).await.map(Into::into);
+        checked.map_err(|NotProven { entry, refusal }| self.refuse(entry, &refusal))
+    }
+
+    /// Reports a refusal to the operator; the result is for the caller.
+    fn refuse(&self, entry: Option<&str>, refusal: &Refusal) -> AuthError {
+        self.reports.refused(entry, refusal);
+        refusal.error()
     }
 }
 
@@ -268,6 +310,7 @@ impl AuthError {
             | Self::InvalidToken
             | Self::UnknownCertificate
             | Self::Certificate(_)
+            | Self::InvalidIdentity
             | Self::InvalidTicket
             | Self::TicketNeedsHttp1 => ErrorKind::Unauthenticated,
             Self::Overloaded => ErrorKind::Overloaded,
@@ -284,18 +327,10 @@ impl AuthError {
             Self::UnknownCertificate => "CLIENT_CERTIFICATE_UNKNOWN",
             Self::Certificate(CertificateRefused::Missing) => "CLIENT_CERTIFICATE_REQUIRED",
             Self::Certificate(CertificateRefused::Withdrawn) => "CLIENT_CERTIFICATE_REFUSED",
+            Self::InvalidIdentity => "INVALID_IDENTITY_HEADERS",
             Self::InvalidTicket => "INVALID_TICKET",
             Self::TicketNeedsHttp1 => "TICKET_NEEDS_HTTP1",
             Self::Overloaded => "OVERLOADED",
-        }
-    }
-}
-
-impl From<NotProven> for AuthError {
-    fn from(error: NotProven) -> Self {
-        match error {
-            NotProven::Missing => Self::NoCredentials,
-            NotProven::Refused => Self::InvalidToken,
         }
     }
 }
@@ -306,42 +341,6 @@ impl From<NotAccepted> for AuthError {
             NotAccepted::Refused => Self::InvalidTicket,
             NotAccepted::NeedsHttp1 => Self::TicketNeedsHttp1,
             NotAccepted::Overloaded => Self::Overloaded,
-        }
-    }
-}
-
-/// Whether an address is reachable from this machine only, as `::ffff:127.0.0.1` is.
-const fn is_loopback(address: &SocketAddr) -> bool {
-    match address {
-        SocketAddr::V4(v4) => v4.ip().is_loopback(),
-        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
-            Some(v4) => v4.is_loopback(),
-            None => v6.ip().is_loopback(),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Authentication, Development};
-    use crate::domain::{Caller, UserId};
-    use uuid::Uuid;
-
-    #[test]
-    fn development_serves_only_this_machine() {
-        let user = UserId::new(Uuid::from_u128(1));
-        let development = Authentication::Development(Development::new(Caller::unproven(user, "dev")));
-        for (address, may) in [
-            ("127.0.0.1:0", true),
-            ("127.9.9.9:80", true),
-            ("[::1]:80", true),
-            ("[::ffff:127.0.0.1]:80", true),
-            ("0.0.0.0:80", false),
-            ("[::]:80", false),
-            ("192.168.0.1:80", false),
-            ("[::ffff:10.0.0.1]:80", false),
-        ] {
-            assert_eq!(development.may_listen_on(&address.parse().unwrap()), may, "{address}");
         }
     }
 }

@@ -8,21 +8,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::early::{EarlyAnswers, EndsUnread};
 use super::fallback::{MayUseHttp1, response_or_reset};
 use super::tls::{Client, Handshakes, Opened};
-use super::{Answers, RequestBody, Security, ServerSettings, linger};
+use super::{Answers, RequestBody, Security, ServerSettings};
+use crate::runtime::jitter::jittered;
+use crate::runtime::socket::{Socket, UnixSocket, lend, linger};
 use crate::runtime::telemetry::{LineLimit, error_chain, names};
 use crate::runtime::tls::Tls;
 
@@ -66,6 +70,7 @@ pub(super) struct Protocols {
     refusals: LineLimit,
     handshakes: Handshakes,
     head_timeout: Duration,
+    age: Option<Duration>,
     stall_timeout: Duration,
     early: EarlyAnswers,
 }
@@ -100,6 +105,7 @@ impl Protocols {
             refusals: LineLimit::default(),
             handshakes: Handshakes::new(settings.max_handshakes, settings.head_timeout),
             head_timeout: settings.head_timeout,
+            age: settings.connection_age,
             stall_timeout: settings.stall_timeout,
             early: EarlyAnswers { body_bytes: settings.body_bytes as u64, timeout: settings.unread_timeout },
         }
@@ -122,25 +128,36 @@ impl Protocols {
     }
 
     /// Serves a connection to its end. `stop` ends it gracefully.
-    pub(super) async fn serve<S>(self: Arc<Self>, stream: TcpStream, service: S, stop: CancellationToken)
+    pub(super) async fn serve<S>(self: Arc<Self>, socket: Socket, service: S, stop: CancellationToken)
     where
         S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "answers may be delayed");
-        }
-        match &self.security {
-            Security::Plain | Security::Terminated(_) => {
-                let version = tokio::time::timeout(self.head_timeout, version(&stream));
-                let Some(Ok(Ok(version))) = stop.run_until_cancelled(version).await else { return };
-                let (socket, returned) = linger::lend(stream);
-                self.talk(version, socket, returned, Client::Plain, service, stop).await;
-            }
+        socket.send_at_once();
+        let socket = match (socket, &self.security) {
             // Boxed, because the state of TLS would enlarge the task of every plain connection.
-            Security::Tls(tls) => Box::pin(self.serve_tls(tls, stream, service, stop)).await,
-        }
+            (Socket::Tcp(stream), Security::Tls(tls)) => {
+                return Box::pin(self.serve_tls(tls, stream, service, stop)).await;
+            }
+            (socket, Security::Tls(_) | Security::Plain | Security::Terminated(_)) => socket,
+        };
+        let detecting = async move {
+            match socket {
+                Socket::Tcp(stream) => {
+                    let version = version(&stream).await?;
+                    Ok::<_, io::Error>((version, Socket::Tcp(stream), Client::Plain))
+                }
+                Socket::Unix(mut socket) => {
+                    let version = version_of_unix(&mut socket).await?;
+                    Ok((version, Socket::Unix(socket), Client::Local))
+                }
+            }
+        };
+        let detecting = tokio::time::timeout(self.head_timeout, detecting);
+        let Some(Ok(Ok((version, socket, client)))) = stop.run_until_cancelled(detecting).await else { return };
+        let (socket, returned) = lend(socket);
+        self.talk(version, socket, returned, client, service, stop).await;
     }
 
     async fn serve_tls<S>(&self, tls: &Tls, stream: TcpStream, service: S, stop: CancellationToken)
@@ -156,7 +173,7 @@ impl Protocols {
                 let (socket, returned, client) = established.into_parts();
                 self.talk(version, socket, returned, client, service, stop).await;
             }
-            Opened::Refused(returned) => linger::linger(returned).await,
+            Opened::Refused(returned) => linger(returned).await,
             Opened::Gone => {}
         }
     }
@@ -166,7 +183,7 @@ impl Protocols {
         &self,
         version: Version,
         socket: I,
-        returned: oneshot::Receiver<TcpStream>,
+        returned: oneshot::Receiver<Socket>,
         client: Client,
         service: S,
         stop: CancellationToken,
@@ -177,6 +194,7 @@ impl Protocols {
         S::Future: Send + 'static,
     {
         let (early, ends_unread, answers) = (self.early, EndsUnread::default(), Answers::default());
+        let too_old = self.age.map(|age| Instant::now() + jittered(age));
         // Also ends the connection when its client certificate is no longer valid.
         let ends = stop.child_token();
         let calls = {
@@ -191,7 +209,9 @@ impl Protocols {
                 let ends = ends.clone();
                 async move {
                     let Ok(mut response) = answer.await;
-                    if !is_admitted {
+                    // An idle HTTP/1 connection stays open beyond its age: closing it could lose a request on its way. The head
+                    // timeout closes it soon.
+                    if !is_admitted || too_old.is_some_and(|at| at <= Instant::now()) {
                         end_after(&mut response, version, &ends);
                     }
                     response_or_reset(response)
@@ -201,19 +221,19 @@ impl Protocols {
         let socket = TokioIo::new(socket);
         let ended = match version {
             Version::Http1 => {
-                let connection = until(self.http1.serve_connection(socket, calls), &ends);
+                let connection = until(self.http1.serve_connection(socket, calls), &ends, None);
                 unless_stalled(connection, &answers, self.stall_timeout).await
             }
             Version::Http2 => {
-                let connection = until(self.http2.serve_connection(socket, calls), &ends);
+                let connection = until(self.http2.serve_connection(socket, calls), &ends, too_old);
                 unless_stalled(connection, &answers, self.stall_timeout).await
             }
         };
         let Some(ended) = ended else {
             tracing::info!(timeout = ?self.stall_timeout, "connection closed: the client stopped reading a response");
             // Otherwise the operating system would keep the unsent bytes in its buffers.
-            if let Ok(stream) = returned.await {
-                let _ = stream.set_zero_linger();
+            if let Ok(socket) = returned.await {
+                socket.discard();
             }
             return;
         };
@@ -226,8 +246,8 @@ impl Protocols {
             // A client may acknowledge frames and update windows at any time.
             Version::Http2 => true,
         };
-        if may_be_sending && let Ok(stream) = returned.await {
-            linger::linger(stream).await;
+        if may_be_sending && let Ok(socket) = returned.await {
+            linger(socket).await;
         }
     }
 }
@@ -242,13 +262,20 @@ fn end_after(response: &mut Response<Body>, version: Version, ends: &Cancellatio
     }
 }
 
-/// Serves a connection to its end; after `ends`, it accepts no more calls and ends with those in flight.
-async fn until<C: GracefulConnection>(connection: C, ends: &CancellationToken) -> C::Output {
+/// Serves a connection to its end; after `ends`, or at the time `too_old`, it accepts no more calls and ends with those in flight.
+async fn until<C: GracefulConnection>(connection: C, ends: &CancellationToken, too_old: Option<Instant>) -> C::Output {
     let mut connection = pin!(connection);
+    let grows_old = async {
+        match too_old {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
         () = ends.cancelled() => {}
+        () = grows_old => {}
     }
     connection.as_mut().graceful_shutdown();
     connection.await
@@ -278,4 +305,20 @@ async fn version(stream: &TcpStream) -> io::Result<Version> {
         }
         tokio::time::sleep(PREFACE_PAUSE).await;
     }
+}
+
+/// The same for a unix socket, whose bytes cannot be looked at without reading them; they are given back.
+async fn version_of_unix(socket: &mut UnixSocket) -> io::Result<Version> {
+    let mut buffer = [0; PREFACE.len()];
+    let mut length = 0;
+    while let Some(free) = buffer.get_mut(length..).filter(|free| !free.is_empty()) {
+        let read = socket.read(free).await?;
+        length += read;
+        if read == 0 || !buffer.get(..length).is_some_and(|first| PREFACE.starts_with(first)) {
+            break;
+        }
+    }
+    let is_http2 = length == PREFACE.len() && buffer == *PREFACE;
+    socket.unread(Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default()));
+    Ok(if is_http2 { Version::Http2 } else { Version::Http1 })
 }

@@ -1,9 +1,11 @@
 //! The listener over real sockets: both HTTP versions, graceful shutdown, and clients that send nothing.
 
+mod age;
 mod blocking;
 mod early;
 mod early_http2;
 mod frames;
+mod unix;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 mod client;
 mod handshake;
 
-pub use client::CertificateRefused;
+pub use client::{CertificateRefused, LocalSocket};
 
 pub(super) use client::Client;
 pub(super) use handshake::{Handshakes, Opened};

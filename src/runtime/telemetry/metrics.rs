@@ -32,7 +32,7 @@ struct Metric {
     help: &'static str,
 }
 
-const METRICS: [Metric; 20] = [
+const METRICS: [Metric; 24] = [
     Metric {
         name: names::CALLS,
         kind: Kind::Counter,
@@ -128,6 +128,30 @@ const METRICS: [Metric; 20] = [
         kind: Kind::Counter,
         unit: Unit::Count,
         help: "Connections refused because their address is not in tls.terminated.",
+    },
+    Metric {
+        name: names::DENIED_ENTRIES,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Entries of the list of denied tokens in force.",
+    },
+    Metric {
+        name: names::IDENTITY_HEADERS_DROPPED,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Calls with identity headers on a connection that is not that of the trusted proxy; the headers were dropped.",
+    },
+    Metric {
+        name: names::FILE_RELOADS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Attempts to apply a changed file, by the key that names it and by result; after a failure the last good content stays in force.",
+    },
+    Metric {
+        name: names::FILE_AGE_SECONDS,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Time since the content in force of a file was confirmed, by the key that names it; it grows while the file cannot be used.",
     },
     Metric {
         name: names::TLS_HANDSHAKES,

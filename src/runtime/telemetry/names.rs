@@ -32,6 +32,14 @@ pub const KEY_SET_READS: &str = "cmgate_key_set_reads_total";
 pub const KEY_SET_AGE_SECONDS: &str = "cmgate_key_set_age_seconds";
 /// Connections refused because their address is not in `tls.terminated` (counter).
 pub const CONNECTIONS_REFUSED: &str = "cmgate_connections_refused_total";
+/// Entries of the list of denied tokens (gauge).
+pub const DENIED_ENTRIES: &str = "cmgate_denied_entries";
+/// Calls with identity headers on a connection that is not that of the trusted proxy; the headers were dropped (counter).
+pub const IDENTITY_HEADERS_DROPPED: &str = "cmgate_identity_headers_dropped_total";
+/// Attempts to read a changed `file` again, by `result` (counter).
+pub const FILE_RELOADS: &str = "cmgate_file_reloads_total";
+/// Time since the content in force of a `file` was confirmed (gauge, seconds).
+pub const FILE_AGE_SECONDS: &str = "cmgate_file_age_seconds";
 /// TLS handshakes, by `port`, `result` and the client certificate's `ca` (counter).
 pub const TLS_HANDSHAKES: &str = "cmgate_tls_handshakes_total";
 /// Attempts to read the TLS files again after they changed, by `port` and `result` (counter).

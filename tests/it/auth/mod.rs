@@ -2,6 +2,7 @@
 
 mod attacks;
 mod certificates;
+mod denied;
 mod doctor;
 mod issuer;
 mod key_sets;
@@ -47,7 +48,12 @@ impl Guarded {
         let env = TestEnv::sqlite();
         let settings = settings(entries);
         let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let instance = env.start_with(&settings.chain([EMBEDDED]).collect::<Vec<_>>());
+        Self::of(env, &settings.chain([EMBEDDED]).collect::<Vec<_>>())
+    }
+
+    /// With these settings.
+    fn of(env: TestEnv, settings: &[(&str, &str)]) -> Self {
+        let instance = env.start_with(settings);
         Self { client: instance.client(), http: Http::public(&instance), instance, env }
     }
 

@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -119,20 +120,32 @@ impl TlsClient {
 
     /// A gRPC client.
     pub(crate) fn grpc(&self, address: SocketAddr) -> RequestServiceClient<Channel> {
+        RequestServiceClient::new(self.channel(address))
+    }
+
+    /// A lazy connection for gRPC.
+    pub(super) fn channel(&self, address: SocketAddr) -> Channel {
         let client = self.offering(&[H2]);
         let connector = tower::service_fn(move |_| {
             let client = client.clone();
             async move { client.connect(address).await.map(TokioIo::new) }
         });
         let endpoint = Endpoint::from_static("http://localhost");
-        RequestServiceClient::new(endpoint.connect_with_connector_lazy(connector))
+        endpoint.connect_with_connector_lazy(connector)
     }
 }
 
 impl Connection {
     pub(super) async fn over(stream: TlsStream<TcpStream>) -> Self {
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2.as_bytes());
-        let socket = TokioIo::new(stream);
+        Self::on(stream, is_http2).await
+    }
+
+    pub(super) async fn on<S>(socket: S, is_http2: bool) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let socket = TokioIo::new(socket);
         if is_http2 {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), socket).await.unwrap();
             Self { sender: Sender::Http2(sender), driver: Some(tokio::spawn(connection)) }

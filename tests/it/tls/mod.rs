@@ -8,6 +8,7 @@ mod hostile;
 #[expect(dead_code, reason = "the unit tests of the port use the rest")]
 #[path = "../../../src/http/server/tls/tests/pki.rs"]
 mod pki;
+mod proxy;
 mod reload;
 mod rules;
 mod terminated;

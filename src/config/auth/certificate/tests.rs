@@ -74,4 +74,8 @@ fn a_rule_that_cannot_work_is_refused() {
         format!("mode = 'production'\nkafka.brokers = 'a:1'\n{TLS}[[auth.certificate]]\n{spiffe}trust_domain = 'a'");
     let told = load(&production, &[]).unwrap_err();
     assert!(told.starts_with("auth.certificate[0].ca is required with source = \"spiffe\" in production"), "{told}");
+    let by_uri = production.replace("spiffe", "sid-uri").replace("trust_domain", "#");
+    let told = load(&by_uri, &[]).unwrap_err();
+    assert!(told.starts_with("auth.certificate[0].ca is required with source = \"sid-uri\" in production"), "{told}");
+    assert!(load(&by_uri.replace('#', "ca = 'ca.pem' #"), &[]).is_ok());
 }

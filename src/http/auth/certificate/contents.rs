@@ -1,5 +1,6 @@
 //! What a certificate says about its holder: names, and the security identifier that Active Directory adds.
 
+use sha2::{Digest, Sha256};
 use x509_parser::asn1_rs::{Error as Asn1Error, FromDer, OctetString, Oid, TaggedExplicit, Utf8String, oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
@@ -17,6 +18,9 @@ const OBJECT_SID: Oid<'static> = oid!(1.3.6.1.4.1.311.25.2.1);
 /// `szOID_NT_PRINCIPAL_NAME`: a UPN in the subject alternative name.
 const PRINCIPAL_NAME: Oid<'static> = oid!(1.3.6.1.4.1.311.20.2.3);
 
+/// The URI that carries a SID in an offline request (KB5014754, "tag-based URL").
+const SID_URI: &str = "tag:microsoft.com,2022-09-14:sid:";
+
 /// The value of an `otherName` (RFC 5280, 4.2.1.6).
 type OtherValue<'a, T> = TaggedExplicit<T, Asn1Error, 0>;
 
@@ -33,6 +37,10 @@ pub struct Contents {
     pub principal_names: Vec<String>,
     /// The security identifier that AD CS adds for the account that requested the certificate.
     pub sid: Option<Sid>,
+    /// The security identifiers in URIs of the subject alternative name.
+    pub uri_sids: Vec<Sid>,
+    /// SHA-256 of the public key (`SubjectPublicKeyInfo`).
+    pub key_hash: [u8; 32],
 }
 
 impl Contents {
@@ -50,6 +58,8 @@ impl Contents {
             dns_names: Vec::new(),
             principal_names: Vec::new(),
             sid: sid_of(&certificate).map_err(|Malformed| malformed("SID extension"))?,
+            uri_sids: Vec::new(),
+            key_hash: Sha256::digest(certificate.public_key().raw).into(),
         };
         contents.read_alternative_names(&certificate).map_err(|Malformed| malformed("subject alternative name"))?;
         Ok(contents)
@@ -59,7 +69,12 @@ impl Contents {
         let Some(names) = certificate.subject_alternative_name()? else { return Ok(()) };
         for name in &names.value.general_names {
             match name {
-                GeneralName::URI(uri) => self.uris.push((*uri).to_owned()),
+                GeneralName::URI(uri) => {
+                    if let Some(sid) = uri.strip_prefix(SID_URI) {
+                        self.uri_sids.push(Sid::parse(sid).ok_or(Malformed)?);
+                    }
+                    self.uris.push((*uri).to_owned());
+                }
                 GeneralName::DNSName(name) => self.dns_names.push(name.to_ascii_lowercase()),
                 GeneralName::OtherName(kind, value) if *kind == PRINCIPAL_NAME => {
                     let (rest, name) = OtherValue::<Utf8String<'_>>::from_der(value)?;

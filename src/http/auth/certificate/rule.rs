@@ -48,6 +48,9 @@ pub enum Source {
     },
     /// The SID that AD CS adds to the certificates of accounts (KB5014754).
     SidExtension,
+    /// The SID in a URI of the subject alternative name (KB5014754). Whoever chooses the names of a certificate chooses the caller, so
+    /// the CAs of the rule must not take them from requests.
+    SidUri,
     /// The user principal name.
     Upn,
     /// A URI or DNS name in the subject alternative name.
@@ -96,7 +99,7 @@ impl Rules {
 }
 
 impl CaFilter {
-    fn contains(&self, authority: &Authority) -> bool {
+    pub(in crate::http::auth) fn contains(&self, authority: &Authority) -> bool {
         match self {
             Self::Any => true,
             Self::KeyHash(hash) => authority.key_hash == *hash,
@@ -123,7 +126,7 @@ impl Rule {
         }
         // The certificate of an account of Active Directory does not list its groups.
         let groups = match self.source {
-            Source::SidExtension | Source::Upn => Groups::Unknown,
+            Source::SidExtension | Source::SidUri | Source::Upn => Groups::Unknown,
             Source::Spiffe { .. } | Source::San | Source::Dn => Groups::Known(Vec::new()),
         };
         let caller = |value: &String| Caller {
@@ -164,6 +167,11 @@ impl Source {
                 [_, _, ..] => several("URIs"),
             },
             Self::SidExtension => Ok(contents.sid.iter().map(Sid::to_string).collect()),
+            Self::SidUri => match (contents.uri_sids.as_slice(), &contents.sid) {
+                ([], _) => Ok(Vec::new()),
+                ([sid], extension) if extension.as_ref().is_none_or(|other| other == sid) => Ok(vec![sid.to_string()]),
+                _ => several("SIDs"),
+            },
             Self::Upn => match contents.principal_names.as_slice() {
                 [] | [_] => Ok(contents.principal_names.clone()),
                 [_, _, ..] => several("user principal names"),
@@ -177,6 +185,7 @@ impl Source {
     fn sid(&self, contents: &Contents) -> Option<Sid> {
         match self {
             Self::SidExtension => contents.sid.clone(),
+            Self::SidUri => contents.uri_sids.first().cloned(),
             Self::Spiffe { .. } | Self::Upn | Self::San | Self::Dn => None,
         }
     }

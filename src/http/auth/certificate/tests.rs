@@ -99,6 +99,29 @@ fn each_source_is_read() {
 }
 
 #[test]
+fn a_sid_in_a_uri_counts_for_its_own_source_only() {
+    let sid_uri = |sid: &str| uri(&format!("tag:microsoft.com,2022-09-14:sid:{sid}"));
+    let of =
+        |names: Vec<SanType>, extensions| caller_of(&[rule("ad", Source::SidUri)], &certificate(names, extensions));
+    let caller = of(vec![sid_uri(SID), uri("https://corp.test/")], vec![sid_extension(SID)]).unwrap();
+    assert_eq!(
+        (caller.user, caller.sid, caller.groups),
+        (UserId::of_subject("ad", SID), Sid::parse(SID), Groups::Unknown)
+    );
+    let check = |caller: Result<Caller, CertificateRejection>| caller.unwrap_err().check();
+    assert_eq!(check(of(vec![uri("tag:microsoft.com,2022-09-15:sid:S-1-5-21-1")], Vec::new())), "certificate_unmapped");
+    assert_eq!(check(of(vec![dns("corp.test")], vec![sid_extension(SID)])), "certificate_unmapped");
+    assert_eq!(check(of(vec![sid_uri("S-1-5-21-x")], Vec::new())), "certificate_malformed");
+    assert_eq!(check(of(vec![sid_uri(SID), sid_uri(SID)], Vec::new())), "certificate_several_names");
+    let differs = of(vec![sid_uri("S-1-5-21-1-2-3-500")], vec![sid_extension(SID)]);
+    assert_eq!(check(differs), "certificate_several_names", "the CA contradicts the request");
+
+    let chosen = certificate(vec![sid_uri("S-1-5-21-1-2-3-500")], vec![sid_extension(SID)]);
+    let caller = caller_of(&[rule("ad", Source::SidExtension)], &chosen).unwrap();
+    assert_eq!(caller.sid, Sid::parse(SID), "a name that the caller may have chosen does not replace the extension");
+}
+
+#[test]
 fn a_listed_caller_is_taken_as_listed_and_others_are_strangers() {
     let user = UserId::of_subject("x", "y");
     let group = Sid::parse("S-1-5-21-1-2-3-513").unwrap();

@@ -129,7 +129,8 @@ fn the_documentation_lists_every_check() {
     let names = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let mut documented: Vec<_> = names.flat_map(|names| names.split(", ")).map(|name| name.trim_matches('`')).collect();
     // The first ones are not the token's, or are checked around the pure function.
-    let others = ["no_token", "no_keys", "certificate", "authorization", "token68", "requirement", "trust_domain"];
+    let others =
+        ["no_token", "no_keys", "denied", "certificate", "authorization", "token68", "requirement", "trust_domain"];
     let mut checks: Vec<_> = attacks::CHECKS.into_iter().chain(others).collect();
     documented.sort_unstable();
     checks.sort_unstable();

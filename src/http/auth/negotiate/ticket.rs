@@ -58,19 +58,15 @@ impl Ticket {
     }
 }
 
-/// The groups of a caller. [`Groups`] cannot say that a group counts for denials only, so groups with such a member are unknown:
-/// then a rule that denies applies, and a rule that allows does not.
+/// The groups of a caller.
 fn groups(info: LogonInfo) -> Groups {
-    if !info.deny_only.is_empty() {
-        return Groups::Unknown;
-    }
-    let mut groups = info.groups;
+    let LogonInfo { user: _, mut groups, deny_only } = info;
     for added in ADDED_GROUPS.into_iter().filter_map(Sid::parse) {
         if !groups.contains(&added) {
             groups.push(added);
         }
     }
-    Groups::Known(groups)
+    if deny_only.is_empty() { Groups::Known(groups) } else { Groups::Restricted { groups, deny_only } }
 }
 
 /// The realm of a principal: what follows the last `@` that is not escaped by a backslash.

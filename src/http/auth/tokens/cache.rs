@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Caller, Groups, Timestamp};
+use crate::domain::{Caller, Groups, Sid, Timestamp};
 use crate::http::auth::jwt::CertificateThumbprint;
 
 /// How long a result is used: the time until which a change of the rules for an accepted token may go unnoticed.
@@ -21,6 +21,15 @@ pub(super) struct Accepted {
     pub(super) expires_at: Timestamp,
     /// The client certificate that the token is bound to.
     pub(super) confirmation: Option<CertificateThumbprint>,
+}
+
+/// The versions of what a result depends on besides the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Generation {
+    /// That of the issuer's key set.
+    pub(super) keys: u64,
+    /// That of the list of denied tokens.
+    pub(super) denied: u64,
 }
 
 /// SHA-256 of a token.
@@ -46,8 +55,8 @@ struct Results {
 struct Entry {
     accepted: Arc<Accepted>,
     issuer: usize,
-    /// Generation of the key set that verified the token.
-    generation: u64,
+    /// The generation that the token was checked with.
+    generation: Generation,
     inserted: Timestamp,
     until: Timestamp,
     bytes: usize,
@@ -60,13 +69,13 @@ impl Default for Cache {
 }
 
 impl Cache {
-    /// The result for a token and the index of its issuer, unless it is too old, or `generation`, that of the issuer's key set in
-    /// force, is another one.
+    /// The result for a token and the index of its issuer, unless it is too old, or `generation`, which is in force for the issuer,
+    /// is another one.
     pub(super) fn get(
         &self,
         digest: &TokenDigest,
         now: Timestamp,
-        generation: impl FnOnce(usize) -> Option<u64>,
+        generation: impl FnOnce(usize) -> Option<Generation>,
     ) -> Option<(usize, Arc<Accepted>)> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = results.by_digest.get(digest)?;
@@ -74,8 +83,8 @@ impl Cache {
         let is_fresh = entry.inserted <= now && now < entry.until;
         let found = (entry.issuer, Arc::clone(&entry.accepted), entry.generation);
         drop(results);
-        let (issuer, accepted, verified_by) = found;
-        (is_fresh && generation(issuer) == Some(verified_by)).then_some((issuer, accepted))
+        let (issuer, accepted, checked_with) = found;
+        (is_fresh && generation(issuer) == Some(checked_with)).then_some((issuer, accepted))
     }
 
     /// Keeps a result.
@@ -83,7 +92,7 @@ impl Cache {
         &self,
         digest: TokenDigest,
         issuer: usize,
-        generation: u64,
+        generation: Generation,
         accepted: Arc<Accepted>,
         now: Timestamp,
     ) {
@@ -118,103 +127,22 @@ impl Results {
 
 /// Memory of a result in bytes.
 fn size(accepted: &Accepted) -> usize {
-    /// Bytes of a text besides its characters, with the overhead of the allocator.
-    const TEXT: usize = size_of::<String>() + 16;
     /// Bytes of the entry itself, its digest in both collections, and the free slots of the map.
     const ENTRY: usize = 3 * (size_of::<Entry>() + 2 * size_of::<TokenDigest>()) + size_of::<Accepted>();
     let caller = &*accepted.caller;
     let groups = match &caller.groups {
-        Groups::Known(groups) => groups.iter().map(|group| TEXT + group.as_str().len()).sum(),
+        Groups::Known(groups) => size_of_groups(groups),
+        Groups::Restricted { groups, deny_only } => size_of_groups(groups) + size_of_groups(deny_only),
         Groups::Unknown => 0,
     };
     ENTRY + size_of::<Caller>() + caller.name.len() + groups
 }
 
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::domain::{Sid, UserId};
-
-    const SECOND: i64 = 1_000_000;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_micros((1_788_264_000 + seconds) * SECOND).unwrap()
-    }
-
-    fn accepted(expires: i64, groups: usize) -> Arc<Accepted> {
-        let sid = Sid::parse("S-1-5-21-2127521184-1604012920-1887927527-14995557").unwrap();
-        let groups = Groups::Known(vec![sid; groups]);
-        let caller = Caller { groups, ..Caller::unproven(UserId::new(Uuid::from_u128(1)), "alice") };
-        Arc::new(Accepted { caller: Arc::new(caller), expires_at: at(expires), confirmation: None })
-    }
-
-    fn digest(number: usize) -> TokenDigest {
-        let mut digest = [0; 32];
-        digest[..8].copy_from_slice(&number.to_be_bytes());
-        digest
-    }
-
-    fn cache(max_results: usize, max_bytes: usize) -> Cache {
-        Cache { max_results, max_bytes, ..Cache::default() }
-    }
-
-    #[test]
-    fn a_result_is_used_for_a_minute_but_not_after_the_token_expired() {
-        let cache = Cache::default();
-        cache.insert(digest(1), 2, 7, accepted(3_600, 0), at(0));
-        cache.insert(digest(2), 2, 7, accepted(10, 0), at(0));
-        let get = |number, seconds| cache.get(&digest(number), at(seconds), |_| Some(7)).map(|(issuer, _)| issuer);
-        assert_eq!((get(1, 0), get(1, 59), get(1, 60)), (Some(2), Some(2), None));
-        assert_eq!((get(2, 9), get(2, 10)), (Some(2), None));
-        assert_eq!(get(1, -1), None, "the clock was set back");
-        assert_eq!(get(3, 0), None, "never seen");
-        cache.insert(digest(1), 2, 7, accepted(3_600, 0), at(100));
-        assert_eq!((get(1, 100), get(1, 159)), (Some(2), Some(2)), "a later check counts");
-    }
-
-    #[test]
-    fn another_key_set_of_the_same_issuer_ends_a_result() {
-        let cache = Cache::default();
-        cache.insert(digest(1), 2, 7, accepted(3_600, 0), at(0));
-        for (generation, is_found) in [(Some(7), true), (Some(8), false), (Some(6), false), (None, false)] {
-            let found = cache.get(&digest(1), at(1), |issuer| {
-                assert_eq!(issuer, 2);
-                generation
-            });
-            assert_eq!(found.is_some(), is_found, "{generation:?}");
-        }
-    }
-
-    #[test]
-    fn results_are_bounded_in_number_and_the_oldest_goes_first() {
-        let cache = cache(3, usize::MAX);
-        for number in 0..100 {
-            cache.insert(digest(number), 0, 1, accepted(3_600, 0), at(0));
-            cache.insert(digest(number), 0, 1, accepted(3_600, 0), at(0));
-        }
-        let is_kept = |number| cache.get(&digest(number), at(0), |_| Some(1)).is_some();
-        let kept: Vec<usize> = (0..100).filter(|number| is_kept(*number)).collect();
-        assert_eq!(kept, [97, 98, 99]);
-        let results = cache.results.lock().unwrap();
-        assert_eq!((results.by_digest.len(), results.order.len()), (3, 3));
-        assert_eq!(results.bytes, 3 * size(&accepted(3_600, 0)));
-    }
-
-    #[test]
-    fn results_are_bounded_in_bytes() {
-        let large = size(&accepted(3_600, 1_000));
-        assert!(large > 50_000, "1,000 SIDs of 50 characters");
-        let cache = cache(usize::MAX, 2 * large);
-        for number in 0..100 {
-            cache.insert(digest(number), 0, 1, accepted(3_600, 1_000), at(0));
-            assert!(cache.results.lock().unwrap().bytes <= 2 * large);
-        }
-        assert_eq!(cache.results.lock().unwrap().order, [digest(98), digest(99)]);
-        let tiny = super::tests::cache(usize::MAX, 1);
-        tiny.insert(digest(1), 0, 1, accepted(3_600, 0), at(0));
-        let results = tiny.results.lock().unwrap();
-        assert_eq!((results.by_digest.len(), results.bytes), (0, 0), "a result that is too large is not kept");
-    }
+fn size_of_groups(groups: &[Sid]) -> usize {
+    /// Bytes of a text besides its characters, with the overhead of the allocator.
+    const TEXT: usize = size_of::<String>() + 16;
+    groups.iter().map(|group| TEXT + group.as_str().len()).sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
-//! Authentication by bearer tokens: the check of a token with the keys of its issuer, the cache of its results, and what the
-//! operator learns about refused tokens.
+//! Authentication by bearer tokens: the check of a token with the keys of its issuer, the list of denied tokens, and the cache of
+//! results.
 
 mod cache;
-mod refusal;
+mod denied;
 
 use std::sync::Arc;
 
@@ -10,15 +10,17 @@ use http::request::Parts;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use self::cache::{Accepted, Cache};
-use self::refusal::{Refusal, Reports};
-use super::certificate::CertificateRejection;
+use self::cache::{Accepted, Cache, Generation};
 use super::jwt::keys::{IssuerKeys, KeySource, KeySourceError};
 use super::jwt::{CertificateThumbprint, Issuer, Token, bearer};
+use super::refusal::Refusal;
 use crate::domain::Caller;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry::names;
 use crate::runtime::tls::PeerCertificate;
+use crate::runtime::watched_file::WatchedFile;
+
+pub(super) use denied::{DeniedTokens, file as denied_file};
 
 /// An issuer whose tokens are accepted, and the source of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +31,13 @@ pub struct TokenIssuer {
     pub keys: KeySource,
 }
 
-/// A token is missing or not accepted. Callers do not learn more (RFC 6750, 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotProven {
-    /// The call has no bearer token.
-    Missing,
-    /// The token of the call is not accepted.
-    Refused,
+/// Why a token is missing or not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NotProven<'t> {
+    /// Name of the issuer's entry, if it is known.
+    pub(super) entry: Option<&'t str>,
+    /// The check that failed.
+    pub(super) refusal: Refusal,
 }
 
 /// Authenticates callers by their bearer tokens.
@@ -46,9 +48,9 @@ pub(super) struct Tokens {
     keys: Vec<IssuerKeys>,
     /// Longest token of any issuer.
     max_bytes: usize,
+    denied: Option<WatchedFile<DeniedTokens>>,
     clock: Clock,
     cache: Cache,
-    reports: Reports,
 }
 
 impl Tokens {
@@ -58,6 +60,7 @@ impl Tokens {
     /// The index of an issuer, and why its source of keys cannot be used.
     pub(super) async fn start(
         issuers: Vec<TokenIssuer>,
+        denied: Option<WatchedFile<DeniedTokens>>,
         clock: Clock,
         end: &CancellationToken,
     ) -> Result<Self, (usize, KeySourceError)> {
@@ -68,29 +71,21 @@ impl Tokens {
         }
         let issuers: Vec<Issuer> = issuers.into_iter().map(|entry| entry.issuer).collect();
         let max_bytes = issuers.iter().map(|issuer| issuer.max_bytes).max().unwrap_or(0);
-        Ok(Self { issuers, keys, max_bytes, clock, cache: Cache::default(), reports: Reports::default() })
+        Ok(Self { issuers, keys, max_bytes, denied, clock, cache: Cache::default() })
     }
 
     /// The caller of a request according to its token.
     ///
     /// # Errors
-    /// The request has no token, or one that is not accepted; the operator learns the reason.
+    /// The request has no token, or one that is not accepted.
     pub(super) async fn authenticate(
         &self,
         parts: &Parts,
         peer: Option<&PeerCertificate>,
-    ) -> Result<Arc<Caller>, NotProven> {
-        let text = match bearer(&parts.headers) {
-            Ok(Some(text)) => text,
-            Ok(None) => {
-                self.reports.refused(None, &Refusal::NoToken);
-                return Err(NotProven::Missing);
-            }
-            Err(rejection) => {
-                self.reports.refused(None, &rejection.into());
-                return Err(NotProven::Refused);
-            }
-        };
+    ) -> Result<Arc<Caller>, NotProven<'_>> {
+        let unknown = |refusal| NotProven { entry: None, refusal };
+        let text = bearer(&parts.headers).map_err(|rejection| unknown(rejection.into()))?;
+        let text = text.ok_or_else(|| unknown(Refusal::NoToken))?;
         let checked = self.check(text).await.and_then(|(entry, accepted)| {
             check_certificate(&accepted, peer)
                 .map(|()| Arc::clone(&accepted.caller))
@@ -98,15 +93,18 @@ impl Tokens {
         });
         checked.map_err(|(entry, refusal)| {
             let entry = entry.and_then(|entry| self.issuers.get(entry)).map(|issuer| &*issuer.name);
-            self.reports.refused(entry, &refusal);
-            NotProven::Refused
+            NotProven { entry, refusal }
         })
     }
 
     /// What a token proves, and the index of its issuer. An error has the index as well, once it is known.
     async fn check(&self, text: &str) -> Result<(usize, Arc<Accepted>), (Option<usize>, Refusal)> {
         let digest = (text.len() <= self.max_bytes).then(|| Sha256::digest(text.as_bytes()).into());
-        let generation = |issuer: usize| self.keys.get(issuer).and_then(IssuerKeys::in_force).map(|set| set.generation);
+        let denied = self.denied.as_ref().map(WatchedFile::current);
+        let denied_generation = denied.as_ref().map_or(0, |list| list.generation);
+        let of_keys = |keys: u64| Generation { keys, denied: denied_generation };
+        let generation =
+            |issuer: usize| self.keys.get(issuer).and_then(IssuerKeys::in_force).map(|set| of_keys(set.generation));
         if let Some(digest) = &digest
             && let Some(found) = self.cache.get(digest, self.clock.now(), generation)
         {
@@ -123,20 +121,18 @@ impl Tokens {
         // Time may have passed.
         let now = self.clock.now();
         let verified = token.verify(&set.keys, now).map_err(|rejection| refuse(rejection.into()))?;
+        if denied.is_some_and(|list| list.content.deny(entry, &verified)) {
+            return Err(refuse(Refusal::Denied));
+        }
         let accepted = Arc::new(Accepted {
             caller: Arc::new(verified.caller),
             expires_at: verified.expires_at,
             confirmation: verified.confirmation,
         });
         if let Some(digest) = digest {
-            self.cache.insert(digest, entry, set.generation, Arc::clone(&accepted), now);
+            self.cache.insert(digest, entry, of_keys(set.generation), Arc::clone(&accepted), now);
         }
         Ok((entry, accepted))
-    }
-
-    /// Reports a client certificate that identifies no caller.
-    pub(super) fn report(&self, rejection: CertificateRejection) {
-        self.reports.refused(None, &Refusal::UnknownCertificate(rejection));
     }
 
     /// Whether any token can be accepted.
@@ -144,9 +140,18 @@ impl Tokens {
         !self.issuers.is_empty()
     }
 
-    /// Records what the metrics show about each issuer.
+    /// The file with the denied tokens.
+    pub(super) const fn denied(&self) -> Option<&WatchedFile<DeniedTokens>> {
+        self.denied.as_ref()
+    }
+
+    /// Records what the metrics show about each issuer and about the denied tokens.
     pub(super) fn record_gauges(&self) {
         self.keys.iter().for_each(IssuerKeys::record_age);
+        if let Some(denied) = &self.denied {
+            denied.record_age();
+            metrics::gauge!(names::DENIED_ENTRIES).set(denied.current().content.entries() as f64);
+        }
     }
 }
 

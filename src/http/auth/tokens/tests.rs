@@ -14,9 +14,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{Groups, ProofMethod, Sid, Timestamp};
+use crate::http::auth::AuthError;
 use crate::http::auth::jwt::ClaimMapping;
 use crate::http::auth::jwt::keys::Location;
 use crate::http::auth::jwt::keys::fixture::{SigningKey, key_set};
+use crate::http::auth::refusal::Reports;
 use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 use crate::runtime::tls::Authority;
 
@@ -25,6 +27,7 @@ const NOW: i64 = 1_788_264_000;
 /// Tokens of one issuer, whose keys are in a file.
 struct Setup {
     tokens: Tokens,
+    reports: Reports,
     key: SigningKey,
     clock: Arc<AtomicI64>,
     directory: TempDir,
@@ -54,13 +57,17 @@ impl Setup {
         let keys = KeySource { location: Location::File(path), key_use: KeyUse::Sig };
         let clock = Arc::new(AtomicI64::new(NOW * 1_000_000));
         let issuers = vec![TokenIssuer { issuer, keys }];
-        let started = Tokens::start(issuers, Clock::Manual(Arc::clone(&clock)), &CancellationToken::new()).await;
+        let path = directory.path().join("denied.toml");
+        fs::write(&path, "").unwrap();
+        let denied = Some(WatchedFile::load(denied_file(path, vec!["idp".into()])).unwrap());
+        let started =
+            Tokens::start(issuers, denied, Clock::Manual(Arc::clone(&clock)), &CancellationToken::new()).await;
         let recorder = PrometheusBuilder::new().build_recorder();
-        Self { tokens: started.unwrap(), key, clock, directory, recorder }
+        Self { tokens: started.unwrap(), reports: Reports::default(), key, clock, directory, recorder }
     }
 
     /// A call with these values of `Authorization`.
-    async fn call(&self, authorizations: &[&str]) -> Result<Arc<Caller>, NotProven> {
+    async fn call(&self, authorizations: &[&str]) -> Result<Arc<Caller>, AuthError> {
         self.call_from(authorizations, None).await
     }
 
@@ -69,17 +76,21 @@ impl Setup {
         &self,
         authorizations: &[&str],
         peer: Option<&PeerCertificate>,
-    ) -> Result<Arc<Caller>, NotProven> {
+    ) -> Result<Arc<Caller>, AuthError> {
         let mut request = Request::new(());
         for value in authorizations {
             request.headers_mut().append(AUTHORIZATION, value.parse().unwrap());
         }
         let (parts, ()) = request.into_parts();
         let _recording = metrics::set_default_local_recorder(&self.recorder);
-        self.tokens.authenticate(&parts, peer).await
+        let checked = self.tokens.authenticate(&parts, peer).await;
+        checked.map_err(|NotProven { entry, refusal }| {
+            self.reports.refused(entry, &refusal);
+            refusal.error()
+        })
     }
 
-    async fn bearer(&self, token: &str) -> Result<Arc<Caller>, NotProven> {
+    async fn bearer(&self, token: &str) -> Result<Arc<Caller>, AuthError> {
         self.call(&[&format!("Bearer {token}")]).await
     }
 
@@ -122,7 +133,7 @@ async fn a_result_ends_with_its_token_and_with_the_keys() {
     let second = setup.bearer(&token).await.unwrap();
     assert!(first == second && !Arc::ptr_eq(&first, &second), "after a minute, the token is checked again");
     setup.set_clock(601);
-    assert_eq!(setup.bearer(&token).await, Err(NotProven::Refused));
+    assert_eq!(setup.bearer(&token).await, Err(AuthError::InvalidToken));
     assert_eq!(setup.refused("expired"), 1);
 
     setup.set_clock(61);
@@ -130,7 +141,7 @@ async fn a_result_ends_with_its_token_and_with_the_keys() {
     let other = SigningKey::new("two");
     fs::write(setup.directory.path().join("keys.json"), key_set(&[&other])).unwrap();
     setup.bearer(&other.token(&claims())).await.unwrap();
-    assert_eq!(setup.bearer(&token).await, Err(NotProven::Refused), "its key was removed");
+    assert_eq!(setup.bearer(&token).await, Err(AuthError::InvalidToken), "its key was removed");
     assert_eq!(setup.refused("key_unknown"), 1);
 }
 
@@ -155,15 +166,15 @@ async fn a_refused_call_is_counted_by_its_check() {
         ("a.b".to_owned(), "parts"),
     ] {
         for count in 1..=2 {
-            assert_eq!(setup.bearer(&token).await, Err(NotProven::Refused), "{check}");
+            assert_eq!(setup.bearer(&token).await, Err(AuthError::InvalidToken), "{check}");
             assert_eq!(setup.refused(check), count, "{check}: refusals are not cached");
         }
     }
     let bearer = format!("Bearer {good}");
-    assert_eq!(setup.call(&[&bearer, &bearer]).await, Err(NotProven::Refused));
+    assert_eq!(setup.call(&[&bearer, &bearer]).await, Err(AuthError::InvalidToken));
     assert_eq!(setup.refused("authorization"), 1);
     for none in [&[][..], &["Basic YTpi"]] {
-        assert_eq!(setup.call(none).await, Err(NotProven::Missing));
+        assert_eq!(setup.call(none).await, Err(AuthError::NoCredentials));
     }
     assert_eq!(setup.refused("no_token"), 2);
     setup.call(&[&bearer]).await.unwrap();
@@ -176,7 +187,7 @@ async fn a_token_for_a_client_certificate_is_not_a_bearer_token() {
     claims["cnf"] = json!({"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"});
     let token = setup.key.token(&claims);
     for count in 1..=2 {
-        assert_eq!(setup.bearer(&token).await, Err(NotProven::Refused));
+        assert_eq!(setup.bearer(&token).await, Err(AuthError::InvalidToken));
         assert_eq!(setup.refused("certificate"), count, "also if the result is cached");
     }
     // On the connection with that certificate it is accepted, on another one it is not.
@@ -189,9 +200,34 @@ async fn a_token_for_a_client_certificate_is_not_a_bearer_token() {
     claims["cnf"] = json!({"x5t#S256": BASE64_URL_SAFE_NO_PAD.encode(peers[0].thumbprint())});
     let bearer = format!("Bearer {}", setup.key.token(&claims));
     setup.call_from(&[&bearer], Some(&peers[0])).await.unwrap();
-    assert_eq!(setup.call_from(&[&bearer], Some(&peers[1])).await, Err(NotProven::Refused));
+    assert_eq!(setup.call_from(&[&bearer], Some(&peers[1])).await, Err(AuthError::InvalidToken));
     assert_eq!(setup.refused("certificate"), 3);
     claims["cnf"] = json!({"jkt": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"});
-    assert_eq!(setup.bearer(&setup.key.token(&claims)).await, Err(NotProven::Refused));
+    assert_eq!(setup.bearer(&setup.key.token(&claims)).await, Err(AuthError::InvalidToken));
     assert_eq!(setup.refused("confirmation"), 1);
+}
+
+#[tokio::test]
+async fn a_denied_token_is_refused_also_if_its_result_is_kept() {
+    let setup = Setup::new().await;
+    let mut denied = claims();
+    denied["jti"] = json!("id-1");
+    let (token, other) = (setup.key.token(&denied), setup.key.token(&claims()));
+    setup.bearer(&token).await.unwrap();
+    setup.bearer(&other).await.unwrap();
+    fs::write(setup.directory.path().join("denied.toml"), "[[denied]]\nissuer = 'idp'\njti = 'id-1'\n").unwrap();
+    setup.bearer(&token).await.unwrap();
+    setup.tokens.denied().unwrap().reload().unwrap();
+    for count in 1..=2 {
+        assert_eq!(setup.bearer(&token).await, Err(AuthError::InvalidToken));
+        assert_eq!(setup.refused("denied"), count);
+    }
+    setup.bearer(&other).await.unwrap();
+    // A broken file changes nothing.
+    fs::write(setup.directory.path().join("denied.toml"), "[[denied]]\nissuer = 'idp'\n").unwrap();
+    setup.tokens.denied().unwrap().reload().unwrap_err();
+    assert_eq!(setup.bearer(&token).await, Err(AuthError::InvalidToken));
+    fs::write(setup.directory.path().join("denied.toml"), "").unwrap();
+    setup.tokens.denied().unwrap().reload().unwrap();
+    setup.bearer(&token).await.unwrap();
 }

@@ -141,3 +141,33 @@ async fn a_body_that_is_too_long_or_too_slow_is_stopped_without_an_error() {
     // The connection stays usable.
     client.call(3, None).await;
 }
+
+#[tokio::test]
+async fn an_old_connection_answers_the_calls_that_were_sent_before_it_ended() {
+    let settings = ServerSettings { connection_age: Some(Duration::from_secs(2)), ..Settings::default().server };
+    let mut client = Client::connect(settings).await;
+    let last_stream = |frame: &Frame| {
+        assert_eq!(frame.payload[4..8], [0; 4], "no error");
+        u32::from_be_bytes(frame.payload[..4].try_into().unwrap())
+    };
+    let mut next_of = async |kind| {
+        loop {
+            let frame = client.next().await;
+            if frame.kind == kind && frame.flags == 0 {
+                return frame;
+            }
+        }
+    };
+    let first = next_of(GO_AWAY).await;
+    assert_eq!(last_stream(&first), u32::MAX >> 1, "the server does not know yet what the client has sent");
+    let ping = next_of(PING).await;
+    client.call(1, Some("0")).await;
+    client.send(PING, 1, 0, &ping.payload).await;
+    let last = loop {
+        let frame = client.next().await;
+        if frame.kind == GO_AWAY {
+            break frame;
+        }
+    };
+    assert_eq!(last_stream(&last), 1, "the call that arrived meanwhile was answered");
+}

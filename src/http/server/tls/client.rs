@@ -14,6 +14,8 @@ use crate::runtime::tls::{Judgement, ServerEndPoint, Tls};
 pub(in super::super) enum Client {
     /// A connection without TLS.
     Plain,
+    /// A connection of the unix socket.
+    Local,
     /// A connection with TLS.
     Encrypted(Arc<Encrypted>),
 }
@@ -50,6 +52,10 @@ struct Certified {
     judgement: Mutex<Option<Judgement>>,
 }
 
+/// An extension of requests that came through the unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalSocket;
+
 /// An extension of requests that must be refused as unauthenticated because of the client's certificate. `Display` is the message
 /// for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -83,10 +89,17 @@ impl Client {
         matches!(self, Self::Encrypted(_))
     }
 
-    /// Adds what TLS says to a request: the [`ServerEndPoint`], and a [`PeerCertificate`](crate::runtime::tls::PeerCertificate) or a
+    /// Adds what is known about the client to a request: [`LocalSocket`], the [`ServerEndPoint`], and a [`PeerCertificate`](crate::runtime::tls::PeerCertificate) or a
     /// [`CertificateRefused`]. False if the connection has to end with this request.
     pub(in super::super) fn admit(&self, extensions: &mut Extensions) -> bool {
-        let Self::Encrypted(encrypted) = self else { return true };
+        let encrypted = match self {
+            Self::Plain => return true,
+            Self::Local => {
+                extensions.insert(LocalSocket);
+                return true;
+            }
+            Self::Encrypted(encrypted) => encrypted,
+        };
         if let Some(end_point) = &encrypted.end_point {
             extensions.insert(end_point.clone());
         }

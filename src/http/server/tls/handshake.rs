@@ -16,8 +16,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::super::linger::{self, LentSocket};
 use super::client::Client;
+use crate::runtime::socket::{LentSocket, Socket, lend};
 use crate::runtime::telemetry::names;
 use crate::runtime::tls::{ServerEndPoint, Tls};
 
@@ -39,14 +39,14 @@ pub(in super::super) struct Handshakes {
 pub(in super::super) enum Opened {
     Established(Box<Established>),
     /// The client was sent an alert or an error that it may not have read yet.
-    Refused(TcpStream),
+    Refused(Socket),
     Gone,
 }
 
 /// An open TLS connection.
 pub(in super::super) struct Established {
     stream: TlsStream<LentSocket>,
-    returned: oneshot::Receiver<TcpStream>,
+    returned: oneshot::Receiver<Socket>,
     client: Client,
 }
 
@@ -73,10 +73,10 @@ impl Handshakes {
             // The first byte of a TLS record is a small number; this is the method of an HTTP request.
             count(tls, "plaintext", None);
             let sent = timeout_at(deadline, stream.write_all(NOT_TLS)).await;
-            return if matches!(sent, Ok(Ok(()))) { Opened::Refused(stream) } else { Opened::Gone };
+            return if matches!(sent, Ok(Ok(()))) { Opened::Refused(Socket::Tcp(stream)) } else { Opened::Gone };
         }
         let slot = self.enter();
-        let (socket, returned) = linger::lend(stream);
+        let (socket, returned) = lend(Socket::Tcp(stream));
         let generation = tls.current();
         let accepted = TlsAcceptor::from(Arc::clone(&generation.config)).accept(socket);
         let accepted = tokio::select! {
@@ -134,7 +134,7 @@ impl Established {
         tls: &Tls,
         end_point: Option<ServerEndPoint>,
         stream: TlsStream<LentSocket>,
-        returned: oneshot::Receiver<TcpStream>,
+        returned: oneshot::Receiver<Socket>,
     ) -> Self {
         let (_, connection) = stream.get_ref();
         let client = Client::of(tls, end_point, connection.peer_certificates());
@@ -152,7 +152,7 @@ impl Established {
         connection.alpn_protocol() == Some(b"h2")
     }
 
-    pub(in super::super) fn into_parts(self) -> (TlsStream<LentSocket>, oneshot::Receiver<TcpStream>, Client) {
+    pub(in super::super) fn into_parts(self) -> (TlsStream<LentSocket>, oneshot::Receiver<Socket>, Client) {
         (self.stream, self.returned, self.client)
     }
 }

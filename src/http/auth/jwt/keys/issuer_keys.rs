@@ -7,11 +7,11 @@ use arc_swap::ArcSwapOption;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::super::KeySet;
 use super::demand::{Ask, Demand};
 use super::source::{KeySource, KeySourceError, Loaded, Source};
+use crate::runtime::jitter::jittered;
 use crate::runtime::telemetry::{error_chain, names};
 
 /// Time between two reads in the background, unless the server names another one.
@@ -218,13 +218,6 @@ impl Shared {
         let (min, max) = INTERVALS;
         jittered(max_age.map_or(INTERVAL, |max_age| max_age.clamp(min, max)))
     }
-}
-
-/// The duration, longer or shorter by up to a tenth, so that processes that start together do not stay together.
-fn jittered(duration: Duration) -> Duration {
-    // The first 32 bits of a version 4 UUID are random (RFC 9562, 5.4).
-    let (random, ..) = Uuid::new_v4().as_fields();
-    duration.mul_f64(0.9 + 0.2 * f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

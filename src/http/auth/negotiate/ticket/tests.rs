@@ -62,11 +62,15 @@ fn damaged_logon_information_is_refused() {
 }
 
 #[test]
-fn groups_that_only_deny_make_the_groups_unknown() {
+fn a_group_for_denials_allows_nothing_and_the_others_count() {
     let mut damaged = SAMBA.to_vec();
-    // The attributes of the extra identifier.
+    // `SE_GROUP_USE_FOR_DENY_ONLY` among the attributes of the extra identifier.
     let at = 0x1b0;
     assert_eq!(damaged[at], 7);
     damaged[at] = 0x17;
-    assert_eq!(caller("alice@CORP.TEST", Some(&damaged)).unwrap().groups, Groups::Unknown);
+    let groups = caller("alice@CORP.TEST", Some(&damaged)).unwrap().groups;
+    let contains = |group: &str| groups.contains(&Sid::parse(group).unwrap());
+    assert_eq!(contains("S-1-18-1"), None, "the extra identifier");
+    assert_eq!(contains("S-1-5-21-2471357761-3917643421-913874328-1106"), Some(true));
+    assert_eq!((contains("S-1-1-0"), contains("S-1-5-32-544")), (Some(true), Some(false)));
 }

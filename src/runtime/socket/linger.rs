@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+use super::Socket;
 
 /// Limit on the time of lingering.
 const LINGER_TIME: Duration = Duration::from_secs(10);
@@ -22,17 +23,18 @@ const READ_BYTES: usize = 16 << 10;
 
 /// A socket that returns through a channel when hyper drops it.
 #[derive(Debug)]
-pub(super) struct LentSocket(Option<(TcpStream, oneshot::Sender<TcpStream>)>);
+pub struct LentSocket(Option<(Socket, oneshot::Sender<Socket>)>);
 
 /// Wraps a socket; the receiver gets it back on drop.
-pub(super) fn lend(socket: TcpStream) -> (LentSocket, oneshot::Receiver<TcpStream>) {
+#[must_use]
+pub fn lend(socket: Socket) -> (LentSocket, oneshot::Receiver<Socket>) {
     let (sender, receiver) = oneshot::channel();
     (LentSocket(Some((socket, sender))), receiver)
 }
 
 /// Closes a connection in stages so that its client can read the last response: shuts down the write side, then reads and
 /// discards until the client closes its side or a limit is reached.
-pub(super) async fn linger(mut socket: TcpStream) {
+pub async fn linger(mut socket: Socket) {
     // hyper has done this already unless the connection broke.
     if socket.shutdown().await.is_err() {
         return;
@@ -52,12 +54,12 @@ pub(super) async fn linger(mut socket: TcpStream) {
 }
 
 /// A function of its own, because a buffer inside the future would enlarge the task of every connection.
-fn discard(socket: &TcpStream) -> io::Result<usize> {
+fn discard(socket: &Socket) -> io::Result<usize> {
     socket.try_read(&mut [0; READ_BYTES])
 }
 
 impl LentSocket {
-    fn socket(self: Pin<&mut Self>) -> io::Result<Pin<&mut TcpStream>> {
+    fn socket(self: Pin<&mut Self>) -> io::Result<Pin<&mut Socket>> {
         match &mut self.get_mut().0 {
             Some((socket, _)) => Ok(Pin::new(socket)),
             None => Err(io::ErrorKind::NotConnected.into()),
