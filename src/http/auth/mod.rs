@@ -1,4 +1,4 @@
-//! Authentication: who the [`Caller`] is. `domain` decides what the caller may do.
+//! Authentication: who the [`Caller`](crate::domain::Caller) is. `domain` decides what the caller may do.
 
 pub mod certificate;
 pub mod jwt;
