@@ -8,6 +8,7 @@ pub mod hangup;
 pub mod jitter;
 pub mod jwt;
 pub mod network;
+mod reload;
 pub mod server_time;
 pub mod shutdown;
 pub mod socket;

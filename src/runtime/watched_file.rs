@@ -2,23 +2,23 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::file::{self, FileError};
 use super::hangup::Hangups;
-use super::telemetry::{error_chain, names};
+use super::reload::{Outcome, Reloading, Source};
+use super::telemetry::names;
 
-/// How long a changed file must stay unchanged before it is used: it may be read while it is written.
-const SETTLE_TIME: Duration = Duration::from_millis(200);
+pub use super::reload::InForce;
+#[cfg(test)]
+use super::reload::Reloaded;
 
 /// A file. Clones share its content.
-pub struct WatchedFile<T>(Arc<Shared<T>>);
+pub struct WatchedFile<T: Send + Sync + 'static>(Arc<Reloading<FileSettings<T>>>);
 
 /// Reads the content of a file; an error completes the sentence "the file ...", and never quotes a secret.
 pub type Parse<T> = Box<dyn Fn(&[u8]) -> Result<T, String> + Send + Sync>;
@@ -33,17 +33,6 @@ pub struct FileSettings<T> {
     pub max_bytes: usize,
     /// Reads its content.
     pub parse: Parse<T>,
-}
-
-/// The content in force.
-#[derive(Debug)]
-pub struct InForce<T> {
-    /// What was read.
-    pub content: T,
-    /// Increases with every change.
-    pub generation: u64,
-    /// SHA-256 of the file.
-    digest: [u8; 32],
 }
 
 /// Why a file cannot be used.
@@ -69,148 +58,95 @@ pub enum WatchedFileError {
     },
 }
 
-/// What a check of the file found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Checked {
-    Unchanged,
-    /// It changes at this moment.
-    Unsettled,
-    Applied(u64),
-}
-
-struct Shared<T> {
-    file: FileSettings<T>,
-    in_force: ArcSwap<InForce<T>>,
-    /// When the file was last found to have the content in force.
-    confirmed: Mutex<Instant>,
-    /// The last failure, which is logged once.
-    failure: Mutex<Option<String>>,
-}
-
 impl<T: Send + Sync + 'static> WatchedFile<T> {
     /// Reads the file. Blocks.
     ///
     /// # Errors
     /// The file cannot be used.
     pub fn load(file: FileSettings<T>) -> Result<Self, WatchedFileError> {
-        let bytes = file.read()?;
-        let first = InForce { content: file.parse(&bytes)?, generation: 1, digest: digest(&bytes) };
-        let in_force = ArcSwap::from_pointee(first);
-        let (confirmed, failure) = (Mutex::new(Instant::now()), Mutex::default());
-        Ok(Self(Arc::new(Shared { file, in_force, confirmed, failure })))
+        Ok(Self(Arc::new(Reloading::load(file)?)))
     }
 
     /// The content in force.
     #[must_use]
     pub fn current(&self) -> Arc<InForce<T>> {
-        self.0.in_force.load_full()
+        self.0.in_force()
     }
 
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0.file.path
+        &self.0.source().path
     }
 
     /// Reads the file at each SIGHUP and at this interval, for as long as it is polled.
-    pub async fn watch(self, interval: Duration, mut hangups: Hangups) {
-        loop {
-            let is_asked = tokio::select! {
-                () = tokio::time::sleep(interval) => false,
-                () = hangups.next() => true,
-            };
-            let file = self.clone();
-            if let Err(error) = tokio::task::spawn_blocking(move || file.reload_and_log(is_asked)).await {
-                tracing::error!(%error, "{}: the file could not be checked", self.0.file.key);
-            }
-        }
+    pub async fn watch(self, interval: Duration, hangups: Hangups) {
+        self.0.watch(interval, hangups).await;
+    }
+
+    /// Applies the file if it changed. Blocks.
+    #[cfg(test)]
+    pub(crate) fn reload(&self) -> Result<Reloaded, WatchedFileError> {
+        self.0.reload()
     }
 
     /// Sets the metric of the time since the content in force was last confirmed; it grows while the file cannot be used.
     pub fn record_age(&self) {
-        let age = self.0.confirmed.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        metrics::gauge!(names::FILE_AGE_SECONDS, "file" => self.0.file.key).set(age.as_secs_f64());
-    }
-
-    /// Applies the file if its content changed. Blocks.
-    pub(crate) fn reload(&self) -> Result<Checked, WatchedFileError> {
-        let shared = &*self.0;
-        let current = self.current();
-        let seen = digest(&shared.file.read()?);
-        if seen == current.digest {
-            self.confirm();
-            return Ok(Checked::Unchanged);
-        }
-        thread::sleep(SETTLE_TIME);
-        let bytes = shared.file.read()?;
-        if digest(&bytes) != seen {
-            return Ok(Checked::Unsettled);
-        }
-        let generation = current.generation + 1;
-        let content = shared.file.parse(&bytes)?;
-        shared.in_force.store(Arc::new(InForce { content, generation, digest: seen }));
-        self.confirm();
-        Ok(Checked::Applied(generation))
-    }
-
-    fn confirm(&self) {
-        *self.0.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn reload_and_log(&self, is_asked: bool) {
-        let key = self.0.file.key;
-        let reloaded = self.reload();
-        let mut failure = self.0.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |result: &'static str| {
-            metrics::counter!(names::FILE_RELOADS, "file" => key, "result" => result).increment(1);
-        };
-        match reloaded {
-            Ok(Checked::Unchanged) if is_asked => tracing::info!("{key}: the file is unchanged"),
-            Ok(Checked::Unchanged | Checked::Unsettled) => {}
-            Ok(Checked::Applied(generation)) => {
-                count("applied");
-                tracing::info!(generation, "{key}: the changed file is in force");
-            }
-            Err(error) => {
-                count("failed");
-                let problem = error_chain(&error);
-                if is_asked || failure.as_ref() != Some(&problem) {
-                    tracing::error!("{problem}; the last good content stays in force");
-                }
-                *failure = Some(problem);
-                return;
-            }
-        }
-        *failure = None;
+        metrics::gauge!(names::FILE_AGE_SECONDS, "file" => self.0.source().key).set(self.0.age().as_secs_f64());
     }
 }
 
-impl<T> FileSettings<T> {
+impl<T: Send + Sync + 'static> Source for FileSettings<T> {
+    type Files = Vec<u8>;
+    type Content = T;
+    type Error = WatchedFileError;
+
     fn read(&self) -> Result<Vec<u8>, WatchedFileError> {
         let unreadable = |source| WatchedFileError::Unreadable { key: self.key, source };
         file::read(&self.path, self.max_bytes).map_err(unreadable)
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<T, WatchedFileError> {
+    fn digest(bytes: &Vec<u8>) -> [u8; 32] {
+        Sha256::digest(bytes).into()
+    }
+
+    fn build(&self, _generation: u64, bytes: &Vec<u8>) -> Result<T, WatchedFileError> {
         let wrong = |problem| WatchedFileError::Content { key: self.key, path: self.path.clone(), problem };
         (self.parse)(bytes).map_err(wrong)
     }
+
+    fn report(&self, outcome: Outcome<'_, T>) {
+        let key = self.key;
+        let count = |result: &'static str| {
+            metrics::counter!(names::FILE_RELOADS, "file" => key, "result" => result).increment(1);
+        };
+        match outcome {
+            Outcome::Unchanged => tracing::info!("{key}: the file is unchanged"),
+            Outcome::Applied(InForce { generation, .. }) => {
+                count("applied");
+                tracing::info!(generation, "{key}: the changed file is in force");
+            }
+            Outcome::Failed { problem, is_logged } => {
+                count("failed");
+                if is_logged {
+                    tracing::error!("{problem}; the last good content stays in force");
+                }
+            }
+            Outcome::Aborted(error) => tracing::error!(%error, "{key}: the file could not be checked"),
+        }
+    }
 }
 
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
-
-impl<T> Clone for WatchedFile<T> {
+impl<T: Send + Sync + 'static> Clone for WatchedFile<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> fmt::Debug for WatchedFile<T> {
+impl<T: Send + Sync + 'static> fmt::Debug for WatchedFile<T> {
     /// Omits the content, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WatchedFile").field("path", &self.0.file.path).finish_non_exhaustive()
+        f.debug_struct("WatchedFile").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
@@ -219,6 +155,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::runtime::telemetry::error_chain;
 
     fn number(path: &Path) -> FileSettings<u32> {
         let parse = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok());
@@ -242,11 +179,11 @@ mod tests {
 
         fs::write(&path, "1").unwrap();
         let file = WatchedFile::load(number(&path)).unwrap();
-        let in_force = || (file.current().content, file.current().generation);
+        let in_force = || (*file.current().content, file.current().generation);
         assert_eq!(in_force(), (1, 1));
-        assert_eq!(file.reload().unwrap(), Checked::Unchanged);
+        assert_eq!(file.reload().unwrap(), Reloaded::Unchanged);
         fs::write(&path, "2").unwrap();
-        assert_eq!(file.reload().unwrap(), Checked::Applied(2));
+        assert_eq!(file.reload().unwrap(), Reloaded::Applied(2));
         assert_eq!(in_force(), (2, 2));
         for broken in ["", "y", "123456789"] {
             fs::write(&path, broken).unwrap();
@@ -257,6 +194,6 @@ mod tests {
         assert!(matches!(file.reload(), Err(WatchedFileError::Unreadable { .. })));
         assert_eq!(in_force(), (2, 2));
         fs::write(&path, "3").unwrap();
-        assert_eq!(file.reload().unwrap(), Checked::Applied(3));
+        assert_eq!(file.reload().unwrap(), Reloaded::Applied(3));
     }
 }

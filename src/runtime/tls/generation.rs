@@ -38,8 +38,6 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 pub(crate) struct Generation {
     /// Counts the configurations of a port from 1.
     pub(crate) number: u64,
-    /// SHA-256 of the files.
-    pub(super) digest: [u8; 32],
     /// The configuration of rustls.
     pub(crate) config: Arc<ServerConfig>,
     /// The binding to the certificate of the server; `None` if there is no such binding.
@@ -86,7 +84,7 @@ impl Generation {
         let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-        Ok(Self { number, digest: files.digest(), config: Arc::new(config), end_point, clients, expiries })
+        Ok(Self { number, config: Arc::new(config), end_point, clients, expiries })
     }
 }
 

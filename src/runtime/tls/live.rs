@@ -1,10 +1,6 @@
 //! The TLS configuration in force, and its replacement when the files change.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
-
-use arc_swap::ArcSwap;
 
 use super::error::TlsError;
 use super::expiry::{self, Expiry};
@@ -13,35 +9,24 @@ use super::generation::{Generation, unix_time};
 use super::settings::TlsSettings;
 use crate::runtime::clock::Clock;
 use crate::runtime::hangup::Hangups;
-use crate::runtime::telemetry::{LineLimit, error_chain, names};
+use crate::runtime::reload::{InForce, Outcome, Reloading, Source};
+use crate::runtime::telemetry::{LineLimit, names};
 use rustls::pki_types::UnixTime;
 
-/// How long the files must stay unchanged before they are used: a file may be read while it is written.
-const SETTLE_TIME: Duration = Duration::from_millis(200);
+#[cfg(test)]
+pub(crate) use crate::runtime::reload::Reloaded;
 
 /// TLS of a port. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Tls(Arc<Shared>);
+pub struct Tls(Arc<Reloading<TlsFiles>>);
 
+/// The files of a port, and what their configuration needs besides.
 #[derive(Debug)]
-struct Shared {
+struct TlsFiles {
     settings: TlsSettings,
     clock: Clock,
-    live: ArcSwap<Generation>,
-    /// The last failure to reload, which is logged once.
-    failure: Mutex<Option<String>>,
     recorded: Mutex<Vec<Expiry>>,
     refusals: Arc<LineLimit>,
-}
-
-/// What a check of the files found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reloaded {
-    Unchanged,
-    /// The files change at this moment.
-    Unsettled,
-    /// A configuration with this number is in force.
-    Applied(u64),
 }
 
 impl Tls {
@@ -50,35 +35,24 @@ impl Tls {
     /// # Errors
     /// A file cannot be used; the error names its key and its path.
     pub fn load(settings: TlsSettings, clock: Clock) -> Result<Self, TlsError> {
-        let refusals = Arc::new(LineLimit::default());
-        let first = Generation::build(1, &Files::read(&settings)?, &settings, &clock, &refusals)?;
-        let live = ArcSwap::from_pointee(first);
-        let (failure, recorded) = (Mutex::default(), Mutex::default());
-        let tls = Self(Arc::new(Shared { settings, clock, live, failure, recorded, refusals }));
-        tls.warn_of_expired();
+        let files = TlsFiles { settings, clock, recorded: Mutex::default(), refusals: Arc::new(LineLimit::default()) };
+        let tls = Self(Arc::new(Reloading::load(files)?));
+        tls.0.source().warn_of_expired(&tls.current());
         Ok(tls)
     }
 
     /// Reads the files again at each SIGHUP and whenever their content changed, for as long as it is polled. Files that cannot
     /// be used leave the configuration in force as it is, and are tried again.
-    pub async fn watch(self, mut hangups: Hangups) {
-        loop {
-            let is_asked = tokio::select! {
-                () = tokio::time::sleep(self.0.settings.reload_interval) => false,
-                () = hangups.next() => true,
-            };
-            let tls = self.clone();
-            let reloading = tokio::task::spawn_blocking(move || tls.reload_and_log(is_asked));
-            if let Err(error) = reloading.await {
-                tracing::error!(%error, "the TLS files could not be checked");
-            }
-        }
+    pub async fn watch(self, hangups: Hangups) {
+        let interval = self.settings().reload_interval;
+        self.0.watch(interval, hangups).await;
     }
 
     /// Sets the metrics of the certificates and CRLs in force.
     pub fn record_expiry(&self) {
-        let mut recorded = self.0.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        expiry::record(self.0.settings.port, &self.current().expiries, &mut recorded, self.0.clock.now());
+        let TlsFiles { settings, clock, recorded, .. } = self.0.source();
+        let mut recorded = recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        expiry::record(settings.port, &self.current().expiries, &mut recorded, clock.now());
     }
 
     /// When the certificates and CRLs in force expire.
@@ -89,73 +63,72 @@ impl Tls {
 
     /// The configuration in force.
     pub(crate) fn current(&self) -> Arc<Generation> {
-        self.0.live.load_full()
+        self.0.content()
     }
 
     pub(crate) fn settings(&self) -> &TlsSettings {
-        &self.0.settings
+        &self.0.source().settings
     }
 
     /// The time of the service's clock.
     pub(crate) fn now(&self) -> UnixTime {
-        unix_time(&self.0.clock)
+        unix_time(&self.0.source().clock)
     }
 
     /// Applies the files if their content changed. This blocks.
+    #[cfg(test)]
     pub(crate) fn reload(&self) -> Result<Reloaded, TlsError> {
-        let shared = &*self.0;
-        let current = self.current();
-        let seen = Files::read(&shared.settings)?.digest();
-        if seen == current.digest {
-            return Ok(Reloaded::Unchanged);
+        self.0.reload()
+    }
+}
+
+impl TlsFiles {
+    /// An expired file is used nevertheless: the service would not be safer without it.
+    fn warn_of_expired(&self, configuration: &Generation) {
+        let now = self.clock.now();
+        for Expiry { kind, name, at, .. } in configuration.expiries.iter().filter(|expiry| expiry.at < now) {
+            let (section, kind) = (self.settings.port.section(), kind.label());
+            tracing::warn!(kind, name, expired = %at.utc(), "{section}: expired");
         }
-        thread::sleep(SETTLE_TIME);
-        let files = Files::read(&shared.settings)?;
-        if files.digest() != seen {
-            return Ok(Reloaded::Unsettled);
-        }
-        let number = current.number + 1;
-        let next = Generation::build(number, &files, &shared.settings, &shared.clock, &shared.refusals)?;
-        shared.live.store(Arc::new(next));
-        Ok(Reloaded::Applied(number))
+    }
+}
+
+impl Source for TlsFiles {
+    type Files = Files;
+    type Content = Generation;
+    type Error = TlsError;
+
+    fn read(&self) -> Result<Files, TlsError> {
+        Files::read(&self.settings)
     }
 
-    fn reload_and_log(&self, is_asked: bool) {
-        let section = self.0.settings.port.section();
-        let reloaded = self.reload();
-        let mut failure = self.0.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        match reloaded {
-            Ok(Reloaded::Unchanged) if is_asked => tracing::info!("{section}: the files are unchanged"),
-            Ok(Reloaded::Unchanged | Reloaded::Unsettled) => {}
-            Ok(Reloaded::Applied(generation)) => {
-                self.count("applied");
+    fn digest(files: &Files) -> [u8; 32] {
+        files.digest()
+    }
+
+    fn build(&self, generation: u64, files: &Files) -> Result<Generation, TlsError> {
+        Generation::build(generation, files, &self.settings, &self.clock, &self.refusals)
+    }
+
+    fn report(&self, outcome: Outcome<'_, Generation>) {
+        let (section, port) = (self.settings.port.section(), self.settings.port.label());
+        let count = |result: &'static str| {
+            metrics::counter!(names::TLS_RELOADS, "port" => port, "result" => result).increment(1);
+        };
+        match outcome {
+            Outcome::Unchanged => tracing::info!("{section}: the files are unchanged"),
+            Outcome::Applied(InForce { generation, content, .. }) => {
+                count("applied");
                 tracing::info!(generation, "{section}: the changed files are in force");
-                self.warn_of_expired();
+                self.warn_of_expired(content);
             }
-            Err(error) => {
-                self.count("failed");
-                let problem = error_chain(&error);
-                if is_asked || failure.as_ref() != Some(&problem) {
+            Outcome::Failed { problem, is_logged } => {
+                count("failed");
+                if is_logged {
                     tracing::error!("{problem}; the previous {section} files stay in force");
                 }
-                *failure = Some(problem);
-                return;
             }
-        }
-        *failure = None;
-    }
-
-    fn count(&self, result: &'static str) {
-        let port = self.0.settings.port.label();
-        metrics::counter!(names::TLS_RELOADS, "port" => port, "result" => result).increment(1);
-    }
-
-    /// An expired file is used nevertheless: the service would not be safer without it.
-    fn warn_of_expired(&self) {
-        let now = self.0.clock.now();
-        for Expiry { kind, name, at, .. } in self.current().expiries.iter().filter(|expiry| expiry.at < now) {
-            let (section, kind) = (self.0.settings.port.section(), kind.label());
-            tracing::warn!(kind, name, expired = %at.utc(), "{section}: expired");
+            Outcome::Aborted(error) => tracing::error!(%error, "the TLS files could not be checked"),
         }
     }
 }
