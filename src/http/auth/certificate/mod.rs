@@ -5,11 +5,13 @@
 mod callers;
 mod contents;
 mod distinguished_name;
+mod kept;
 mod rejection;
 mod rule;
 
 pub use callers::Certificates;
 pub use contents::Contents;
+pub(super) use kept::KeptByCertificate;
 pub use rejection::CertificateRejection;
 pub use rule::{CaFilter, KnownCaller, Rule, Rules, Source};
 

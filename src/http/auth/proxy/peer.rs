@@ -1,16 +1,12 @@
 //! Which connections are those of the trusted proxy.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::convert::Infallible;
 
 use http::Extensions;
 
-use crate::http::auth::certificate::{CaFilter, Contents};
+use crate::http::auth::certificate::{CaFilter, Contents, KeptByCertificate};
 use crate::http::server::LocalSocket;
 use crate::runtime::tls::PeerCertificate;
-
-/// Limit on the kept results.
-const MAX_KEPT: usize = 4_096;
 
 /// The client certificate of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +32,12 @@ pub enum ProxyName {
 #[derive(Debug)]
 pub(super) struct ProxyPeer {
     certificate: Option<ProxyCertificate>,
-    kept: Mutex<HashMap<Kept, bool>>,
+    kept: KeptByCertificate<bool>,
 }
-
-/// What the result for a certificate depends on; see [`Certificates`](crate::http::auth::certificate::Certificates).
-type Kept = ([u8; 32], [u8; 32], u64);
 
 impl ProxyPeer {
     pub(super) fn new(certificate: Option<ProxyCertificate>) -> Self {
-        Self { certificate, kept: Mutex::default() }
+        Self { certificate, kept: KeptByCertificate::default() }
     }
 
     /// Whether a request with these extensions came over a connection of the proxy.
@@ -55,16 +48,7 @@ impl ProxyPeer {
         let (Some(certificate), Some(peer)) = (&self.certificate, extensions.get::<PeerCertificate>()) else {
             return false;
         };
-        let key = (*peer.thumbprint(), peer.authority().key_hash, peer.generation());
-        if let Some(is_proxy) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return *is_proxy;
-        }
-        let is_proxy = certificate.is(peer);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX_KEPT {
-            kept.clear();
-        }
-        kept.insert(key, is_proxy);
+        let Ok(is_proxy) = self.kept.get_or_try(peer, || Ok::<_, Infallible>(certificate.is(peer)));
         is_proxy
     }
 }
