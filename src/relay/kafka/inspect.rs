@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::metadata_response::{MetadataResponse, MetadataResponseTopic};
-use kafka_protocol::messages::{MetadataRequest, TopicName};
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::protocol::StrBytes;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -17,19 +15,17 @@ use rdkafka::metadata::MetadataBroker;
 use tokio::task::spawn_blocking;
 
 use super::publisher::transactional_id;
-use super::topic::WITHOUT_CREATION;
-use super::wire::{Access, Connection, check};
+use super::topic::{ask_metadata, find_topic, is_unknown};
+use super::wire::{Access, Connection};
 use super::{KafkaFailure, KafkaSettings, TopicDescription, drop_elsewhere};
 use crate::store::TopicIdentity;
 
 /// Maximum number of brokers that are asked.
 const MAX_BROKERS: usize = 16;
-/// The topic in which the cluster keeps transactions. The first question about a transaction would create it.
+/// The topic in which the cluster keeps transactions. The first request about a transaction would create it.
 const TRANSACTIONS: &str = "__transaction_state";
 /// `key_type` of a transactional id in `FindCoordinator`.
 const TRANSACTION_KEY: i8 = 1;
-/// Metadata from this version on can name the permitted operations.
-const WITH_OPERATIONS: i16 = 8;
 /// The operations of the relay on the topic, by their number (`AclOperation`).
 const OPERATIONS: [(u32, &str); 3] = [(3, "Read"), (4, "Write"), (8, "Describe")];
 
@@ -76,7 +72,7 @@ pub struct PartitionReport {
     pub in_sync: usize,
 }
 
-/// Whether the account may use transactions, as far as that shows without beginning one.
+/// Whether the account may use transactions, as far as that can be told without beginning one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transactions {
     /// The cluster tells it the coordinator of its transactions.
@@ -173,22 +169,12 @@ async fn ask_all(
 
 fn ask(broker: &str, settings: &KafkaSettings, access: &Access, deadline: Instant) -> io::Result<Metadata> {
     let mut connection = Connection::open(broker, access, deadline)?;
-    let version = connection.version::<MetadataRequest>();
-    if version < WITHOUT_CREATION {
-        return Err(io::Error::other("Kafka 1.0 or newer is needed"));
-    }
-    let name = |name: &str| TopicName(StrBytes::from_string(name.to_owned()));
-    let wanted = |topic: &str| MetadataRequestTopic::default().with_name(Some(name(topic)));
-    let request = MetadataRequest::default()
-        .with_topics(Some(vec![wanted(&settings.topic), wanted(TRANSACTIONS)]))
-        .with_allow_auto_topic_creation(false)
-        .with_include_topic_authorized_operations(version >= WITH_OPERATIONS);
-    let answer = connection.ask(&request, version)?;
+    let answer = ask_metadata(&mut connection, &[&settings.topic, TRANSACTIONS], true)?;
     let brokers = answer.brokers.iter().map(|broker| broker.node_id.0).collect();
     let cluster = answer.cluster_id.as_ref().map(StrBytes::to_string);
-    let topic = find(&answer, &name(&settings.topic)).filter(|topic| !is_unknown(topic));
-    let topic = topic.map(|topic| describe(topic, settings, cluster.clone())).transpose()?;
-    let transactions = match find(&answer, &name(TRANSACTIONS)) {
+    let topic = find_topic(&answer, &settings.topic).filter(|topic| !is_unknown(topic));
+    let topic = topic.map(|topic| describe(topic, settings, answer.cluster_id.as_ref())).transpose()?;
+    let transactions = match find_topic(&answer, TRANSACTIONS) {
         Some(topic) if topic.error_code == 0 => find_coordinator(&mut connection, settings)?,
         Some(topic) if is_unknown(topic) => Transactions::Unknown("the cluster has had no transaction yet"),
         _ => Transactions::Unknown("the account may not describe the topic of the transactions"),
@@ -199,24 +185,13 @@ fn ask(broker: &str, settings: &KafkaSettings, access: &Access, deadline: Instan
 fn describe(
     topic: &MetadataResponseTopic,
     settings: &KafkaSettings,
-    cluster: Option<String>,
+    cluster: Option<&StrBytes>,
 ) -> io::Result<FoundTopic> {
-    check(topic.error_code, "to describe the topic")?;
-    let topic_id = Some(topic.topic_id).filter(|id| !id.is_nil());
-    let identity = TopicIdentity { topic: settings.topic.clone(), cluster, topic_id };
     Ok(FoundTopic {
-        description: TopicDescription { identity, partitions: topic.partitions.len() },
+        description: TopicDescription::read(topic, settings, cluster)?,
         partitions: partitions(topic),
         denied: denied(topic.topic_authorized_operations),
     })
-}
-
-fn find<'a>(answer: &'a MetadataResponse, name: &TopicName) -> Option<&'a MetadataResponseTopic> {
-    answer.topics.iter().find(|topic| topic.name.as_ref() == Some(name))
-}
-
-fn is_unknown(topic: &MetadataResponseTopic) -> bool {
-    topic.error_code == ResponseError::UnknownTopicOrPartition.code()
 }
 
 fn partitions(topic: &MetadataResponseTopic) -> Vec<PartitionReport> {
@@ -238,7 +213,7 @@ fn denied(permitted: i32) -> Option<Vec<&'static str>> {
 
 /// Asks for the coordinator of the relay's transactions, which needs the right to describe them.
 fn find_coordinator(connection: &mut Connection, settings: &KafkaSettings) -> io::Result<Transactions> {
-    /// Questions from this version on name several keys.
+    /// Requests from this version on name several keys.
     const SEVERAL_KEYS: i16 = 4;
 
     let version = connection.version::<FindCoordinatorRequest>();

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{MetadataResponse, MetadataResponseTopic};
 use kafka_protocol::messages::{MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -18,7 +19,9 @@ use super::{KafkaFailure, KafkaSettings, drop_elsewhere};
 use crate::store::TopicIdentity;
 
 /// Metadata from this version on can be asked for without creating the topic.
-pub(super) const WITHOUT_CREATION: i16 = 4;
+const WITHOUT_CREATION: i16 = 4;
+/// Metadata from this version on can name the permitted operations.
+const WITH_OPERATIONS: i16 = 8;
 
 /// One warning per process is enough.
 static WARNED: Once = Once::new();
@@ -33,6 +36,22 @@ pub struct TopicDescription {
 }
 
 impl TopicDescription {
+    /// Reads what a broker says about the topic.
+    pub(super) fn read(
+        topic: &MetadataResponseTopic,
+        settings: &KafkaSettings,
+        cluster: Option<&StrBytes>,
+    ) -> io::Result<Self> {
+        check(topic.error_code, "to describe the topic")?;
+        let identity = TopicIdentity {
+            topic: settings.topic.clone(),
+            cluster: cluster.map(StrBytes::to_string),
+            // Brokers older than 2.8 have no topic ids.
+            topic_id: Some(topic.topic_id).filter(|id| !id.is_nil()),
+        };
+        Ok(Self { identity, partitions: topic.partitions.len() })
+    }
+
     /// Fails unless the topic has a partition for each shard.
     ///
     /// # Errors
@@ -107,28 +126,43 @@ fn describe(settings: &KafkaSettings, access: &Access) -> io::Result<Option<Topi
 }
 
 fn describe_by(broker: &mut Connection, settings: &KafkaSettings) -> io::Result<Option<TopicDescription>> {
+    let answer = ask_metadata(broker, &[&settings.topic], false)?;
+    let topic = find_topic(&answer, &settings.topic);
+    let topic = topic.ok_or_else(|| io::Error::other("the broker says nothing about the topic"))?;
+    if is_unknown(topic) {
+        return Ok(None);
+    }
+    TopicDescription::read(topic, settings, answer.cluster_id.as_ref()).map(Some)
+}
+
+/// Asks a broker about topics, which are not created.
+pub(super) fn ask_metadata(
+    broker: &mut Connection,
+    topics: &[&str],
+    with_operations: bool,
+) -> io::Result<MetadataResponse> {
     let version = broker.version::<MetadataRequest>();
     if version < WITHOUT_CREATION {
         return Err(io::Error::other("Kafka 1.0 or newer is needed"));
     }
-    let name = TopicName(StrBytes::from_string(settings.topic.clone()));
-    let request = MetadataRequest::default()
-        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name.clone()))]))
-        .with_allow_auto_topic_creation(false);
-    let answer = broker.ask(&request, version)?;
-    let topic = answer.topics.into_iter().find(|topic| topic.name.as_ref() == Some(&name));
-    let topic = topic.ok_or_else(|| io::Error::other("the broker says nothing about the topic"))?;
-    if topic.error_code == ResponseError::UnknownTopicOrPartition.code() {
-        return Ok(None);
-    }
-    check(topic.error_code, "to describe the topic")?;
-    let identity = TopicIdentity {
-        topic: settings.topic.clone(),
-        cluster: answer.cluster_id.map(|id| id.to_string()),
-        // Brokers older than 2.8 have no topic ids.
-        topic_id: Some(topic.topic_id).filter(|id| !id.is_nil()),
+    let topic = |name: &&str| {
+        MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string((*name).to_owned()))))
     };
-    Ok(Some(TopicDescription { identity, partitions: topic.partitions.len() }))
+    let request = MetadataRequest::default()
+        .with_topics(Some(topics.iter().map(topic).collect()))
+        .with_allow_auto_topic_creation(false)
+        .with_include_topic_authorized_operations(with_operations && version >= WITH_OPERATIONS);
+    broker.ask(&request, version)
+}
+
+/// What an answer says about a topic.
+pub(super) fn find_topic<'a>(answer: &'a MetadataResponse, name: &str) -> Option<&'a MetadataResponseTopic> {
+    answer.topics.iter().find(|topic| topic.name.as_ref().is_some_and(|found| found.as_str() == name))
+}
+
+/// Whether the broker knows no such topic.
+pub(super) fn is_unknown(topic: &MetadataResponseTopic) -> bool {
+    topic.error_code == ResponseError::UnknownTopicOrPartition.code()
 }
 
 /// Describes the topic through librdkafka, which does not expose its id.
