@@ -39,6 +39,11 @@ pub enum Groups {
     Unknown,
 }
 
+impl Groups {
+    /// Maximum number of groups that a proof may list. Windows limits its own tokens to about 1,015.
+    pub const MAX: usize = 1024;
+}
+
 /// How a caller proved its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use uuid::{Builder, Uuid};
+use uuid::{Builder, Uuid, Version};
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -85,10 +85,20 @@ impl UserId {
         let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
         Self(Builder::from_custom_bytes(bytes).into_uuid())
     }
+
+    /// The user whom an identity provider names by a UUID; `None` for a UUID that cannot be a user. Version 8 is that of
+    /// [`of_subject`](Self::of_subject): a provider must not choose the user of another one.
+    #[must_use]
+    pub fn of_provider(uuid: Uuid) -> Option<Self> {
+        let is_user = !uuid.is_nil() && !uuid.is_max() && uuid.get_version() != Some(Version::Custom);
+        is_user.then_some(Self(uuid))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::{RequestId, UserId};
 
     #[test]
@@ -98,6 +108,15 @@ mod tests {
         assert_eq!(id.to_string(), "9db1243c-15c2-86a2-b29f-5e28be47f1c5");
         assert_ne!(id, UserId::of_subject("entra", "S-1-5-21-1-2-3-1105"));
         assert_ne!(UserId::of_subject("a", "b~c"), UserId::of_subject("a", "b"));
+    }
+
+    #[test]
+    fn a_provider_names_only_users_of_its_own() {
+        let user = Uuid::from_u128(0x8f15_90dc_d932_4b66_8e68_2e91_c588_0780);
+        assert_eq!(UserId::of_provider(user), Some(UserId::new(user)));
+        for other in [Uuid::nil(), Uuid::max(), UserId::of_subject("adfs", "17").uuid()] {
+            assert_eq!(UserId::of_provider(other), None, "{other}");
+        }
     }
 
     #[test]

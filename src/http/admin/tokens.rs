@@ -7,7 +7,7 @@ use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::http::auth::jwt::bearer;
+use crate::http::auth::jwt::{bearer, is_token68};
 use crate::runtime::watched_file::FileSettings;
 
 /// The key of the configuration that names the file.
@@ -65,12 +65,6 @@ impl AdminTokens {
         let found = self.digests.iter().fold(Choice::from(0), |found, known| found | known.ct_eq(&digest));
         found.into()
     }
-}
-
-/// Whether a bearer token may have this text (RFC 9110, 11.2).
-fn is_token68(token: &str) -> bool {
-    let unpadded = token.trim_end_matches('=');
-    unpadded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
 impl fmt::Debug for AdminTokens {

@@ -26,8 +26,9 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
     token.filter(|token| is_token68(token)).map(Some).ok_or(Rejection::NotToken68)
 }
 
-/// Whether a text is a `token68` (RFC 9110, 11.2).
-fn is_token68(text: &str) -> bool {
+/// Whether a text is a `token68` (RFC 9110, 11.2), the form of a bearer token.
+#[must_use]
+pub fn is_token68(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     !unpadded.is_empty() && unpadded.bytes().all(is_allowed)

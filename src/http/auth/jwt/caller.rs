@@ -6,16 +6,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
-use uuid::{Uuid, Version};
+use uuid::Uuid;
 
 use super::claims::Claims;
 use super::mapping::ClaimMapping;
 use super::rejection::Rejection;
 use crate::domain::{Actor, Caller, Groups, Proof, ProofMethod, Sid, Timestamp, UserId};
 use crate::runtime::jwt::{ClaimEncoding, ClaimReader};
-
-/// Maximum number of groups. Windows limits its own tokens to about 1,015.
-const MAX_GROUPS: usize = 1024;
 
 /// The subject and the caller that claims describe.
 pub(super) fn caller(
@@ -47,11 +44,7 @@ fn user(reader: Option<&ClaimReader>, entry: &str, subject: &str, claims: &Claim
     let Some(reader) = reader else { return Ok(UserId::of_subject(entry, subject)) };
     let text = read(reader, claims)?.ok_or_else(|| refuse(reader, "is missing"))?;
     let uuid = Uuid::try_parse(&text).map_err(|_| refuse(reader, "is not a UUID"))?;
-    // Version 8 is that of ids made from subjects: a provider must not choose the user of another one.
-    if uuid.is_nil() || uuid.is_max() || uuid.get_version() == Some(Version::Custom) {
-        return Err(refuse(reader, "is a UUID that cannot be a user"));
-    }
-    Ok(UserId::new(uuid))
+    UserId::of_provider(uuid).ok_or_else(|| refuse(reader, "is a UUID that cannot be a user"))
 }
 
 fn sid(reader: Option<&ClaimReader>, claims: &Claims) -> Result<Option<Sid>, Rejection> {
@@ -68,7 +61,7 @@ fn groups(reader: Option<&ClaimReader>, claims: &Claims) -> Result<Groups, Rejec
     let sids = match claims.get(&reader.claim) {
         None => None,
         Some(Value::String(group)) => Sid::parse(group).map(|sid| vec![sid]),
-        Some(Value::Array(groups)) if groups.len() > MAX_GROUPS => {
+        Some(Value::Array(groups)) if groups.len() > Groups::MAX => {
             return Err(refuse(reader, "lists more than 1,024 groups"));
         }
         Some(Value::Array(groups)) => groups.iter().map(|group| group.as_str().and_then(Sid::parse)).collect(),

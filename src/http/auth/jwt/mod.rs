@@ -24,7 +24,7 @@ mod step;
 mod tests;
 mod token;
 
-pub use bearer::bearer;
+pub use bearer::{bearer, is_token68};
 pub use claims::CertificateThumbprint;
 pub use issuer::{Issuer, Requirement};
 pub use json::Flaw;

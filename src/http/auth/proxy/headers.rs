@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
-use uuid::{Uuid, Version};
+use uuid::Uuid;
 
 use super::ENTRY;
 use super::rejection::IdentityRejection;
 use crate::domain::{Actor, Caller, Groups, Proof, ProofMethod, Sid, UserId};
 
-/// Maximum number of groups, as in a token.
-const MAX_GROUPS: usize = 1024;
 /// Longest value that is not a list, in bytes.
 const MAX_TEXT_BYTES: usize = 2048;
 
@@ -51,8 +49,8 @@ impl IdentityHeaders {
         }
         let subject = text(headers, &self.subject)?;
         let (user, default_name) = if let Some(header) = &self.uuid {
-            let uuid = uuid(headers, header)?;
-            (UserId::new(uuid), subject.map_or_else(|| uuid.to_string(), str::to_owned))
+            let user = user(headers, header)?;
+            (user, subject.map_or_else(|| user.to_string(), str::to_owned))
         } else {
             let subject = subject.ok_or_else(|| IdentityRejection::Missing { header: self.subject.clone() })?;
             (UserId::of_subject(ENTRY, subject), subject.to_owned())
@@ -110,14 +108,10 @@ fn text<'h>(headers: &'h HeaderMap, header: &HeaderName) -> Result<Option<&'h st
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn uuid(headers: &HeaderMap, header: &HeaderName) -> Result<Uuid, IdentityRejection> {
+fn user(headers: &HeaderMap, header: &HeaderName) -> Result<UserId, IdentityRejection> {
     let text = text(headers, header)?.ok_or_else(|| IdentityRejection::Missing { header: header.clone() })?;
     let uuid = Uuid::try_parse(text).map_err(|_| malformed(header, "is not a UUID"))?;
-    // Version 8 is that of ids made from subjects: the proxy must not name the user of another entry by accident.
-    if uuid.is_nil() || uuid.is_max() || uuid.get_version() == Some(Version::Custom) {
-        return Err(malformed(header, "is a UUID that cannot be a user"));
-    }
-    Ok(uuid)
+    UserId::of_provider(uuid).ok_or_else(|| malformed(header, "is a UUID that cannot be a user"))
 }
 
 fn sid(headers: &HeaderMap, header: &HeaderName) -> Result<Option<Sid>, IdentityRejection> {
@@ -129,9 +123,9 @@ fn groups(headers: &HeaderMap, header: &HeaderName) -> Result<Groups, IdentityRe
     let Some(value) = headers.get(header) else { return Ok(Groups::Unknown) };
     let text = value.to_str().map_err(|_| malformed(header, "is not text"))?;
     let listed: Vec<&str> =
-        text.split(',').map(str::trim).filter(|group| !group.is_empty()).take(MAX_GROUPS + 1).collect();
-    if listed.len() > MAX_GROUPS {
-        return Err(IdentityRejection::Groups { header: header.clone(), limit: MAX_GROUPS });
+        text.split(',').map(str::trim).filter(|group| !group.is_empty()).take(Groups::MAX + 1).collect();
+    if listed.len() > Groups::MAX {
+        return Err(IdentityRejection::Groups { header: header.clone(), limit: Groups::MAX });
     }
     let sids: Option<Vec<Sid>> = listed.into_iter().map(Sid::parse).collect();
     Ok(sids.map_or(Groups::Unknown, Groups::Known))
