@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use figment::Metadata;
 use thiserror::Error;
 
 /// Why the configuration was refused.
@@ -81,6 +82,11 @@ impl ConfigErrors {
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         std::iter::once(&self.first).chain(&self.rest)
     }
+}
+
+/// The name of a source; `None` for the defaults.
+pub(super) fn source_name(metadata: &Metadata) -> Option<String> {
+    metadata.source.as_ref().map(ToString::to_string)
 }
 
 fn from(source_name: Option<&str>) -> String {

@@ -12,9 +12,10 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::Deserialize;
 
-use super::error::Invalid;
+use super::error::{Invalid, source_name};
 use super::secret_file::{self, FromFile};
 use super::{Config, ConfigError, ConfigErrors, Mode, setting};
+use crate::runtime::file::toml_problem;
 
 /// Prefix of the environment variables of the configuration; two underscores separate keys.
 const PREFIX: &str = "CMGATE__";
@@ -170,8 +171,8 @@ impl Layer {
             fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let syntax = |line, problem| ConfigError::Syntax { path: path.to_owned(), line, problem };
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            syntax(before.matches('\n').count() + 1, error.message().replace('\n', ", "))
+            let (line, problem) = toml_problem(&text, &error);
+            syntax(line, problem)
         })?;
         let mut values = Value::serialize(table)
             .ok()
@@ -296,8 +297,4 @@ fn unfit(invalid: &Invalid, sources: &Figment) -> ConfigError {
     let list = invalid.path.split('[').next().unwrap_or_default();
     let source_name = sources.find_metadata(list).and_then(source_name);
     ConfigError::Invalid { path: invalid.path.clone().into_owned(), problem: invalid.problem.clone(), source_name }
-}
-
-fn source_name(metadata: &Metadata) -> Option<String> {
-    metadata.source.as_ref().map(ToString::to_string)
 }

@@ -6,6 +6,7 @@ use figment::Figment;
 use figment::value::Value;
 
 use super::ConfigError;
+use super::error::source_name;
 use crate::runtime::file;
 use crate::runtime::telemetry::error_chain;
 
@@ -59,9 +60,7 @@ fn read(sources: &Figment, section: &str, key: &str) -> Vec<Result<FromFile, Con
         let refuse = |problem| ConfigError::Invalid {
             path: full(&file_key(key)),
             problem,
-            source_name: sources
-                .get_metadata(named.tag())
-                .and_then(|metadata| Some(metadata.source.as_ref()?.to_string())),
+            source_name: sources.get_metadata(named.tag()).and_then(source_name),
         };
         if is_set {
             return Some(Err(refuse(format!("must not be set beside {}; remove one of the two", full(key)))));

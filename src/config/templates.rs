@@ -20,6 +20,7 @@ use crate::domain::{
     Comment, Credential, CredentialStatus, Item, Lineage, Medium, Policy, ProfileId, ProfileTemplate, RequestType,
     SmartcardConfiguration, SmartcardId, TemplateId, TemplateRef, UserId,
 };
+use crate::runtime::file::toml_problem;
 
 /// The contents of the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,8 +159,7 @@ fn require(condition: bool, key: impl Into<String>, problem: impl Into<String>) 
 impl TemplateFile {
     fn parse(path: &Path, text: &str) -> Result<Self, TemplateError> {
         let table: toml::Table = toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let (line, problem) = (before.matches('\n').count() + 1, error.message().replace('\n', ", "));
+            let (line, problem) = toml_problem(text, &error);
             TemplateError::Syntax { path: path.to_owned(), line, problem }
         })?;
         // Deserialized by figment because its errors name the key.

@@ -1,8 +1,6 @@
 //! Error answers of the facade: `{"Message": ..., "CorrelationId": ...}`, in the wording of the old framework where it had one.
 //! Every error answer is built here, so failures of the service are logged here.
 
-use std::time::Duration;
-
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -109,7 +107,7 @@ impl HttpError {
             (Self::Compressed(_), _) => Some((ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"))),
             (Self::WrongMethod(_, allowed), _) => Some((ALLOW, allowed.clone())),
             (_, Ok(ErrorKind::Unauthenticated)) => Some((WWW_AUTHENTICATE, CHALLENGE)),
-            (_, Ok(kind)) => row(kind).retry_after.map(|pause| (RETRY_AFTER, whole_seconds(pause).into())),
+            (_, Ok(kind)) => row(kind).retry_after_seconds().map(|seconds| (RETRY_AFTER, seconds.into())),
             (_, Err(_)) => None,
         }
     }
@@ -200,9 +198,4 @@ pub(super) fn legacy_name(field: &str) -> String {
 fn sentence(text: &str) -> String {
     let mut rest = text.trim_end_matches('.').chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
-}
-
-/// Whole seconds for `Retry-After`, rounded up so that no caller retries too early.
-const fn whole_seconds(pause: Duration) -> u64 {
-    pause.as_secs() + if pause.subsec_nanos() > 0 { 1 } else { 0 }
 }

@@ -22,6 +22,7 @@ use super::view::View;
 use super::{FacadeSettings, change, headers, json, list, text};
 use crate::domain::{self, IdempotencyKey, Refusal, RequestId};
 use crate::runtime::gzip::Malformed;
+use crate::runtime::telemetry::is_caused_by;
 use crate::service::{Call, Error, OverBudget, Service, Violations};
 
 /// The state of the handlers.
@@ -136,8 +137,8 @@ impl Facade {
         match Limited::new(body, limit).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(HttpError::BodyTooLong(limit)),
-            Err(error) if OverBudget::caused(&*error) => Err(Error::Overloaded.into()),
-            Err(error) if Malformed::caused(&*error) => Err(Refusal::invalid(BODY, "is not valid gzip").into()),
+            Err(error) if is_caused_by::<OverBudget>(&*error) => Err(Error::Overloaded.into()),
+            Err(error) if is_caused_by::<Malformed>(&*error) => Err(Refusal::invalid(BODY, "is not valid gzip").into()),
             Err(_) => Err(Refusal::invalid(BODY, "ended before it was complete").into()),
         }
     }

@@ -1,4 +1,4 @@
-//! Reads small files.
+//! Reads small files, and says where TOML is wrong.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -50,6 +50,13 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
         return Err(FileError::TooLarge { path: path.to_owned(), limit });
     }
     Ok(content)
+}
+
+/// The line of a syntax error in TOML, from 1, and what is wrong there. Never the text of the line, which may hold a secret.
+#[must_use]
+pub fn toml_problem(text: &str, error: &toml::de::Error) -> (usize, String) {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    (before.matches('\n').count() + 1, error.message().replace('\n', ", "))
 }
 
 #[cfg(test)]

@@ -31,12 +31,6 @@ impl OverBudget {
     pub fn new(answer: impl Into<BoxError>) -> Self {
         Self(answer.into())
     }
-
-    /// Whether an error has this one in its chain of sources.
-    #[must_use]
-    pub fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
-        std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<Self>)
-    }
 }
 
 #[derive(Debug)]

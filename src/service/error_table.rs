@@ -28,6 +28,18 @@ pub struct Row {
     pub retry_after: Option<Duration>,
 }
 
+impl Row {
+    /// The delay before a retry in whole seconds, for `Retry-After` (RFC 9110, 10.2.3); rounded up, so that no caller retries too
+    /// early.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u64> {
+        match self.retry_after {
+            Some(pause) => Some(pause.as_secs() + if pause.subsec_nanos() > 0 { 1 } else { 0 }),
+            None => None,
+        }
+    }
+}
+
 /// Log severity of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Committed, StoreError};
+use crate::runtime::telemetry::error_chain;
 
 /// How long a failed write counts before a probe. A probe is small and may succeed where a real write finds no space.
 const HOLD: Duration = Duration::from_secs(2);
@@ -62,9 +63,7 @@ impl WriteHealth {
 
     /// Records a failed write whose cause lies in the database.
     pub(super) fn failed(&self, error: &dyn std::error::Error) {
-        let causes = std::iter::successors(Some(error), |error| error.source());
-        let why: Vec<String> = causes.map(ToString::to_string).collect();
-        self.remember(why.join(": "));
+        self.remember(error_chain(error));
     }
 
     /// Records a write that failed because of the database, and returns the outcome.

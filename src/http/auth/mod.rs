@@ -39,7 +39,7 @@ pub use development::{DEVELOPMENT_HEADER, Development};
 pub use tokens::TokenIssuer;
 
 /// The challenge to a call without credentials (RFC 6750, 3.1).
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
+pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
 /// The challenge to a call with a token that is not accepted.
 const TOKEN_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\", error=\"invalid_token\"");
 

@@ -6,11 +6,10 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::domain::{CorrelationId, ErrorKind};
+use crate::http::auth::CHALLENGE;
 use crate::service::row;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-/// A response with the status 401 must have a challenge (RFC 9110, 15.5.2).
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
 
 /// An error of the REST API.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +44,7 @@ impl<'a> Problem<'a> {
     /// An error of a kind, with its general reason and text.
     pub(in crate::http) fn of(kind: ErrorKind) -> Self {
         let row = row(kind);
-        let retry_after = row.retry_after.map(|pause| pause.as_secs().max(1));
-        Self { status: row.status, reason: row.problem, detail: row.title, retry_after }
+        Self { status: row.status, reason: row.problem, detail: row.title, retry_after: row.retry_after_seconds() }
     }
 
     /// The response.
@@ -57,6 +55,7 @@ impl<'a> Problem<'a> {
         // Texts and numbers always serialize.
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        // A response with this status must have a challenge (RFC 9110, 15.5.2).
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
         }

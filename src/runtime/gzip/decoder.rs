@@ -13,18 +13,10 @@ const STEP_BYTES: usize = 512;
 #[derive(Debug)]
 pub(super) struct Decoder(Box<GzDecoder<Vec<u8>>>);
 
-/// The input is not gzip, is damaged, or does not end with its end.
+/// The input is not gzip, is damaged, or is truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the data is not valid gzip")]
 pub struct Malformed;
-
-impl Malformed {
-    /// Whether an error has this one in its chain of sources.
-    #[must_use]
-    pub fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
-        std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<Self>)
-    }
-}
 
 impl Default for Decoder {
     fn default() -> Self {

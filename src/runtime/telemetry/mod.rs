@@ -25,3 +25,16 @@ pub fn error_chain(error: &dyn Error) -> String {
     }
     text
 }
+
+/// Whether an error is an `E`, or has one in its chain of sources.
+#[must_use]
+pub fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<E>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

@@ -1,4 +1,4 @@
-//! The file `auth.denied`: tokens that are refused although their issuer stands by them. A pure function of the file and a token.
+//! The file `auth.denied`: tokens that are refused before they expire. A pure function of the file and a token.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use toml::value::Datetime;
 
 use crate::domain::Timestamp;
 use crate::http::auth::jwt::Verified;
+use crate::runtime::file::toml_problem;
 use crate::runtime::watched_file::FileSettings;
 
 /// The key of the configuration that names the file.
@@ -79,12 +80,8 @@ impl DeniedTokens {
     fn parse(bytes: &[u8], issuers: &[Arc<str>]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
         let list: List = toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            format!(
-                "is not valid in line {}: {}",
-                before.matches('\n').count() + 1,
-                error.message().replace('\n', ", ")
-            )
+            let (line, problem) = toml_problem(text, &error);
+            format!("is not valid in line {line}: {problem}")
         })?;
         let entries = list.denied.len();
         if entries > MAX_ENTRIES {
