@@ -21,7 +21,7 @@ pub use proxy::{ProxyEntry, ProxyName, UserHeaders};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    /// TOML file with tokens of `[[auth.jwt]]` that are refused although their issuer stands by them. Default: empty, no file.
+    /// TOML file with tokens of `[[auth.jwt]]` that are refused before they expire. Default: empty, no file.
     #[serde(with = "setting")]
     pub denied: OptionalPath,
     /// `[[auth.jwt]]`: the issuers of bearer tokens. Default: none.

@@ -246,7 +246,7 @@ fn refuse(call: &Call, refusal: Refusal) -> Status {
     CallError::from(refusal).status(call.correlation)
 }
 
-/// The answer with a message, which is compressed if that pays and the client accepts gzip.
+/// The answer with a message. It is compressed if its size makes that worthwhile and the client accepts gzip.
 #[expect(clippy::unnecessary_wraps, reason = "the last expression of methods that return a result")]
 fn answer<M: Message>(message: M) -> Answer<M> {
     let pays = COMPRESSED_BYTES.contains(&message.encoded_len());

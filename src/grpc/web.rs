@@ -39,7 +39,7 @@ impl FromIterator<HeaderValue> for Origins {
     }
 }
 
-/// What a call of a browser needs beside its answer.
+/// How to translate a call of a browser and its response.
 #[derive(Clone, Debug)]
 pub struct Browser {
     /// The allowed origin of the script.
@@ -49,7 +49,7 @@ pub struct Browser {
 }
 
 impl Origins {
-    /// The browser of a call; `None` if the call needs nothing of this module.
+    /// The browser that sent a call; `None` if neither CORS nor gRPC-Web applies.
     pub fn browser(&self, headers: &HeaderMap) -> Option<Browser> {
         if self.0.is_empty() {
             return None;

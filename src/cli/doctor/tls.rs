@@ -12,7 +12,7 @@ use crate::runtime::tls::{Expiry, ExpiryKind, Tls, TlsSettings};
 
 /// How long before its end a certificate is reported.
 const NOTICE: Duration = Duration::from_hours(30 * 24);
-/// What is renewed often lives shortly; then a quarter of its life is notice enough.
+/// The part of its life before its end at which a short-lived certificate is reported: a quarter.
 const NOTICE_SHARE: i64 = 4;
 
 /// Examines the files of both ports.
