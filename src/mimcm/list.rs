@@ -141,6 +141,7 @@ impl<P: Pages> List<P> {
             if !piece.is_empty() {
                 return Ok(piece);
             }
+            self.pages.call().memory.return_free_memory();
             let Listing { members, has_more } = self.pages.read(self.last_key.as_ref()).await?;
             self.last_key = members.last().map(P::key);
             self.members = members.into_iter();

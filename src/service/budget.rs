@@ -15,6 +15,9 @@ const CALL_BYTES: usize = 4 << 10;
 /// Bytes of a call beyond this count towards the half for large calls.
 const SMALL_BYTES: usize = 16 << 10;
 
+/// Large bytes from which a call returns its memory to the system when it ends. A batch of a hundred small creates stays below.
+const RETURNED_BYTES: i64 = 512 << 10;
+
 /// Maximum bytes that all calls may hold. Clones share the budget.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Pools>);
@@ -116,6 +119,13 @@ impl Reservation {
         held.pools.large.take(&held.large, large, true);
     }
 
+    /// Returns free memory to the system if the call is large: for calls that continue after a part of their answer is sent.
+    pub fn return_free_memory(&self) {
+        if self.is_large() {
+            cmgate_allocator::return_free_memory();
+        }
+    }
+
     /// Whether the call counts as large.
     #[must_use]
     pub fn is_large(&self) -> bool {
@@ -150,6 +160,9 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.pools.small.0.fetch_add(*self.small.get_mut(), Ordering::Relaxed);
         self.pools.large.0.fetch_add(*self.large.get_mut(), Ordering::Relaxed);
+        if *self.large.get_mut() >= RETURNED_BYTES {
+            cmgate_allocator::return_free_memory();
+        }
     }
 }
 
