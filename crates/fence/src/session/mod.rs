@@ -99,13 +99,14 @@ impl Session {
         let limits = lane.limits;
         let room = Arc::new(Semaphore::new(limits.queue_bytes.max(limits.batch_bytes)));
         let progress = Arc::new(Progress::new(Arc::clone(&room)));
-        let (work, queue) = mpsc::unbounded_channel();
+        let (work, mut queue) = mpsc::unbounded_channel();
         let partitions = lane.partitions.clone();
         let states = expected.into_iter().map(|(number, expect)| (number, Partition::new(expect))).collect();
         let sender = Sender::new(cluster, lane, producer, links, states, began, Arc::clone(&progress));
         let report = Arc::clone(&progress);
         let task = tokio::spawn(async move {
-            if let Some(end) = sender.run(queue).await {
+            // The queue closes after the end is reported, so that whoever meets a closed queue learns the reason.
+            if let Some(end) = sender.run(&mut queue).await {
                 report.end(Ended(Arc::new(end)));
             }
         });

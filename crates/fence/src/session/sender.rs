@@ -84,7 +84,7 @@ impl Sender {
     }
 
     /// Sends until the session ends; `None` if its owner dropped it.
-    pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Work>) -> Option<End> {
+    pub(super) async fn run(mut self, queue: &mut mpsc::UnboundedReceiver<Work>) -> Option<End> {
         let mut losses: FuturesUnordered<_> =
             self.links.connections.values().map(crate::connection::Connection::lost).collect();
         loop {
