@@ -79,8 +79,9 @@ pub(super) async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
         if waits {
             released.notified().await;
         }
-        stream.write_u32(u32::try_from(answer.len()).unwrap()).await?;
-        stream.write_all(&answer).await?;
+        // In one write: a second small one would wait for the acknowledgement of the first.
+        let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+        stream.write_all(&[&length[..], &answer[..]].concat()).await?;
         stream.flush().await?;
     }
 }
