@@ -10,10 +10,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "request",
         "credential",
+        "user",
         "request_event",
         "request_service",
         "credential_service",
         "caller_service",
+        "directory_service",
         "error_reason",
     ];
     let files = files.map(|name| format!("cmgate/v1/{name}.proto"));

@@ -53,7 +53,7 @@ pub struct Service {
     /// documented examples, `S-1-5-21-2127521184-1604012920-1887927527-14134865`.
     #[serde(with = "setting")]
     pub sid: Sid,
-    /// Who may import profiles and smart cards: UUIDs of users and SIDs of accounts or groups, separated by commas. The user
+    /// Who may import profiles, smart cards and users: UUIDs of users and SIDs of accounts or groups, separated by commas. The user
     /// of `[development]` is included as long as callers need no proof. Default: nobody.
     #[serde(with = "setting")]
     pub administrators: Administrators,

@@ -71,6 +71,7 @@ mod tests {
             user: UserId::new(Uuid::from_u128(1)),
             name: "Alice".to_owned(),
             sid: Some(sid("S-1-5-21-1-2-3-1105")),
+            upn: None,
             groups: Groups::Restricted {
                 groups: vec![sid("S-1-5-21-1-2-3-513")],
                 deny_only: vec![sid("S-1-5-21-1-2-3-512")],

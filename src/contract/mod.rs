@@ -5,6 +5,7 @@ mod credential;
 mod encode;
 mod headroom;
 mod json;
+mod user;
 
 #[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated; documented in the proto files")]
 /// Package `cmgate.v1`.
@@ -20,6 +21,7 @@ pub use credential::{credential, credential_ids, credential_status};
 pub use encode::{event_type, request, request_type, status, with_position};
 pub use headroom::{MAX_EVENT_BYTES, encode_event_within_limits};
 pub use json::{JsonForm, JsonFormError, JsonMessage};
+pub use user::user;
 
 #[cfg(test)]
 mod compatibility;

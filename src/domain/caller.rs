@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Sid, Timestamp, UserId};
+use super::{Sid, Timestamp, Upn, UserId};
 
 /// An authenticated caller. Every use case takes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Caller {
     pub name: String,
     /// Security identifier of the account, if known.
     pub sid: Option<Sid>,
+    /// User principal name of the account, if the proof vouches for it.
+    pub upn: Option<Upn>,
     /// The caller's groups.
     pub groups: Groups,
     /// How the caller proved its identity.
@@ -95,7 +97,7 @@ impl Caller {
     /// A caller of the development mode, without SID and groups.
     #[must_use]
     pub fn unproven(user: UserId, name: impl Into<String>) -> Self {
-        Self { user, name: name.into(), sid: None, groups: Groups::Known(Vec::new()), proof: Proof::NONE }
+        Self { user, name: name.into(), sid: None, upn: None, groups: Groups::Known(Vec::new()), proof: Proof::NONE }
     }
 
     /// The caller as recorded with a change; the name is truncated to [`Actor::MAX_NAME_CHARS`].

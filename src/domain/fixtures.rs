@@ -122,7 +122,7 @@ pub(super) fn creation(policy: Policy, target: UserId) -> Action {
     let draft = Draft {
         kind: RequestType::Enroll,
         template: Some(TEMPLATE),
-        target: Some(target),
+        target: Some(target.into()),
         old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: comment("please"),
@@ -137,7 +137,8 @@ pub(super) fn creation(policy: Policy, target: UserId) -> Action {
         smartcard: SmartcardConfiguration::default(),
     };
     let service = Sid::parse("S-1-5-21-1").unwrap();
-    Action::Create(Box::new(Creation { draft, catalog: Arc::new([(template, 1)].into_iter().collect()), service }))
+    let catalog = Arc::new([(template, 1)].into_iter().collect());
+    Action::Create(Box::new(Creation { draft, target: Ok(Some(target)), catalog, service }))
 }
 
 pub(super) fn card(id: &str) -> PhysicalCard {

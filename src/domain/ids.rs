@@ -90,8 +90,14 @@ impl UserId {
     /// [`of_subject`](Self::of_subject): a provider must not choose the user of another one.
     #[must_use]
     pub fn of_provider(uuid: Uuid) -> Option<Self> {
-        let is_user = !uuid.is_nil() && !uuid.is_max() && uuid.get_version() != Some(Version::Custom);
-        is_user.then_some(Self(uuid))
+        let user = Self(uuid);
+        (!uuid.is_nil() && !uuid.is_max() && !user.is_made()).then_some(user)
+    }
+
+    /// Whether the id has the version of those that [`UserId::of_subject`] makes. No directory and no provider assigns one.
+    #[must_use]
+    pub fn is_made(self) -> bool {
+        self.0.get_version() == Some(Version::Custom)
     }
 }
 
@@ -108,6 +114,9 @@ mod tests {
         assert_eq!(id.to_string(), "9db1243c-15c2-86a2-b29f-5e28be47f1c5");
         assert_ne!(id, UserId::of_subject("entra", "S-1-5-21-1-2-3-1105"));
         assert_ne!(UserId::of_subject("a", "b~c"), UserId::of_subject("a", "b"));
+        assert!(id.is_made());
+        let assigned: UserId = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099".parse().unwrap();
+        assert!(!assigned.is_made());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod shard;
 mod sid;
 mod template;
 mod timestamp;
+mod user;
 
 pub use caller::{Actor, Caller, Groups, Principal, Proof, ProofMethod};
 pub use command::{Action, Command, Idempotent};
@@ -48,3 +49,7 @@ pub use template::{
     ProfileTemplate, Provider, SmartcardConfiguration, TemplateRef, TemporaryCards,
 };
 pub use timestamp::Timestamp;
+pub use user::{
+    DisplayName, KnownUser, LearnedUsers, Recognition, USER_GROUPS_MAX, Upn, User, UserChanges, UserCursor, UserKeys,
+    UserName, UserPage, UserQuery, UserSource, UserStatus, import_users, learn_user, recognize,
+};

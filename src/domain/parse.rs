@@ -2,7 +2,7 @@
 //!
 //! They stand apart from their types, which a refusal has to know.
 
-use super::{IdempotencyKey, Refusal, SerialNumber, UserId};
+use super::{IdempotencyKey, Refusal, SerialNumber, Sid, Upn, UserId};
 
 impl SerialNumber {
     /// Checks an id that arrived in `field`.
@@ -21,6 +21,46 @@ impl IdempotencyKey {
     /// [`Refusal::Invalid`] naming the field, unless the key is 1 to 128 visible ASCII characters.
     pub fn parse(field: &str, user: UserId, key: &str) -> Result<Self, Refusal> {
         Self::read(user, key).map_err(|problem| Refusal::invalid(field, problem))
+    }
+}
+
+impl UserId {
+    /// Checks the id of a user to import that arrived in `field`.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] naming the field, if no directory assigns such an id.
+    pub fn check_assigned(field: &str, id: Self) -> Result<Self, Refusal> {
+        if id.uuid().is_nil() || id.uuid().is_max() {
+            return Err(Refusal::invalid(field, "must identify a user"));
+        }
+        if id.is_made() {
+            return Err(Refusal::invalid(
+                field,
+                "must not have version 8, as ids have that the service makes from subjects",
+            ));
+        }
+        Ok(id)
+    }
+}
+
+impl Sid {
+    /// Reads a security identifier that arrived in `field`.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] naming the field, unless the text is a security identifier.
+    pub fn parse_in(field: &str, text: &str) -> Result<Self, Refusal> {
+        Self::parse(text).ok_or_else(|| Refusal::invalid(field, "must be a SID (S-1-...)"))
+    }
+}
+
+impl Upn {
+    /// Reads a user principal name that arrived in `field`.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] naming the field, unless the text is a user principal name.
+    pub fn parse_in(field: &str, text: &str) -> Result<Self, Refusal> {
+        let problem = format!("must be a user principal name (user@suffix) of at most {} characters", Self::MAX_CHARS);
+        Self::parse(text).ok_or_else(|| Refusal::invalid(field, problem))
     }
 }
 

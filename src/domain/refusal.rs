@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     CredentialStatus, IdempotencyKey, ProfileId, RequestId, RequestType, SerialNumber, SmartcardId, Status, TemplateId,
-    Version,
+    UserId, UserName, Version,
 };
 
 /// Why a call was refused.
@@ -78,6 +78,30 @@ pub enum Refusal {
     /// The service knows no card with this serial number.
     #[error("no smart card with the id {0} is known")]
     SerialNumberNotFound(SerialNumber),
+    /// The directory has no such user.
+    #[error("there is no user {0}")]
+    UserNotFound(UserName),
+    /// The directory has no user with the name that a draft gives its target.
+    #[error("the directory has no user {0}")]
+    TargetNotFound(UserName),
+    /// The target of a new request has left.
+    #[error("user {user} is inactive and takes no {} requests", .kind.name())]
+    TargetInactive {
+        /// Path of the field that names the target.
+        field: &'static str,
+        /// The target.
+        user: UserId,
+        /// The requested type.
+        kind: RequestType,
+    },
+    /// Another user has the security identifier or user principal name.
+    #[error("{field} belongs to user {holder}")]
+    UserKeyTaken {
+        /// Path of the field.
+        field: String,
+        /// The other user.
+        holder: UserId,
+    },
     /// The template does not accept this type of request.
     #[error("profile template {template:?} does not accept requests of type {}", .kind.name())]
     WorkflowDisabled {
@@ -205,11 +229,14 @@ impl Refusal {
             Self::RequestNotFound(_)
             | Self::NotItsSmartcard(_)
             | Self::CredentialNotFound(_)
-            | Self::SerialNumberNotFound(_) => ErrorKind::NotFound,
+            | Self::SerialNumberNotFound(_)
+            | Self::UserNotFound(_) => ErrorKind::NotFound,
             // A draft that names something unknown has an invalid field.
-            Self::Invalid(_) | Self::TemplateNotFound(_) | Self::SmartcardNotFound(_) | Self::ProfileNotFound(_) => {
-                ErrorKind::Invalid
-            }
+            Self::Invalid(_)
+            | Self::TemplateNotFound(_)
+            | Self::SmartcardNotFound(_)
+            | Self::ProfileNotFound(_)
+            | Self::TargetNotFound(_) => ErrorKind::Invalid,
             Self::WorkflowDisabled { .. }
             | Self::SmartcardOnly { .. }
             | Self::TemplateNotOffered { .. }
@@ -224,7 +251,9 @@ impl Refusal {
             | Self::OtherCardBound(_)
             | Self::CredentialUnfit { .. }
             | Self::IllegalCredentialStatus { .. }
-            | Self::ProfileOnRetiredCard { .. } => ErrorKind::Conflict,
+            | Self::ProfileOnRetiredCard { .. }
+            | Self::TargetInactive { .. }
+            | Self::UserKeyTaken { .. } => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::KeyReused(_) => ErrorKind::KeyReused,
@@ -250,6 +279,10 @@ impl Refusal {
             Self::ProfileOnRetiredCard { .. } => "PROFILE_ON_RETIRED_SMARTCARD",
             Self::CredentialNotFound(_) => "CREDENTIAL_NOT_FOUND",
             Self::SerialNumberNotFound(_) => "SERIAL_NUMBER_NOT_FOUND",
+            Self::UserNotFound(_) => "USER_NOT_FOUND",
+            Self::TargetNotFound(_) => "TARGET_NOT_FOUND",
+            Self::TargetInactive { .. } => "TARGET_INACTIVE",
+            Self::UserKeyTaken { .. } => "USER_KEY_TAKEN",
             Self::WorkflowDisabled { .. } => "WORKFLOW_DISABLED",
             Self::SmartcardOnly { .. } => "SMARTCARD_TEMPLATE_NEEDED",
             Self::TemplateNotOffered { .. } => "PROFILE_TEMPLATE_NOT_OFFERED",
@@ -283,6 +316,17 @@ impl Refusal {
                 vec![FieldViolation { field: field.clone(), problem }]
             }
             Self::CardInUse(_) => one("serial_number"),
+            Self::TargetNotFound(name) => {
+                let problem = "names no user of the directory".to_owned();
+                vec![FieldViolation { field: name.target_field().to_owned(), problem }]
+            }
+            Self::TargetInactive { field, kind, .. } => {
+                let problem = format!("is an inactive user, who takes no {} requests", kind.name());
+                vec![FieldViolation { field: (*field).to_owned(), problem }]
+            }
+            Self::UserKeyTaken { field, holder } => {
+                vec![FieldViolation { field: field.clone(), problem: format!("belongs to user {holder}") }]
+            }
             Self::TooLarge { field, bytes, limit } => {
                 let problem = format!(
                     "must be shorter by {} bytes: the request would take {bytes}, and at most {limit} leave room for its \

@@ -3,6 +3,7 @@
 mod callers;
 mod credentials;
 mod decode;
+mod directory;
 mod errors;
 mod health;
 mod page;
@@ -30,6 +31,7 @@ use crate::service::{Call, Error, Service};
 
 pub use callers::Callers;
 pub use credentials::Credentials;
+pub use directory::Users;
 pub use errors::rewrite_library_errors;
 pub use health::{HealthService, Serving, health};
 pub use web::{Browser, Origins};

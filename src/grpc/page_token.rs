@@ -2,12 +2,16 @@
 //!
 //! A token is opaque but not secret: a forged one gives access to nothing that the list does not show.
 
+mod user;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::domain::{CredentialQuery, Cursor, Query, Refusal, RequestId, Timestamp};
+
+pub(super) use user::{format_user, parse_user};
 
 /// First byte of the tokens of request lists: the version of the layout.
 const LAYOUT: u8 = 1;

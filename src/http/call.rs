@@ -27,9 +27,9 @@ use super::rest::problem::Problem;
 use super::server::{Answers, CertificateRefused, MayUseHttp1, NeedsHttp1};
 use crate::contract::v1::ErrorReason;
 use crate::domain::{CorrelationId, ErrorKind};
-use crate::http::auth::{AuthError, Authenticated, Authentication, Tickets};
+use crate::http::auth::{Admission, AuthError, Authenticated, Authentication, Tickets};
 use crate::mimcm::RouteLabel;
-use crate::service::{Budget, Call, Error, row};
+use crate::service::{Budget, Call, Error, NotAdmitted, row};
 use crate::{grpc, mimcm};
 
 pub use headers::CORRELATION_HEADER;
@@ -40,6 +40,8 @@ pub use transport::Transport;
 pub struct CallSettings {
     /// How callers are authenticated.
     pub authentication: Authentication,
+    /// Admits authenticated callers.
+    pub admission: Admission,
     /// Upper bound on the deadline of a call.
     pub max_duration: Duration,
     /// Memory that all calls may hold together.
@@ -198,15 +200,16 @@ impl CallSettings {
     }
 
     /// The caller; `None` on a path that needs no authentication.
-    async fn caller(&self, transport: Transport, parts: &mut Parts) -> Result<Option<Authenticated>, AuthError> {
+    async fn caller(&self, transport: Transport, parts: &mut Parts) -> Result<Option<Authenticated>, Refused> {
         // Not even an open path accepts a connection whose certificate was refused.
         if let Some(refused) = parts.extensions.get::<CertificateRefused>() {
-            return Err(AuthError::from(*refused));
+            return Err(AuthError::from(*refused).into());
         }
         if transport == Transport::Grpc && transport::is_open(parts.uri.path()) {
             return Ok(None);
         }
-        self.authentication.authenticate(parts).await.map(Some)
+        let Authenticated { caller, answer } = self.authentication.authenticate(parts).await?;
+        Ok(Some(Authenticated { caller: self.admission.admit(caller).await?, answer }))
     }
 }
 
@@ -290,6 +293,15 @@ where
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         Self { kind: error.kind(), reason: error.reason(), message: error.to_string() }
+    }
+}
+
+impl From<NotAdmitted> for Refused {
+    fn from(error: NotAdmitted) -> Self {
+        match error {
+            NotAdmitted::Inactive(_) => AuthError::InactiveUser.into(),
+            NotAdmitted::Failed(error) => error.into(),
+        }
     }
 }
 

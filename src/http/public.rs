@@ -16,11 +16,11 @@ use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error as ReflectionError};
 use tower::{Layer, Service as _};
 
-use super::auth::Authentication;
+use super::auth::{Admission, Authentication};
 use super::call::{CallFuture, CallLayer, CallSettings, Calls, Transport};
 use super::rest;
 use crate::contract::{DESCRIPTORS, JsonFormError};
-use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, health};
+use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, Users, health};
 use crate::mimcm::{FacadeSettings, RestApi};
 use crate::service::{Budget, Service};
 
@@ -76,12 +76,14 @@ pub fn assemble(service: Service, authentication: Authentication, settings: ApiS
     let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
         .add_service(Credentials::server(service.clone(), settings.max_message_bytes))
         .add_service(Callers::server())
+        .add_service(Users::server(service.clone(), settings.max_message_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .into_axum_router();
     let layer = CallLayer::new(CallSettings {
         authentication,
+        admission: Admission::new(service.directory().clone()),
         max_duration: settings.max_duration,
         memory: Budget::new(settings.max_memory_bytes),
         max_message_bytes: settings.max_message_bytes,

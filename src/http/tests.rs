@@ -20,7 +20,8 @@ use tonic_reflection::pb as reflection;
 use tonic_types::StatusExt;
 use tower::{Layer, ServiceExt};
 
-use self::support::{AWAY, api, authentication};
+use self::support::{AWAY, api, authentication, service};
+use super::auth::Admission;
 use super::call::{CORRELATION_HEADER, CallLayer, CallSettings, Calls};
 use crate::contract::v1;
 use crate::contract::v1::request_service_client::RequestServiceClient;
@@ -193,6 +194,7 @@ async fn whoami_answers_get_with_the_caller_and_everything_else_with_a_problem()
 fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
     let settings = CallSettings {
         authentication: authentication(),
+        admission: Admission::new(service().directory().clone()),
         max_duration,
         memory: Budget::new(1 << 20),
         max_message_bytes: 1 << 20,

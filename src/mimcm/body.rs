@@ -5,7 +5,8 @@ use uuid::Uuid;
 use super::value::{Value, text_of};
 use super::{codes, guid, items};
 use crate::domain::{
-    Comment, CredentialIds, Draft, Priority, ProfileId, Refusal, RequestType, SmartcardId, TemplateId, UserId,
+    Comment, CredentialIds, Draft, Priority, ProfileId, Refusal, RequestType, Sid, SmartcardId, TemplateId, Upn,
+    UserId, UserName,
 };
 use crate::service::Violations;
 
@@ -22,9 +23,10 @@ type Members = [(String, Value)];
 pub(super) fn draft(body: &Value, violations: Violations) -> Result<Draft, Refusal> {
     let (members, mut violations) = object(body, violations)?;
     let member = |name: &str| member(members, name);
+    let template = violations.keep(uuid_of("profiletemplateuuid", member("profiletemplateuuid"))).flatten();
+    let template = template.map(TemplateId::new);
+    let target = violations.keep(target_of(member("target"))).flatten();
     let mut uuid = |name: &str| violations.keep(uuid_of(name, member(name))).flatten();
-    let template = uuid("profiletemplateuuid").map(TemplateId::new);
-    let target = uuid("target").map(UserId::new);
     let profile = uuid("profile").map(ProfileId::new);
     let smartcard = uuid("smartcard").map(SmartcardId::new);
     let old = CredentialIds { profile, smartcard };
@@ -71,6 +73,20 @@ pub(super) fn uuid_of(name: &str, value: &Value) -> Result<Option<Uuid>, Refusal
     };
     let uuid = read.ok_or_else(|| Refusal::invalid(name, "must be a GUID"))?;
     Ok(if uuid.is_nil() { None } else { Some(uuid) })
+}
+
+/// Reads the target: a GUID as MIM CM takes it, or else a security identifier or user principal name, which no GUID resembles.
+fn target_of(value: &Value) -> Result<Option<UserName>, Refusal> {
+    let name = match value {
+        Value::String(text) => {
+            Sid::parse(text.trim()).map(UserName::Sid).or(Upn::parse(text.trim()).map(UserName::Upn))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    if name.is_some() {
+        return Ok(name);
+    }
+    Ok(uuid_of("target", value)?.map(|id| UserName::Id(UserId::new(id))))
 }
 
 fn comment_of(value: &Value) -> Result<Comment, Refusal> {

@@ -19,7 +19,7 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
 
 /// Fields of the domain and their names in the bodies of calls; longer names come before their prefixes.
-const LEGACY_NAMES: [(&str, &str); 9] = [
+const LEGACY_NAMES: [(&str, &str); 11] = [
     ("profile_template", "profiletemplateuuid"),
     ("old_credential.smartcard", "smartcard"),
     ("old_credential.profile", "profile"),
@@ -27,6 +27,8 @@ const LEGACY_NAMES: [(&str, &str); 9] = [
     ("new_credential.smartcard", "NewSmartcardUuid"),
     ("new_credential.profile", "NewProfileUuid"),
     ("data_items", "datacollection"),
+    ("target_sid", "target"),
+    ("target_upn", "target"),
     ("serial_number", "cardid"),
     ("id", "requestid"),
 ];

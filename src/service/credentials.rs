@@ -80,7 +80,7 @@ impl Service {
     /// [`Refusal::NotAdministrator`], the refusal of the first one that cannot be imported, or a failure of the service; see
     /// [`Error`].
     pub async fn import(&self, call: &Call, credentials: &[Credential]) -> Result<(), Error> {
-        if !self.authority.administrators.iter().any(|principal| call.caller.is(principal)) {
+        if !self.is_administrator(call) {
             return Err(Refusal::NotAdministrator.into());
         }
         Ok(import_credentials(&*self.store, credentials, self.clock.now()).await??)

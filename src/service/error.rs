@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::TryAcquireError;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::domain::{ErrorKind, FieldViolation, Refusal};
@@ -106,6 +107,16 @@ impl<T> From<TrySendError<T>> for Error {
         match error {
             TrySendError::Full(_) => Self::Overloaded,
             TrySendError::Closed(_) => Self::Stopping,
+        }
+    }
+}
+
+/// Places that are all taken, or closed.
+impl From<TryAcquireError> for Error {
+    fn from(error: TryAcquireError) -> Self {
+        match error {
+            TryAcquireError::NoPermits => Self::Overloaded,
+            TryAcquireError::Closed => Self::Stopping,
         }
     }
 }

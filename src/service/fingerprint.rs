@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{
     Action, Comment, Creation, CredentialIds, CredentialStatus, DataItem, Draft, PhysicalCard, RequestId, RequestType,
-    Version,
+    UserName, Version,
 };
 
 /// First line of every canonical text. A new version makes the keys in use look like keys of different calls.
@@ -83,7 +83,13 @@ fn write_draft(out: &mut Canonical<'_>, draft: &Draft) {
     out.field("action", "create");
     out.field("type", type_word(*kind));
     out.optional("template", *template);
-    out.optional("target", *target);
+    match target {
+        None => {}
+        Some(UserName::Id(id)) => out.field("target", &id.to_string()),
+        // The name as given: a retry is the same call even if the name belongs to another user by then.
+        Some(UserName::Sid(sid)) => out.field("target.sid", sid.as_str()),
+        Some(UserName::Upn(upn)) => out.field("target.upn", upn.as_str()),
+    }
     out.credential_ids("old", *old);
     out.optional("priority", priority.map(|priority| priority.0));
     out.comment(comment);
@@ -99,8 +105,8 @@ fn write_step(out: &mut Canonical<'_>, request: RequestId, action: &Action, expe
     };
     match action {
         Action::Create(creation) => {
-            // The caller does not choose the catalog or the account of the service.
-            let Creation { draft, catalog: _, service: _ } = &**creation;
+            // The caller does not choose the catalog or the account of the service, nor whom the directory finds by a name.
+            let Creation { draft, target: _, catalog: _, service: _ } = &**creation;
             write_draft(out, draft);
         }
         Action::Approve { comment, data_items } => {

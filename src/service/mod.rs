@@ -5,6 +5,7 @@ mod budget;
 mod catalog;
 mod concurrency;
 mod credentials;
+mod directory;
 mod error;
 mod error_table;
 mod fingerprint;
@@ -30,6 +31,7 @@ use crate::store::Store;
 pub use batch::{Applied, Reply, commit, import_credentials};
 pub use budget::{Budget, OverBudget, Reservation};
 pub use catalog::load_catalog;
+pub use directory::{Directory, NotAdmitted};
 pub use error::Error;
 pub use error_table::{Row, Severity, log_failure, row, severity_of_code, severity_of_status};
 use reader::Reader;
@@ -60,6 +62,7 @@ pub struct Service {
     store: Arc<dyn Store>,
     reader: Reader,
     writer: Writer,
+    directory: Directory,
     catalog: Arc<Catalog>,
     clock: Clock,
     authority: Authority,
@@ -72,7 +75,7 @@ pub struct Service {
 pub struct Authority {
     /// Security identifier of the service; it owns every descriptor.
     pub account: Sid,
-    /// Callers that may import profiles and cards. If empty, nobody may.
+    /// Callers that may import profiles, cards and users. If empty, nobody may.
     pub administrators: Vec<Principal>,
 }
 
@@ -87,8 +90,19 @@ impl Service {
         authority: Authority,
     ) -> Self {
         let reader = Reader::start(&store);
+        let directory = Directory::start(&store);
         let lists = Arc::new(Semaphore::new(LISTS_AT_ONCE));
-        Self { store, reader, writer, catalog, clock, authority, lists }
+        Self { store, reader, writer, directory, catalog, clock, authority, lists }
+    }
+
+    /// The directory of users, which admits callers.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn is_administrator(&self, call: &Call) -> bool {
+        self.authority.administrators.iter().any(|principal| call.caller.is(principal))
     }
 
     /// Creates a request.
@@ -97,12 +111,13 @@ impl Service {
     /// A refusal of the draft or of the key, or a failure of the service; see [`Error`].
     pub async fn create(&self, call: &Call, draft: Draft, key: Option<IdempotencyKey>) -> Result<Arc<Request>, Error> {
         let idempotent = key.map(|key| Idempotent { key, fingerprint: fingerprint::of_creation(&draft) });
+        let target = self.target(&call.caller, &draft).await?;
         let now = self.clock.now();
         let id = RequestId::new(uuid_v7(now));
         let (catalog, service) = (Arc::clone(&self.catalog), self.authority.account.clone());
         let command = Command {
             request: id,
-            action: Action::Create(Box::new(Creation { draft, catalog, service })),
+            action: Action::Create(Box::new(Creation { draft, target, catalog, service })),
             caller: Arc::clone(&call.caller),
             now,
             expected: None,

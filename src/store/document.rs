@@ -1,4 +1,4 @@
-//! Stored documents: a request, a credential or a template as the JSON text in its row.
+//! Stored documents: a request, a credential, a template or a user as the JSON text in its row.
 //!
 //! The columns beside a document exist to be searched; the document is the truth. Each form is a type of its own, so a
 //! change of a domain type does not change what is stored. `document/golden` holds the text of each form.
@@ -12,6 +12,7 @@ mod state;
 mod template;
 #[cfg(test)]
 mod tests;
+mod user;
 mod vocabulary;
 
 use std::error::Error;
@@ -20,6 +21,7 @@ use super::StoreError;
 
 pub(super) use codes::{
     SMARTCARD_NUMBER, credential_status_number, event_number, event_type, item_number, kind_number, status_number,
+    user_status_number,
 };
 
 /// Why a stored text is not a document: it is not JSON of this form, or a value in it breaks a rule of the domain.

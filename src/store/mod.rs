@@ -13,14 +13,16 @@ mod migrations;
 mod positions;
 mod postgres;
 mod sqlite;
+mod users;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::{
-    Credential, CredentialPage, CredentialQuery, EventType, Listing, Page, Position, ProfileTemplate, Query, Request,
-    RequestId, SerialNumber, Shard, ShardCount, TemplateId, Timestamp, Version,
+    Credential, CredentialPage, CredentialQuery, EventType, LearnedUsers, Listing, Page, Position, ProfileTemplate,
+    Query, Refusal, Request, RequestId, SerialNumber, Shard, ShardCount, TemplateId, Timestamp, User, UserKeys,
+    UserPage, UserQuery, Version,
 };
 
 pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Outcome, StoredReply, Workload, Writes};
@@ -29,6 +31,7 @@ pub use error::{OpenFault, StoreError};
 pub use inspection::{Inspection, Rights, SchemaState};
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
+pub use users::ChangeUsers;
 
 /// How the log is divided. Fixed for the life of a database: a process with another configuration is refused, because two
 /// processes that disagree would publish one shard from two partition groups.
@@ -162,6 +165,20 @@ pub trait Store: Send + Sync + 'static {
         query: &CredentialQuery,
         page: CredentialPage,
     ) -> Result<Listing<Credential>, StoreError>;
+
+    /// Reads the users that have one of these keys, in no defined order: imported ones, and those learned from `entry`.
+    async fn users(&self, keys: &UserKeys, entry: Option<&str>) -> Result<Vec<User>, StoreError>;
+
+    /// Reads a page of a list of users: imported ones and `learned` ones.
+    async fn find_users(
+        &self,
+        query: &UserQuery,
+        learned: &LearnedUsers,
+        page: &UserPage,
+    ) -> Result<Listing<User>, StoreError>;
+
+    /// Changes users in one transaction, which runs beside no other change of users. A refusal changes nothing.
+    async fn change_users(&self, change: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError>;
 
     /// Stores a template and returns its version, a new one if the template differs from the newest stored version.
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;

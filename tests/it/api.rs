@@ -2,6 +2,7 @@
 //! admin port.
 
 mod credentials;
+mod directory;
 mod errors;
 mod keys;
 mod lists;

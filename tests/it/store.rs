@@ -13,6 +13,7 @@ mod opening;
 mod races;
 mod silence;
 mod steps;
+mod users;
 mod writes;
 
 pub(crate) use steps::whole_log;
@@ -107,6 +108,15 @@ suite! {
         any_batch_does_what_its_members_do_one_by_one
         any_import_has_the_outcome_that_the_domain_computes
         cards_exchange_their_serial_numbers_in_one_import
+    }
+    users {
+        an_imported_user_is_found_by_each_of_its_keys
+        a_refused_import_changes_no_user
+        users_exchange_their_keys_in_one_import
+        a_learned_user_is_seen_by_its_entry_and_replaced_by_an_import
+        users_are_listed_by_name_in_pages
+        concurrent_changes_of_users_leave_each_key_to_one
+        a_large_import_is_stored_as_a_whole
     }
     opening {
         acknowledged_writes_survive_a_restart

@@ -4,7 +4,7 @@ use crate::config::{
     CaName, CertificateEntry, CertificateSource, Config, HttpUrl, JwtEntry, KeySetSource, NegotiateEntry, ProxyEntry,
     ProxyName, UserClaims,
 };
-use crate::domain::Caller;
+use crate::domain::{Caller, Upn};
 use crate::http::auth::certificate::{CaFilter, KnownCaller, Rule, Rules, Source};
 use crate::http::auth::jwt::keys::{KeySource, Location};
 use crate::http::auth::jwt::{ClaimMapping, Issuer, Requirement};
@@ -75,7 +75,7 @@ fn rule(entry: &CertificateEntry) -> Rule {
 /// The form in which a certificate's value is compared: user principal names and DNS names ignore case.
 fn known_value(source: CertificateSource, value: &str) -> String {
     match source {
-        CertificateSource::Upn => value.to_lowercase(),
+        CertificateSource::Upn => Upn::parse(value).map_or_else(|| value.to_owned(), |upn| upn.to_string()),
         CertificateSource::San if !value.contains(':') => value.to_ascii_lowercase(),
         CertificateSource::San
         | CertificateSource::Spiffe
@@ -130,6 +130,7 @@ fn mapping(user: &UserClaims) -> ClaimMapping {
         subject: user.subject.clone(),
         uuid: user.uuid.clone(),
         sid: user.sid.clone(),
+        upn: user.upn.clone(),
         name: user.name.clone(),
         groups: user.groups.clone(),
     }

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::*;
 use crate::contract::v1;
 use crate::domain::{
-    Credential, CredentialPage, CredentialQuery, EventType, Listing, Page, ProfileTemplate, Query, Request, RequestId,
-    SerialNumber, TemplateId, Timestamp, Version,
+    Credential, CredentialPage, CredentialQuery, EventType, LearnedUsers, Listing, Page, ProfileTemplate, Query,
+    Refusal, Request, RequestId, SerialNumber, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery, Version,
 };
-use crate::store::{Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
+use crate::store::{ChangeUsers, Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
 
 /// A read-only log in memory. If it grows, each read of its log ends appends one event of shard 0.
 struct Log {
@@ -80,6 +80,23 @@ impl Store for Log {
         let events = self.events.lock().unwrap();
         let found = events.iter().filter(|event| event.shard == shard && event.position > after);
         Ok(found.take(limit as usize).cloned().collect())
+    }
+
+    async fn users(&self, _keys: &UserKeys, _entry: Option<&str>) -> Result<Vec<User>, StoreError> {
+        not_asked()
+    }
+
+    async fn find_users(
+        &self,
+        _query: &UserQuery,
+        _learned: &LearnedUsers,
+        _page: &UserPage,
+    ) -> Result<Listing<User>, StoreError> {
+        not_asked()
+    }
+
+    async fn change_users(&self, _change: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError> {
+        not_asked()
     }
 
     async fn commit(&self, _batch: &dyn Decide) -> Result<Committed, StoreError> {

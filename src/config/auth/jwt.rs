@@ -85,6 +85,9 @@ pub struct UserClaims {
     /// The user's security identifier. Default: none.
     #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
     pub sid: Option<ClaimReader>,
+    /// The user principal name. Default: none.
+    #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
+    pub upn: Option<ClaimReader>,
     /// The user's name. Default: the subject.
     #[serde(with = "setting::optional", skip_serializing_if = "Option::is_none")]
     pub name: Option<ClaimReader>,
@@ -196,7 +199,13 @@ impl JwtEntry {
 
 impl UserClaims {
     fn check(&self, key: &impl Fn(&str) -> String) -> Result<(), Invalid> {
-        let readers = [("subject", &self.subject), ("sid", &self.sid), ("name", &self.name), ("groups", &self.groups)];
+        let readers = [
+            ("subject", &self.subject),
+            ("sid", &self.sid),
+            ("upn", &self.upn),
+            ("name", &self.name),
+            ("groups", &self.groups),
+        ];
         for (name, reader) in readers {
             let is_text = reader.as_ref().is_none_or(|reader| reader.encoding == ClaimEncoding::Text);
             require(

@@ -139,7 +139,7 @@ fn a_bad_setting_of_an_entry_is_named_with_its_number() {
         ("require = { '' = 'x' }", "auth.jwt[0].require must name claims"),
         (
             "user = { uid = 'oid' }",
-            "auth.jwt[0].user.uid is not a known key; known are subject, uuid, sid, name, groups",
+            "auth.jwt[0].user.uid is not a known key; known are subject, uuid, sid, upn, name, groups",
         ),
         ("user = { uuid = 'a:guid' }", "auth.jwt[0].user.uuid must be the name of a claim"),
         ("user = { uuid = '' }", "auth.jwt[0].user.uuid must be the name of a claim"),

@@ -7,7 +7,7 @@ use super::{Templates, load};
 use crate::config::Config;
 use crate::domain::{
     Caller, Comment, CredentialIds, DataItem, Draft, Origin, Policy, Priority, Provider, Request, RequestId,
-    RequestType, Status, Timestamp, UserId, create,
+    RequestType, Status, Timestamp, UserId, UserName, create,
 };
 
 fn samples() -> Templates {
@@ -31,6 +31,7 @@ fn create_as_dev(draft: &Draft) -> Request {
         template: samples.templates.iter().find(|template| template.id == id).unwrap(),
         template_version: 1,
         credential,
+        target: draft.target.as_ref().and_then(UserName::id),
         service: &config.service.sid,
     };
     create(draft, origin).unwrap()
@@ -94,7 +95,7 @@ fn the_third_documented_example_waits_for_one_approval() {
     let item = |name, value: &str| DataItem::parse("", name, Some(value.to_owned())).unwrap();
     let asked = Draft {
         template,
-        target: Some(target),
+        target: Some(target.into()),
         data_items: vec![item("name", "pavle"), item("city", "seattle")],
         priority: Some(Priority(4)),
         ..draft(RequestType::Enroll)

@@ -238,7 +238,7 @@ fn creation(case: &Case, data_items: Vec<DataItem>) -> Command {
     let draft = Draft {
         kind: case.kind,
         template: Some(TEMPLATE),
-        target: Some(TARGET),
+        target: Some(TARGET.into()),
         old,
         data_items,
         comment: comment(case.letter),
@@ -254,7 +254,8 @@ fn creation(case: &Case, data_items: Vec<DataItem>) -> Command {
         smartcard: SmartcardConfiguration::default(),
     };
     let catalog = Arc::new([(template, 1)].into_iter().collect());
-    let creation = Creation { draft, catalog, service: Sid::parse("S-1-5-21-1").unwrap() };
+    let service = Sid::parse("S-1-5-21-1").unwrap();
+    let creation = Creation { draft, target: Ok(Some(TARGET)), catalog, service };
     command(ORIGINATOR, Action::Create(Box::new(creation)))
 }
 

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Caller, Catalog, Credentials, Draft, Origin, Refusal, Request, RequestId, Sid, Timestamp, create};
+use crate::domain::{
+    Caller, Catalog, Credentials, Draft, Origin, Refusal, Request, RequestId, Sid, Timestamp, UserId, create,
+};
 
 /// A draft with the templates in force. The credential it names is looked up when the creation is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Creation {
     /// The choices of the creator.
     pub draft: Draft,
+    /// The user whom the draft names as its target, or why the directory refuses the target. The refusal applies when the creation is
+    /// decided: an earlier call under the same idempotency key may have succeeded.
+    pub target: Result<Option<UserId>, Refusal>,
     /// The templates in force.
     pub catalog: Arc<Catalog>,
     /// Account of the service, the owner of every descriptor.
@@ -27,12 +32,13 @@ impl Creation {
         now: Timestamp,
         known: &Credentials,
     ) -> Result<Request, Refusal> {
+        let target = self.target.clone()?;
         let credential = known.of(self.draft.old);
         let named = self.draft.template.or(credential.map(|credential| credential.template.id));
         let named = named.ok_or_else(|| self.without_template())?;
         let (template, template_version) = self.catalog.get(named).ok_or(Refusal::TemplateNotFound(named))?;
         let service = &self.service;
-        create(&self.draft, Origin { id, caller, now, template, template_version, credential, service })
+        create(&self.draft, Origin { id, caller, now, template, template_version, credential, target, service })
     }
 
     /// Explains a missing template: the named card or profile is unknown, or the draft names neither.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::descriptor::descriptor;
 use crate::domain::{
     Caller, Comment, Credential, CredentialEffect, CredentialIds, DataItem, Policy, Priority, ProfileTemplate, Refusal,
-    Request, RequestId, RequestType, Sid, State, TemplateId, TemplateRef, Timestamp, UserId, Version, merge_items,
+    Request, RequestId, RequestType, Sid, State, TemplateId, TemplateRef, Timestamp, UserId, UserName, Version,
+    merge_items,
 };
 
 /// The choices of the creator of a request.
@@ -16,7 +17,7 @@ pub struct Draft {
     /// The template; optional if `old` names a known profile or card.
     pub template: Option<TemplateId>,
     /// The target; defaults to the owner of the credential, else the caller.
-    pub target: Option<UserId>,
+    pub target: Option<UserName>,
     /// The profile and card that the request concerns.
     pub old: CredentialIds,
     /// Data items delivered at creation.
@@ -42,6 +43,8 @@ pub struct Origin<'a> {
     pub template_version: u32,
     /// The profile or card that the draft names, if it is known.
     pub credential: Option<&'a Credential>,
+    /// The user whom the draft names as its target.
+    pub target: Option<UserId>,
     /// Account of the service, the owner of every descriptor.
     pub service: &'a Sid,
 }
@@ -54,7 +57,7 @@ pub struct Origin<'a> {
 pub fn create(draft: &Draft, origin: Origin<'_>) -> Result<Request, Refusal> {
     let caller = origin.caller;
     let policy = policy(draft.kind, origin.template)?;
-    let target = draft.target.or(origin.credential.map(|credential| credential.owner)).unwrap_or(caller.user);
+    let target = origin.target.or(origin.credential.map(|credential| credential.owner)).unwrap_or(caller.user);
     authorize_creation(policy, caller, target)?;
     let old = credential_of(draft, origin.credential)?;
     agree_with_credential(draft.kind, target, origin)?;

@@ -138,6 +138,23 @@ impl RequestType {
         }
     }
 
+    /// Whether the target may be a user who has left: the type takes credentials away, or hands keys to others.
+    #[must_use]
+    pub const fn is_for_leavers(self) -> bool {
+        match self {
+            Self::Disable | Self::Retire | Self::RecoverOnBehalf => true,
+            Self::Enroll
+            | Self::Recover
+            | Self::Renew
+            | Self::Unblock
+            | Self::Duplicate
+            | Self::SuspendOrReinstate
+            | Self::OnlineUpdate
+            | Self::TemporaryCardEnroll
+            | Self::OfflineUnblock => false,
+        }
+    }
+
     /// Name in template files, metrics and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {

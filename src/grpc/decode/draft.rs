@@ -2,7 +2,7 @@
 
 use super::fields;
 use crate::contract::v1;
-use crate::domain::{Draft, IdempotencyKey, Priority, Refusal, TemplateId, UserId};
+use crate::domain::{Draft, IdempotencyKey, Priority, Refusal, Sid, TemplateId, Upn, UserId, UserName};
 use crate::service::Violations;
 
 /// Most members of a batch.
@@ -41,12 +41,29 @@ fn draft(violations: &mut Violations, path: &str, draft: v1::RequestDraft) -> Op
     let at = |field: &str| format!("{path}.{field}");
     let kind = fields::request_type(violations, at("type"), draft.r#type);
     let template = fields::optional_uuid(violations, at("profile_template"), &draft.profile_template, TemplateId::new);
-    let target = fields::optional_uuid(violations, at("target"), &draft.target, UserId::new);
+    let target = target(violations, path, &draft);
     let old = fields::credential_ids(violations, at("old_credential"), draft.old_credential.as_ref());
     let data_items = fields::data_items(violations, &at("data_items"), draft.data_items);
     let comment = fields::comment(violations, &at("comment"), draft.comment);
     let priority = draft.priority.and_then(|number| priority(violations, &at("priority"), number));
     Some(Draft { kind: kind?, template, target, old, data_items, comment: comment?, priority })
+}
+
+/// The target, which at most one field names.
+fn target(violations: &mut Violations, path: &str, draft: &v1::RequestDraft) -> Option<UserName> {
+    let v1::RequestDraft { target, target_sid, target_upn, .. } = draft;
+    if [target, target_sid, target_upn].iter().filter(|name| !name.is_empty()).count() > 1 {
+        violations
+            .add(format!("{path}.target"), "must be absent if target_sid or target_upn is given, and only one may be");
+        return None;
+    }
+    if !target_sid.is_empty() {
+        violations.keep(Sid::parse_in(&format!("{path}.target_sid"), target_sid)).map(UserName::Sid)
+    } else if !target_upn.is_empty() {
+        violations.keep(Upn::parse_in(&format!("{path}.target_upn"), target_upn)).map(UserName::Upn)
+    } else {
+        fields::optional_uuid(violations, format!("{path}.target"), target, UserId::new).map(UserName::Id)
+    }
 }
 
 fn priority(violations: &mut Violations, field: &str, number: u32) -> Option<Priority> {

@@ -5,6 +5,7 @@ mod draft;
 mod fields;
 mod list;
 mod step;
+mod user;
 
 #[cfg(test)]
 mod tests;
@@ -13,3 +14,4 @@ pub(super) use credential::{CredentialName, credential_list, credential_name, cr
 pub(super) use draft::{creation, members};
 pub(super) use list::list;
 pub(super) use step::{Step, abandon, approve, bind, cancel, change_smartcard, complete, deny, fail, id, start};
+pub(super) use user::{user_list, user_name, users};

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{abandon, approve, cancel, complete, creation, deny, fail, id, list, members, start};
 use crate::contract::v1;
 use crate::domain::{
-    Action, Comment, DataItem, PAGE_SIZE_MAX, Priority, Refusal, RequestType, Status, UserId, Version,
+    Action, Comment, DataItem, PAGE_SIZE_MAX, Priority, Refusal, RequestType, Sid, Status, Upn, UserId, UserName,
+    Version,
 };
 
 const ID: &str = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
@@ -27,6 +28,7 @@ fn draft() -> v1::RequestDraft {
         data_items: vec![v1::DataItem { name: "Reason".to_owned(), value: None }],
         comment: "lost".to_owned(),
         priority: Some(255),
+        ..v1::RequestDraft::default()
     }
 }
 
@@ -45,7 +47,7 @@ fn a_good_draft_is_read_in_full() {
     let draft = creation.draft;
     assert_eq!(draft.kind, RequestType::Unblock);
     assert_eq!(draft.template.unwrap().to_string(), ID);
-    assert_eq!(draft.target.unwrap().to_string(), ID);
+    assert_eq!(draft.target, Some(UserName::Id(ID.parse().unwrap())));
     assert_eq!((draft.old.profile, draft.old.smartcard.unwrap().to_string()), (None, ID.to_owned()));
     assert_eq!(draft.data_items, [DataItem::open("Reason")]);
     assert_eq!((draft.comment.as_str(), draft.priority), ("lost", Some(Priority(255))));
@@ -63,15 +65,34 @@ fn omitted_fields_of_a_draft_are_absent() {
 }
 
 #[test]
+fn a_target_is_named_in_one_of_three_ways() {
+    let named = |target: &str, sid: &str, upn: &str| {
+        let names = (target.to_owned(), sid.to_owned(), upn.to_owned());
+        let draft = v1::RequestDraft { target: names.0, target_sid: names.1, target_upn: names.2, ..draft() };
+        creation(user(), "", create(draft)).map(|creation| creation.draft.target)
+    };
+    assert_eq!(named(ID, "", "").unwrap(), Some(UserName::Id(ID.parse().unwrap())));
+    assert_eq!(named("", "s-1-5-32-544", "").unwrap(), Sid::parse("S-1-5-32-544").map(UserName::Sid));
+    assert_eq!(named("", "", "Alice@Corp.test").unwrap(), Upn::parse("alice@corp.test").map(UserName::Upn));
+    assert_eq!(named("", "", "").unwrap(), None);
+    for (target, sid, upn) in [(ID, "S-1-1-0", ""), (ID, "", "a@b"), ("", "S-1-1-0", "a@b"), (ID, "S-1-1-0", "a@b")] {
+        assert_eq!(fields(named(target, sid, upn)), ["draft.target"]);
+    }
+}
+
+#[test]
 fn every_bad_field_of_a_draft_is_named() {
     type Spoil = fn(&mut v1::RequestDraft);
-    let cases: [(Spoil, &str); 14] = [
+    let cases: [(Spoil, &str); 17] = [
         (|draft| draft.r#type = 0, "draft.type"),
         (|draft| draft.r#type = 99, "draft.type"),
         (|draft| draft.profile_template = "x".to_owned(), "draft.profile_template"),
         (|draft| draft.profile_template = ID.replace('-', ""), "draft.profile_template"),
         (|draft| draft.profile_template = format!("{{{ID}}}"), "draft.profile_template"),
         (|draft| draft.target = "me".to_owned(), "draft.target"),
+        (|draft| draft.target_sid = "S-1-1-0".to_owned(), "draft.target"),
+        (|draft| (draft.target, draft.target_sid) = (String::new(), "S-1".to_owned()), "draft.target_sid"),
+        (|draft| (draft.target, draft.target_upn) = (String::new(), "me".to_owned()), "draft.target_upn"),
         (|draft| draft.old_credential.as_mut().unwrap().profile = "x".to_owned(), "draft.old_credential.profile"),
         (|draft| draft.old_credential.as_mut().unwrap().smartcard = "x".to_owned(), "draft.old_credential.smartcard"),
         (|draft| draft.data_items[0].name.clear(), "draft.data_items[0].name"),
@@ -248,11 +269,12 @@ fn any_items() -> impl Strategy<Value = Vec<v1::DataItem>> {
 proptest! {
     #[test]
     fn no_draft_makes_decoding_panic(
-        kind: i32, template in any_text(), target in any_text(), old_credential in any_credential(),
-        data_items in any_items(), comment in any_text(), priority in option::of(any::<u32>()), key in any_text(),
+        kind: i32, template in any_text(), target in any_text(), target_sid in any_text(), target_upn in any_text(),
+        old_credential in any_credential(), data_items in any_items(), comment in any_text(), priority in option::of(any::<u32>()), key in any_text(),
     ) {
         let draft = v1::RequestDraft {
-            r#type: kind, profile_template: template, target, old_credential, data_items, comment, priority,
+            r#type: kind, profile_template: template, target, target_sid, target_upn, old_credential, data_items, comment,
+            priority,
         };
         let message = v1::CreateRequestRequest { draft: Some(draft), idempotency_key: key };
         if let Err(refusal) = creation(user(), "requests[0].", message) {

@@ -5,6 +5,7 @@ pub mod jwt;
 pub mod negotiate;
 pub mod proxy;
 
+mod admission;
 mod authenticated;
 mod development;
 mod refusal;
@@ -34,6 +35,7 @@ use crate::runtime::hangup::Hangups;
 use crate::runtime::tls::PeerCertificate;
 use crate::runtime::watched_file::{WatchedFile, WatchedFileError};
 
+pub use admission::Admission;
 pub use authenticated::Authenticated;
 pub use development::{DEVELOPMENT_HEADER, Development};
 pub use tokens::TokenIssuer;
@@ -146,6 +148,9 @@ pub enum AuthError {
     /// The ticket was sent over another version of HTTP.
     #[error("a Kerberos ticket is accepted over HTTP/1.1 only")]
     TicketNeedsHttp1,
+    /// The caller is a user who has left.
+    #[error("your user is inactive in the directory of this service; an administrator can activate it")]
+    InactiveUser,
     /// Too many calls wait to be authenticated.
     #[error("the service is overloaded; retry later")]
     Overloaded,
@@ -312,7 +317,8 @@ impl AuthError {
             | Self::Certificate(_)
             | Self::InvalidIdentity
             | Self::InvalidTicket
-            | Self::TicketNeedsHttp1 => ErrorKind::Unauthenticated,
+            | Self::TicketNeedsHttp1
+            | Self::InactiveUser => ErrorKind::Unauthenticated,
             Self::Overloaded => ErrorKind::Overloaded,
         }
     }
@@ -330,6 +336,7 @@ impl AuthError {
             Self::InvalidIdentity => "INVALID_IDENTITY_HEADERS",
             Self::InvalidTicket => "INVALID_TICKET",
             Self::TicketNeedsHttp1 => "TICKET_NEEDS_HTTP1",
+            Self::InactiveUser => "USER_INACTIVE",
             Self::Overloaded => "OVERLOADED",
         }
     }

@@ -118,7 +118,7 @@ pub(super) fn has_known_codec(headers: &HeaderMap) -> bool {
 }
 
 /// All gRPC methods. Only these become labels of metrics, so callers cannot create time series.
-const GRPC_METHODS: [&str; 21] = [
+const GRPC_METHODS: [&str; 24] = [
     "cmgate.v1.RequestService/CreateRequest",
     "cmgate.v1.RequestService/GetRequest",
     "cmgate.v1.RequestService/GetRequests",
@@ -136,6 +136,9 @@ const GRPC_METHODS: [&str; 21] = [
     "cmgate.v1.CredentialService/GetCredentials",
     "cmgate.v1.CredentialService/ImportCredentials",
     "cmgate.v1.CallerService/WhoAmI",
+    "cmgate.v1.DirectoryService/GetUser",
+    "cmgate.v1.DirectoryService/GetUsers",
+    "cmgate.v1.DirectoryService/ImportUsers",
     "grpc.health.v1.Health/Check",
     "grpc.health.v1.Health/Watch",
     "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use crate::cli::Settings;
 use crate::domain::{
-    Caller, Catalog, Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query,
-    Request, RequestId, SerialNumber, Shard, ShardCount, Sid, TemplateId, Timestamp, UserId,
+    Caller, Catalog, Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position,
+    ProfileTemplate, Query, Refusal, Request, RequestId, SerialNumber, Shard, ShardCount, Sid, TemplateId, Timestamp,
+    User, UserId, UserKeys, UserPage, UserQuery,
 };
 use crate::feed::Feed;
 use crate::http::auth::{Authentication, Development};
@@ -17,7 +18,8 @@ use crate::http::{Api, assemble};
 use crate::runtime::clock::Clock;
 use crate::service::{Authority, Service, Writer};
 use crate::store::{
-    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
+    Topology,
 };
 
 /// The error of every database call in the tests.
@@ -59,6 +61,23 @@ impl Store for NoStore {
         _query: &CredentialQuery,
         _page: CredentialPage,
     ) -> Result<Listing<Credential>, StoreError> {
+        away()
+    }
+
+    async fn users(&self, _keys: &UserKeys, _entry: Option<&str>) -> Result<Vec<User>, StoreError> {
+        away()
+    }
+
+    async fn find_users(
+        &self,
+        _query: &UserQuery,
+        _learned: &LearnedUsers,
+        _page: &UserPage,
+    ) -> Result<Listing<User>, StoreError> {
+        away()
+    }
+
+    async fn change_users(&self, _change: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError> {
         away()
     }
 

@@ -8,19 +8,26 @@ use http::{Request, StatusCode};
 use tower::{Layer, ServiceExt};
 
 use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, REQUESTS};
-use crate::http::auth::{Authentication, Development};
+use crate::http::auth::{Admission, Authentication, Development};
 use crate::http::call::{CallLayer, CallSettings};
 use crate::service::Budget;
 
 const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "no-cache"), ("expires", "-1")];
 
 /// Sends a request through the call layer, and checks the caching headers of the answer.
-async fn answers_unstored(router: Router, max_duration: Duration, request: Request<Body>, status: u16) {
+async fn answers_unstored(
+    facade: &Facade,
+    router: Router,
+    max_duration: Duration,
+    request: Request<Body>,
+    status: u16,
+) {
     let shown = format!("{} {}: {status}", request.method(), request.uri());
     let development = Development::new(super::caller());
     let memory = Budget::new(1 << 20);
     let settings = CallSettings {
         authentication: Authentication::Development(development),
+        admission: Admission::new(facade.service.directory().clone()),
         max_duration,
         memory,
         max_message_bytes: 1 << 20,
@@ -67,10 +74,11 @@ async fn no_answer_of_any_status_may_be_stored() {
         let request = Request::builder().method(method).uri(path).header(name, value);
         let request = request.body(Body::from(body.to_owned())).unwrap();
         let router = Router::new().fallback_service(facade.api.clone());
-        answers_unstored(router, Duration::from_secs(30), request, status).await;
+        answers_unstored(&facade, router, Duration::from_secs(30), request, status).await;
     }
     let endless = Router::new().fallback(std::future::pending::<()>);
-    answers_unstored(endless, Duration::ZERO, Request::get(one).body(Body::empty()).unwrap(), 504).await;
+    let request = Request::get(one).body(Body::empty()).unwrap();
+    answers_unstored(&facade, endless, Duration::ZERO, request, 504).await;
 }
 
 #[tokio::test]

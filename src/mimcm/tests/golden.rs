@@ -9,7 +9,7 @@ use super::{CARD_TEMPLATE, Facade, REQUESTS, USER, policy, user};
 use crate::cli::Settings;
 use crate::domain::{
     Comment, CredentialIds, DataItem, Draft, Medium, Priority, Request, RequestType, State, TemplateRef, Timestamp,
-    Version,
+    UserName, Version,
 };
 use crate::mimcm::{FacadeSettings, body, json};
 use crate::service::Violations;
@@ -48,7 +48,7 @@ fn the_third_example_enrolls_for_another_user() {
     let item = |name, value: &str| DataItem::parse("", name, Some(value.to_owned())).unwrap();
     let expected = Draft {
         template: "97cd65fa-af4b-4587-9309-0dd6bfd8b4e1".parse().ok(),
-        target: "97cc3493-f556-4c9b-9d8b-982434201527".parse().ok(),
+        target: "97cc3493-f556-4c9b-9d8b-982434201527".parse().ok().map(UserName::Id),
         data_items: vec![item("name", "pavle"), item("city", "seattle")],
         comment: Comment::parse("", "LALALALA").unwrap(),
         priority: Some(Priority(4)),

@@ -1,4 +1,4 @@
-//! A store in memory that keeps only requests, profiles and cards: no log and no idempotency keys.
+//! A store in memory that keeps only requests, profiles, cards and users: no log and no idempotency keys.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::{CARD_TEMPLATE, user};
 use crate::domain::{
-    Comment, Credential, CredentialPage, CredentialQuery, CredentialStatus, Credentials, DataItem, Item, Lineage,
-    Listing, Page, Position, ProfileTemplate, Query, Request, RequestId, SerialNumber, Shard, ShardCount, TemplateId,
-    TemplateRef, Timestamp,
+    Comment, Credential, CredentialPage, CredentialQuery, CredentialStatus, Credentials, DataItem, DisplayName, Item,
+    LearnedUsers, Lineage, Listing, Page, Position, ProfileTemplate, Query, Refusal, Request, RequestId, SerialNumber,
+    Shard, ShardCount, Sid, TemplateId, TemplateRef, Timestamp, Upn, User, UserKeys, UserPage, UserQuery, UserSource,
+    UserStatus,
 };
 use crate::store::{
-    Change, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, PartitionGroupLock, Store, StoreError,
+    Change, ChangeUsers, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, PartitionGroupLock, Store, StoreError,
     TopicIdentity, Topology,
 };
 
@@ -26,6 +27,7 @@ pub(super) const PROFILE: &str = "b99ff38c-6653-471f-ae3c-325bb351a6bc";
 pub(super) struct Memory {
     pub(super) requests: Mutex<Vec<Request>>,
     pub(super) credentials: Mutex<Vec<Credential>>,
+    pub(super) users: Vec<User>,
     /// Number of pages that can be read before the database becomes unavailable; `None` for no limit.
     pub(super) pages_left: Option<AtomicUsize>,
 }
@@ -36,7 +38,7 @@ impl Memory {
     }
 }
 
-/// A store that holds only the documented card with its profile.
+/// A store that holds only the documented card with its profile, and one user.
 impl Default for Memory {
     fn default() -> Self {
         let (profile, smartcard) = (PROFILE.parse().unwrap(), CARD.parse().unwrap());
@@ -45,7 +47,12 @@ impl Default for Memory {
             Item::Profile { id: profile, smartcard: Some(smartcard) },
         ];
         let credentials = items.map(|item| held(item, CredentialStatus::Active)).into();
-        Self { requests: Mutex::default(), credentials: Mutex::new(credentials), pages_left: None }
+        Self {
+            requests: Mutex::default(),
+            credentials: Mutex::new(credentials),
+            users: vec![pavle()],
+            pages_left: None,
+        }
     }
 }
 
@@ -58,6 +65,19 @@ pub(super) fn held(item: Item, status: CredentialStatus) -> Credential {
         status,
         lineage: Lineage::First,
         comment: Comment::default(),
+    }
+}
+
+/// The target of the third documented example.
+fn pavle() -> User {
+    User {
+        id: "97cc3493-f556-4c9b-9d8b-982434201527".parse().unwrap(),
+        source: UserSource::Imported,
+        sid: Sid::parse("S-1-5-21-2127521184-1604012920-1887927527-1105"),
+        upn: Upn::parse("pavle@corp.example"),
+        name: DisplayName::parse("name", "Pavle").unwrap(),
+        groups: None,
+        status: UserStatus::Active,
     }
 }
 
@@ -160,6 +180,23 @@ impl Store for Memory {
         let mut found: Vec<Credential> = self.credentials.lock().unwrap().iter().filter(is_meant).cloned().collect();
         found.sort_by_key(Credential::id);
         Ok(first_of(found, page.limit))
+    }
+
+    async fn users(&self, keys: &UserKeys, _: Option<&str>) -> Result<Vec<User>, StoreError> {
+        let has_key = |user: &&User| {
+            keys.id == Some(user.id)
+                || keys.sid.is_some() && keys.sid == user.sid
+                || keys.upn.is_some() && keys.upn == user.upn
+        };
+        Ok(self.users.iter().filter(has_key).cloned().collect())
+    }
+
+    async fn find_users(&self, _: &UserQuery, _: &LearnedUsers, _: &UserPage) -> Result<Listing<User>, StoreError> {
+        Ok(Listing { members: self.users.clone(), has_more: false })
+    }
+
+    async fn change_users(&self, _: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError> {
+        Ok(Ok(()))
     }
 
     async fn put_template(&self, _: &ProfileTemplate, _: Timestamp) -> Result<u32, StoreError> {

@@ -64,7 +64,7 @@ fn most() -> Draft {
     Draft {
         kind: RequestType::SuspendOrReinstate,
         template: Some(TemplateId::new(Uuid::from_u128(0x20))),
-        target: Some(UserId::new(Uuid::from_u128(2))),
+        target: Some(UserId::new(Uuid::from_u128(2)).into()),
         old: credential_ids(),
         data_items: vec![item("Badge", Some("größer\n2")), item("Room", Some("")), item("Floor", None)],
         comment: comment("two\nlines"),
@@ -74,7 +74,8 @@ fn most() -> Draft {
 
 fn create(draft: Draft) -> Action {
     let service = Sid::parse("S-1-5-21-1").unwrap();
-    Action::Create(Box::new(Creation { draft, catalog: Arc::new(Catalog::default()), service }))
+    let catalog = Arc::new(Catalog::default());
+    Action::Create(Box::new(Creation { draft, target: Ok(None), catalog, service }))
 }
 
 fn bind(id: u128) -> Action {

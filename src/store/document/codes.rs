@@ -2,7 +2,7 @@
 //!
 //! Stored rows hold these numbers: a test pins each of them in `golden/codes.txt`.
 
-use crate::domain::{CredentialStatus, EventType, Item, RequestType, Status};
+use crate::domain::{CredentialStatus, EventType, Item, RequestType, Status, UserStatus};
 
 /// The number of a status in the database; never change one.
 pub(in crate::store) const fn status_number(status: Status) -> i16 {
@@ -56,6 +56,14 @@ pub(in crate::store) const fn item_number(item: &Item) -> i16 {
     match item {
         Item::Profile { .. } => 1,
         Item::Smartcard { .. } => SMARTCARD_NUMBER,
+    }
+}
+
+/// The number of a user's status in the database; never change one.
+pub(in crate::store) const fn user_status_number(status: UserStatus) -> i16 {
+    match status {
+        UserStatus::Active => 1,
+        UserStatus::Inactive => 2,
     }
 }
 

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::{
     Actor, Approval, Atr, CancelReason, Comment, Conclusion, Credential, CredentialIds, CredentialStatus, DataItem,
-    DataItemDefinition, DataItemType, Distribution, EventType, Execution, FailReason, Item, Lineage, Medium,
-    OneTimePasswords, Pattern, PhysicalCard, Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider,
-    Request, RequestId, RequestType, SerialNumber, SmartcardConfiguration, SmartcardId, State, Status, TemplateId,
-    TemplateRef, TemporaryCards, Timestamp, UserId, Version,
+    DataItemDefinition, DataItemType, DisplayName, Distribution, EventType, Execution, FailReason, Item, Lineage,
+    Medium, OneTimePasswords, Pattern, PhysicalCard, Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider,
+    Request, RequestId, RequestType, SerialNumber, Sid, SmartcardConfiguration, SmartcardId, State, Status, TemplateId,
+    TemplateRef, TemporaryCards, Timestamp, Upn, User, UserId, UserSource, UserStatus, Version,
 };
 
 const REMEDY: &str = "store a new field only while it differs from its default, and keep the names of the others; a form \
@@ -276,6 +276,9 @@ fn every_code_in_a_column_is_that_of_the_golden_file() {
     for status in CredentialStatus::ALL {
         row("credential_status", status.name(), credential_status_number(status));
     }
+    for status in [UserStatus::Active, UserStatus::Inactive] {
+        row("user_status", status.name(), user_status_number(status));
+    }
     for event in EventType::ALL {
         row("event", event.name(), event_number(event));
     }
@@ -289,6 +292,30 @@ fn every_code_in_a_column_is_that_of_the_golden_file() {
         "{}: stored rows would be read as something else; never change a code\n--- golden\n{golden}\n--- now\n{text}",
         path.display()
     );
+}
+
+#[test]
+fn a_user_is_stored_as_its_golden_files() {
+    let sid = |text| Sid::parse(text).unwrap();
+    let least = User {
+        id: user(1),
+        source: UserSource::Imported,
+        sid: None,
+        upn: None,
+        name: DisplayName::parse("name", "Alice").unwrap(),
+        groups: None,
+        status: UserStatus::Active,
+    };
+    check("user-least", &least);
+    let most = User {
+        source: UserSource::Learned("adfs".into()),
+        sid: Some(sid("S-1-5-21-1-2-3-1105")),
+        upn: Upn::parse("alice@corp.example"),
+        groups: Some(vec![sid("S-1-5-21-1-2-3-513")]),
+        status: UserStatus::Inactive,
+        ..least
+    };
+    check("user-most", &most);
 }
 
 /// During a rolling upgrade, an old release reads documents of a newer one.

@@ -63,3 +63,7 @@ words! {
     /// Stored form of [`domain::CredentialStatus`].
     StoredCredentialStatus of CredentialStatus: New, Assigned, Active, Disabled, Suspended, Retired
 }
+words! {
+    /// Stored form of [`domain::UserStatus`].
+    StoredUserStatus of UserStatus: Active, Inactive
+}

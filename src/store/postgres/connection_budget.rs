@@ -4,8 +4,8 @@ use sqlx::PgConnection;
 
 use super::{PostgresSettings, StoreError};
 
-/// Connections for batches and reads by id, one for each in flight, and for imports and maintenance.
-const OTHER_CONNECTIONS: u32 = 12;
+/// Connections for batches and reads by id or by a user's keys, one for each in flight, and for imports and maintenance.
+const OTHER_CONNECTIONS: u32 = 16;
 
 /// Warns if the server may run out of connections.
 pub(super) async fn warn_if_scarce(
@@ -50,6 +50,6 @@ mod tests {
     fn each_partition_group_needs_a_connection_for_its_lock() {
         let topology = Topology { shards: ShardCount::new(64).unwrap(), partition_groups: 64 };
         let settings = PostgresSettings { url: String::new(), max_connections: 16, relay_connections: 10, topology };
-        assert_eq!(connections_needed(&settings), 102);
+        assert_eq!(connections_needed(&settings), 106);
     }
 }

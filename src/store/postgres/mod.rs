@@ -16,6 +16,7 @@ mod maintain;
 mod pool;
 mod read;
 mod topic;
+mod user;
 
 use std::sync::Arc;
 
@@ -25,12 +26,12 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
-    Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
+    Topology, Workload,
 };
 use crate::domain::{
-    Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
-    SerialNumber, Shard, TemplateId, Timestamp,
+    Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
+    Refusal, Request, RequestId, SerialNumber, Shard, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery,
 };
 
 /// How to reach a Postgres database.
@@ -52,11 +53,11 @@ pub struct PostgresSettings {
 pub struct Postgres {
     /// For batches of commands.
     write_pool: Arc<pool::ConnectionPool>,
-    /// For batches of reads by id.
+    /// For batches of reads by id, and for users by their keys.
     read_pool: Arc<pool::ConnectionPool>,
     /// For the relay alone.
     relay_pool: Arc<pool::ConnectionPool>,
-    /// For imports.
+    /// For imports, and for users learned from proofs.
     import_pool: Arc<pool::ConnectionPool>,
     /// For templates and maintenance.
     upkeep_pool: Arc<pool::ConnectionPool>,
@@ -108,6 +109,23 @@ impl Store for Postgres {
         page: CredentialPage,
     ) -> Result<Listing<Credential>, StoreError> {
         credential::find(&self.list_pool, query, page).await
+    }
+
+    async fn users(&self, keys: &UserKeys, entry: Option<&str>) -> Result<Vec<User>, StoreError> {
+        user::get(&self.read_pool, keys, entry).await
+    }
+
+    async fn find_users(
+        &self,
+        query: &UserQuery,
+        learned: &LearnedUsers,
+        page: &UserPage,
+    ) -> Result<Listing<User>, StoreError> {
+        user::find(&self.list_pool, query, learned, page).await
+    }
+
+    async fn change_users(&self, change: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError> {
+        self.health.note(user::change(&self.import_pool, change).await)
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

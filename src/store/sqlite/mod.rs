@@ -12,6 +12,7 @@ mod log;
 mod maintain;
 mod read;
 mod topic;
+mod user;
 mod writer;
 
 use std::path::PathBuf;
@@ -23,12 +24,12 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
-    Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
+    Topology, Workload,
 };
 use crate::domain::{
-    Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
-    SerialNumber, Shard, TemplateId, Timestamp,
+    Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
+    Refusal, Request, RequestId, SerialNumber, Shard, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery,
 };
 
 pub use connect::SqliteSettings;
@@ -82,6 +83,23 @@ impl Store for Sqlite {
         page: CredentialPage,
     ) -> Result<Listing<Credential>, StoreError> {
         credential::find(&self.readers, query, page).await
+    }
+
+    async fn users(&self, keys: &UserKeys, entry: Option<&str>) -> Result<Vec<User>, StoreError> {
+        user::get(&self.readers, keys, entry).await
+    }
+
+    async fn find_users(
+        &self,
+        query: &UserQuery,
+        learned: &LearnedUsers,
+        page: &UserPage,
+    ) -> Result<Listing<User>, StoreError> {
+        user::find(&self.readers, query, learned, page).await
+    }
+
+    async fn change_users(&self, change: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError> {
+        self.health.note(user::change(&self.writer, change).await)
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

@@ -37,6 +37,7 @@ async fn every_wrong_field_is_named_by_its_path() {
         data_items: vec![item("fine"), item("")],
         comment: "x".repeat(4_001),
         priority: Some(256),
+        ..RequestDraft::default()
     };
     let mut call = creation(draft);
     call.idempotency_key = "two words".to_owned();

@@ -3,6 +3,7 @@
 mod attacks;
 mod certificates;
 mod denied;
+mod directory;
 mod doctor;
 mod issuer;
 mod key_sets;
@@ -45,10 +46,15 @@ struct Guarded {
 impl Guarded {
     /// With entries of the configuration, each as the names and values of its keys.
     fn start(entries: &[Vec<(&str, String)>]) -> Self {
+        Self::start_with(entries, &[])
+    }
+
+    /// With more settings, each the name and value of an environment variable.
+    fn start_with(entries: &[Vec<(&str, String)>], more: &[(&str, &str)]) -> Self {
         let env = TestEnv::sqlite();
         let settings = settings(entries);
         let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Self::of(env, &settings.chain([EMBEDDED]).collect::<Vec<_>>())
+        Self::of(env, &settings.chain([EMBEDDED]).chain(more.iter().copied()).collect::<Vec<_>>())
     }
 
     /// With these settings.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cmgate::domain::{
-    Credential, CredentialPage, CredentialQuery, Listing, Page, Position, ProfileTemplate, Query, Request, RequestId,
-    SerialNumber, Shard, TemplateId, Timestamp,
+    Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
+    Refusal, Request, RequestId, SerialNumber, Shard, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery,
 };
 use cmgate::store::{
-    Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
+    Topology,
 };
 use uuid::Uuid;
 
@@ -81,6 +82,23 @@ impl Store for Unlocked {
         page: CredentialPage,
     ) -> Result<Listing<Credential>, StoreError> {
         self.0.find_credentials(query, page).await
+    }
+
+    async fn users(&self, keys: &UserKeys, entry: Option<&str>) -> Result<Vec<User>, StoreError> {
+        self.0.users(keys, entry).await
+    }
+
+    async fn find_users(
+        &self,
+        query: &UserQuery,
+        learned: &LearnedUsers,
+        page: &UserPage,
+    ) -> Result<Listing<User>, StoreError> {
+        self.0.find_users(query, learned, page).await
+    }
+
+    async fn change_users(&self, change: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError> {
+        self.0.change_users(change).await
     }
 
     async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {

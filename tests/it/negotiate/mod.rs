@@ -3,6 +3,8 @@
 #[cfg(feature = "negotiate")]
 mod curl;
 #[cfg(feature = "negotiate")]
+mod directory;
+#[cfg(feature = "negotiate")]
 mod doctor;
 #[cfg(feature = "negotiate")]
 mod encrypted;

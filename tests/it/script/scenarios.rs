@@ -371,6 +371,7 @@ impl ScenarioDraft {
             data_items: items(self.items),
             comment: self.comment.to_owned(),
             priority: self.priority.map(u32::from),
+            ..RequestDraft::default()
         }
     }
 

@@ -61,7 +61,7 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
     let draft = Draft {
         kind: RequestType::Enroll,
         template: Some(TEMPLATE),
-        target: Some(TARGET),
+        target: Some(TARGET.into()),
         old: CredentialIds::NONE,
         data_items: Vec::new(),
         comment: Comment::default(),
@@ -74,6 +74,7 @@ pub(crate) fn request(approvals_needed: u8) -> Request {
         template: &template(needing(approvals_needed)),
         template_version: 1,
         credential: None,
+        target: Some(TARGET),
         service: &Sid::parse("S-1-5-21-1").unwrap(),
     };
     create(&draft, origin).unwrap()
@@ -97,7 +98,7 @@ pub(crate) fn creation(request: Request) -> Command {
     let draft = Draft {
         kind: request.kind,
         template: Some(request.template.id),
-        target: Some(request.target),
+        target: Some(request.target.into()),
         old: request.old,
         data_items: request.data_items,
         comment: request.comment,
@@ -106,7 +107,8 @@ pub(crate) fn creation(request: Request) -> Command {
     let policies = BTreeMap::from([(request.kind, request.policy)]);
     let template = ProfileTemplate { id: request.template.id, policies, ..template(Policy::default()) };
     let catalog = Arc::new([(template, request.template.version)].into_iter().collect());
-    let creation = Creation { draft, catalog, service: Sid::parse("S-1-5-21-1").unwrap() };
+    let service = Sid::parse("S-1-5-21-1").unwrap();
+    let creation = Creation { draft, target: Ok(Some(request.target)), catalog, service };
     command_at(request.submitted_at, request.originator, request.id, Action::Create(Box::new(creation)))
 }
 

@@ -10,7 +10,7 @@ use crate::domain::fixtures::{
 use crate::domain::{
     Caller, Comment, Credential, CredentialEffect, CredentialIds, CredentialStatus, DataItem, DataItemDefinition,
     Groups, Medium, Policy, Principal, Priority, ProfileId, ProfileTemplate, Provider, Refusal, Request, RequestType,
-    Sid, SmartcardConfiguration, SmartcardId, Status, TemplateId, TemplateRef, UserId, Version,
+    Sid, SmartcardConfiguration, SmartcardId, Status, TemplateId, TemplateRef, UserId, UserName, Version,
 };
 
 /// What a new request is about before and after, by whether its draft names a known card; and whether a template for
@@ -92,7 +92,7 @@ fn a_profile_and_a_card_must_belong_together() {
 #[test]
 fn nobody_asks_for_himself_about_a_card_of_somebody_else() {
     for kind in [RequestType::Recover, RequestType::Unblock, RequestType::TemporaryCardEnroll] {
-        let drafted = Draft { old: CARD, target: Some(STRANGER), ..draft(kind) };
+        let drafted = Draft { old: CARD, target: Some(STRANGER.into()), ..draft(kind) };
         let refusal = created_by(STRANGER, &drafted, Policy::default(), Some(&credential_of(TARGET))).unwrap_err();
         let expected = Refusal::invalid("target", "must be the owner of the profile or smart card");
         assert_eq!(refusal, expected, "{}", kind.name());
@@ -120,7 +120,7 @@ fn users_ask_for_themselves_only_where_the_policy_lets_them() {
     let refusal = created_by(TARGET, &draft(RequestType::Enroll), policy.clone(), None).unwrap_err();
     assert!(matches!(refusal, Refusal::NotPermitted { action: "create", .. }), "{refusal}");
 
-    let for_another = Draft { target: Some(TARGET), ..draft(RequestType::Enroll) };
+    let for_another = Draft { target: Some(TARGET.into()), ..draft(RequestType::Enroll) };
     assert!(created_by(STRANGER, &for_another, policy, None).is_ok());
 }
 
@@ -128,14 +128,16 @@ fn users_ask_for_themselves_only_where_the_policy_lets_them() {
 fn only_initiators_ask_for_others_once_the_policy_names_some() {
     let initiators = sid(5_094_533);
     let policy = Policy { initiators: vec![Principal::Group(initiators.clone())], ..Policy::default() };
-    let for_another = Draft { target: Some(TARGET), ..draft(RequestType::Enroll) };
+    let for_another = Draft { target: Some(TARGET.into()), ..draft(RequestType::Enroll) };
     let template = template(RequestType::Enroll, policy.clone());
 
     let refusal = created_by(STRANGER, &for_another, policy, None).unwrap_err();
     assert!(matches!(refusal, Refusal::NotPermitted { action: "create", .. }), "{refusal}");
 
     let initiator = Caller { groups: Groups::Known(vec![initiators]), ..caller(STRANGER) };
-    let request = create(&for_another, origin(&initiator, &template, None, &service())).unwrap();
+    let request =
+        create(&for_another, Origin { target: Some(TARGET), ..origin(&initiator, &template, None, &service()) })
+            .unwrap();
     assert_eq!((request.originator, request.target), (STRANGER, TARGET));
 }
 
@@ -214,9 +216,10 @@ fn what_is_still_to_be_delivered_is_shown_in_a_request_about_a_card() {
 #[test]
 fn neither_originator_nor_target_is_let_approve_by_the_descriptor() {
     let originator = Caller { sid: Some(sid(1)), ..caller(STRANGER) };
-    let drafted = Draft { target: Some(TARGET), ..draft(RequestType::Enroll) };
+    let drafted = Draft { target: Some(TARGET.into()), ..draft(RequestType::Enroll) };
     let template = template(RequestType::Enroll, Policy::default());
-    let request = create(&drafted, origin(&originator, &template, None, &service())).unwrap();
+    let request =
+        create(&drafted, Origin { target: Some(TARGET), ..origin(&originator, &template, None, &service()) }).unwrap();
     // The account of the target is not known here, so it has no entries.
     let expected = format!("O:{0}D:(D;;LC;;;{1})(A;;RC;;;WD)(A;;CCDCLCSWSDRC;;;{0})(A;;DCSW;;;{1})", service(), sid(1));
     assert_eq!(request.descriptor, expected);
@@ -350,11 +353,16 @@ fn origin<'a>(
     credential: Option<&'a Credential>,
     service: &'a Sid,
 ) -> Origin<'a> {
-    Origin { id: REQUEST, caller, now: at(0), template, template_version: 3, credential, service }
+    Origin { id: REQUEST, caller, now: at(0), template, template_version: 3, credential, target: None, service }
+}
+
+/// The target that a draft names.
+fn named(draft: &Draft) -> Option<UserId> {
+    draft.target.as_ref().and_then(UserName::id)
 }
 
 fn created(draft: &Draft, template: &ProfileTemplate, credential: Option<&Credential>) -> Result<Request, Refusal> {
-    create(draft, origin(&caller(TARGET), template, credential, &service()))
+    create(draft, Origin { target: named(draft), ..origin(&caller(TARGET), template, credential, &service()) })
 }
 
 fn created_by(
@@ -363,7 +371,8 @@ fn created_by(
     policy: Policy,
     credential: Option<&Credential>,
 ) -> Result<Request, Refusal> {
-    create(draft, origin(&caller(user), &template(draft.kind, policy), credential, &service()))
+    let template = template(draft.kind, policy);
+    create(draft, Origin { target: named(draft), ..origin(&caller(user), &template, credential, &service()) })
 }
 
 /// What the request is about before and after, as the table says it.

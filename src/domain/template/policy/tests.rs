@@ -115,6 +115,7 @@ fn created(policy: &Policy, items: &[(&str, &str)]) -> Result<Request, Refusal> 
         template: &template,
         template_version: 1,
         credential: None,
+        target: None,
         service: &Sid::parse("S-1-5-21-1").unwrap(),
     };
     create(&draft, origin)

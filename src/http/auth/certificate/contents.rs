@@ -9,7 +9,7 @@ use x509_parser::parse_x509_certificate;
 
 use super::distinguished_name;
 use super::rejection::CertificateRejection;
-use crate::domain::Sid;
+use crate::domain::{Sid, Upn};
 
 /// `szOID_NTDS_CA_SECURITY_EXT`: the extension with the SID of the account (MS-WCCE 2.2.2.7.7.4).
 const SID_EXTENSION: Oid<'static> = oid!(1.3.6.1.4.1.311.25.2);
@@ -33,7 +33,7 @@ pub struct Contents {
     pub uris: Vec<String>,
     /// The DNS names in the subject alternative name, in lower case.
     pub dns_names: Vec<String>,
-    /// The user principal names in the subject alternative name, in lower case: Active Directory ignores case.
+    /// The user principal names in the subject alternative name, in the form of [`Upn`], which ignores case.
     pub principal_names: Vec<String>,
     /// The security identifier that AD CS adds for the account that requested the certificate.
     pub sid: Option<Sid>,
@@ -80,7 +80,8 @@ impl Contents {
                     let (rest, name) = OtherValue::<Utf8String<'_>>::from_der(value)?;
                     let name = name.into_inner();
                     let name = Some(name.as_ref()).filter(|_| rest.is_empty()).ok_or(Malformed)?;
-                    self.principal_names.push(name.to_lowercase());
+                    // A name that is no user principal name is compared as it is.
+                    self.principal_names.push(Upn::parse(name).map_or_else(|| name.to_owned(), |upn| upn.to_string()));
                 }
                 GeneralName::Invalid(..) => return Err(Malformed),
                 GeneralName::OtherName(..)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::rejection::CertificateRejection;
-use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, UserId};
+use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, Upn, UserId};
 use crate::http::auth::jwt::spiffe;
 use crate::runtime::tls::{Authority, PeerCertificate};
 
@@ -133,6 +133,7 @@ impl Rule {
             user: UserId::of_subject(&self.name, value),
             name: value.clone(),
             sid: self.source.sid(contents),
+            upn: self.source.upn(value),
             groups,
             proof: self.proof(),
         };
@@ -144,6 +145,7 @@ impl Rule {
             user: known.user.unwrap_or_else(|| UserId::of_subject(&self.name, &known.value)),
             name: known.name.clone().unwrap_or_else(|| known.value.clone()),
             sid: known.sid.clone().or_else(|| self.source.sid(contents)),
+            upn: self.source.upn(&known.value),
             groups: Groups::Known(known.groups.clone()),
             proof: self.proof(),
         }
@@ -187,6 +189,14 @@ impl Source {
             Self::SidExtension => contents.sid.clone(),
             Self::SidUri => contents.uri_sids.first().cloned(),
             Self::Spiffe { .. } | Self::Upn | Self::San | Self::Dn => None,
+        }
+    }
+
+    /// The user principal name, if the rule relies on the CA for it. `value` is that of this source.
+    fn upn(&self, value: &str) -> Option<Upn> {
+        match self {
+            Self::Upn => Upn::parse(value),
+            Self::Spiffe { .. } | Self::SidExtension | Self::SidUri | Self::San | Self::Dn => None,
         }
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::claims::Claims;
 use super::mapping::ClaimMapping;
 use super::rejection::Rejection;
-use crate::domain::{Actor, Caller, Groups, Proof, ProofMethod, Sid, Timestamp, UserId};
+use crate::domain::{Actor, Caller, Groups, Proof, ProofMethod, Sid, Timestamp, Upn, UserId};
 use crate::runtime::jwt::{ClaimEncoding, ClaimReader};
 
 /// The subject and the caller that claims describe.
@@ -27,6 +27,7 @@ pub(super) fn caller(
         user: user(mapping.uuid.as_ref(), entry, &subject, claims)?,
         name: name.as_ref().unwrap_or(&subject).chars().take(Actor::MAX_NAME_CHARS).collect(),
         sid: sid(mapping.sid.as_ref(), claims)?,
+        upn: upn(mapping.upn.as_ref(), claims)?,
         groups: groups(mapping.groups.as_ref(), claims)?,
         proof: Proof { method: ProofMethod::Token, entry: Some(entry.clone()), expires_at: Some(expires_at) },
     };
@@ -51,6 +52,12 @@ fn sid(reader: Option<&ClaimReader>, claims: &Claims) -> Result<Option<Sid>, Rej
     let Some(reader) = reader else { return Ok(None) };
     let Some(text) = read(reader, claims)? else { return Ok(None) };
     Sid::parse(&text).map(Some).ok_or_else(|| refuse(reader, "is not a SID (S-1-...)"))
+}
+
+fn upn(reader: Option<&ClaimReader>, claims: &Claims) -> Result<Option<Upn>, Rejection> {
+    let Some(reader) = reader else { return Ok(None) };
+    let Some(text) = read(reader, claims)? else { return Ok(None) };
+    Upn::parse(&text).map(Some).ok_or_else(|| refuse(reader, "is not a user principal name (user@suffix)"))
 }
 
 fn groups(reader: Option<&ClaimReader>, claims: &Claims) -> Result<Groups, Rejection> {

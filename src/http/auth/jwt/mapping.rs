@@ -12,6 +12,8 @@ pub struct ClaimMapping {
     pub uuid: Option<ClaimReader>,
     /// SID of the account.
     pub sid: Option<ClaimReader>,
+    /// User principal name of the account.
+    pub upn: Option<ClaimReader>,
     /// Name for display. Default: the subject.
     pub name: Option<ClaimReader>,
     /// SIDs of groups. Without a mapping, callers of the entry are in no groups. A mapped claim that is missing, or that lists

@@ -52,6 +52,8 @@ impl Ticket {
             user: UserId::of_subject(ENTRY, &subject),
             name: self.principal,
             sid,
+            // The principal is made from another attribute of the account (sAMAccountName).
+            upn: None,
             groups,
             proof: Proof { method: ProofMethod::Kerberos, entry: Some(Arc::from(ENTRY)), expires_at },
         })

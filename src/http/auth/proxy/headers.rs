@@ -60,6 +60,7 @@ impl IdentityHeaders {
             user,
             name: name.unwrap_or(&default_name).chars().take(Actor::MAX_NAME_CHARS).collect(),
             sid: self.sid.as_ref().map(|header| sid(headers, header)).transpose()?.flatten(),
+            upn: None,
             groups: self.groups.as_ref().map_or(Ok(Groups::Known(Vec::new())), |header| groups(headers, header))?,
             proof: Proof { method: ProofMethod::Proxy, entry: Some(Arc::from(ENTRY)), expires_at: None },
         }))

@@ -179,3 +179,27 @@ CREATE UNIQUE INDEX credential_serial_number_in_use ON credential (serial_number
 CREATE UNIQUE INDEX credential_valid_on_card ON credential (smartcard) WHERE status NOT IN (4, 6);
 CREATE INDEX credential_by_serial_number ON credential (serial_number, id);
 CREATE INDEX credential_by_owner ON credential (owner, id);
+
+CREATE TABLE directory_user (
+    id       uuid     NOT NULL,
+    entry    text     NOT NULL COLLATE "C",
+    sid      text     COLLATE "C",
+    upn      text     COLLATE "C",
+    name_key text     NOT NULL COLLATE "C",
+    status   smallint NOT NULL,
+    document jsonb    NOT NULL,
+    PRIMARY KEY (id, entry)
+);
+COMMENT ON TABLE  directory_user          IS 'Users of the directory: imported ones, and those learned from the proofs of calls.';
+COMMENT ON COLUMN directory_user.id       IS 'User id.';
+COMMENT ON COLUMN directory_user.entry    IS 'Entry of the configuration that a learned user is known from; empty if the user was imported.';
+COMMENT ON COLUMN directory_user.sid      IS 'Security identifier of the account, if known.';
+COMMENT ON COLUMN directory_user.upn      IS 'User principal name without regard to case, if known.';
+COMMENT ON COLUMN directory_user.name_key IS 'Name without regard to case, by which lists are ordered.';
+COMMENT ON COLUMN directory_user.status   IS 'Status number.';
+COMMENT ON COLUMN directory_user.document IS 'The whole user, as src/store/document/user.rs writes it.';
+
+-- Each key is unique among imported users, and among those learned from one entry.
+CREATE UNIQUE INDEX directory_user_sid ON directory_user (sid, entry);
+CREATE UNIQUE INDEX directory_user_upn ON directory_user (upn, entry);
+CREATE INDEX directory_user_by_name ON directory_user (name_key, id, entry);

@@ -102,3 +102,20 @@ CREATE UNIQUE INDEX credential_serial_number_in_use ON credential (serial_number
 CREATE UNIQUE INDEX credential_valid_on_card ON credential (smartcard) WHERE status NOT IN (4, 6);
 CREATE INDEX credential_by_serial_number ON credential (serial_number, id);
 CREATE INDEX credential_by_owner ON credential (owner, id);
+
+-- Users of the directory: imported ones, and those learned from the proofs of calls.
+CREATE TABLE directory_user (
+    id         BLOB    NOT NULL,                       -- user id
+    entry      TEXT    NOT NULL,                       -- entry of the configuration that a learned user is known from; else empty
+    sid        TEXT,                                   -- security identifier of the account, if known
+    upn        TEXT,                                   -- user principal name without regard to case, if known
+    name_key   TEXT    NOT NULL,                       -- name without regard to case, by which lists are ordered
+    status     INTEGER NOT NULL,                       -- status number
+    document   TEXT    NOT NULL,                       -- the whole user, as src/store/document/user.rs writes it
+    PRIMARY KEY (id, entry)
+) STRICT, WITHOUT ROWID;
+
+-- Each key is unique among imported users, and among those learned from one entry.
+CREATE UNIQUE INDEX directory_user_sid ON directory_user (sid, entry);
+CREATE UNIQUE INDEX directory_user_upn ON directory_user (upn, entry);
+CREATE INDEX directory_user_by_name ON directory_user (name_key, id, entry);

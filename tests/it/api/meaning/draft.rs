@@ -59,6 +59,7 @@ impl GeneratedDraft {
             data_items: items(&self.items),
             comment: self.comment.clone(),
             priority: self.priority.map(u32::from),
+            ..RequestDraft::default()
         }
     }
 

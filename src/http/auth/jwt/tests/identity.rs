@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
 use super::{AUDIENCE, ISSUER, NOW, WORLD, World, at, claim, draft, guid, issuer, outcome};
-use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, UserId};
+use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, Upn, UserId};
 use crate::http::auth::jwt::{CertificateThumbprint, ClaimMapping, Issuer, Rejection, Requirement, Token, Verified};
 
 fn sid(text: &str) -> Sid {
@@ -33,6 +33,7 @@ fn a_caller_is_its_subject_by_default() {
             user: UserId::of_subject("a", "alice"),
             name: "alice".to_owned(),
             sid: None,
+            upn: None,
             groups: Groups::Known(Vec::new()),
             proof: Proof { method: ProofMethod::Token, entry: Some("a".into()), expires_at: Some(at(NOW + 600)) },
         },
@@ -57,6 +58,7 @@ fn mapped_claims_describe_the_caller() {
         subject: claim("oid"),
         uuid: claim("guid"),
         sid: claim("primarysid"),
+        upn: claim("upn"),
         name: claim("upn"),
         groups: claim("groupsid"),
     };
@@ -71,6 +73,7 @@ fn mapped_claims_describe_the_caller() {
     assert_eq!(subject, "o-1");
     assert_eq!(caller.user.uuid(), uuid!("8f1590dc-d932-4b66-8e68-2e91c5880780"));
     assert_eq!(caller.sid, Some(sid("S-1-5-21-1-2-3-1105")));
+    assert_eq!(caller.upn, Upn::parse("alice@corp.test"));
     assert_eq!(caller.name, "alice@corp.test");
     assert_eq!(caller.groups, Groups::Known(vec![sid("S-1-5-21-1-2-3-513"), sid("S-1-5-32-545")]));
 }
@@ -111,6 +114,16 @@ fn a_sid_may_be_missing_but_not_wrong() {
     assert_eq!(mapped(user(), &json!({})).unwrap().sid, None);
     for value in [json!("5f0c2e0e-session"), json!("S-1-5"), json!(["S-1-5-21-1"]), json!(5)] {
         assert_mapping(mapped(user(), &json!({"sid": value})), "sid");
+    }
+}
+
+#[test]
+fn a_user_principal_name_may_be_missing_but_not_wrong() {
+    let user = || ClaimMapping { upn: claim("upn"), ..ClaimMapping::default() };
+    assert_eq!(mapped(user(), &json!({})).unwrap().upn, None);
+    assert_eq!(mapped(user(), &json!({"upn": "Alice@CORP.test"})).unwrap().upn, Upn::parse("alice@corp.test"));
+    for value in [json!("alice"), json!("alice@"), json!(["alice@corp.test"]), json!(5)] {
+        assert_mapping(mapped(user(), &json!({"upn": value})), "upn");
     }
 }
 

@@ -1,0 +1,196 @@
+//! Records users that the directory does not know, from the proofs of their calls: beside the calls, at a limited rate.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::domain::{
+    Caller, DisplayName, KnownUser, Refusal, User, UserChanges, UserId, UserKeys, UserSource, UserStatus, learn_user,
+};
+use crate::runtime::telemetry::{LineLimit, error_chain};
+use crate::store::{ChangeUsers, Store};
+
+/// Maximum users that wait to be recorded; further ones wait for a later call of theirs.
+const MAX_WAITING: usize = 256;
+/// Minimum time between two records: a change of users keeps others out.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often a user is recorded at most.
+const INTERVAL: Duration = Duration::from_hours(1);
+/// Maximum users whose last record is remembered.
+const MAX_REMEMBERED: usize = 20_000;
+
+/// Records users until the last handle is dropped.
+pub(super) struct Learner {
+    waiting: mpsc::Sender<User>,
+    recent: Arc<Recent>,
+}
+
+impl Learner {
+    /// Starts the task that records.
+    pub(super) fn start(store: &Arc<dyn Store>) -> Self {
+        let (sender, waiting) = mpsc::channel(MAX_WAITING);
+        let recent = Arc::new(Recent { remembered: Mutex::default(), max: MAX_REMEMBERED });
+        tokio::spawn(run(Arc::clone(store), waiting, Arc::clone(&recent)));
+        Self { waiting: sender, recent }
+    }
+
+    /// Records a caller whose proof names a security identifier or user principal name, unless that happened within the last hour or
+    /// too many wait.
+    pub(super) fn learn(&self, caller: &Caller, now: Instant) {
+        let Some(entry) = caller.proof.entry.as_ref().filter(|_| caller.sid.is_some() || caller.upn.is_some()) else {
+            return;
+        };
+        if !self.recent.admits((caller.user, entry), now) {
+            return;
+        }
+        if let Some(user) = learned(caller, entry)
+            && self.waiting.try_send(user).is_err()
+        {
+            self.recent.forget(caller.user, entry);
+        }
+    }
+}
+
+/// The user whom the proof of a caller vouches for; `None` if the name cannot be shown.
+fn learned(caller: &Caller, entry: &Arc<str>) -> Option<User> {
+    let name: String = caller.name.chars().take(DisplayName::MAX_CHARS).collect();
+    Some(User {
+        id: caller.user,
+        source: UserSource::Learned(Arc::clone(entry)),
+        sid: caller.sid.clone(),
+        upn: caller.upn.clone(),
+        name: DisplayName::parse("name", name).ok()?,
+        // They change without notice, and every call names its own.
+        groups: None,
+        status: UserStatus::Active,
+    })
+}
+
+async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<User>, recent: Arc<Recent>) {
+    let lines = LineLimit::default();
+    while let Some(user) = waiting.recv().await {
+        let learning = Learning(user);
+        if let Err(error) = store.change_users(&learning).await {
+            if let Some(entry) = learning.0.source.entry() {
+                recent.forget(learning.0.id, entry);
+            }
+            if let Some(suppressed) = lines.admit() {
+                let error = error_chain(&error);
+                tracing::warn!(error, suppressed, "a user is not recorded; a later call of the user tries again");
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+struct Learning(User);
+
+impl ChangeUsers for Learning {
+    fn keys(&self) -> Vec<UserKeys> {
+        vec![UserKeys::of_user(&self.0)]
+    }
+
+    fn decide(&self, stored: &[KnownUser]) -> Result<UserChanges, Refusal> {
+        Ok(learn_user(self.0.clone(), stored))
+    }
+}
+
+/// Users that were recorded within the last hour.
+struct Recent {
+    remembered: Mutex<Remembered>,
+    max: usize,
+}
+
+#[derive(Default)]
+struct Remembered {
+    since: HashMap<Seen, Instant>,
+    /// The users in the order of their insertion, the oldest first.
+    order: VecDeque<Seen>,
+}
+
+/// A user and the entry that it is known from.
+type Seen = (UserId, Arc<str>);
+
+impl Recent {
+    /// Whether a user may be recorded now; if so, the user is remembered.
+    fn admits(&self, (user, entry): (UserId, &Arc<str>), now: Instant) -> bool {
+        let seen = (user, Arc::clone(entry));
+        let mut remembered = self.lock();
+        match remembered.since.get_mut(&seen) {
+            Some(since) if now.saturating_duration_since(*since) < INTERVAL => return false,
+            Some(since) => *since = now,
+            None => {
+                remembered.since.insert(seen.clone(), now);
+                remembered.order.push_back(seen);
+            }
+        }
+        while remembered.order.len() > self.max {
+            let Some(oldest) = remembered.order.pop_front() else { break };
+            remembered.since.remove(&oldest);
+        }
+        true
+    }
+
+    /// Lets a user be recorded again.
+    fn forget(&self, user: UserId, entry: &str) {
+        let mut remembered = self.lock();
+        remembered.since.retain(|(id, of), _| *id != user || **of != *entry);
+        remembered.order.retain(|(id, of)| *id != user || **of != *entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn user(number: u128) -> UserId {
+        UserId::new(Uuid::from_u128(number))
+    }
+
+    fn recent(max: usize) -> Recent {
+        Recent { remembered: Mutex::default(), max }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_shown_is_not_learned() {
+        let entry = Arc::from("adfs");
+        let caller = |name: &str| Caller::unproven(user(1), name);
+        let long = "ä".repeat(DisplayName::MAX_CHARS + 1);
+        assert_eq!(learned(&caller(&long), &entry).unwrap().name.as_str(), &long[2..], "it is truncated");
+        for name in ["", "a\nb"] {
+            assert_eq!(learned(&caller(name), &entry), None);
+        }
+    }
+
+    #[test]
+    fn a_user_of_an_entry_is_recorded_at_most_once_an_hour() {
+        let (recent, start) = (recent(10), Instant::now());
+        let [here, there] = ["adfs", "entra"].map(Arc::from);
+        assert!(recent.admits((user(1), &here), start) && recent.admits((user(1), &there), start));
+        assert!(!recent.admits((user(1), &here), start + INTERVAL / 2));
+        assert!(recent.admits((user(1), &here), start + INTERVAL));
+        assert!(!recent.admits((user(1), &here), start + INTERVAL));
+        recent.forget(user(1), "adfs");
+        assert!(recent.admits((user(1), &here), start + INTERVAL), "a failed record is tried again");
+        assert!(!recent.admits((user(1), &there), start + INTERVAL / 2));
+        assert_eq!(recent.lock().order.len(), 2);
+    }
+
+    #[test]
+    fn few_users_are_remembered() {
+        let (recent, now, entry) = (recent(3), Instant::now(), Arc::from("adfs"));
+        for number in 0..100 {
+            assert!(recent.admits((user(number), &entry), now));
+        }
+        let remembered = recent.lock();
+        assert_eq!((remembered.since.len(), remembered.order.len()), (3, 3));
+    }
+}
