@@ -18,6 +18,7 @@ mod figures;
 mod grpc;
 mod load;
 mod pgbench;
+mod proof;
 mod rest;
 mod service;
 mod settings;

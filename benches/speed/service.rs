@@ -24,11 +24,17 @@ pub(crate) struct Process {
 
 /// Starts the service. It does not log single calls, as in production under load.
 pub(crate) fn cmgate(env: &BenchEnv) -> Process {
+    cmgate_with(env, &[])
+}
+
+/// The same with more settings, each the name and value of an environment variable.
+pub(crate) fn cmgate_with(env: &BenchEnv, settings: &[(String, String)]) -> Process {
     let mut program = program();
     program
         .env("CMGATE__DATABASE__URL", &env.database)
         .env("CMGATE__KAFKA__BROKERS", env::kafka())
-        .env("CMGATE__KAFKA__TOPIC", &env.topic);
+        .env("CMGATE__KAFKA__TOPIC", &env.topic)
+        .envs(settings.iter().cloned());
     Process::start(program)
 }
 
@@ -55,7 +61,8 @@ impl Process {
         let mut child = program.current_dir(directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let address = stdout.lines().map_while(Result::ok).find_map(|line| {
-            let (_, address) = line.split_once("gRPC and REST: http://")?;
+            let (_, address) = line.split_once("gRPC and REST: ")?;
+            let (_scheme, address) = address.split_once("://")?;
             address.trim().parse().ok()
         });
         let Some(address) = address else {

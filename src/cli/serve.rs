@@ -149,7 +149,8 @@ async fn serve_public(
     authentication: Authentication,
     stop: CancellationToken,
 ) -> Result<PublicPorts, ExitError> {
-    let Api { calls, serving } = assemble(service, authentication, settings.api).map_err(|error| internal(&error))?;
+    let Api { calls, serving } =
+        assemble(service, authentication, settings.api.clone()).map_err(|error| internal(&error))?;
     let calls = calls.with_origins(settings.origins.clone());
     let socket = settings.listen_unix.as_deref();
     let socket = socket.map(|path| server::serve_unix(path, calls.clone(), settings.server, stop.clone())).transpose();

@@ -3,6 +3,7 @@
 //! Defaults are in `config`; constants that an operator cannot set are here.
 
 mod authentication;
+mod limits;
 mod tls;
 
 use std::net::SocketAddr;
@@ -227,11 +228,12 @@ fn origins(config: &Config) -> Origins {
     config.cors.origins.0.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect()
 }
 
-const fn api(config: &Config) -> ApiSettings {
+fn api(config: &Config) -> ApiSettings {
     ApiSettings {
         max_message_bytes: config.limits.message_bytes,
         max_duration: config.limits.call_time,
         max_memory_bytes: config.limits.memory_bytes,
+        caller_limits: limits::callers(config),
         rest: FacadeSettings {
             body_bytes: config.limits.message_bytes,
             descriptor_nul_tail: config.rest.descriptor_nul_tail,

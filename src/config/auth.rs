@@ -2,7 +2,7 @@
 //! and production does not start.
 
 mod certificate;
-mod entries;
+pub(super) mod entries;
 mod jwt;
 mod negotiate;
 mod proxy;

@@ -1,11 +1,16 @@
 //! `[idempotency]`, `[limits]`, `[writer]` and `[shutdown]`: bounds on work and on time.
 
+mod callers;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Invalid, require_within};
+use super::auth::entries;
+use super::error::{Invalid, require, require_within};
 use super::setting;
+
+pub use callers::{CallerLimitEntry, CallerLimits, GeneralCallerLimits};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -56,7 +61,15 @@ pub struct Limits {
     /// calls are refused as overload. Default: 50331648.
     #[serde(deserialize_with = "setting::deserialize")]
     pub memory_bytes: usize,
+    /// `[limits.caller]`: limits on each caller.
+    pub caller: GeneralCallerLimits,
+    /// `[[limits.callers]]`: limits on single callers. Default: none.
+    #[serde(deserialize_with = "entries::deserialize", skip_serializing_if = "Vec::is_empty")]
+    pub callers: Vec<CallerLimitEntry>,
 }
+
+/// Maximum number of callers with limits of their own.
+const MAX_CALLERS: usize = 1_024;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -67,6 +80,8 @@ impl Default for Limits {
             connection_age: HOUR,
             stall_time: Duration::from_secs(30),
             memory_bytes: 48 << 20,
+            caller: GeneralCallerLimits::default(),
+            callers: Vec::new(),
         }
     }
 }
@@ -82,7 +97,17 @@ impl Limits {
         require_within("limits.stall_time", &self.stall_time, &(Duration::from_millis(100)..=HOUR))?;
         // The half for large calls must hold several of the largest, and several long lists.
         let memory_bytes_min = (8 * self.message_bytes).max(8 << 20);
-        require_within("limits.memory_bytes", &self.memory_bytes, &(memory_bytes_min..=64 << 30))
+        require_within("limits.memory_bytes", &self.memory_bytes, &(memory_bytes_min..=64 << 30))?;
+        self.caller.check()?;
+        let problem = format!("must have at most {MAX_CALLERS} entries");
+        require(self.callers.len() <= MAX_CALLERS, "limits.callers", problem)?;
+        for (index, entry) in self.callers.iter().enumerate() {
+            let key = |name: &str| format!("limits.callers[{index}].{name}");
+            entry.limits().check(key)?;
+            let is_new = self.callers.iter().take(index).all(|earlier| earlier.user != entry.user);
+            require(is_new, key("user"), format!("must differ from those before it, {} does not", entry.user))?;
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::error::{Invalid, source_name};
 use super::secret_file::{self, FromFile};
-use super::{Config, ConfigError, ConfigErrors, Mode, setting};
+use super::{Config, ConfigError, ConfigErrors, GeneralCallerLimits, Mode, setting};
 use crate::runtime::file::toml_problem;
 
 /// Prefix of the environment variables of the configuration; two underscores separate keys.
@@ -161,6 +161,10 @@ impl Layer {
             Mode::Production => {
                 insert(&mut values, &["kafka", "replication_factor"], Value::from(3));
                 insert(&mut values, &["log", "format"], Value::from("json"));
+                let GeneralCallerLimits { rate, burst: _, calls } = GeneralCallerLimits::PRODUCTION;
+                let caller = [("rate", rate), ("calls", calls)];
+                let caller: Dict = caller.map(|(key, number)| (key.to_owned(), Value::from(number))).into();
+                insert(&mut values, &["limits", "caller"], Value::from(caller));
             }
         }
         Self { name: None, values }

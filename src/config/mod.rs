@@ -43,7 +43,7 @@ pub use cors::Cors;
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use error::{ConfigError, ConfigErrors};
 pub use kafka::Kafka;
-pub use limits::{Idempotency, Limits, Shutdown, Writer};
+pub use limits::{CallerLimitEntry, CallerLimits, GeneralCallerLimits, Idempotency, Limits, Shutdown, Writer};
 pub use list::List;
 pub use log::{Log, LogFormat};
 pub use properties::{Properties, PropertyFiles};

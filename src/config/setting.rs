@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
-use crate::domain::{ShardCount, Sid, UserId};
+use crate::domain::{Principal, ShardCount, Sid, UserId};
 
 /// A value that can be written as text and read back.
 pub(super) trait Setting: Sized {
@@ -152,6 +152,18 @@ impl Setting for Sid {
 
     fn read(text: &str) -> Option<Self> {
         Self::parse(text)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for Principal {
+    const EXPECTED: &'static str = "the UUID of a user or a security identifier (S-1-...)";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::try_from(text.to_owned()).ok()
     }
 
     fn write(&self) -> String {

@@ -205,6 +205,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The service is overloaded; retry later.
     Overloaded,
+    /// The caller exceeds one of its limits; retry later.
+    CallerLimit,
     /// The deadline passed; nothing has changed unless the message says otherwise.
     DeadlineExceeded,
     /// A dependency is unavailable; the outcome of a write may be unknown.

@@ -29,19 +29,21 @@ use crate::contract::v1::ErrorReason;
 use crate::domain::{CorrelationId, ErrorKind};
 use crate::http::auth::{Admission, AuthError, Authenticated, Authentication, Tickets};
 use crate::mimcm::RouteLabel;
-use crate::service::{Budget, Call, Error, NotAdmitted, row};
+use crate::service::{Budget, Call, CallerLimits, Error, InFlight, NotAdmitted, row};
 use crate::{grpc, mimcm};
 
 pub use headers::CORRELATION_HEADER;
 pub use transport::Transport;
 
 /// Settings of the layer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct CallSettings {
     /// How callers are authenticated.
     pub authentication: Authentication,
     /// Admits authenticated callers.
     pub admission: Admission,
+    /// The limits of each caller.
+    pub limits: CallerLimits,
     /// Upper bound on the deadline of a call.
     pub max_duration: Duration,
     /// Memory that all calls may hold together.
@@ -158,7 +160,7 @@ struct Admitted {
 }
 
 impl Admitted {
-    /// Authenticates the caller, reserves memory and calls the handler.
+    /// Authenticates the caller, applies its limits, reserves memory and calls the handler.
     async fn answer<S, B>(
         self,
         settings: &CallSettings,
@@ -171,15 +173,21 @@ impl Admitted {
     {
         let Self { transport, method, correlation, deadline } = self;
         let caller = settings.caller(transport, &mut parts).await?;
+        let in_flight = match &caller {
+            Some(Authenticated { caller, .. }) => {
+                Span::current().record("user", display(caller.user));
+                settings.limits.admit(caller).map_err(Error::from)?
+            }
+            None => InFlight::default(),
+        };
         if transport == Transport::Grpc {
             check_method(method, &parts)?;
         }
-        let memory = settings.memory.admit()?;
+        let memory = settings.memory.admit_counted(in_flight)?;
         let connection = parts.extensions.get::<Answers>().cloned();
         let mut proof_of_service = None;
         if let Some(Authenticated { caller, answer }) = caller {
             proof_of_service = answer;
-            Span::current().record("user", display(caller.user));
             let traceparent = headers::traceparent(&parts.headers);
             let (deadline, memory) = (Some(deadline), memory.clone());
             parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });

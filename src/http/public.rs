@@ -22,10 +22,10 @@ use super::rest;
 use crate::contract::{DESCRIPTORS, JsonFormError};
 use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, Users, health};
 use crate::mimcm::{FacadeSettings, RestApi};
-use crate::service::{Budget, Service};
+use crate::service::{Budget, CallerLimitSettings, CallerLimits, Service};
 
 /// Limits of the public port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiSettings {
     /// Limit on a gRPC message, in bytes.
     pub max_message_bytes: usize,
@@ -33,6 +33,8 @@ pub struct ApiSettings {
     pub max_duration: Duration,
     /// Bytes that all calls in flight may hold in memory together.
     pub max_memory_bytes: usize,
+    /// The limits of each caller.
+    pub caller_limits: CallerLimitSettings,
     /// Settings of the REST facade.
     pub rest: FacadeSettings,
 }
@@ -84,6 +86,7 @@ pub fn assemble(service: Service, authentication: Authentication, settings: ApiS
     let layer = CallLayer::new(CallSettings {
         authentication,
         admission: Admission::new(service.directory().clone()),
+        limits: CallerLimits::new(settings.caller_limits),
         max_duration: settings.max_duration,
         memory: Budget::new(settings.max_memory_bytes),
         max_message_bytes: settings.max_message_bytes,

@@ -1,5 +1,6 @@
 //! The public port in process: no network and no database.
 
+mod limits;
 mod stalled;
 pub(super) mod support;
 
@@ -25,7 +26,7 @@ use super::auth::Admission;
 use super::call::{CORRELATION_HEADER, CallLayer, CallSettings, Calls};
 use crate::contract::v1;
 use crate::contract::v1::request_service_client::RequestServiceClient;
-use crate::service::{Budget, Call};
+use crate::service::{Budget, Call, CallerLimitSettings, CallerLimits};
 
 const ID: &str = "0198c2f6-7b3e-7cc0-8a51-2f7f3f0f9d01";
 
@@ -192,9 +193,15 @@ async fn whoami_answers_get_with_the_caller_and_everything_else_with_a_problem()
 
 /// Wraps routes in the layer.
 fn calls(router: Router, max_duration: Duration) -> Calls<Router> {
+    limited(router, max_duration, CallerLimitSettings::default())
+}
+
+/// Wraps routes in the layer with limits of callers.
+fn limited(router: Router, max_duration: Duration, limits: CallerLimitSettings) -> Calls<Router> {
     let settings = CallSettings {
         authentication: authentication(),
         admission: Admission::new(service().directory().clone()),
+        limits: CallerLimits::new(limits),
         max_duration,
         memory: Budget::new(1 << 20),
         max_message_bytes: 1 << 20,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use thiserror::Error as ThisError;
 
 use super::Error;
+use super::limits::InFlight;
 
 /// Bytes that are reserved for every call, whatever its size.
 const CALL_BYTES: usize = 4 << 10;
@@ -55,6 +56,8 @@ struct Held {
     pools: Arc<Pools>,
     small: AtomicI64,
     large: AtomicI64,
+    /// The call counts towards the limit of its caller as long as it holds memory.
+    _in_flight: InFlight,
     /// Whether the answer has begun; after that nothing is refused.
     has_begun: AtomicBool,
 }
@@ -72,10 +75,19 @@ impl Budget {
     /// # Errors
     /// [`Error::Overloaded`] if the budget is exhausted.
     pub fn admit(&self) -> Result<Reservation, Error> {
+        self.admit_counted(InFlight::default())
+    }
+
+    /// Admits a call that is in flight for the limits of its caller, until its memory is free.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if the budget is exhausted.
+    pub fn admit_counted(&self, in_flight: InFlight) -> Result<Reservation, Error> {
         let held = Held {
             pools: Arc::clone(&self.0),
             small: AtomicI64::new(0),
             large: AtomicI64::new(0),
+            _in_flight: in_flight,
             has_begun: AtomicBool::new(false),
         };
         let reservation = Reservation(Some(Arc::new(held)));

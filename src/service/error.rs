@@ -6,6 +6,7 @@ use thiserror::Error;
 use tokio::sync::TryAcquireError;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::limits::Exceeded;
 use crate::domain::{ErrorKind, FieldViolation, Refusal};
 use crate::store::StoreError;
 
@@ -18,6 +19,9 @@ pub enum Error {
     /// A queue or the memory for calls is full.
     #[error("the service is overloaded; retry later")]
     Overloaded,
+    /// The caller exceeds one of its limits; nothing has changed.
+    #[error(transparent)]
+    CallerLimit(#[from] Exceeded),
     /// The deadline passed before processing started; nothing has changed.
     #[error("the deadline passed before processing started; nothing has changed")]
     DeadlineExceeded,
@@ -45,6 +49,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.kind(),
             Self::Overloaded => ErrorKind::Overloaded,
+            Self::CallerLimit(_) => ErrorKind::CallerLimit,
             Self::DeadlineExceeded => ErrorKind::DeadlineExceeded,
             Self::Stopping | Self::Unavailable(_) | Self::Busy(_) | Self::OutcomeUnknown(_) => ErrorKind::Unavailable,
             Self::Internal(_) => ErrorKind::Internal,
@@ -57,6 +62,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.reason(),
             Self::Overloaded => "OVERLOADED",
+            Self::CallerLimit(_) => "CALLER_LIMIT",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Stopping => "STOPPING",
             Self::Unavailable(_) => "DATABASE_UNAVAILABLE",

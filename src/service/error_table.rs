@@ -75,7 +75,7 @@ macro_rules! table {
 }
 
 const NO_RETRY: Option<Duration> = None;
-/// A full queue drains within a second, and callers should not retry faster during a fail-over.
+/// A full queue drains within a second, every rate admits a call each second, and callers should not retry faster during a fail-over.
 const SOON: Option<Duration> = Some(Duration::from_secs(1));
 
 table! {
@@ -89,6 +89,7 @@ table! {
     KeyReused        | InvalidArgument    | UNPROCESSABLE_ENTITY  | "KEY_REUSED"        | "idempotency key reused"       | Info  | NO_RETRY;
     TooLarge         | InvalidArgument    | PAYLOAD_TOO_LARGE     | "TOO_LARGE"         | "too large"                    | Info  | NO_RETRY;
     Overloaded       | ResourceExhausted  | TOO_MANY_REQUESTS     | "OVERLOADED"        | "the service is overloaded"    | Info  | SOON;
+    CallerLimit      | ResourceExhausted  | TOO_MANY_REQUESTS     | "CALLER_LIMIT"      | "the caller exceeds its limit" | Info  | SOON;
     DeadlineExceeded | DeadlineExceeded   | GATEWAY_TIMEOUT       | "DEADLINE_EXCEEDED" | "the deadline passed"          | Warn  | NO_RETRY;
     Unavailable      | Unavailable        | SERVICE_UNAVAILABLE   | "UNAVAILABLE"       | "the service is unavailable"   | Warn  | SOON;
     Unimplemented    | Unimplemented      | NOT_IMPLEMENTED       | "UNIMPLEMENTED"     | "not implemented"              | Info  | NO_RETRY;

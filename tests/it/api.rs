@@ -5,6 +5,7 @@ mod credentials;
 mod directory;
 mod errors;
 mod keys;
+mod limits;
 mod lists;
 mod meaning;
 mod people;

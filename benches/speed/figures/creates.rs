@@ -15,7 +15,7 @@ use crate::table::{Table, Turns};
 use crate::{echo, grpc, topic};
 
 /// Callers of unary calls.
-const CALLERS: usize = 256;
+pub(super) const CALLERS: usize = 256;
 
 /// Callers of batches, and members per batch.
 const BATCHES: (usize, usize) = (16, 100);
@@ -132,7 +132,7 @@ async fn posts(process: &Process, duration: Duration) -> Measured<()> {
     callers(CALLERS, duration, |_| clients.borrow_mut().next().unwrap(), call, || ()).await
 }
 
-fn micros_per_call(measured: &Measured<f64>) -> f64 {
+pub(super) fn micros_per_call(measured: &Measured<f64>) -> f64 {
     let (before, after) = measured.observed;
     (after - before) * 1e6 / measured.calls
 }

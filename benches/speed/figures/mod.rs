@@ -1,8 +1,10 @@
 //! The figures, each with its yardstick.
 
+mod authentication;
 mod creates;
 mod delivery;
 mod drain;
+mod flood;
 mod latency;
 mod lists;
 mod reads;
@@ -18,7 +20,7 @@ use crate::table::Table;
 type Measure = for<'a> fn(&'a Settings, &'a mut Table) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// All figures by name, in the order of the report.
-pub(crate) const ALL: [(&str, Measure); 10] = [
+pub(crate) const ALL: [(&str, Measure); 12] = [
     ("creates", |settings, table| Box::pin(creates::unary(settings, table))),
     ("keyed", |settings, table| Box::pin(creates::keyed(settings, table))),
     ("batch", |settings, table| Box::pin(creates::batch(settings, table))),
@@ -29,4 +31,6 @@ pub(crate) const ALL: [(&str, Measure); 10] = [
     ("delivery", |settings, table| Box::pin(delivery::measure(settings, table))),
     ("drain", |settings, table| Box::pin(drain::measure(settings, table))),
     ("start", |settings, table| Box::pin(start::measure(settings, table))),
+    ("auth", |settings, table| Box::pin(authentication::measure(settings, table))),
+    ("flood", |settings, table| Box::pin(flood::measure(settings, table))),
 ];

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use http::HeaderName;
@@ -15,6 +16,7 @@ use crate::http::auth::jwt::{ClaimMapping, Issuer, Requirement};
 use crate::http::auth::proxy::{IdentityHeaders, ProxyCertificate, ProxyName, ProxySettings};
 use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 use crate::runtime::tls::{ClientSettings, MinVersion, RuleCa, TlsPort};
+use crate::service::{CallerLimit, CallerLimitSettings, Rate};
 
 fn deploy(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
@@ -23,6 +25,13 @@ fn deploy(file: &str) -> std::path::PathBuf {
 fn configured(file: Option<&Path>, environment: &[(&str, &str)]) -> Settings {
     let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     Settings::of(&Config::load(file, environment).unwrap())
+}
+
+/// The settings of a configuration file with this text.
+pub(super) fn configured_by(text: &str) -> Settings {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, text).unwrap();
+    configured(Some(file.path()), &[])
 }
 
 /// The environment variables of the service in the compose file.
@@ -62,7 +71,8 @@ fn assert_defaults(settings: &Settings) {
 
     let rest = FacadeSettings { body_bytes: 1 << 20, descriptor_nul_tail: 0 };
     let max_duration = Duration::from_secs(30);
-    let api = ApiSettings { max_message_bytes: 1 << 20, max_duration, max_memory_bytes: 48 << 20, rest };
+    let caller_limits = CallerLimitSettings::default();
+    let api = ApiSettings { max_message_bytes: 1 << 20, max_duration, max_memory_bytes: 48 << 20, caller_limits, rest };
     assert_eq!(settings.api, api);
     let server = ServerSettings {
         max_connections: 10_000,
@@ -173,6 +183,9 @@ fn each_key_reaches_its_part() {
             ("CMGATE__AUTH__JWT__0__ISSUERS", "http://fs/trust"),
             ("CMGATE__AUTH__JWT__0__DISCOVERY", "https://fs/adfs"),
             ("CMGATE__AUTH__JWT__0__CA", "ca.pem"),
+            ("CMGATE__LIMITS__CALLER__RATE", "12"),
+            ("CMGATE__LIMITS__CALLER__BURST", "13"),
+            ("CMGATE__LIMITS__CALLER__CALLS", "14"),
             ("CMGATE__AUTH__JWT__0__AUDIENCES", "urn:cmgate"),
             ("CMGATE__AUTH__JWT__0__ALGORITHMS", "RS256,ES384"),
             ("CMGATE__AUTH__JWT__0__TYPES", "JWT"),
@@ -202,9 +215,13 @@ fn each_key_reaches_its_part() {
     assert_eq!(store.topology, Topology { shards: ShardCount::new(32).unwrap(), partition_groups: 16 });
     assert_eq!((settings.relay.kafka.replication_factor, settings.log.format), (3, LogFormat::Json));
     assert_eq!(settings.relay.kafka.properties.keys().collect::<Vec<_>>(), ["sasl.password"]);
-    let ApiSettings { max_message_bytes, max_duration, max_memory_bytes, rest } = settings.api;
+    let ApiSettings { max_message_bytes, max_duration, max_memory_bytes, caller_limits, rest } = settings.api.clone();
     assert_eq!((max_message_bytes, max_duration, max_memory_bytes), (2_048, Duration::from_secs(4), 9_000_000));
     assert_eq!(rest, FacadeSettings { body_bytes: 2_048, descriptor_nul_tail: 6 });
+    let [per_second, burst, calls] = [12, 13, 14].map(NonZeroU32::new);
+    let rate = per_second.zip(burst).map(|(per_second, burst)| Rate { per_second, burst });
+    let general = CallerLimit { rate, calls };
+    assert_eq!(caller_limits, CallerLimitSettings { general, ..CallerLimitSettings::default() });
     let ServerSettings { max_connections, body_bytes, stall_timeout, drain_timeout, .. } = settings.server;
     assert_eq!((max_connections, body_bytes), (5, 2_048));
     assert_eq!((stall_timeout, drain_timeout), (Duration::from_secs(6), Duration::from_secs(5)));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::{Invalid, require};
 use super::super::setting::{self, Setting};
-use super::super::{List, Mode};
+use super::super::{CallerLimits, List, Mode};
 use super::entries;
 use crate::domain::{Sid, UserId};
 
@@ -27,6 +27,9 @@ pub struct CertificateEntry {
     /// The trust domain of SPIFFE IDs, such as `corp.test`. Required for `spiffe`.
     #[serde(default, with = "setting::optional", skip_serializing_if = "Option::is_none")]
     pub trust_domain: Option<String>,
+    /// Limits on each caller of the entry. Default: those of `[limits.caller]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallerLimits>,
     /// `[[auth.certificate.callers]]`: the accepted callers. Required for `san` and `dn`; without it, the other sources accept every
     /// value.
     #[serde(default, deserialize_with = "entries::deserialize", skip_serializing_if = "Vec::is_empty")]
@@ -108,6 +111,7 @@ impl CertificateEntry {
         let problem = format!("must list the accepted values with source = {:?}", self.source.write());
         require(!needs_callers || !self.callers.is_empty(), key("callers"), problem)?;
         require(self.callers.len() <= MAX_CALLERS, key("callers"), format!("must have at most {MAX_CALLERS} entries"))?;
+        CallerLimits::check_of_entry(self.limits.as_ref(), &key)?;
         for (index, caller) in self.callers.iter().enumerate() {
             let key = |name: &str| key(&format!("callers[{index}].{name}"));
             let is_text = |text: &str| (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control);

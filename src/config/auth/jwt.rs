@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::{Invalid, require, require_within};
 use super::super::setting::{self, Setting};
-use super::super::{HttpUrl, List, Mode};
+use super::super::{CallerLimits, HttpUrl, List, Mode};
 use super::entries::check_name;
 use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 
@@ -59,6 +59,9 @@ pub struct JwtEntry {
     /// Accepted `use` of a key: `sig`, which a key may also omit, or `jwt-svid` for a SPIFFE bundle. Default: `sig`.
     #[serde(default = "default_key_use", with = "setting")]
     pub key_use: KeyUse,
+    /// Limits on each caller of the entry. Default: those of `[limits.caller]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallerLimits>,
 }
 
 /// Where the keys of an issuer are.
@@ -169,7 +172,8 @@ impl JwtEntry {
         self.user.check(&key)?;
         require_within(key("max_lifetime"), &self.max_lifetime, &LIFETIMES)?;
         require_within(key("skew"), &self.skew, &SKEWS)?;
-        require_within(key("max_bytes"), &self.max_bytes, &BYTES)
+        require_within(key("max_bytes"), &self.max_bytes, &BYTES)?;
+        CallerLimits::check_of_entry(self.limits.as_ref(), key)
     }
 
     fn check_source(&self, mode: Mode, key: &impl Fn(&str) -> String) -> Result<(), Invalid> {

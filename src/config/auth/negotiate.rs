@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::List;
 use super::super::error::{Invalid, require};
 use super::super::setting::{self, Setting};
+use super::super::{CallerLimits, List};
 use crate::runtime::tls::ChannelBinding;
 
 /// `[auth.negotiate]`: Kerberos tickets of Windows callers, over HTTP/1.1. Needs a build with the feature `negotiate`.
@@ -26,6 +26,9 @@ pub struct NegotiateEntry {
     /// Realms whose users are accepted, in their exact spelling. Default: those of the keytab.
     #[serde(default)]
     pub realms: List,
+    /// Limits on each caller of the entry. Default: those of `[limits.caller]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallerLimits>,
 }
 
 const fn default_channel_binding() -> ChannelBinding {
@@ -44,7 +47,8 @@ impl NegotiateEntry {
         let is_possible = has_tls || self.channel_binding != ChannelBinding::Required;
         let problem =
             "must not be \"required\" without tls.certificate: a ticket cannot be bound to a connection without TLS";
-        require(is_possible, "auth.negotiate.channel_binding", problem)
+        require(is_possible, "auth.negotiate.channel_binding", problem)?;
+        CallerLimits::check_of_entry(self.limits.as_ref(), |name| format!("auth.negotiate.{name}"))
     }
 }
 

@@ -10,7 +10,7 @@ use tower::{Layer, ServiceExt};
 use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, REQUESTS};
 use crate::http::auth::{Admission, Authentication, Development};
 use crate::http::call::{CallLayer, CallSettings};
-use crate::service::Budget;
+use crate::service::{Budget, CallerLimitSettings, CallerLimits};
 
 const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "no-cache"), ("expires", "-1")];
 
@@ -24,12 +24,12 @@ async fn answers_unstored(
 ) {
     let shown = format!("{} {}: {status}", request.method(), request.uri());
     let development = Development::new(super::caller());
-    let memory = Budget::new(1 << 20);
     let settings = CallSettings {
         authentication: Authentication::Development(development),
         admission: Admission::new(facade.service.directory().clone()),
+        limits: CallerLimits::new(CallerLimitSettings::default()),
         max_duration,
-        memory,
+        memory: Budget::new(1 << 20),
         max_message_bytes: 1 << 20,
     };
     let response = CallLayer::new(settings).layer(router).oneshot(request).await.unwrap();

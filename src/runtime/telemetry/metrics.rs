@@ -32,7 +32,7 @@ struct Metric {
     help: &'static str,
 }
 
-const METRICS: [Metric; 24] = [
+const METRICS: [Metric; 25] = [
     Metric {
         name: names::CALLS,
         kind: Kind::Counter,
@@ -98,6 +98,12 @@ const METRICS: [Metric; 24] = [
         kind: Kind::Counter,
         unit: Unit::Count,
         help: "Calls refused because their caller was not authenticated, by the check that failed; no_token: the call had no bearer token.",
+    },
+    Metric {
+        name: names::CALLS_OVER_LIMIT,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Calls refused because their caller exceeded its limit, by the entry that proved its identity (none: no entry) and by limit: rate or calls in flight.",
     },
     Metric {
         name: names::IGNORED_TOKEN_MEMBERS,

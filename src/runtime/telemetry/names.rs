@@ -22,6 +22,8 @@ pub const RELAY_STATE: &str = "cmgate_relay_state";
 pub const RELAY_RESTARTS: &str = "cmgate_relay_restarts_total";
 /// Calls that were not authenticated, by the `check` that failed (counter).
 pub const CALLS_NOT_AUTHENTICATED: &str = "cmgate_calls_not_authenticated_total";
+/// Calls refused because their caller exceeded a `limit`, by the `entry` that proved its identity (counter).
+pub const CALLS_OVER_LIMIT: &str = "cmgate_calls_over_limit_total";
 /// Tokens with a header `member` that names or carries a key, which is ignored (counter).
 pub const IGNORED_TOKEN_MEMBERS: &str = "cmgate_ignored_token_members_total";
 /// Tokens with a key id that the key set of their `issuer` did not have (counter).
