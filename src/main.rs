@@ -1,11 +1,10 @@
-//! The process: parses the command line, loads the configuration and runs the command.
+//! The process: parses the command line and runs the command.
 
 use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cmgate::cli::{Cli, ExitError, ExitStatus};
-use cmgate::config::Config;
+use cmgate::cli::{self, Cli, ExitStatus};
 use cmgate_allocator::Allocator;
 
 #[global_allocator]
@@ -23,13 +22,8 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    match run(&cli) {
+    match cli::run(&cli, env::vars_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }
-}
-
-fn run(cli: &Cli) -> Result<(), ExitError> {
-    let config = Config::examine(cli.config.as_deref(), env::vars_os());
-    cmgate::cli::run(&cli.command(), config)
 }

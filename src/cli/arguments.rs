@@ -10,7 +10,8 @@ use crate::domain::{Position, Shard};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cmgate", version, about, subcommand_required = false, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Configuration file in TOML; environment variables override it (`CMGATE__DATABASE__URL` is `database.url`)
+    /// Configuration file in TOML; environment variables override it (`CMGATE__DATABASE__URL` is `database.url`). It overrides the file
+    /// of defaults that `CMGATE_DEFAULTS` names
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -31,6 +32,8 @@ impl Cli {
 pub enum Command {
     /// Serve requests and publish events (the default)
     Serve,
+    /// Serve with TLS and tokens as in production, with a throw-away CA and issuer, and print a first session to paste
+    Demo(Demo),
     /// Migrate the schema of the database and exit
     Migrate,
     /// Check the configuration and the templates, and print the effective configuration with secrets masked
@@ -73,6 +76,14 @@ pub enum Examine {
     },
     /// Show the keys in the keytab, and compare them with the domain if the user has a ticket (kinit)
     Keytab,
+}
+
+/// Where the demo is.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Demo {
+    /// Directory of its keys, certificates, tokens and database; made if it does not exist
+    #[arg(long, value_name = "DIRECTORY", default_value = "data/demo")]
+    pub directory: PathBuf,
 }
 
 /// The events to print.
@@ -204,6 +215,13 @@ mod tests {
         assert_eq!((cli.command(), cli.config), (Command::Serve, Some(PathBuf::from("a.toml"))));
         let cli = parse("cmgate check-config --config a.toml").unwrap();
         assert_eq!((cli.command(), cli.config), (Command::CheckConfig, Some(PathBuf::from("a.toml"))));
+    }
+
+    #[test]
+    fn the_demo_has_its_own_directory() {
+        let demo = |line| parse(line).unwrap().command();
+        assert_eq!(demo("cmgate demo"), Command::Demo(Demo { directory: "data/demo".into() }));
+        assert_eq!(demo("cmgate demo --directory /x"), Command::Demo(Demo { directory: "/x".into() }));
     }
 
     #[test]

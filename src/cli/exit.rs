@@ -39,6 +39,11 @@ impl ExitStatus {
     }
 }
 
+/// Whether the rights to a file do not suffice.
+pub(super) fn is_denied(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
 /// Why a command failed.
 #[derive(Debug)]
 pub struct ExitError {
@@ -61,6 +66,19 @@ impl ExitError {
         Self::new(status, error_chain(error))
     }
 
+    /// An error about files that an operator provides: a wrong configuration, unless the rights to a file do not suffice.
+    #[must_use]
+    pub fn of_files(error: &(dyn Error + 'static)) -> Self {
+        let (mut status, mut cause) = (ExitStatus::Usage, Some(error));
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(is_denied) {
+                status = ExitStatus::Denied;
+            }
+            cause = error.source();
+        }
+        Self::of(status, error)
+    }
+
     /// Prints the error to standard error and returns its exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
@@ -72,19 +90,19 @@ impl ExitError {
 
 impl From<ConfigError> for ExitError {
     fn from(error: ConfigError) -> Self {
-        Self::of(ExitStatus::Usage, &error)
+        Self::of_files(&error)
     }
 }
 
 impl From<TemplateError> for ExitError {
     fn from(error: TemplateError) -> Self {
-        Self::of(ExitStatus::Usage, &error)
+        Self::of_files(&error)
     }
 }
 
 impl From<TlsError> for ExitError {
     fn from(error: TlsError) -> Self {
-        Self::of(ExitStatus::Usage, &error)
+        Self::of_files(&error)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod banner;
+mod demo;
 mod doctor;
 mod exit;
 mod ports;
@@ -12,15 +13,17 @@ mod tail;
 mod upkeep;
 mod wiring;
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use tokio::runtime;
 
 use self::arguments::Tail;
+use self::banner::Examples;
 use self::ports::Ports;
 use self::tail::TailSettings;
-use crate::config::{Config, ConfigErrors, templates};
+use crate::config::{Config, ConfigErrors, ignored_variables, templates};
 use crate::http::auth::negotiate::keytab::Keytab;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry;
@@ -29,33 +32,64 @@ pub use arguments::{Cli, Command};
 pub use exit::{ExitError, ExitStatus};
 pub use settings::{LogSettings, Settings, StoreSettings};
 
-/// Runs a command with the configuration, or with the problems that the configuration has.
+/// Loads the configuration and runs the command.
 ///
 /// # Errors
 /// Why the command failed, with its exit code.
-pub fn run(command: &Command, config: Result<Config, ConfigErrors>) -> Result<(), ExitError> {
-    match command {
-        Command::Doctor(doctor) => doctor::run(doctor, config),
+pub fn run(cli: &Cli, environment: Vec<(OsString, OsString)>) -> Result<(), ExitError> {
+    let command = cli.command();
+    let warnings = ignored_variables(&environment);
+    let (file, examples) = match &command {
+        Command::Demo(demo) => {
+            if cli.config.is_some() {
+                let problem = "demo writes its own configuration; run it without --config";
+                return Err(ExitError::new(ExitStatus::Usage, problem));
+            }
+            let prepared = demo::prepare(&demo.directory, Clock::System.now())?;
+            (Some(prepared.configuration), Examples::Demo(prepared.session))
+        }
+        Command::Serve
+        | Command::Migrate
+        | Command::CheckConfig
+        | Command::Doctor(_)
+        | Command::Tail(_)
+        | Command::Relay(_) => (cli.config.clone(), Examples::Development),
+    };
+    let config = Config::examine(file.as_deref(), environment);
+    match &command {
+        Command::Doctor(doctor) => {
+            warn(&warnings, &mut io::stderr());
+            doctor::run(doctor, config)
+        }
         Command::CheckConfig => {
+            warn(&warnings, &mut io::stderr());
             let (config, settings) = accepted(config)?;
             check_config(&config, &settings, io::stdout())
         }
-        Command::Serve => {
+        Command::Serve | Command::Demo(_) => {
             let (_, settings) = accepted(config)?;
-            block_on(&settings.log.clone(), serve::serve(settings))
+            block_on(&settings.log.clone(), &warnings, serve::serve(settings, examples))
         }
         Command::Migrate => {
             let (_, settings) = accepted(config)?;
-            block_on(&settings.log, migrate(&settings))
+            block_on(&settings.log, &warnings, migrate(&settings))
         }
         Command::Tail(wanted) => {
             let (_, settings) = accepted(config)?;
-            block_on(&settings.log, print_tail(&settings, *wanted))
+            block_on(&settings.log, &warnings, print_tail(&settings, *wanted))
         }
         Command::Relay(command) => {
             let (_, settings) = accepted(config)?;
-            block_on(&settings.log, relay::decide(&settings, command))
+            block_on(&settings.log, &warnings, relay::decide(&settings, command))
         }
+    }
+}
+
+/// Writes warnings about the environment where there is no log.
+fn warn(warnings: &[String], output: &mut impl Write) {
+    for warning in warnings {
+        // A command whose output is closed still has its exit code.
+        let _ = writeln!(output, "cmgate: warning: {warning}");
     }
 }
 
@@ -67,8 +101,15 @@ fn accepted(config: Result<Config, ConfigErrors>) -> Result<(Config, Settings), 
 }
 
 /// Starts the log and runs a command to its end.
-fn block_on(log: &LogSettings, command: impl Future<Output = Result<(), ExitError>>) -> Result<(), ExitError> {
+fn block_on(
+    log: &LogSettings,
+    warnings: &[String],
+    command: impl Future<Output = Result<(), ExitError>>,
+) -> Result<(), ExitError> {
     telemetry::start_log(log.format, &log.filter).map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     run_to_end(command)
 }
 
@@ -99,7 +140,8 @@ async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> 
 fn check_config(config: &Config, settings: &Settings, mut output: impl Write) -> Result<(), ExitError> {
     templates::load(&config.templates)?;
     Ports::load(settings, &Clock::System)?;
-    let checked = settings.authentication.check().map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    let checked = settings.authentication.check().map_err(|error| ExitError::of_files(&error))?;
+    wiring::check_kafka(settings)?;
     let text = config.render().map_err(|error| ExitError::of(ExitStatus::Internal, &error))?;
     let text = text + &checked.keytab.map(|keytab| remarks(&keytab)).unwrap_or_default();
     output.write_all(text.as_bytes()).map_err(|error| ExitError::of(ExitStatus::Internal, &error))

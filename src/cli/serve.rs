@@ -1,14 +1,16 @@
 //! Builds the service from its settings, runs it until a signal, and shuts it down in order.
 
+use std::env;
+use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::banner::{Banner, Scheme};
+use super::banner::{Banner, Examples, Scheme};
 use super::exit::{ExitError, ExitStatus};
 use super::ports::Ports;
 use super::settings::Settings;
@@ -26,6 +28,7 @@ use crate::relay::{Relay, WorkerState, WorkerStatus};
 use crate::runtime::clock::Clock;
 use crate::runtime::hangup::Hangups;
 use crate::runtime::shutdown::Shutdown;
+use crate::runtime::supervisor::{SOCKET_VARIABLE, Supervisor};
 use crate::runtime::telemetry::Metrics;
 use crate::service::{Service, Writer, import_credentials, load_catalog};
 use crate::store::{Store, StoreError};
@@ -34,7 +37,12 @@ use crate::store::{Store, StoreError};
 ///
 /// # Errors
 /// Why the service could not start, or which essential part failed.
-pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
+pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<(), ExitError> {
+    let database = settings.store.target();
+    log_start(&settings, &database);
+    let supervisor = Supervisor::at(env::var_os(SOCKET_VARIABLE).as_deref());
+    let supervisor =
+        supervisor.map_err(|error| ExitError::new(ExitStatus::Usage, format!("{SOCKET_VARIABLE}: {error}")))?;
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.on_signals(settings.grace).map_err(|error| internal(&error))?);
     let metrics = Metrics::start().map_err(|error| internal(&error))?;
@@ -42,10 +50,11 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
 
     let clock = Clock::System;
     let authentication = Authentication::start(settings.authentication.clone(), clock.clone(), shutdown.hard());
-    let authentication = authentication.await.map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    let authentication = authentication.await.map_err(|error| ExitError::of_files(&error))?;
     let protection = Ports::load(&settings, &clock)?;
     let hangups = Hangups::listen().map_err(|error| internal(&error))?;
     let templates = templates::load(&settings.templates)?;
+    wiring::check_kafka(&settings)?;
     let store = wiring::store(&settings.store).await?;
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
     upkeep.maintain().await;
@@ -83,11 +92,15 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
         broker: &settings.relay.kafka.brokers,
         topic: &settings.relay.kafka.topic,
         is_test_broker: broker.is_some(),
-        shows_examples: settings.shows_examples,
+        database: &database,
+        mode: settings.mode.name(),
+        examples: Some(&examples).filter(|examples| settings.shows_examples || matches!(examples, Examples::Demo(_))),
     };
     banner.print(&mut io::stdout());
+    supervisor.ready(&format!("gRPC and REST at {}://{}", banner.public_scheme, banner.public));
 
     let outcome = ended(&shutdown, &parts).await;
+    supervisor.stopping();
     let drain = async {
         draining.store(true, Ordering::Release);
         serving.end();
@@ -108,6 +121,20 @@ pub(super) async fn serve(mut settings: Settings) -> Result<(), ExitError> {
     }
     tracing::info!("stopped");
     outcome
+}
+
+/// Logs what is in force, before the first dependency can fail.
+fn log_start(settings: &Settings, database: &str) {
+    let kafka = &settings.relay.kafka;
+    let brokers = if settings.has_test_broker() { "test broker in this process" } else { &kafka.brokers };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        mode = settings.mode.name(),
+        database,
+        brokers,
+        topic = kafka.topic,
+        "starting"
+    );
 }
 
 /// Waits for a shutdown, or for the failure of an essential part.
@@ -154,9 +181,12 @@ async fn serve_public(
     let calls = calls.with_origins(settings.origins.clone());
     let socket = settings.listen_unix.as_deref();
     let socket = socket.map(|path| server::serve_unix(path, calls.clone(), settings.server, stop.clone())).transpose();
-    let socket = socket.map_err(|error| cannot_listen("listen_unix", &error))?;
+    let socket = socket.map_err(|error| {
+        let path = settings.listen_unix.as_deref().unwrap_or(Path::new(""));
+        cannot_listen("listen_unix", path.display(), &error)
+    })?;
     let port = server::serve(settings.listen, calls, settings.server, ports.public(settings), stop).await;
-    Ok(PublicPorts { port: port.map_err(|error| cannot_listen("listen", &error))?, socket, serving })
+    Ok(PublicPorts { port: port.map_err(|error| cannot_listen("listen", settings.listen, &error))?, socket, serving })
 }
 
 async fn serve_private(
@@ -168,7 +198,7 @@ async fn serve_private(
 ) -> Result<Server, ExitError> {
     let router = admin::router(readiness, metrics, ports.tokens.clone());
     let port = server::serve(settings.admin_listen, router, settings.server, ports.private(), stop).await;
-    port.map_err(|error| cannot_listen("admin_listen", &error))
+    port.map_err(|error| cannot_listen("admin_listen", settings.admin_listen, &error))
 }
 
 fn readiness(store: &Arc<dyn Store>, workers: &[Arc<WorkerStatus>], draining: &Arc<AtomicBool>) -> Readiness {
@@ -190,8 +220,14 @@ fn worker_health(worker: &WorkerStatus) -> WorkerHealth {
     WorkerHealth { group: worker.group.number, state, detail: worker.problem() }
 }
 
-fn cannot_listen(key: &str, error: &io::Error) -> ExitError {
-    ExitError::new(ExitStatus::Unavailable, format!("{key}: cannot listen: {error}"))
+fn cannot_listen(key: &str, address: impl Display, error: &io::Error) -> ExitError {
+    let status = match error.kind() {
+        io::ErrorKind::PermissionDenied => ExitStatus::Denied,
+        // No address of this machine.
+        io::ErrorKind::AddrNotAvailable => ExitStatus::Usage,
+        _ => ExitStatus::Unavailable,
+    };
+    ExitError::new(status, format!("{key}: cannot listen on {address}: {error}"))
 }
 
 fn internal(error: &dyn std::error::Error) -> ExitError {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use secrecy::SecretString;
 
-use crate::config::{Config, DatabaseKind, LogFormat};
+use crate::config::{Config, DatabaseKind, LogFormat, Mode};
 use crate::domain::Principal;
 use crate::grpc::Origins;
 use crate::http::ApiSettings;
@@ -53,6 +53,8 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// The settings of every part of the process.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What the process is for.
+    pub mode: Mode,
     /// The log.
     pub log: LogSettings,
     /// How long the process may take to stop.
@@ -115,6 +117,17 @@ pub enum StoreSettings {
     Sqlite(SqliteSettings),
 }
 
+impl StoreSettings {
+    /// The database for logs and errors: kind, host, name and user, or the file; never a password.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match self {
+            Self::Postgres(settings) => settings.target(),
+            Self::Sqlite(settings) => settings.target(),
+        }
+    }
+}
+
 impl std::fmt::Debug for StoreSettings {
     /// Omits the URL of Postgres, which may contain a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -130,6 +143,7 @@ impl Settings {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
+            mode: config.mode,
             log: LogSettings { format: config.log.format, filter: config.log.filter.clone() },
             grace: config.shutdown.grace,
             templates: config.templates.clone(),

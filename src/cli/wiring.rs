@@ -1,9 +1,8 @@
 //! Opens the store, and starts the test broker if no brokers are configured.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::exit::{ExitError, ExitStatus};
+use super::exit::{ExitError, ExitStatus, is_denied};
 use super::settings::{Settings, StoreSettings};
 use crate::relay::kafka::TestBroker;
 use crate::store::{OpenFault, Postgres, Sqlite, Store, StoreError};
@@ -15,6 +14,11 @@ pub(super) async fn store(settings: &StoreSettings) -> Result<Arc<dyn Store>, Ex
         StoreSettings::Sqlite(settings) => Arc::new(Sqlite::open(settings).await?),
     };
     Ok(store)
+}
+
+/// Checks that librdkafka accepts the properties.
+pub(super) fn check_kafka(settings: &Settings) -> Result<(), ExitError> {
+    settings.relay.kafka.check().map_err(|error| ExitError::of(ExitStatus::Usage, &error))
 }
 
 /// Starts a test broker if no brokers are configured, and points the settings to it.
@@ -47,8 +51,4 @@ impl From<StoreError> for ExitError {
         };
         Self::of(status, &error)
     }
-}
-
-fn is_denied(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }

@@ -13,7 +13,7 @@ use super::error::{Invalid, require};
 use super::{Mode, OptionalPath, setting};
 
 pub use certificate::{CaName, CertificateCaller, CertificateEntry, CertificateSource};
-pub use jwt::{JwtEntry, KeySetSource, UserClaims};
+pub use jwt::{DEMO_ISSUER, JwtEntry, KeySetSource, UserClaims};
 pub use negotiate::NegotiateEntry;
 pub use proxy::{ProxyEntry, ProxyName, UserHeaders};
 

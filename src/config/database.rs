@@ -1,13 +1,15 @@
 //! `[database]`: the database of requests and of the event log.
 
 use std::fmt;
+use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnectOptions;
 
-use super::OptionalPath;
-use super::error::{Invalid, require_within};
+use super::error::{Invalid, require, require_within};
 use super::setting::{self, Setting};
+use super::{Mode, OptionalPath};
 
 /// `[database]`: the database of requests and of the event log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,19 +24,58 @@ pub struct Database {
     /// Maximum connections that read for callers. Default: 16.
     #[serde(deserialize_with = "setting::deserialize")]
     pub max_connections: u32,
+    /// Whether production may use `SQLite`, which only one process can use and which has no standby. Default: false.
+    #[serde(deserialize_with = "setting::deserialize")]
+    pub allow_sqlite_in_production: bool,
 }
 
 impl Default for Database {
     fn default() -> Self {
         let url = DatabaseUrl { kind: DatabaseKind::Sqlite, url: "sqlite://data/cmgate.db".into() };
-        Self { url, url_file: OptionalPath(None), max_connections: 16 }
+        Self { url, url_file: OptionalPath(None), max_connections: 16, allow_sqlite_in_production: false }
     }
 }
 
 impl Database {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        require_within("database.max_connections", &self.max_connections, &(1..=10_000))
+        require_within("database.max_connections", &self.max_connections, &(1..=10_000))?;
+        match self.url.kind {
+            DatabaseKind::Postgres => check_postgres(self.url.expose()),
+            DatabaseKind::Sqlite => Ok(()),
+        }
     }
+
+    /// Production uses `SQLite` only on purpose: it is also what a lost or mistyped setting falls back to.
+    pub(super) fn check_for(&self, mode: Mode) -> Result<(), Invalid> {
+        let is_meant = match (mode, self.url.kind) {
+            (Mode::Development, _) | (Mode::Production, DatabaseKind::Postgres) => true,
+            (Mode::Production, DatabaseKind::Sqlite) => self.allow_sqlite_in_production,
+        };
+        let problem = format!(
+            "is {} and must begin with postgres:// in production; set database.allow_sqlite_in_production to use SQLite",
+            self.url
+        );
+        require(is_meant, "database.url", problem)
+    }
+}
+
+/// Checks what the driver would only notice while it connects, if at all: it resolves a list of hosts as one name, and takes the
+/// name of the user for a missing name of the database.
+fn check_postgres(url: &str) -> Result<(), Invalid> {
+    let path = "database.url";
+    let after_user = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
+    let hosts = after_user.split(['/', '?']).find(|part| !part.is_empty() && !part.ends_with(':'));
+    let one_host = "must name one host; use a name or an address that follows the primary server";
+    require(!hosts.is_some_and(|hosts| hosts.contains(',')), path, one_host)?;
+    let options = PgConnectOptions::from_str(url).map_err(|error| {
+        let text = error.to_string();
+        // The driver wraps some of its errors twice.
+        let cause = text.trim_start_matches("error with configuration: ");
+        let remedy = "in user and password, write characters such as @ / ? # % in percent-encoding";
+        Invalid { path: path.into(), problem: format!("is not a URL of Postgres: {cause}; {remedy}") }
+    })?;
+    require(!options.get_host().contains(','), path, one_host)?;
+    require(options.get_database().is_some(), path, "must name a database, such as postgres://user@host/cmgate")
 }
 
 /// The URL of a database. A password in it is masked wherever the URL is shown.
@@ -138,6 +179,37 @@ mod tests {
             let url = DatabaseUrl::read(url).unwrap();
             assert_eq!(url.to_string(), shown);
             assert_eq!(format!("{url:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn a_url_of_postgres_names_one_host_and_a_database() {
+        let check = |url: &str| {
+            let database = Database { url: DatabaseUrl::read(url).unwrap(), ..Database::default() };
+            database.check().map_err(|invalid| {
+                assert!(!invalid.problem.contains("canary"), "{}", invalid.problem);
+                format!("{} {}", invalid.path, invalid.problem)
+            })
+        };
+        for url in [
+            "postgres://db/x",
+            "postgres://u:canary%40@db:5432/x?sslmode=require",
+            "postgres://[::1]:5432/x",
+            "postgres:///x?host=/run/postgresql",
+            "postgres://db?dbname=x",
+        ] {
+            check(url).unwrap();
+        }
+        for (url, problem) in [
+            ("postgres://u:canary@db", "must name a database, such as postgres://"),
+            ("postgres://u:canary@a,b/x", "must name one host"),
+            ("postgres://u:canary@a:1,b:2/x", "must name one host"),
+            ("postgres:///x?host=a,b", "must name one host"),
+            ("postgres://u:can/ary@db/x", "is not a URL of Postgres: invalid port number; in user and password"),
+            ("postgres://db/x?sslmode=maybe", "is not a URL of Postgres: unknown value \"maybe\""),
+        ] {
+            let refused = check(url).unwrap_err();
+            assert!(refused.starts_with(&format!("database.url {problem}")), "{url}: {refused}");
         }
     }
 

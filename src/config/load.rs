@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::error::{Invalid, source_name};
 use super::secret_file::{self, FromFile};
-use super::{Config, ConfigError, ConfigErrors, GeneralCallerLimits, Mode, setting};
+use super::{Config, ConfigError, ConfigErrors, GeneralCallerLimits, Mode, environment, setting};
 use crate::runtime::file::toml_problem;
 
 /// Prefix of the environment variables of the configuration; two underscores separate keys.
@@ -26,7 +26,8 @@ const PROPERTIES: [&str; 2] = ["properties", "properties_file"];
 const MAX_PROBLEMS: usize = 100;
 
 impl Config {
-    /// Loads the configuration: defaults, then the file, then the environment (`CMGATE__DATABASE__URL` is `database.url`).
+    /// Loads the configuration: defaults, then the file of defaults that `CMGATE_DEFAULTS` names, then the file, then the environment
+    /// (`CMGATE__DATABASE__URL` is `database.url`).
     ///
     /// # Errors
     /// The first problem, in one sentence that never contains a secret.
@@ -46,6 +47,9 @@ impl Config {
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigErrors> {
+        let environment: Vec<_> = environment.into_iter().collect();
+        let defaults =
+            environment::defaults_file(&environment).map(Layer::file).transpose().map_err(ConfigErrors::one)?;
         let mut layers = Vec::new();
         if let Some(path) = file {
             layers.push(Layer::file(path).map_err(ConfigErrors::one)?);
@@ -56,6 +60,13 @@ impl Config {
                 Ok(layer) => layers.extend(layer),
                 Err(problem) => problems.push(problem),
             }
+        }
+        if let Some(mut defaults) = defaults {
+            if merged(&layers).find_value("database.url_file").is_ok() {
+                // The file replaces the default, and only two values of the same rank contradict each other.
+                remove_from(&mut defaults.values, &["database".to_owned(), "url".to_owned()]);
+            }
+            layers.insert(0, defaults);
         }
         for secret in secret_file::read_all(&merged(&layers)) {
             match secret {

@@ -10,6 +10,7 @@ mod auth;
 mod cors;
 mod database;
 mod duration;
+mod environment;
 mod error;
 mod kafka;
 mod limits;
@@ -36,11 +37,12 @@ use setting::Setting;
 
 pub use account::{Administrators, Development, Service};
 pub use auth::{
-    Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, JwtEntry, KeySetSource, NegotiateEntry,
-    ProxyEntry, ProxyName, UserClaims, UserHeaders,
+    Auth, CaName, CertificateCaller, CertificateEntry, CertificateSource, DEMO_ISSUER, JwtEntry, KeySetSource,
+    NegotiateEntry, ProxyEntry, ProxyName, UserClaims, UserHeaders,
 };
 pub use cors::Cors;
 pub use database::{Database, DatabaseKind, DatabaseUrl};
+pub use environment::ignored_variables;
 pub use error::{ConfigError, ConfigErrors};
 pub use kafka::Kafka;
 pub use limits::{CallerLimitEntry, CallerLimits, GeneralCallerLimits, Idempotency, Limits, Shutdown, Writer};
@@ -55,7 +57,7 @@ pub use url::HttpUrl;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `development` or `production`. Production requires real brokers and has some other defaults. Default: `development`.
+    /// `development` or `production`. Production requires real brokers and Postgres, and has some other defaults. Default: `development`.
     #[serde(with = "setting")]
     pub mode: Mode,
     /// Address of gRPC and REST. Default: `127.0.0.1:8080`.
@@ -139,18 +141,26 @@ pub enum Mode {
     Production,
 }
 
+impl Mode {
+    /// The name as in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
+
 impl Setting for Mode {
     const EXPECTED: &'static str = "\"development\" or \"production\"";
 
     fn read(text: &str) -> Option<Self> {
-        [Self::Development, Self::Production].into_iter().find(|mode| mode.write() == text)
+        [Self::Development, Self::Production].into_iter().find(|mode| mode.name() == text)
     }
 
     fn write(&self) -> String {
-        match self {
-            Self::Development => "development".to_owned(),
-            Self::Production => "production".to_owned(),
-        }
+        self.name().to_owned()
     }
 }
 
@@ -194,6 +204,7 @@ impl Config {
             self.shutdown.check(),
             self.log.check(),
             self.check_brokers(),
+            self.database.check_for(self.mode),
         ];
         checks.into_iter().filter_map(Result::err).collect()
     }

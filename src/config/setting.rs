@@ -127,6 +127,7 @@ macro_rules! plain_setting {
 
 plain_setting! {
     String: "text";
+    bool: "true or false";
     u8: "a whole number up to 255";
     u16: "a whole number up to 65535";
     u32: "a whole number up to 4294967295";

@@ -58,16 +58,49 @@ fn without_any_source_the_defaults_are_in_force() {
 
 #[test]
 fn production_has_its_own_defaults_and_needs_brokers() {
-    let config = load(&format!("mode = 'production'\nkafka.brokers = 'a:9092,[::1]:9093'\n{ISSUER}"), &[]).unwrap();
+    const DATABASE: (&str, &str) = ("CMGATE__DATABASE__URL", "postgres://db/x");
+    let config =
+        load(&format!("mode = 'production'\nkafka.brokers = 'a:9092,[::1]:9093'\n{ISSUER}"), &[DATABASE]).unwrap();
     assert_eq!((config.mode, config.kafka.replication_factor), (Mode::Production, 3));
     assert_eq!(config.log.format, LogFormat::Json);
 
     let own = "mode = 'production'\nlog.format = 'text'\n[kafka]\nbrokers = 'a:1'\nreplication_factor = 2";
-    let config = load(&format!("{own}\n{ISSUER}"), &[]).unwrap();
+    let config = load(&format!("{own}\n{ISSUER}"), &[DATABASE]).unwrap();
     assert_eq!((config.kafka.replication_factor, config.log.format), (2, LogFormat::Text));
 
     let refused = load(ISSUER, &[("CMGATE__MODE", "production")]).unwrap_err();
     assert_eq!(refused, "kafka.brokers is required in production, such as host1:9092,host2:9092");
+}
+
+#[test]
+fn production_uses_sqlite_only_on_purpose() {
+    let production = format!("mode = 'production'\nkafka.brokers = 'a:1'\n{ISSUER}");
+    let refused = load(&production, &[]).unwrap_err();
+    let sentence = "database.url is sqlite://data/cmgate.db and must begin with postgres:// in production; set \
+                    database.allow_sqlite_in_production to use SQLite";
+    assert_eq!(refused, sentence);
+    load(&production, &[("CMGATE__DATABASE__ALLOW_SQLITE_IN_PRODUCTION", "true")]).unwrap();
+    let refused = load("database.allow_sqlite_in_production = 1", &[]).unwrap_err();
+    assert_eq!(refused, "database.allow_sqlite_in_production must be true or false, not \"1\" (from FILE)");
+}
+
+#[test]
+fn the_file_of_defaults_ranks_below_the_file_and_the_environment() {
+    let defaults = NamedTempFile::new().unwrap();
+    let url = "sqlite:///var/lib/cmgate/cmgate.db";
+    fs::write(&defaults, format!("templates = '/etc/a'\ndatabase.url = '{url}'\nwriter.workers = 2")).unwrap();
+    let named = ("CMGATE_DEFAULTS", defaults.path().to_str().unwrap());
+    let file = "database.url = 'postgres://db/x'\nwriter.workers = 3";
+    let config = load(file, &[named, ("CMGATE__WRITER__WORKERS", "4")]).unwrap();
+    assert_eq!(config.database.url.expose(), "postgres://db/x");
+    assert_eq!((config.templates.to_str().unwrap(), config.writer.workers), ("/etc/a", 4));
+    assert_eq!(Config::load(None, variables(&[named])).unwrap().database.url.expose(), url);
+
+    fs::write(&defaults, "lisen = 1").unwrap();
+    let refused = load("", &[named]).unwrap_err();
+    assert!(refused.ends_with(&format!(" (from {})", named.1)), "{refused}");
+    let refused = load("", &[("CMGATE_DEFAULTS", "no/such.toml")]).unwrap_err();
+    assert_eq!(refused, "cannot read the configuration file no/such.toml");
 }
 
 #[test]
@@ -212,7 +245,8 @@ fn every_problem_is_found() {
     assert_eq!(examine("mode = 'production'\nkafka.brokers = [1]", &[]), ["kafka.brokers"]);
     let sections =
         "mode = 'production'\nlisten = '0.0.0.0:1'\n[kafka]\ntopic = ''\n[writer]\nworkers = 0\n[tls]\nkey = 'a'";
-    let expected = ["tls.certificate", "listen", "kafka.topic", "auth", "writer.workers", "kafka.brokers"];
+    let expected =
+        ["tls.certificate", "listen", "kafka.topic", "auth", "writer.workers", "kafka.brokers", "database.url"];
     assert_eq!(examine(sections, &[]), expected);
     assert_eq!(examine("x", &[("CMGATE__", "x")]).len(), 1);
 }
@@ -290,7 +324,7 @@ fn errors_do_not_hold_secrets() {
 
 #[test]
 fn production_is_encrypted_or_behind_a_proxy_unless_only_this_machine_connects() {
-    let production = "mode = 'production'\nkafka.brokers = 'a:1'\n";
+    let production = "mode = 'production'\nkafka.brokers = 'a:1'\ndatabase.url = 'postgres://db/x'\n";
     let refused = load(&format!("{production}listen = '0.0.0.0:8080'"), &[]).unwrap_err();
     let sentence = "listen is 0.0.0.0:8080, which other machines reach: set tls.certificate and tls.key, or, if a proxy \
                     terminates TLS, its network in tls.terminated (from FILE)";

@@ -1,5 +1,5 @@
-//! The clock, readings of other clocks, signals, small files, gzip, sockets, IP networks, TLS configurations, terms of tokens, and
-//! telemetry of the process.
+//! The clock, readings of other clocks, signals, the supervisor, small files, gzip, sockets, IP networks, TLS configurations, terms of
+//! tokens, and telemetry of the process.
 
 pub mod clock;
 pub mod file;
@@ -12,6 +12,7 @@ mod reload;
 pub mod server_time;
 pub mod shutdown;
 pub mod socket;
+pub mod supervisor;
 pub mod telemetry;
 pub mod tls;
 pub mod watched_file;

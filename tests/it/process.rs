@@ -1,8 +1,11 @@
 //! The program as a process: configurations that it refuses, the output of its commands, and its exit.
 
 mod age;
+mod demo;
+mod deployment;
 mod doctor;
 mod drain;
+mod mistakes;
 
 use std::fs;
 use std::process::Output;
@@ -44,7 +47,7 @@ fn a_wrong_configuration_stops_the_process_with_a_sentence() {
         ("CMGATE__TEMPLATES", "nowhere", "cannot read the templates in nowhere"),
     ] {
         for command in ["serve", "check-config"] {
-            let message = refusal(&env.run(&[(name, value)], &[command]));
+            let message = refusal(&env.run(&[(name, value), QUIET], &[command]));
             assert!(message.starts_with(sentence), "{command} with {name}={value}: {message}");
         }
     }

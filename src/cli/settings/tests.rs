@@ -104,12 +104,16 @@ fn the_default_configuration_gives_the_documented_settings() {
 #[test]
 fn the_compose_file_gives_postgres_and_a_broker() {
     let variables = compose();
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let settings = configured(None, &variables);
+    let mut variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let url = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&url, "postgres://cmgate:x@postgres/cmgate\n").unwrap();
+    variables.push(("CMGATE__DATABASE__URL_FILE", url.path().to_str().unwrap()));
+    let settings = configured(Some(&deploy("production.toml")), &variables);
     let StoreSettings::Postgres(store) = &settings.store else { panic!("{:?}", settings.store) };
-    assert_eq!(store.url, "postgres://cmgate:cmgate@127.0.0.1:5432/cmgate");
+    assert_eq!(store.url, "postgres://cmgate:x@postgres/cmgate");
+    assert_eq!((settings.mode, settings.tls.is_some()), (Mode::Production, true));
     assert_eq!((store.max_connections, store.relay_connections), (16, 4));
-    assert_eq!(settings.relay.kafka.brokers, "127.0.0.1:9092");
+    assert_eq!(settings.relay.kafka.brokers, "kafka:9092");
     assert_eq!(settings.relay.poll_interval, Duration::from_millis(2));
     assert_eq!((settings.relay.kafka.replication_factor, settings.writer.workers), (1, 4));
     assert!(!settings.has_test_broker());

@@ -99,6 +99,9 @@ pub struct UserClaims {
     pub groups: Option<ClaimReader>,
 }
 
+/// The claim `iss` of the tokens of `cmgate demo`.
+pub const DEMO_ISSUER: &str = "urn:cmgate:demo";
+
 /// Bounds on the lifetime of a token.
 const LIFETIMES: std::ops::RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(366 * 24);
 /// Bounds on the tolerated clock difference.
@@ -151,6 +154,11 @@ impl JwtEntry {
         check_name(&self.name, key("name"))?;
         self.issuers.check(&key("issuers"))?;
         require(!self.issuers.0.is_empty(), key("issuers"), "must contain a value of the claim iss")?;
+        let is_demo = self.issuers.0.iter().any(|issuer| issuer == DEMO_ISSUER);
+        let problem = format!(
+            "must not contain {DEMO_ISSUER} in production: everybody with the files of a demo can sign tokens for anybody"
+        );
+        require(!is_demo || mode == Mode::Development, key("issuers"), problem)?;
         self.check_source(mode, &key)?;
         self.audiences.check(&key("audiences"))?;
         let problem =

@@ -176,7 +176,9 @@ fn two_entries_share_neither_a_name_nor_an_issuer() {
 
 #[test]
 fn production_requires_proof_and_encrypted_connections() {
-    let production = |entries: &str| load(&format!("mode = 'production'\nkafka.brokers = 'a:1'\n{entries}"), &[]);
+    let production = |entries: &str| {
+        load(&format!("mode = 'production'\nkafka.brokers = 'a:1'\ndatabase.url = 'postgres://db/x'\n{entries}"), &[])
+    };
     assert_eq!(
         production("").unwrap_err(),
         "auth is required in production: add an [[auth.jwt]] entry for each issuer of tokens, [[auth.certificate]] rules for \
@@ -210,12 +212,14 @@ fn each_sample_of_the_example_file_is_a_valid_entry() {
     let samples = samples.collect::<Vec<_>>().join("\n");
     let mut names = Vec::new();
     for sample in samples.split("[[auth.jwt]]\n").filter(|sample| !sample.is_empty()) {
-        let file = format!("mode = 'production'\nkafka.brokers = 'a:1'\n[[auth.jwt]]\n{sample}");
+        let file = format!(
+            "mode = 'production'\nkafka.brokers = 'a:1'\ndatabase.url = 'postgres://db/x'\n[[auth.jwt]]\n{sample}"
+        );
         let config = load(&file, &[]).unwrap_or_else(|error| panic!("{error}\n{sample}"));
         names.push(config.auth.jwt[0].name.clone());
     }
     assert_eq!(names, ["adfs", "entra-v1", "entra-v2", "keycloak", "kubernetes", "spiffe"]);
-    let together = format!("mode = 'production'\nkafka.brokers = 'a:1'\n{samples}");
+    let together = format!("mode = 'production'\nkafka.brokers = 'a:1'\ndatabase.url = 'postgres://db/x'\n{samples}");
     assert_eq!(load(&together, &[]).unwrap().auth.jwt.len(), names.len(), "the samples can be used together");
 }
 

@@ -97,7 +97,7 @@ fn a_file_that_is_no_secret_is_named_with_its_key() {
         let told = refused.replace(&path.display().to_string(), "PATH").replace("cannot read ", "");
         assert_eq!(told, format!("database.url_file cannot be used: {problem} (from FILE)"));
     }
-    let exact = write("exact", format!("postgres://{}", "x".repeat((64 << 10) - 11)).as_bytes());
+    let exact = write("exact", format!("postgres://h/{}", "x".repeat((64 << 10) - 13)).as_bytes());
     load(&format!("database.url_file = '{}'", exact.display()), &[]).unwrap();
     let refused = load("kafka.properties_file.x = [1]", &[]).unwrap_err();
     assert!(refused.starts_with("kafka.properties_file.x must be a path"), "{refused}");

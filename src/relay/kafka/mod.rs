@@ -20,7 +20,7 @@ pub use error::KafkaFailure;
 pub use inspect::{ClusterReport, PartitionReport, TopicReport, Transactions, inspect};
 pub use publisher::{Published, Publisher};
 pub use record::{PublishedEvent, Record};
-pub use settings::KafkaSettings;
+pub use settings::{KafkaSettings, PropertyError};
 pub use tail::{Tail, peek_tails, read_tails};
 pub use topic::{TopicDescription, describe_or_create_topic, describe_topic};
 

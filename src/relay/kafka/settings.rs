@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::BaseProducer;
 use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
 
 use super::window;
 use crate::domain::ShardCount;
@@ -31,7 +34,42 @@ pub struct KafkaSettings {
     pub properties: BTreeMap<String, SecretString>,
 }
 
+/// Why librdkafka refuses a property.
+#[derive(Debug, Error)]
+#[error("kafka.properties: librdkafka says: {problem}")]
+pub struct PropertyError {
+    problem: String,
+}
+
 impl KafkaSettings {
+    /// Checks that librdkafka accepts the properties. Waits for no broker.
+    ///
+    /// # Errors
+    /// Which property is unknown, or has a value that librdkafka refuses.
+    pub fn check(&self) -> Result<(), PropertyError> {
+        let refused = |error| self.refused(error);
+        self.consumer("read_committed").create_native_config().map(drop).map_err(refused)?;
+        if self.brokers.is_empty() {
+            // A client without a broker logs a warning.
+            return Ok(());
+        }
+        // librdkafka checks some properties, such as mechanisms of SASL, only when it makes a client.
+        let producer: KafkaResult<BaseProducer> = self.producer("check").create();
+        producer.map(drop).map_err(refused)
+    }
+
+    fn refused(&self, error: KafkaError) -> PropertyError {
+        let mut problem = match error {
+            KafkaError::ClientConfig(_, problem, _, _) | KafkaError::ClientCreation(problem) => problem,
+            other => other.to_string(),
+        };
+        // librdkafka quotes values, and each may be a password.
+        for value in self.properties.values().map(ExposeSecret::expose_secret).filter(|value| !value.is_empty()) {
+            problem = problem.replace(&format!("\"{value}\""), "\"***\"");
+        }
+        PropertyError { problem }
+    }
+
     /// Longest wait for one call, other than a commit.
     pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -13,14 +13,17 @@ pub use limit::LineLimit;
 pub use log::{LogError, LogFormat, start_log};
 pub use metrics::{Metrics, MetricsError};
 
-/// Formats an error and its chain of sources on one line, for the log.
+/// Formats an error and its chain of sources on one line, each cause once: some errors already quote theirs.
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ": {cause}");
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {cause_text}");
+        }
         source = cause.source();
     }
     text

@@ -113,13 +113,24 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, St
     }
 }
 
+impl PostgresSettings {
+    /// The database for logs: kind, name, address and user, without the password.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let options = PgConnectOptions::from_str(&self.url);
+        options.map_or_else(|_| "Postgres".to_owned(), |options| format!("Postgres {}", target(&options)))
+    }
+}
+
 /// The database for error messages: name, address and user.
 pub(super) fn target(options: &PgConnectOptions) -> String {
     let user = options.get_username();
     let database = options.get_database().unwrap_or(user);
     match options.get_socket() {
         Some(socket) => format!("database {database} at {} as user {user}", socket.display()),
-        None => format!("database {database} at {}:{} as user {user}", options.get_host(), options.get_port()),
+        None => {
+            format!("database {database} at {}:{} as user {user}", options.get_host(), options.get_port())
+        }
     }
 }
 

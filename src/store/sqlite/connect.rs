@@ -35,6 +35,14 @@ pub struct SqliteSettings {
     pub topology: Topology,
 }
 
+impl SqliteSettings {
+    /// The file for logs and errors.
+    #[must_use]
+    pub fn target(&self) -> String {
+        target(&self.path)
+    }
+}
+
 impl Sqlite {
     /// Opens the file and brings the schema up to date.
     ///

@@ -220,7 +220,9 @@ async fn the_socket_alone_is_enough_and_the_plain_port_believes_nobody() {
 
     let taken = env.run(&[&settings[..], &[by_uuid]].concat(), &[]);
     let message = String::from_utf8(taken.stderr).unwrap();
-    assert!(message.contains("listen_unix: cannot listen: another process listens on this socket"), "{message}");
+    let sentence =
+        format!("listen_unix: cannot listen on {}: another process listens on this socket", socket.display());
+    assert!(message.contains(&sentence), "{message}");
     instance.kill();
     assert!(fs::symlink_metadata(&socket).is_ok(), "nobody could remove it");
     let again = env.start_with(&[&settings[..], &[by_uuid]].concat());

@@ -14,7 +14,7 @@ fn the_samples_of_the_example_file_are_valid() {
     let example = fs::read_to_string(path).unwrap();
     let lines = example.lines().take_while(|line| *line != "[auth]").filter_map(|line| line.strip_prefix("#   "));
     let samples = lines.skip_while(|line| *line != "[[auth.certificate]]").collect::<Vec<_>>().join("\n");
-    let file = format!("mode = 'production'\nkafka.brokers = 'a:1'\n{TLS}{samples}");
+    let file = format!("mode = 'production'\nkafka.brokers = 'a:1'\ndatabase.url = 'postgres://db/x'\n{TLS}{samples}");
     let config = load(&file, &[]).unwrap();
     let rules = &config.auth.certificate;
     assert_eq!(rules.iter().map(|rule| &*rule.name).collect::<Vec<_>>(), ["workloads", "accounts", "agents"]);
@@ -70,8 +70,9 @@ fn a_rule_that_cannot_work_is_refused() {
     }
     let told = load("[[auth.certificate]]\nname = 'a'\nsource = 'upn'", &[]).unwrap_err();
     assert!(told.starts_with("tls.client_certificates must be \"optional\" or \"required\" with entries in"), "{told}");
-    let production =
-        format!("mode = 'production'\nkafka.brokers = 'a:1'\n{TLS}[[auth.certificate]]\n{spiffe}trust_domain = 'a'");
+    let production = format!(
+        "mode = 'production'\nkafka.brokers = 'a:1'\ndatabase.url = 'postgres://db/x'\n{TLS}[[auth.certificate]]\n{spiffe}trust_domain = 'a'"
+    );
     let told = load(&production, &[]).unwrap_err();
     assert!(told.starts_with("auth.certificate[0].ca is required with source = \"spiffe\" in production"), "{told}");
     let by_uri = production.replace("spiffe", "sid-uri").replace("trust_domain", "#");

@@ -7,7 +7,7 @@ use super::{ProxyName, UserHeaders};
 use crate::config::tests::load;
 
 const TLS: &str = "[tls]\ncertificate = 'a'\nkey = 'b'\nclient_certificates = 'optional'\nclient_ca = 'c'\n";
-const PRODUCTION: &str = "mode = 'production'\nkafka.brokers = 'a:1'\n";
+const PRODUCTION: &str = "mode = 'production'\nkafka.brokers = 'a:1'\ndatabase.url = 'postgres://db/x'\n";
 
 #[test]
 fn the_proxy_alone_is_enough_for_production() {
