@@ -75,7 +75,7 @@ fn each_limit_reaches_its_callers() {
 #[test]
 fn production_limits_callers_and_development_does_not() {
     assert_eq!(configured_by("").api.caller_limits, CallerLimitSettings::default());
-    let production = "mode = 'production'\nkafka.brokers = 'a:1'\n[[auth.jwt]]\nname = 'a'\nissuers = ['https://a']\n\
+    let production = "mode = 'production'\ndatabase.url = 'postgres://a/b'\nkafka.brokers = 'a:1'\n[[auth.jwt]]\nname = 'a'\nissuers = ['https://a']\n\
                       discovery = 'https://a'\naudiences = ['cmgate']\n";
     assert_eq!(configured_by(production).api.caller_limits.general, limit(Some((1_000, 2_000)), 512));
     let off = format!("{production}[limits.caller]\nrate = 0\ncalls = 0\n");
