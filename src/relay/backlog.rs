@@ -65,7 +65,8 @@ impl Backlog {
         event.payload.len() + self.overhead
     }
 
-    /// The events of a shard from the cursor to the log end: as many as fit into `free_bytes`, but at least one if there is any.
+    /// The events of a shard from the cursor to the log end: as many as fit into `free_bytes`, but at least one if there is any; and
+    /// whether more than these were at hand or being read. Events that arrive meanwhile do not count as more.
     pub(super) fn next(
         &mut self,
         context: &Context,
@@ -73,7 +74,7 @@ impl Backlog {
         cursor: Position,
         log_end: Position,
         free_bytes: usize,
-    ) -> Result<Vec<LoggedEvent>, StoreError> {
+    ) -> Result<(Vec<LoggedEvent>, bool), StoreError> {
         let mut buffer = self.shards.remove(&shard).unwrap_or_default();
         if buffer.events.front().is_some_and(|event| event.position != cursor.next()) {
             buffer.events.clear();
@@ -91,8 +92,9 @@ impl Backlog {
         }
         let count = self.batch_len(&buffer.events, free_bytes);
         let events = buffer.events.drain(..count).collect();
+        let has_more = count == SHARD_BATCH || !buffer.events.is_empty() || buffer.prefetch.is_some();
         self.shards.insert(shard, buffer);
-        Ok(events)
+        Ok((events, has_more))
     }
 
     /// The position after which more events are read, and how many, if there are any and the batch has free bytes for them. Without

@@ -152,7 +152,8 @@ impl<'a> Session<'a> {
                 self.wait(&mut changes);
                 continue;
             }
-            let outcome = self.publish(&batch)?;
+            let (count, has_more) = (batch.events.len(), batch.has_more);
+            let outcome = self.publish(batch)?;
             *published = true;
             if !std::mem::replace(&mut self.is_reported, true) {
                 self.context.status.set(WorkerState::Streaming, None);
@@ -161,8 +162,8 @@ impl<'a> Session<'a> {
             if outcome == Published::Reconnected {
                 return Ok(Ended::Reconnected);
             }
-            if !batch.has_more {
-                linger(batch.events.len());
+            if !has_more {
+                linger(count);
             }
         }
     }
@@ -185,7 +186,8 @@ impl<'a> Session<'a> {
                 break;
             }
             let free_bytes = free_bytes.min(limit.partition_bytes());
-            let mut events = self.backlog.next(self.context, progress.shard, progress.cursor, log_end, free_bytes)?;
+            let (mut events, has_more) =
+                self.backlog.next(self.context, progress.shard, progress.cursor, log_end, free_bytes)?;
             if events.is_empty() {
                 // The log end says that there are more events.
                 let found = self.context.feed.log_end(progress.shard);
@@ -197,19 +199,20 @@ impl<'a> Session<'a> {
                 }
             }
             batch.bytes += events.iter().map(|event| self.backlog.size(event)).sum::<usize>();
-            batch.has_more |= events.last().is_some_and(|last| last.position < log_end);
+            batch.has_more |= has_more;
             batch.events.append(&mut events);
         }
         self.backlog.trim();
         Ok(batch)
     }
 
-    fn publish(&mut self, batch: &Batch) -> Result<Published, Stop> {
+    fn publish(&mut self, batch: Batch) -> Result<Published, Stop> {
         self.mark_inexact(&batch.events)?;
+        let ends: Vec<(Shard, Position)> = batch.events.iter().map(|event| (event.shard, event.position)).collect();
         let mut limit = self.context.volume.get();
         let begun = Instant::now();
-        // Built lazily, so that the batch is not in memory twice.
-        let records = batch.events.iter().map(|event| Record::new(event, &self.context.kafka.source));
+        // Each event is dropped when its record is built, so that the batch is not in memory twice.
+        let records = batch.events.into_iter().map(|event| Record::new(&event, &self.context.kafka.source));
         let published = self.publisher.publish(records);
         match &published {
             Ok(_) => limit.committed(batch.bytes, begun.elapsed()),
@@ -218,9 +221,9 @@ impl<'a> Session<'a> {
         }
         self.context.volume.set(limit);
         let published = published?;
-        for event in &batch.events {
-            if let Some(progress) = self.shards.iter_mut().find(|progress| progress.shard == event.shard) {
-                progress.cursor = event.position;
+        for (shard, position) in ends {
+            if let Some(progress) = self.shards.iter_mut().find(|progress| progress.shard == shard) {
+                progress.cursor = position;
             }
         }
         self.context.status.advance(self.cursors().into_iter());

@@ -96,6 +96,8 @@ impl Publisher {
         records: impl IntoIterator<Item = Record>,
         groups: &mut Groups,
     ) -> Result<Published, Failure> {
+        // librdkafka sends what is queued at once: records built in between would go to the broker in many small requests.
+        let records: Vec<Record> = records.into_iter().inspect(|record| groups.add(record)).collect();
         let deadline = Instant::now() + self.commit_timeout;
         let producer = &self.producers[self.turn];
         self.turn = (self.turn + 1) % self.producers.len();
@@ -106,7 +108,6 @@ impl Publisher {
         producer.context().set_ends(self.ends.clone());
         producer.begin_transaction().map_err(|error| KafkaFailure::Call("begin a transaction", error))?;
         for record in records {
-            groups.add(&record);
             enqueue(producer, &self.topic, record, deadline)?;
         }
         drain(producer, deadline)?;
