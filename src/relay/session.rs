@@ -47,7 +47,7 @@ struct Batch {
     events: Vec<LoggedEvent>,
     /// Approximate size of the records.
     bytes: usize,
-    /// Whether events that follow did not fit.
+    /// Whether the next transaction is a large one without a pause.
     has_more: bool,
 }
 
