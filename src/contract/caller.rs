@@ -2,7 +2,7 @@
 
 use super::encode::time;
 use super::v1;
-use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid};
+use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, Upn};
 
 /// Encodes a caller.
 #[must_use]
@@ -20,6 +20,7 @@ pub fn caller(caller: &Caller) -> v1::Caller {
         groups_unknown: caller.groups == Groups::Unknown,
         deny_only_groups,
         proof: Some(proof(&caller.proof)),
+        upn: caller.upn.as_ref().map(Upn::to_string).unwrap_or_default(),
     }
 }
 
@@ -53,7 +54,7 @@ mod tests {
 
     use super::caller;
     use crate::contract::v1;
-    use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, Timestamp, UserId};
+    use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, Timestamp, Upn, UserId};
 
     #[test]
     fn unknown_groups_differ_from_none() {
@@ -71,7 +72,7 @@ mod tests {
             user: UserId::new(Uuid::from_u128(1)),
             name: "Alice".to_owned(),
             sid: Some(sid("S-1-5-21-1-2-3-1105")),
-            upn: None,
+            upn: Upn::parse("Alice@Corp.Test"),
             groups: Groups::Restricted {
                 groups: vec![sid("S-1-5-21-1-2-3-513")],
                 deny_only: vec![sid("S-1-5-21-1-2-3-512")],
@@ -94,6 +95,7 @@ mod tests {
                 entry: "adfs".to_owned(),
                 expire_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 }),
             }),
+            upn: "alice@corp.test".to_owned(),
         };
         assert_eq!(message, expected);
     }

@@ -16,7 +16,7 @@ pub struct Caller {
     pub name: String,
     /// Security identifier of the account, if known.
     pub sid: Option<Sid>,
-    /// User principal name of the account, if the proof vouches for it.
+    /// User principal name of the account, if known.
     pub upn: Option<Upn>,
     /// The caller's groups.
     pub groups: Groups,

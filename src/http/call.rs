@@ -27,9 +27,11 @@ use super::rest::problem::Problem;
 use super::server::{Answers, CertificateRefused, MayUseHttp1, NeedsHttp1};
 use crate::contract::v1::ErrorReason;
 use crate::domain::{CorrelationId, ErrorKind};
-use crate::http::auth::{Admission, AuthError, Authenticated, Authentication, Tickets};
+use crate::http::auth::{
+    Admission, AdmissionError, Attempt, Audit, AuthError, AuthRefusal, Authenticated, Authentication, Tickets,
+};
 use crate::mimcm::RouteLabel;
-use crate::service::{Budget, Call, CallerLimits, Error, InFlight, NotAdmitted, row};
+use crate::service::{Budget, Call, CallerLimits, Error, InFlight, row};
 use crate::{grpc, mimcm};
 
 pub use headers::CORRELATION_HEADER;
@@ -44,6 +46,8 @@ pub struct CallSettings {
     pub admission: Admission,
     /// The limits of each caller.
     pub limits: CallerLimits,
+    /// Records refused calls.
+    pub audit: Audit,
     /// Upper bound on the deadline of a call.
     pub max_duration: Duration,
     /// Memory that all calls may hold together.
@@ -119,8 +123,9 @@ where
 
         let (settings, inner) = (Arc::clone(&self.settings), self.inner.clone());
         let tickets = Tickets::of(transport, &parts);
+        let attempt = Attempt { transport: transport.name(), method: observed.method(), correlation };
         let answering = async move {
-            let admitted = Admitted { transport, method, correlation, deadline };
+            let admitted = Admitted { transport, method, deadline, attempt };
             let answer = in_time(admitted.answer(&settings, inner, parts, body), deadline).await;
             let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| {
                 let mut response = match transport {
@@ -155,8 +160,8 @@ where
 struct Admitted {
     transport: Transport,
     method: Option<&'static str>,
-    correlation: CorrelationId,
     deadline: Instant,
+    attempt: Attempt,
 }
 
 impl Admitted {
@@ -171,12 +176,18 @@ impl Admitted {
     where
         S: tower::Service<Request<Counted<B>>, Response = Response<Body>, Error = Infallible>,
     {
-        let Self { transport, method, correlation, deadline } = self;
-        let caller = settings.caller(transport, &mut parts).await?;
+        let Self { transport, method, deadline, attempt } = self;
+        let caller = settings.caller(transport, &mut parts).await.inspect_err(|error| {
+            if let AdmissionError::Refused(refusal) = error {
+                settings.audit.refused(&attempt, &parts, refusal);
+            }
+        })?;
         let in_flight = match &caller {
             Some(Authenticated { caller, .. }) => {
                 Span::current().record("user", display(caller.user));
-                settings.limits.admit(caller).map_err(Error::from)?
+                let admitted = settings.limits.admit(caller);
+                let audit = |exceeded: &_| settings.audit.over_limit(&attempt, &parts, caller, *exceeded);
+                admitted.inspect_err(audit).map_err(Error::from)?
             }
             None => InFlight::default(),
         };
@@ -189,11 +200,11 @@ impl Admitted {
         if let Some(Authenticated { caller, answer }) = caller {
             proof_of_service = answer;
             let traceparent = headers::traceparent(&parts.headers);
-            let (deadline, memory) = (Some(deadline), memory.clone());
+            let (deadline, memory, correlation) = (Some(deadline), memory.clone(), attempt.correlation);
             parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
         }
         let decompression = body::decompression(transport, &mut parts.headers, settings.max_message_bytes);
-        let body = Counted::new(body, memory.clone(), correlation, transport, decompression);
+        let body = Counted::new(body, memory.clone(), attempt.correlation, transport, decompression);
         let Ok(mut response) = inner.call(Request::from_parts(parts, body)).await;
         if let Some(value) = proof_of_service {
             response.headers_mut().insert(WWW_AUTHENTICATE, value);
@@ -208,10 +219,10 @@ impl CallSettings {
     }
 
     /// The caller; `None` on a path that needs no authentication.
-    async fn caller(&self, transport: Transport, parts: &mut Parts) -> Result<Option<Authenticated>, Refused> {
+    async fn caller(&self, transport: Transport, parts: &mut Parts) -> Result<Option<Authenticated>, AdmissionError> {
         // Not even an open path accepts a connection whose certificate was refused.
         if let Some(refused) = parts.extensions.get::<CertificateRefused>() {
-            return Err(AuthError::from(*refused).into());
+            return Err(AuthRefusal::of_connection(*refused).into());
         }
         if transport == Transport::Grpc && transport::is_open(parts.uri.path()) {
             return Ok(None);
@@ -304,11 +315,11 @@ impl From<Error> for Refused {
     }
 }
 
-impl From<NotAdmitted> for Refused {
-    fn from(error: NotAdmitted) -> Self {
+impl From<AdmissionError> for Refused {
+    fn from(error: AdmissionError) -> Self {
         match error {
-            NotAdmitted::Inactive(_) => AuthError::InactiveUser.into(),
-            NotAdmitted::Failed(error) => error.into(),
+            AdmissionError::Refused(refusal) => refusal.error().into(),
+            AdmissionError::Failed(error) => error.into(),
         }
     }
 }

@@ -16,7 +16,7 @@ use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error as ReflectionError};
 use tower::{Layer, Service as _};
 
-use super::auth::{Admission, Authentication};
+use super::auth::{Admission, Audit, Authentication};
 use super::call::{CallFuture, CallLayer, CallSettings, Calls, Transport};
 use super::rest;
 use crate::contract::{DESCRIPTORS, JsonFormError};
@@ -87,6 +87,7 @@ pub fn assemble(service: Service, authentication: Authentication, settings: ApiS
         authentication,
         admission: Admission::new(service.directory().clone()),
         limits: CallerLimits::new(settings.caller_limits),
+        audit: Audit::default(),
         max_duration: settings.max_duration,
         memory: Budget::new(settings.max_memory_bytes),
         max_message_bytes: settings.max_message_bytes,

@@ -4,6 +4,7 @@ mod body;
 mod connection;
 mod early;
 mod fallback;
+mod peer;
 mod stall;
 mod tls;
 
@@ -30,6 +31,7 @@ use crate::runtime::tls::Tls;
 
 pub use body::RequestBody;
 pub use fallback::{MayUseHttp1, NeedsHttp1};
+pub use peer::PeerAddress;
 pub use stall::{Answers, Progress};
 pub use tls::{CertificateRefused, LocalSocket};
 
@@ -156,8 +158,8 @@ async fn accept<S>(
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
-    while let Some(Some((socket, permit))) = stop.run_until_cancelled(next(&listener, &room, &protocols)).await {
-        let connection = Arc::clone(&protocols).serve(socket, service.clone(), stop.clone());
+    while let Some(Some((socket, peer, permit))) = stop.run_until_cancelled(next(&listener, &room, &protocols)).await {
+        let connection = Arc::clone(&protocols).serve(socket, peer, service.clone(), stop.clone());
         let cut = cut.clone();
         connections.spawn(async move {
             let _held = permit;
@@ -178,13 +180,13 @@ async fn next(
     listener: &Listener,
     room: &Arc<Semaphore>,
     protocols: &Protocols,
-) -> Option<(Socket, OwnedSemaphorePermit)> {
+) -> Option<(Socket, Option<SocketAddr>, OwnedSemaphorePermit)> {
     // Fails only if the semaphore is closed, which never happens.
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((_, Some(peer))) if !protocols.admits(peer) => protocols.refuse(peer),
-            Ok((socket, _)) => return Some((socket, permit)),
+            Ok((_, Some(peer))) if !protocols.admits(peer.ip()) => protocols.refuse(peer.ip()),
+            Ok((socket, peer)) => return Some((socket, peer, permit)),
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -22,7 +22,7 @@ use tonic_types::StatusExt;
 use tower::{Layer, ServiceExt};
 
 use self::support::{AWAY, api, authentication, service};
-use super::auth::Admission;
+use super::auth::{Admission, Audit};
 use super::call::{CORRELATION_HEADER, CallLayer, CallSettings, Calls};
 use crate::contract::v1;
 use crate::contract::v1::request_service_client::RequestServiceClient;
@@ -165,7 +165,7 @@ async fn whoami_answers_get_with_the_caller_and_everything_else_with_a_problem()
     assert_eq!((status, kind.as_str()), (200, "application/json"));
     let proof = json!({"method": "PROOF_METHOD_DEVELOPMENT", "entry": ""});
     let name = format!("development user {ID}");
-    let caller = json!({"user": ID, "name": name, "sid": "", "groups": [], "groupsUnknown": false, "denyOnlyGroups": [], "proof": proof});
+    let caller = json!({"user": ID, "name": name, "sid": "", "groups": [], "groupsUnknown": false, "denyOnlyGroups": [], "upn": "", "proof": proof});
     assert_eq!(body, json!({"caller": caller}));
 
     for (method, path, user, status, reason, detail) in [
@@ -202,6 +202,7 @@ fn limited(router: Router, max_duration: Duration, limits: CallerLimitSettings) 
         authentication: authentication(),
         admission: Admission::new(service().directory().clone()),
         limits: CallerLimits::new(limits),
+        audit: Audit::default(),
         max_duration,
         memory: Budget::new(1 << 20),
         max_message_bytes: 1 << 20,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::config::{CallerLimits, Config, GeneralCallerLimits, NegotiateEntry};
+use crate::config::{CallerLimits, Config, GeneralCallerLimits, NegotiateEntry, ProxyEntry};
 use crate::domain::Principal;
 use crate::service::{CallerLimit, CallerLimitSettings, Rate};
 
@@ -12,7 +12,8 @@ pub(super) fn callers(config: &Config) -> CallerLimitSettings {
     let tokens = auth.jwt.iter().map(|entry| (entry.name.as_str(), entry.limits.as_ref()));
     let certificates = auth.certificate.iter().map(|entry| (entry.name.as_str(), entry.limits.as_ref()));
     let negotiate = auth.negotiate.iter().map(|entry| (NegotiateEntry::NAME, entry.limits.as_ref()));
-    let entries = tokens.chain(certificates).chain(negotiate);
+    let proxy = auth.proxy.iter().map(|entry| (ProxyEntry::NAME, entry.limits.as_ref()));
+    let entries = tokens.chain(certificates).chain(negotiate).chain(proxy);
     let entries = entries.filter_map(|(name, own)| Some((name.into(), limit(own?, general)))).collect();
 
     let mut settings = CallerLimitSettings {

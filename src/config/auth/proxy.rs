@@ -7,9 +7,9 @@ use http::header::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::super::Mode;
 use super::super::error::{Invalid, require};
 use super::super::setting::{self, Setting};
+use super::super::{CallerLimits, Mode};
 use super::certificate::{CaName, key_hash, write_key_hash};
 
 /// `[auth.proxy]`: a proxy that authenticates callers and names them in headers. Needs `listen_unix` or a certificate.
@@ -25,6 +25,9 @@ pub struct ProxyEntry {
     pub ca: Option<CaName>,
     /// The headers that describe the caller.
     pub user: UserHeaders,
+    /// Limits on each caller that the proxy names. Default: those of `[limits.caller]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallerLimits>,
 }
 
 /// `[auth.proxy] user`: the headers that describe the caller. The proxy must remove them from what its clients send.
@@ -102,7 +105,8 @@ impl ProxyEntry {
             Some(ProxyName::KeyHash(_)) => {}
             None => require(self.ca.is_none(), "auth.proxy.ca", "must be set with auth.proxy.certificate only")?,
         }
-        self.user.check()
+        self.user.check()?;
+        CallerLimits::check_of_entry(self.limits.as_ref(), |name| format!("auth.proxy.{name}"))
     }
 }
 

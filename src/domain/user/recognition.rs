@@ -57,13 +57,16 @@ impl User {
     #[must_use]
     pub fn complete(&self, caller: Arc<Caller>) -> Arc<Caller> {
         let added = self.groups.as_ref().filter(|_| caller.groups == Groups::Unknown);
-        if caller.user == self.id && (caller.sid.is_some() || self.sid.is_none()) && added.is_none() {
+        let has_sid = caller.sid.is_some() || self.sid.is_none();
+        let has_upn = caller.upn.is_some() || self.upn.is_none();
+        if caller.user == self.id && has_sid && has_upn && added.is_none() {
             return caller;
         }
         // The caller of a ticket is nobody else's, so it is changed in place.
         let mut caller = Arc::unwrap_or_clone(caller);
         caller.user = self.id;
         caller.sid = caller.sid.or_else(|| self.sid.clone());
+        caller.upn = caller.upn.or_else(|| self.upn.clone());
         if let Some(groups) = added {
             caller.groups = Groups::Known(groups.clone());
         }

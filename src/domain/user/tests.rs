@@ -189,18 +189,21 @@ fn any_key_of_an_inactive_user_refuses_the_caller() {
 #[test]
 fn the_directory_supplies_what_the_proof_does_not_say() {
     let group = sid(200);
-    let known = User { groups: Some(vec![group.clone()]), ..user(1, Some(sid(1)), None) };
+    let known = User { groups: Some(vec![group.clone()]), ..user(1, Some(sid(1)), Some(upn(1))) };
     let made = UserId::of_subject("negotiate", "S-1-5-21-1-2-3-1");
     let proof = Proof { method: ProofMethod::Certificate, ..Proof::NONE };
     let caller = Caller { groups: Groups::Unknown, proof, ..Caller::unproven(made, "alice@corp.example") };
     let completed = known.complete(Arc::new(caller.clone()));
-    let expected = Caller { user: id(1), sid: Some(sid(1)), groups: Groups::Known(vec![group]), ..caller.clone() };
+    let groups = Groups::Known(vec![group]);
+    let expected = Caller { user: id(1), sid: Some(sid(1)), upn: Some(upn(1)), groups, ..caller.clone() };
     assert_eq!(*completed, expected);
 
     // What the proof says stays.
-    let said = Caller { sid: Some(sid(5)), groups: Groups::Known(Vec::new()), ..caller.clone() };
+    let said = Caller { sid: Some(sid(5)), upn: Some(upn(5)), groups: Groups::Known(Vec::new()), ..caller.clone() };
     let completed = known.complete(Arc::new(said.clone()));
-    assert_eq!(*completed, Caller { user: id(1), ..said });
+    assert_eq!(*completed, Caller { user: id(1), ..said.clone() });
+    let only_upn_missing = Caller { upn: None, user: id(1), ..said };
+    assert_eq!(known.complete(Arc::new(only_upn_missing)).upn, Some(upn(1)));
     let without_groups = user(1, None, None).complete(Arc::new(caller.clone()));
     assert_eq!((without_groups.user, &without_groups.groups), (id(1), &Groups::Unknown));
     assert_eq!(UserKeys::of_caller(&caller), UserKeys::default(), "a made id is no key");

@@ -1,49 +1,49 @@
 //! Admission of authenticated callers: the directory completes their identity, and refuses users who have left.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::refusal::AuthRefusal;
 use crate::domain::Caller;
-use crate::runtime::telemetry::{LineLimit, names};
-use crate::service::{Directory, NotAdmitted, log_failure};
-
-/// The check that refuses inactive users: a label of metrics and a field of the log.
-const CHECK: &str = "user_inactive";
-/// Minimum time between two log lines.
-const LINE_INTERVAL: Duration = Duration::from_secs(1);
+use crate::service::{Directory, Error, NotAdmitted, log_failure};
 
 /// Admits callers. Clones share their state.
 #[derive(Clone, Debug)]
-pub struct Admission {
-    directory: Directory,
-    lines: Arc<LineLimit>,
+pub struct Admission(Directory);
+
+/// Why a caller is not admitted.
+#[derive(Debug)]
+pub enum AdmissionError {
+    /// The caller is refused.
+    Refused(AuthRefusal),
+    /// The directory does not answer; the log has the reason.
+    Failed(Error),
 }
 
 impl Admission {
     /// Admits whom the directory does not refuse.
     #[must_use]
-    pub fn new(directory: Directory) -> Self {
-        Self { directory, lines: Arc::new(LineLimit::new(1, LINE_INTERVAL)) }
+    pub const fn new(directory: Directory) -> Self {
+        Self(directory)
     }
 
     /// The caller, completed by the directory.
     ///
     /// # Errors
-    /// The user is inactive, or the directory is not available; the operator learns of both.
-    pub async fn admit(&self, proven: Arc<Caller>) -> Result<Arc<Caller>, NotAdmitted> {
-        let entry = proven.proof.entry.clone();
-        let admitted = self.directory.admit(proven).await;
-        match &admitted {
-            Ok(_) => {}
-            Err(NotAdmitted::Failed(error)) => log_failure(error),
-            Err(inactive @ NotAdmitted::Inactive(user)) => {
-                metrics::counter!(names::CALLS_NOT_AUTHENTICATED, "check" => CHECK).increment(1);
-                if let Some(suppressed) = self.lines.admit() {
-                    let entry = entry.as_deref();
-                    tracing::info!(check = CHECK, entry, %user, suppressed, "the caller is not admitted: {inactive}");
-                }
+    /// The user is inactive, or the directory is not available.
+    pub async fn admit(&self, proven: Arc<Caller>) -> Result<Arc<Caller>, AdmissionError> {
+        let (method, entry) = (proven.proof.method, proven.proof.entry.clone());
+        self.0.admit(proven).await.map_err(|error| match error {
+            NotAdmitted::Inactive(user) => AdmissionError::Refused(AuthRefusal::of_inactive(user, method, entry)),
+            NotAdmitted::Failed(error) => {
+                log_failure(&error);
+                AdmissionError::Failed(error)
             }
-        }
-        admitted
+        })
+    }
+}
+
+impl From<AuthRefusal> for AdmissionError {
+    fn from(refusal: AuthRefusal) -> Self {
+        Self::Refused(refusal)
     }
 }

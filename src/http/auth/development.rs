@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use uuid::Uuid;
 
-use super::AuthError;
+use super::refusal::Refusal;
 use crate::domain::{Caller, UserId};
 
 /// Header that selects a user other than the default.
@@ -32,8 +32,8 @@ impl Development {
         &self.default
     }
 
-    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, AuthError> {
-        let refuse = |problem| Err(AuthError::BadHeader { header: DEVELOPMENT_HEADER, problem });
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
+        let refuse = |problem| Err(Refusal::DevelopmentHeader(problem));
         let mut values = headers.get_all(DEVELOPMENT_HEADER).iter();
         let Some(value) = values.next() else { return Ok(Arc::clone(&self.default)) };
         if values.next().is_some() {

@@ -6,6 +6,7 @@ pub mod negotiate;
 pub mod proxy;
 
 mod admission;
+mod audit;
 mod authenticated;
 mod development;
 mod refusal;
@@ -24,9 +25,8 @@ use tokio_util::sync::CancellationToken;
 use self::certificate::{Certificates, Rules};
 use self::jwt::keys::KeySourceError;
 use self::negotiate::keytab::Keytab;
-use self::negotiate::{Negotiate, NegotiateSettings, NotAccepted, StartError};
+use self::negotiate::{Negotiate, NegotiateSettings, StartError};
 use self::proxy::{Identified, ProxySettings, TrustedProxy};
-use self::refusal::{Refusal, Reports};
 use self::tokens::{DeniedTokens, NotProven, Tokens, denied_file};
 use crate::domain::ErrorKind;
 use crate::http::server::CertificateRefused;
@@ -35,9 +35,11 @@ use crate::runtime::hangup::Hangups;
 use crate::runtime::tls::PeerCertificate;
 use crate::runtime::watched_file::{WatchedFile, WatchedFileError};
 
-pub use admission::Admission;
+pub use admission::{Admission, AdmissionError};
+pub use audit::{Attempt, Audit};
 pub use authenticated::Authenticated;
 pub use development::{DEVELOPMENT_HEADER, Development};
+pub use refusal::AuthRefusal;
 pub use tokens::TokenIssuer;
 
 /// The challenge to a call without credentials (RFC 6750, 3.1).
@@ -92,7 +94,6 @@ pub struct Proofs {
     certificates: Certificates,
     negotiate: Option<Negotiate>,
     proxy: Option<TrustedProxy>,
-    reports: Reports,
 }
 
 /// Why authentication cannot be set up.
@@ -206,8 +207,7 @@ impl Authentication {
                     SetupError::Keys { index, name, source }
                 })?;
                 let (certificates, proxy) = (Certificates::new(certificates), proxy.map(TrustedProxy::new));
-                let reports = Reports::default();
-                Ok(Self::Proof(Arc::new(Proofs { tokens, certificates, negotiate, proxy, reports })))
+                Ok(Self::Proof(Arc::new(Proofs { tokens, certificates, negotiate, proxy })))
             }
         }
     }
@@ -225,9 +225,9 @@ impl Authentication {
     ///
     /// # Errors
     /// The identity of the caller is missing or invalid.
-    pub async fn authenticate(&self, parts: &mut Parts) -> Result<Authenticated, AuthError> {
+    pub async fn authenticate(&self, parts: &mut Parts) -> Result<Authenticated, AuthRefusal> {
         match self {
-            Self::Development(development) => development.authenticate(&parts.headers).map(Into::into),
+            Self::Development(development) => Ok(development.authenticate(&parts.headers)?.into()),
             Self::Proof(proofs) => proofs.authenticate(parts).await,
         }
     }
@@ -273,9 +273,9 @@ impl ProofSettings {
 
 impl Proofs {
     /// A token is the caller even beside a client certificate, which then only proves that the token is not stolen (RFC 8705).
-    async fn authenticate(&self, parts: &mut Parts) -> Result<Authenticated, AuthError> {
+    async fn authenticate(&self, parts: &mut Parts) -> Result<Authenticated, AuthRefusal> {
         let identified = self.proxy.as_ref().map_or(Ok(Identified::Elsewhere), |proxy| proxy.identify(parts));
-        let is_through_proxy = match identified.map_err(|rejection| self.refuse(None, &rejection.into()))? {
+        let is_through_proxy = match identified? {
             Identified::Caller(caller) => return Ok(Arc::new(caller).into()),
             Identified::Nobody => true,
             Identified::Elsewhere => false,
@@ -283,7 +283,7 @@ impl Proofs {
         if let Some(negotiate) = &self.negotiate
             && Negotiate::has_ticket(&parts.headers)
         {
-            return negotiate.authenticate(parts).await.map_err(Into::into);
+            return Ok(negotiate.authenticate(parts).await?);
         }
         let peer = parts.extensions.get::<PeerCertificate>();
         if let Some(peer) = peer
@@ -291,17 +291,10 @@ impl Proofs {
             && !is_through_proxy
             && !parts.headers.contains_key(AUTHORIZATION)
         {
-            let caller = self.certificates.caller(peer).map(Into::into);
-            return caller.map_err(|rejection| self.refuse(None, &rejection.into()));
+            return Ok(self.certificates.caller(peer)?.into());
         }
         let checked = self.tokens.authenticate(parts, peer).await.map(Into::into);
-        checked.map_err(|NotProven { entry, refusal }| self.refuse(entry, &refusal))
-    }
-
-    /// Reports a refusal to the operator; the result is for the caller.
-    fn refuse(&self, entry: Option<&str>, refusal: &Refusal) -> AuthError {
-        self.reports.refused(entry, refusal);
-        refusal.error()
+        checked.map_err(|NotProven { entry, refusal }| AuthRefusal::of_entry(entry, refusal))
     }
 }
 
@@ -338,16 +331,6 @@ impl AuthError {
             Self::TicketNeedsHttp1 => "TICKET_NEEDS_HTTP1",
             Self::InactiveUser => "USER_INACTIVE",
             Self::Overloaded => "OVERLOADED",
-        }
-    }
-}
-
-impl From<NotAccepted> for AuthError {
-    fn from(error: NotAccepted) -> Self {
-        match error {
-            NotAccepted::Refused => Self::InvalidTicket,
-            NotAccepted::NeedsHttp1 => Self::TicketNeedsHttp1,
-            NotAccepted::Overloaded => Self::Overloaded,
         }
     }
 }

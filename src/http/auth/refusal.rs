@@ -1,19 +1,25 @@
-//! Why a call is not authenticated, as the operator learns it: a counter by check, and log lines at a limited rate.
+//! Why a call is not authenticated: for the audit line and the counter of the operator. The caller learns an [`AuthError`], which says
+//! less.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::AuthError;
 use super::certificate::CertificateRejection;
 use super::jwt::Rejection;
-use super::proxy::IdentityRejection;
-use crate::runtime::telemetry::{LineLimit, names};
+use super::negotiate::{self, Refusal as TicketRefusal};
+use super::proxy::{self, IdentityRejection};
+use super::{AuthError, DEVELOPMENT_HEADER};
+use crate::domain::{ProofMethod, UserId};
+use crate::http::server::CertificateRefused;
 
-/// Minimum time between two log lines about the same check.
-const LINE_INTERVAL: Duration = Duration::from_secs(1);
+/// A refused call, and the entry of the configuration that would have accepted its proof, if it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{refusal}")]
+pub struct AuthRefusal {
+    entry: Option<Arc<str>>,
+    refusal: Refusal,
+}
 
 /// Why a call is not authenticated. `Display` is for the log of the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,37 +42,111 @@ pub(super) enum Refusal {
     /// The client certificate identifies no caller.
     #[error(transparent)]
     UnknownCertificate(#[from] CertificateRejection),
+    /// The connection lacks an acceptable client certificate, so it must not call at all.
+    #[error(transparent)]
+    Connection(#[from] CertificateRefused),
     /// The headers of the trusted proxy do not identify one caller.
     #[error(transparent)]
     Identity(#[from] IdentityRejection),
+    /// The ticket is not accepted.
+    #[error(transparent)]
+    Ticket(#[from] TicketRefusal),
+    /// The header of the development mode does not name a user.
+    #[error("header {DEVELOPMENT_HEADER} {0}")]
+    DevelopmentHeader(&'static str),
+    /// The caller has proven its identity, but is an inactive user of the directory.
+    #[error("user {0} of the directory is inactive")]
+    Inactive(UserId, ProofMethod),
 }
 
-/// Counts and logs refusals.
-#[derive(Debug, Default)]
-pub(super) struct Reports {
-    /// The log lines about each check. Checks are few and not chosen by callers.
-    lines: Mutex<HashMap<&'static str, LineLimit>>,
+/// A kind of proof, as audit lines name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProofKind {
+    /// The call has none.
+    Nothing,
+    /// A bearer token.
+    Token,
+    /// A client certificate.
+    Certificate,
+    /// A Kerberos ticket.
+    Ticket,
+    /// The headers of the trusted proxy.
+    ProxyHeaders,
+    /// The header of the development mode, which proves nothing.
+    DevelopmentHeader,
 }
 
-impl Reports {
-    /// Counts a refusal, and logs it unless there was a line about the same check a moment ago. `entry` is the entry of the
-    /// configuration that would have accepted the proof, if it is known. The line has the correlation id of the call from its span.
-    pub(super) fn refused(&self, entry: Option<&str>, refusal: &Refusal) {
-        let check = refusal.check();
-        metrics::counter!(names::CALLS_NOT_AUTHENTICATED, "check" => check).increment(1);
-        let suppressed = {
-            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.entry(check).or_insert_with(|| LineLimit::new(1, LINE_INTERVAL)).admit()
+impl AuthRefusal {
+    pub(super) fn of_entry(entry: Option<&str>, refusal: Refusal) -> Self {
+        Self { entry: entry.map(Arc::from), refusal }
+    }
+
+    /// The connection is not accepted, whatever the call has to prove the identity of its caller.
+    pub(in crate::http) fn of_connection(refused: CertificateRefused) -> Self {
+        Self { entry: None, refusal: refused.into() }
+    }
+
+    /// The user has left.
+    pub(super) const fn of_inactive(user: UserId, method: ProofMethod, entry: Option<Arc<str>>) -> Self {
+        Self { entry, refusal: Refusal::Inactive(user, method) }
+    }
+
+    /// Stable name of the check that failed: a label of metrics and of audit lines.
+    pub(super) const fn check(&self) -> &'static str {
+        self.refusal.check()
+    }
+
+    pub(super) fn entry(&self) -> Option<&str> {
+        let of_method = match &self.refusal {
+            Refusal::Identity(_) => Some(proxy::ENTRY),
+            Refusal::Ticket(_) => Some(negotiate::ENTRY),
+            _ => None,
         };
-        if let Some(suppressed) = suppressed {
-            tracing::info!(check, entry, suppressed, "the caller is not authenticated: {refusal}");
+        self.entry.as_deref().or(of_method)
+    }
+
+    /// The user whose identity is proven.
+    pub(super) const fn user(&self) -> Option<UserId> {
+        match self.refusal {
+            Refusal::Inactive(user, _) => Some(user),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn proof(&self) -> ProofKind {
+        match &self.refusal {
+            Refusal::NoToken | Refusal::Connection(CertificateRefused::Missing) => ProofKind::Nothing,
+            Refusal::Token(_) | Refusal::NoKeys | Refusal::Denied | Refusal::Certificate => ProofKind::Token,
+            Refusal::UnknownCertificate(_) | Refusal::Connection(CertificateRefused::Withdrawn) => {
+                ProofKind::Certificate
+            }
+            Refusal::Identity(_) => ProofKind::ProxyHeaders,
+            Refusal::Ticket(_) => ProofKind::Ticket,
+            Refusal::DevelopmentHeader(_) => ProofKind::DevelopmentHeader,
+            Refusal::Inactive(_, method) => ProofKind::of(*method),
+        }
+    }
+
+    /// What the caller learns.
+    #[must_use]
+    pub const fn error(&self) -> AuthError {
+        match &self.refusal {
+            Refusal::NoToken => AuthError::NoCredentials,
+            Refusal::Token(_) | Refusal::NoKeys | Refusal::Denied | Refusal::Certificate => AuthError::InvalidToken,
+            Refusal::UnknownCertificate(_) => AuthError::UnknownCertificate,
+            Refusal::Connection(refused) => AuthError::Certificate(*refused),
+            Refusal::Identity(_) => AuthError::InvalidIdentity,
+            Refusal::Ticket(TicketRefusal::Version) => AuthError::TicketNeedsHttp1,
+            Refusal::Ticket(TicketRefusal::Overloaded) => AuthError::Overloaded,
+            Refusal::Ticket(_) => AuthError::InvalidTicket,
+            Refusal::DevelopmentHeader(problem) => AuthError::BadHeader { header: DEVELOPMENT_HEADER, problem },
+            Refusal::Inactive(..) => AuthError::InactiveUser,
         }
     }
 }
 
 impl Refusal {
-    /// Stable name of the check that failed: a label of metrics and of the log.
-    const fn check(&self) -> &'static str {
+    pub(super) const fn check(&self) -> &'static str {
         match self {
             Self::NoToken => "no_token",
             Self::Token(rejection) => rejection.check(),
@@ -74,17 +154,41 @@ impl Refusal {
             Self::Denied => "denied",
             Self::Certificate => "certificate",
             Self::UnknownCertificate(rejection) => rejection.check(),
+            Self::Connection(CertificateRefused::Missing) => "connection_certificate_missing",
+            Self::Connection(CertificateRefused::Withdrawn) => "connection_certificate_refused",
             Self::Identity(rejection) => rejection.check(),
+            Self::Ticket(refusal) => refusal.check(),
+            Self::DevelopmentHeader(_) => "development_header",
+            Self::Inactive(..) => "user_inactive",
+        }
+    }
+}
+
+impl ProofKind {
+    pub(super) const fn of(method: ProofMethod) -> Self {
+        match method {
+            ProofMethod::Development => Self::DevelopmentHeader,
+            ProofMethod::Token => Self::Token,
+            ProofMethod::Certificate => Self::Certificate,
+            ProofMethod::Kerberos => Self::Ticket,
+            ProofMethod::Proxy => Self::ProxyHeaders,
         }
     }
 
-    /// What the caller learns.
-    pub(super) const fn error(&self) -> AuthError {
+    pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::NoToken => AuthError::NoCredentials,
-            Self::Token(_) | Self::NoKeys | Self::Denied | Self::Certificate => AuthError::InvalidToken,
-            Self::UnknownCertificate(_) => AuthError::UnknownCertificate,
-            Self::Identity(_) => AuthError::InvalidIdentity,
+            Self::Nothing => "none",
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+            Self::Ticket => "ticket",
+            Self::ProxyHeaders => "proxy_headers",
+            Self::DevelopmentHeader => "development_header",
         }
+    }
+}
+
+impl<R: Into<Refusal>> From<R> for AuthRefusal {
+    fn from(refusal: R) -> Self {
+        Self { entry: None, refusal: refusal.into() }
     }
 }

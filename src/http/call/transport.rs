@@ -26,6 +26,17 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Its name in audit lines.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Rest => "rest",
+            Self::Legacy => "facade",
+        }
+    }
+}
+
 /// A content type, with respect to gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContentType {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::early::{EarlyAnswers, EndsUnread};
 use super::fallback::{MayUseHttp1, response_or_reset};
 use super::tls::{Client, Handshakes, Opened};
-use super::{Answers, RequestBody, Security, ServerSettings};
+use super::{Answers, PeerAddress, RequestBody, Security, ServerSettings};
 use crate::runtime::jitter::jittered;
 use crate::runtime::socket::{Socket, UnixSocket, lend, linger};
 use crate::runtime::telemetry::{LineLimit, error_chain, names};
@@ -60,6 +60,18 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum Version {
     Http1,
     Http2,
+}
+
+/// The client of a connection, and where it is.
+struct Remote {
+    client: Client,
+    peer: Option<PeerAddress>,
+}
+
+impl Client {
+    fn at(self, peer: Option<SocketAddr>) -> Remote {
+        Remote { client: self, peer: peer.map(PeerAddress) }
+    }
 }
 
 /// Serves the connections of a port.
@@ -128,8 +140,13 @@ impl Protocols {
     }
 
     /// Serves a connection to its end. `stop` ends it gracefully.
-    pub(super) async fn serve<S>(self: Arc<Self>, socket: Socket, service: S, stop: CancellationToken)
-    where
+    pub(super) async fn serve<S>(
+        self: Arc<Self>,
+        socket: Socket,
+        peer: Option<SocketAddr>,
+        service: S,
+        stop: CancellationToken,
+    ) where
         S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -138,7 +155,7 @@ impl Protocols {
         let socket = match (socket, &self.security) {
             // Boxed, because the state of TLS would enlarge the task of every plain connection.
             (Socket::Tcp(stream), Security::Tls(tls)) => {
-                return Box::pin(self.serve_tls(tls, stream, service, stop)).await;
+                return Box::pin(self.serve_tls(tls, stream, peer, service, stop)).await;
             }
             (socket, Security::Tls(_) | Security::Plain | Security::Terminated(_)) => socket,
         };
@@ -157,11 +174,17 @@ impl Protocols {
         let detecting = tokio::time::timeout(self.head_timeout, detecting);
         let Some(Ok(Ok((version, socket, client)))) = stop.run_until_cancelled(detecting).await else { return };
         let (socket, returned) = lend(socket);
-        self.talk(version, socket, returned, client, service, stop).await;
+        self.talk(version, socket, returned, client.at(peer), service, stop).await;
     }
 
-    async fn serve_tls<S>(&self, tls: &Tls, stream: TcpStream, service: S, stop: CancellationToken)
-    where
+    async fn serve_tls<S>(
+        &self,
+        tls: &Tls,
+        stream: TcpStream,
+        peer: Option<SocketAddr>,
+        service: S,
+        stop: CancellationToken,
+    ) where
         S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -171,7 +194,7 @@ impl Protocols {
             Opened::Established(established) => {
                 let version = if established.is_http2() { Version::Http2 } else { Version::Http1 };
                 let (socket, returned, client) = established.into_parts();
-                self.talk(version, socket, returned, client, service, stop).await;
+                self.talk(version, socket, returned, client.at(peer), service, stop).await;
             }
             Opened::Refused(returned) => linger(returned).await,
             Opened::Gone => {}
@@ -184,7 +207,7 @@ impl Protocols {
         version: Version,
         socket: I,
         returned: oneshot::Receiver<Socket>,
-        client: Client,
+        Remote { client, peer }: Remote,
         service: S,
         stop: CancellationToken,
     ) where
@@ -201,6 +224,9 @@ impl Protocols {
             let (ends_unread, answers, ends) = (ends_unread.clone(), answers.clone(), ends.clone());
             service_fn(move |mut request| {
                 request.extensions_mut().insert(answers.clone());
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(peer);
+                }
                 let is_admitted = client.admit(request.extensions_mut());
                 if version == Version::Http2 && client.is_encrypted() {
                     request.extensions_mut().insert(MayUseHttp1);

@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use tower::{Layer, ServiceExt};
 
 use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, REQUESTS};
-use crate::http::auth::{Admission, Authentication, Development};
+use crate::http::auth::{Admission, Audit, Authentication, Development};
 use crate::http::call::{CallLayer, CallSettings};
 use crate::service::{Budget, CallerLimitSettings, CallerLimits};
 
@@ -28,6 +28,7 @@ async fn answers_unstored(
         authentication: Authentication::Development(development),
         admission: Admission::new(facade.service.directory().clone()),
         limits: CallerLimits::new(CallerLimitSettings::default()),
+        audit: Audit::default(),
         max_duration,
         memory: Budget::new(1 << 20),
         max_message_bytes: 1 << 20,

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
@@ -59,11 +59,11 @@ impl Listener {
     ///
     /// # Errors
     /// The operating system refuses, for lack of file descriptors for example.
-    pub async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+    pub async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok((Socket::Tcp(stream), Some(peer.ip())))
+                Ok((Socket::Tcp(stream), Some(peer)))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;

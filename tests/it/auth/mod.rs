@@ -1,6 +1,7 @@
 //! Callers with bearer tokens, over both transports, against the real program and an issuer of our own.
 
 mod attacks;
+mod audit;
 mod certificates;
 mod denied;
 mod directory;

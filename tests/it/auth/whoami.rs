@@ -26,7 +26,7 @@ async fn whoami_over_rest_shows_the_caller_of_the_token() {
     assert_eq!(expire_time, expires.cast_signed());
     let caller = json!({
         "user": ALICE, "name": "alice@corp.test", "sid": "", "groups": ["S-1-5-21-1-2-3-513"], "groupsUnknown": false,
-        "denyOnlyGroups": [],
+        "denyOnlyGroups": [], "upn": "",
         "proof": {"method": "PROOF_METHOD_TOKEN", "entry": "idp", "expireTime": shown},
     });
     assert_eq!(body, json!({"caller": caller}));

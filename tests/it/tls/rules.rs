@@ -63,7 +63,7 @@ async fn assert_refused(client: &TlsClient, instance: &Instance, check: &str, wh
     assert_eq!(info(&refused).reason, "CLIENT_CERTIFICATE_UNKNOWN", "{what:?}");
     assert!(sample(instance, &counter).await > before, "{what:?} is counted as {check}");
     let log = instance.log();
-    let line = log.lines().rfind(|line| line.contains("the caller is not authenticated") && line.contains(check));
+    let line = log.lines().rfind(|line| line.contains("call not authenticated") && line.contains(check));
     line.unwrap_or_else(|| panic!("no line about {check}: {log}")).to_owned()
 }
 

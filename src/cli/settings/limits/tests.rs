@@ -48,6 +48,9 @@ fn each_limit_reaches_its_callers() {
         keytab = 'a'
         replay_cache = 'b'
         limits = {{ burst = 9 }}
+        [auth.proxy]
+        certificate = 'spiffe://corp.test/edge'
+        limits = {{ rate = 3 }}
         [tls]
         certificate = 'c'
         key = 'd'
@@ -65,6 +68,7 @@ fn each_limit_reaches_its_callers() {
             ("agents", limit(Some((50, 100)), 3)),
             ("idp", limit(Some((7, 70)), 8)),
             ("negotiate", limit(Some((50, 9)), 8)),
+            ("proxy", limit(Some((3, 6)), 8)),
         ]
     );
     assert_eq!(limits.users.into_iter().collect::<Vec<_>>(), [(USER.parse().unwrap(), limit(Some((500, 5)), 8))]);

@@ -26,9 +26,12 @@ fn limits_are_read_from_a_file_and_from_the_environment() {
         ("CMGATE__AUTH__NEGOTIATE__KEYTAB", "/k"),
         ("CMGATE__AUTH__NEGOTIATE__REPLAY_CACHE", "/r"),
         ("CMGATE__AUTH__NEGOTIATE__LIMITS__CALLS", "6"),
+        ("CMGATE__AUTH__PROXY__LIMITS__RATE", "4"),
+        ("CMGATE__LISTEN_UNIX", "/s"),
     ];
     let config = load("", &variables).unwrap();
     assert_eq!(config.auth.negotiate.as_ref().unwrap().limits.as_ref().unwrap().calls, Some(6));
+    assert_eq!(config.auth.proxy.as_ref().unwrap().limits.as_ref().unwrap().rate, Some(4));
     let users: Vec<_> = config.limits.callers.iter().map(|entry| entry.user.clone()).collect();
     let user: UserId = USER.parse().unwrap();
     assert_eq!(users, [Principal::User(user), Principal::Group(Sid::parse("S-1-5-21-1-2-3-1104").unwrap())]);
@@ -65,6 +68,7 @@ fn a_wrong_limit_names_its_key() {
             "[auth.negotiate]\nkeytab = '/k'\nreplay_cache = '/r'\nlimits.calls = 1000001",
             "auth.negotiate.limits.calls must be 0 to",
         ),
+        ("listen_unix = '/s'\n[auth.proxy]\nlimits.rate = 1000001", "auth.proxy.limits.rate must be 0 to"),
         (
             "[[auth.certificate]]\nname = 'a'\nsource = 'upn'\nlimits.rate = 1000001\n[tls]\ncertificate = 'a'\n\
              key = 'b'\nclient_certificates = 'optional'\nclient_ca = 'c'",

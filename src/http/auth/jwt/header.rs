@@ -9,7 +9,7 @@ use super::rejection::{ForbiddenMember, Part, Rejection};
 use crate::runtime::jwt::Algorithm;
 
 /// Longest header, in bytes.
-const MAX_BYTES: usize = 2 << 10;
+pub(super) const MAX_BYTES: usize = 2 << 10;
 /// Longest key id, in bytes.
 const MAX_KEY_ID_BYTES: usize = 256;
 

@@ -9,6 +9,7 @@ pub mod keys;
 mod algorithm;
 mod bearer;
 mod caller;
+mod claimed;
 mod claims;
 mod header;
 mod issuer;
@@ -25,6 +26,7 @@ mod tests;
 mod token;
 
 pub use bearer::{bearer, is_token68};
+pub use claimed::{Claimed, claimed};
 pub use claims::CertificateThumbprint;
 pub use issuer::{Issuer, Requirement};
 pub use json::Flaw;

@@ -26,16 +26,17 @@ use tokio::task::spawn_blocking;
 
 use self::kerberos::Acceptor;
 use self::keytab::Keytab;
-use self::refusal::Refusal;
 use super::authenticated::Authenticated;
 use crate::domain::Caller;
 use crate::runtime::clock::Clock;
-use crate::runtime::telemetry::{LineLimit, names};
+use crate::runtime::telemetry::LineLimit;
 use crate::runtime::tls::{ChannelBinding, ServerEndPoint};
 
 pub use header::MAX_TICKET_BYTES;
 pub use pac::{LogonInfo, PacError};
+pub use refusal::Refusal;
 pub use start::StartError;
+pub use ticket::ENTRY;
 
 /// The challenge (RFC 4559, 4.1).
 pub const CHALLENGE: HeaderValue = HeaderValue::from_static("Negotiate");
@@ -66,17 +67,6 @@ impl NegotiateSettings {
     pub fn check(&self) -> Result<Keytab, StartError> {
         start::check_keytab(&self.keytab)
     }
-}
-
-/// A call is not authenticated. Callers do not learn more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAccepted {
-    /// The ticket is not accepted; the operator learns the reason.
-    Refused,
-    /// The ticket was sent over another version of HTTP.
-    NeedsHttp1,
-    /// Too many tickets wait.
-    Overloaded,
 }
 
 /// Authenticates callers by their tickets.
@@ -128,15 +118,10 @@ impl Negotiate {
     ///
     /// # Errors
     /// The ticket is not accepted, or too many tickets wait.
-    pub async fn authenticate(&self, parts: &Parts) -> Result<Authenticated, NotAccepted> {
-        let Ok(_place) = self.places.try_acquire() else { return Err(NotAccepted::Overloaded) };
-        match self.check(parts).await {
-            Ok((caller, token)) => Ok(Authenticated { caller: Arc::new(caller), answer: header::answer(&token) }),
-            Err(refusal) => {
-                self.report(&refusal);
-                Err(if refusal == Refusal::Version { NotAccepted::NeedsHttp1 } else { NotAccepted::Refused })
-            }
-        }
+    pub async fn authenticate(&self, parts: &Parts) -> Result<Authenticated, Refusal> {
+        let Ok(_place) = self.places.try_acquire() else { return Err(Refusal::Overloaded) };
+        let (caller, token) = self.check(parts).await.inspect_err(|refusal| self.report(refusal))?;
+        Ok(Authenticated { caller: Arc::new(caller), answer: header::answer(&token) })
     }
 
     /// The caller, and the token that proves the service.
@@ -165,15 +150,12 @@ impl Negotiate {
         Ok((ticket.caller(&self.realms, self.clock.now())?, answer))
     }
 
-    /// Counts a refusal, and logs it within a limit.
+    /// Logs a fault of this machine, which concerns every caller, within a limit.
     fn report(&self, refusal: &Refusal) {
-        let check = refusal.check();
-        metrics::counter!(names::CALLS_NOT_AUTHENTICATED, "check" => check).increment(1);
-        let Some(suppressed) = self.lines.admit() else { return };
-        if matches!(refusal, Refusal::Fault(_)) {
-            tracing::error!(check, suppressed, "the caller is not authenticated: {refusal}");
-        } else {
-            tracing::info!(check, suppressed, "the caller is not authenticated: {refusal}");
+        if matches!(refusal, Refusal::Fault(_))
+            && let Some(suppressed) = self.lines.admit()
+        {
+            tracing::error!(suppressed, "tickets cannot be checked: {refusal}");
         }
     }
 }

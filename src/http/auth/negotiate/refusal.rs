@@ -7,7 +7,10 @@ use super::pac::PacError;
 /// Why a call with `Authorization: Negotiate` is not authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[cfg_attr(not(feature = "negotiate"), expect(dead_code, reason = "only Kerberos finds most of them"))]
-pub(super) enum Refusal {
+pub enum Refusal {
+    /// Too many tickets wait for their check.
+    #[error("too many tickets wait for their check")]
+    Overloaded,
     /// The version of HTTP is not 1.1.
     #[error("the ticket was sent over another version of HTTP than 1.1")]
     Version,
@@ -75,8 +78,10 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// Stable name of the check that failed: a label of the counter and a field of the log line.
-    pub(super) const fn check(&self) -> &'static str {
+    #[must_use]
+    pub const fn check(&self) -> &'static str {
         match self {
+            Self::Overloaded => "negotiate_overloaded",
             Self::Version => "negotiate_http_version",
             Self::Repeated => "negotiate_repeated",
             Self::TooLong => "negotiate_too_long",

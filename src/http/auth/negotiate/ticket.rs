@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use crate::domain::{Caller, Groups, Proof, ProofMethod, Sid, Timestamp, UserId};
 
 /// Name of the provider of the users, and of the entry of the configuration.
-pub(super) const ENTRY: &str = "negotiate";
+pub const ENTRY: &str = "negotiate";
 
 /// Groups that Windows adds to every caller over the network: Everyone, Authenticated Users, Network (MS-DTYP 2.4.2.4).
 const ADDED_GROUPS: [&str; 3] = ["S-1-1-0", "S-1-5-11", "S-1-5-2"];

@@ -21,7 +21,7 @@ pub use rejection::IdentityRejection;
 pub const MAX_IDENTITY_BYTES: usize = 64 << 10;
 
 /// Name of the entry of the configuration, a part of the identity of callers without a UUID.
-const ENTRY: &str = "proxy";
+pub(super) const ENTRY: &str = "proxy";
 
 /// The trusted proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,14 +11,15 @@ use http::header::AUTHORIZATION;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::*;
-use crate::domain::{Groups, ProofMethod, Sid, Timestamp};
+use crate::domain::{CorrelationId, Groups, ProofMethod, Sid, Timestamp};
 use crate::http::auth::AuthError;
 use crate::http::auth::jwt::ClaimMapping;
 use crate::http::auth::jwt::keys::Location;
 use crate::http::auth::jwt::keys::fixture::{SigningKey, key_set};
-use crate::http::auth::refusal::Reports;
+use crate::http::auth::{Attempt, Audit, AuthRefusal};
 use crate::runtime::jwt::{Algorithm, ClaimEncoding, ClaimReader, KeyUse};
 use crate::runtime::tls::Authority;
 
@@ -27,7 +28,7 @@ const NOW: i64 = 1_788_264_000;
 /// Tokens of one issuer, whose keys are in a file.
 struct Setup {
     tokens: Tokens,
-    reports: Reports,
+    audit: Audit,
     key: SigningKey,
     clock: Arc<AtomicI64>,
     directory: TempDir,
@@ -63,7 +64,7 @@ impl Setup {
         let started =
             Tokens::start(issuers, denied, Clock::Manual(Arc::clone(&clock)), &CancellationToken::new()).await;
         let recorder = PrometheusBuilder::new().build_recorder();
-        Self { tokens: started.unwrap(), reports: Reports::default(), key, clock, directory, recorder }
+        Self { tokens: started.unwrap(), audit: Audit::default(), key, clock, directory, recorder }
     }
 
     /// A call with these values of `Authorization`.
@@ -85,7 +86,9 @@ impl Setup {
         let _recording = metrics::set_default_local_recorder(&self.recorder);
         let checked = self.tokens.authenticate(&parts, peer).await;
         checked.map_err(|NotProven { entry, refusal }| {
-            self.reports.refused(entry, &refusal);
+            let refusal = AuthRefusal::of_entry(entry, refusal);
+            let correlation = CorrelationId::new(Uuid::nil());
+            self.audit.refused(&Attempt { transport: "rest", method: "other", correlation }, &parts, &refusal);
             refusal.error()
         })
     }
