@@ -28,8 +28,21 @@ pub struct Inspection {
     pub topic: Option<TopicIdentity>,
     /// The clock of the server, if it has one of its own.
     pub clock: Option<ServerTime>,
+    /// The users of the directory, once there is a schema.
+    pub users: Option<UserCounts>,
     /// Connections that the server has left, and those that a process needs, where they are limited.
     pub connections: Option<(i64, u32)>,
+}
+
+/// How many users the directory has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserCounts {
+    /// Imported users.
+    pub imported: usize,
+    /// Imported users who are inactive.
+    pub inactive: usize,
+    /// Users learned from proofs.
+    pub learned: usize,
 }
 
 /// The schema of a database, compared with the migrations of this program.
@@ -82,6 +95,20 @@ impl Rights {
     /// All privileges.
     pub(super) const fn all() -> Self {
         Self { denied: Vec::new(), may_migrate: true }
+    }
+}
+
+/// Imported, inactive and learned users.
+pub(super) const COUNT_USERS: &str = "
+    SELECT coalesce(sum(CASE WHEN entry = '' THEN 1 ELSE 0 END), 0),
+           coalesce(sum(CASE WHEN entry = '' AND status = $1 THEN 1 ELSE 0 END), 0),
+           coalesce(sum(CASE WHEN entry = '' THEN 0 ELSE 1 END), 0)
+    FROM directory_user";
+
+impl UserCounts {
+    pub(super) fn of((imported, inactive, learned): (i64, i64, i64)) -> Self {
+        let number = |count: i64| usize::try_from(count).unwrap_or(0);
+        Self { imported: number(imported), inactive: number(inactive), learned: number(learned) }
     }
 }
 

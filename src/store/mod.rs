@@ -28,7 +28,7 @@ use crate::domain::{
 pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Outcome, StoredReply, Workload, Writes};
 pub use credential_rows::CredentialRows;
 pub use error::{OpenFault, StoreError};
-pub use inspection::{Inspection, Rights, SchemaState};
+pub use inspection::{Inspection, Rights, SchemaState, UserCounts};
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
 pub use users::ChangeUsers;

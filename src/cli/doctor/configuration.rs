@@ -32,5 +32,10 @@ pub(super) fn examine(config: &Config, settings: &Settings) -> Vec<Finding> {
         }
         Err(error) => Finding::plain_fault("templates", error_chain(&error)),
     };
-    vec![Finding::ok("configuration", text), templates]
+    let mut findings = vec![Finding::ok("configuration", text), templates];
+    if let (Mode::Production, StoreSettings::Sqlite(_)) = (config.mode, &settings.store) {
+        let text = "production uses SQLite, which serves one process and has no standby";
+        findings.push(Finding::warning("database.url", text, "use Postgres for more than one process"));
+    }
+    findings
 }

@@ -5,7 +5,7 @@ use super::{TooSlow, bounded, too_slow};
 use crate::cli::settings::StoreSettings;
 use crate::runtime::server_time::ServerTime;
 use crate::runtime::telemetry::error_chain;
-use crate::store::{Inspection, OpenFault, Postgres, SchemaState, Sqlite, StoreError, TopicIdentity};
+use crate::store::{Inspection, OpenFault, Postgres, SchemaState, Sqlite, StoreError, TopicIdentity, UserCounts};
 
 const SUBJECT: &str = "database";
 
@@ -17,6 +17,8 @@ pub(super) struct Examined {
     pub(super) topic: Option<TopicIdentity>,
     /// The clock of the server.
     pub(super) clock: Option<ServerTime>,
+    /// The users of the directory.
+    pub(super) users: Option<UserCounts>,
 }
 
 /// Examines the database.
@@ -28,7 +30,7 @@ pub(super) async fn examine(settings: &StoreSettings) -> Examined {
     let finding = match inspected {
         Ok(Ok(inspection)) => {
             let findings = judge(&inspection);
-            return Examined { findings, topic: inspection.topic, clock: inspection.clock };
+            return Examined { findings, topic: inspection.topic, clock: inspection.clock, users: inspection.users };
         }
         Ok(Err(error)) => Finding::fault(SUBJECT, error_chain(&error), advice(&error)),
         Err(TooSlow) => too_slow(SUBJECT, "check host and port in database.url, and the network in between"),

@@ -1,10 +1,12 @@
 //! `cmgate doctor`: checks the configuration and everything outside of the process that it names. No check writes anything.
 
+mod access;
 mod certificate;
 mod clocks;
 mod configuration;
 mod credential;
 mod database;
+mod directory;
 mod issuers;
 mod kafka;
 mod kerberos;
@@ -54,16 +56,18 @@ pub(super) fn run(doctor: &Doctor, config: Result<Config, ConfigErrors>) -> Resu
 /// All checks, side by side.
 async fn everything(config: &Config, settings: &Settings) -> Vec<Finding> {
     let clock = &Clock::System;
-    let (database, kafka, issuers, tls, keytab) = tokio::join!(
+    let (database, kafka, issuers, tls, keytab, access) = tokio::join!(
         database::examine(&settings.store),
         kafka::examine(settings),
         issuers::examine(proofs(&settings.authentication)),
         tls::examine(settings, clock),
         kerberos::check(&settings.authentication),
+        access::examine(settings),
     );
     let skew = clocks::tolerance(proofs(&settings.authentication));
     let mut findings = configuration::examine(config, settings);
     findings.extend(database.findings);
+    findings.extend(database.users.map(|users| directory::judge(users, proofs(&settings.authentication))));
     findings.extend(kafka.findings);
     findings.extend(kafka.topic.judge(database.topic.as_ref(), &settings.relay.kafka));
     findings.extend(database.clock.map(|reading| clocks::compare("database", &reading, clock, skew)));
@@ -74,6 +78,7 @@ async fn everything(config: &Config, settings: &Settings) -> Vec<Finding> {
     }
     findings.extend(tls);
     findings.extend(keytab);
+    findings.extend(access);
     findings
 }
 

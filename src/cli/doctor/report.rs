@@ -177,9 +177,13 @@ fn describe(caller: &Caller) -> String {
     format!("user {} ({:?}), {sid}, {groups}{entry}{until}", caller.user, caller.name)
 }
 
-/// A number of things, such as `1 broker` or `3 brokers`.
+/// A number of things, such as `1 broker`, `3 brokers` or `2 entries`.
 pub(super) fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    match (number, thing.strip_suffix('y')) {
+        (1, _) => format!("1 {thing}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {thing}s"),
+    }
 }
 
 fn listed(groups: &[Sid]) -> String {

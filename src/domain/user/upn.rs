@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A user principal name, such as `alice@corp.example`, in the form by which names are compared: [`fold`] ignores case.
+/// A user principal name, such as `alice@corp.example`, in the form by which names are compared, without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Upn(String);
 

@@ -58,6 +58,12 @@ impl AdminTokens {
         }
     }
 
+    /// Number of tokens.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.digests.len()
+    }
+
     /// Whether a request has one of the tokens. The time does not depend on which characters are right.
     pub(super) fn admit(&self, headers: &HeaderMap) -> bool {
         let Ok(Some(token)) = bearer(headers) else { return false };

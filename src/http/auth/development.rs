@@ -5,11 +5,9 @@ use std::sync::Arc;
 use http::HeaderMap;
 use uuid::Uuid;
 
+use super::DEVELOPMENT_HEADER;
 use super::refusal::Refusal;
 use crate::domain::{Caller, UserId};
-
-/// Header that selects a user other than the default.
-pub const DEVELOPMENT_HEADER: &str = "X-Dev-User";
 
 /// The callers of the development mode.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,10 +38,12 @@ use crate::runtime::watched_file::{WatchedFile, WatchedFileError};
 pub use admission::{Admission, AdmissionError};
 pub use audit::{Attempt, Audit};
 pub use authenticated::Authenticated;
-pub use development::{DEVELOPMENT_HEADER, Development};
+pub use development::Development;
 pub use refusal::AuthRefusal;
 pub use tokens::TokenIssuer;
 
+/// Header that selects a user other than the default, in the development mode.
+pub const DEVELOPMENT_HEADER: &str = "X-Dev-User";
 /// The challenge to a call without credentials (RFC 6750, 3.1).
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"cmgate\"");
 /// The challenge to a call with a token that is not accepted.
@@ -263,6 +265,14 @@ impl Authentication {
 }
 
 impl ProofSettings {
+    /// Reads the file with denied tokens and counts its entries; 0 without a file. Blocks.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn denied_entries(&self) -> Result<usize, WatchedFileError> {
+        Ok(self.load_denied()?.map_or(0, |denied| denied.current().content.entries()))
+    }
+
     /// Reads the file with denied tokens. Blocks.
     fn load_denied(&self) -> Result<Option<WatchedFile<DeniedTokens>>, WatchedFileError> {
         let Some(path) = self.denied.clone() else { return Ok(None) };

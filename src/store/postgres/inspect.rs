@@ -13,9 +13,10 @@ use super::maintain::why_read_only;
 use super::pool::connect;
 use super::topic;
 use super::{Postgres, PostgresSettings, StoreError, Topology};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, UserStatus};
 use crate::runtime::server_time::ServerTime;
-use crate::store::inspection::{self, Applied, Inspection, Rights, SchemaState};
+use crate::store::document::user_status_number;
+use crate::store::inspection::{self, Applied, Inspection, Rights, SchemaState, UserCounts};
 use crate::store::migrations;
 
 /// The session cannot write, and no question waits for long.
@@ -62,11 +63,14 @@ async fn inspect(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
         rights: rights(&mut connection).await?,
         topic: None,
         clock: Some(clock),
+        users: None,
         connections: Some((connections_left(&mut connection).await?, connections_needed(settings))),
     };
     if inspection.schema == SchemaState::Current && inspection.rights.denied.is_empty() {
         inspection.unfit.extend(topology_problem(&mut connection, settings.topology).await?);
         inspection.topic = topic::read(&mut connection).await?;
+        let counted = sqlx::query_as(inspection::COUNT_USERS).bind(user_status_number(UserStatus::Inactive));
+        inspection.users = Some(UserCounts::of(counted.fetch_one(&mut connection).await?));
     }
     // Nothing is lost, however the connection ends.
     let _ = connection.close().await;

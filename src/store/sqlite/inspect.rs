@@ -10,7 +10,9 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::connect::{file_error, target};
 use super::{Sqlite, SqliteSettings, StoreError, Topology, topic};
-use crate::store::inspection::{Applied, Inspection, Rights, SchemaState};
+use crate::domain::UserStatus;
+use crate::store::document::user_status_number;
+use crate::store::inspection::{Applied, COUNT_USERS, Inspection, Rights, SchemaState, UserCounts};
 use crate::store::migrations;
 
 /// Maximum wait for another process.
@@ -34,6 +36,7 @@ impl Sqlite {
             rights: Rights::all(),
             topic: None,
             clock: None,
+            users: None,
             connections: None,
         };
         // Opening it for writing changes nothing.
@@ -60,6 +63,8 @@ async fn inspect(settings: &SqliteSettings, mut inspection: Inspection) -> Resul
     if inspection.schema == SchemaState::Current {
         inspection.unfit.extend(topology_problem(&mut connection, settings.topology).await?);
         inspection.topic = topic::read(&mut connection).await?;
+        let counted = sqlx::query_as(COUNT_USERS).bind(user_status_number(UserStatus::Inactive));
+        inspection.users = Some(UserCounts::of(counted.fetch_one(&mut connection).await?));
     }
     let _ = connection.close().await;
     Ok(inspection)

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,6 +11,52 @@ use super::issuer::Mood;
 use super::{ALICE, Draft, EMBEDDED, Issuer, SigningKey, draft, entry, now, settings};
 use crate::support::doctor::{Findings, MARK, doctor};
 use crate::support::env::TestEnv;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_and_limits_of_access_have_their_lines() {
+    let key = SigningKey::rsa("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (denied, tokens, socket) = (path("denied.toml"), path("tokens"), path("proxy.sock"));
+    let list = |issuer: &str| format!("[[denied]]\nissuer = '{issuer}'\njti = '{MARK}'\n");
+    fs::write(&denied, [list("idp"), list("idp")].concat()).unwrap();
+    fs::write(&tokens, format!("{MARK}-0123456789abcdef0123456789abcdef\n")).unwrap();
+    fs::set_permissions(&tokens, fs::Permissions::from_mode(0o600)).unwrap();
+    let accounts = entry("idp", &issuer).into_iter().filter(|(key, _)| *key != "USER__UUID");
+    let accounts = settings(&[accounts.chain([("USER__SID", "sid".to_owned())]).collect()]);
+    let accounts: Vec<_> = accounts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let own = [
+        EMBEDDED,
+        ("CMGATE__AUTH__DENIED", denied.as_str()),
+        ("CMGATE__ADMIN_TOKEN_FILE", &tokens),
+        ("CMGATE__LISTEN_UNIX", &socket),
+        ("CMGATE__AUTH__PROXY__LIMITS__RATE", "5"),
+        ("CMGATE__LIMITS__CALLER__CALLS", "7"),
+    ];
+    let env = TestEnv::sqlite();
+    let examine = || doctor(&env, &[&accounts[..], &own].concat(), &[]);
+    assert!(env.run(&[EMBEDDED], &["migrate"]).status.success());
+    let found = examine();
+    found.assert_healthy();
+    for (level, begin) in [
+        ("ok", format!("auth.denied: 2 entries denied in {denied}")),
+        ("ok", format!("admin_token_file: 1 token in {tokens}")),
+        ("ok", format!("listen_unix: {socket}, no process listens now")),
+        ("ok", "limits: each caller: 7 in flight; 1 entry and 0 callers have limits of their own".to_owned()),
+        (
+            "warning",
+            "directory: no user is imported, 0 users learned: callers with SID or UPN have made UUIDs -> ".to_owned(),
+        ),
+    ] {
+        found.assert_line(level, &begin);
+    }
+    fs::write(&denied, list("other")).unwrap();
+    examine().assert_only_fault(&format!("auth.denied: the file {denied} is not valid: denied[0] names an issuer"));
+    fs::write(&denied, "").unwrap();
+    fs::write(&tokens, MARK).unwrap();
+    examine().assert_only_fault("admin_token_file: the file ");
+}
 
 /// Runs the doctor with entries of the configuration.
 fn examine(entries: &[Vec<(&str, String)>], arguments: &[&str]) -> Findings {

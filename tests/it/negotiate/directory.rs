@@ -77,6 +77,7 @@ async fn the_user_of_a_ticket_has_the_uuid_of_its_account() {
     let at = instance.public;
     let who = alice.send(at, "/v1/whoami", &[]);
     assert!(who.status == 200 && who.body.contains(&alices.id), "{who:?}");
+    assert!(who.body.contains(r#""upn":"alice@corp.test""#), "the directory knows the name: {who:?}");
     let view = alice.view(at, &alice.create(at, &enrollment("")));
     assert_eq!(
         (&view["OriginatorUserUuid"], &view["TargetUserUuid"]),

@@ -2,9 +2,12 @@
 
 use std::fmt::Debug;
 
+use cmgate::contract::v1::WhoAmIRequest;
+use cmgate::contract::v1::caller_service_client::CallerServiceClient;
 use cmgate::domain::UserId;
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, CustomExtension, DnType, OtherNameValue, SanType};
+use serde_json::Value;
 
 use super::client::TlsClient;
 use super::{Site, in_days, sample};
@@ -94,7 +97,14 @@ async fn a_principal_name_identifies_an_account_in_any_case() {
     };
     let expected = UserId::of_subject("rule", "alice@corp.test").to_string();
     for name in ["alice@corp.test", "Alice@CORP.test"] {
-        assert_eq!(user(&named(&[name]), &instance).await, expected, "{name}");
+        let account = named(&[name]);
+        assert_eq!(user(&account, &instance).await, expected, "{name}");
+        let mut callers = CallerServiceClient::new(account.channel(instance.public));
+        let caller = callers.who_am_i(WhoAmIRequest {}).await.unwrap().into_inner().caller.unwrap();
+        assert_eq!((caller.user, caller.upn.as_str()), (expected.clone(), "alice@corp.test"), "{name}");
+        let shown = account.get(instance.public, "/v1/whoami").await.unwrap();
+        let shown: Value = serde_json::from_str(&shown.body).unwrap();
+        assert_eq!(shown["caller"]["upn"], "alice@corp.test", "{shown}");
     }
     let line = assert_refused(&named(&["a@corp.test", "b@corp.test"]), &instance, "certificate_several_names", 2).await;
     assert!(line.contains("the certificate has several user principal names"), "{line}");

@@ -84,7 +84,7 @@ impl Audit {
         let (proof, entry) = (ProofKind::of(caller.proof.method).name(), caller.proof.entry.as_deref());
         tracing::info!(
             target: "cmgate::audit", parent: None, check, %correlation, transport, method, peer = name(peer), proof, entry,
-            user = %caller.user, "call refused: {exceeded}"
+            user = %caller.user, "limit exceeded: {exceeded}"
         );
     }
 

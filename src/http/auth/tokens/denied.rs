@@ -105,7 +105,7 @@ impl DeniedTokens {
     }
 
     /// Number of entries.
-    pub(super) const fn entries(&self) -> usize {
+    pub(in crate::http::auth) const fn entries(&self) -> usize {
         self.entries
     }
 }
