@@ -42,13 +42,12 @@ impl Learner {
         let Some(entry) = caller.proof.entry.as_ref().filter(|_| caller.sid.is_some() || caller.upn.is_some()) else {
             return;
         };
-        if !self.recent.admits((caller.user, entry), now) {
-            return;
-        }
-        if let Some(user) = learned(caller, entry)
-            && self.waiting.try_send(user).is_err()
+        // First, so that a caller who finds no place costs nothing and is not remembered.
+        let Ok(place) = self.waiting.try_reserve() else { return };
+        if self.recent.admits((caller.user, entry), now)
+            && let Some(user) = learned(caller, entry)
         {
-            self.recent.forget(caller.user, entry);
+            place.send(user);
         }
     }
 }
@@ -150,6 +149,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::{Proof, ProofMethod, Sid};
 
     fn user(number: u128) -> UserId {
         UserId::new(Uuid::from_u128(number))
@@ -182,6 +182,25 @@ mod tests {
         assert!(recent.admits((user(1), &here), start + INTERVAL), "a failed record is tried again");
         assert!(!recent.admits((user(1), &there), start + INTERVAL / 2));
         assert_eq!(recent.lock().order.len(), 2);
+    }
+
+    #[test]
+    fn a_caller_who_finds_no_place_is_recorded_by_a_later_call() {
+        let (sender, mut waiting) = mpsc::channel(1);
+        let learner = Learner { waiting: sender, recent: Arc::new(recent(10)) };
+        let now = Instant::now();
+        let learn = |number| {
+            let proof = Proof { method: ProofMethod::Token, entry: Some(Arc::from("adfs")), expires_at: None };
+            let sid = Sid::parse("S-1-5-21-1-2-3-4");
+            learner.learn(&Caller { sid, proof, ..Caller::unproven(user(number), "a") }, now);
+        };
+        (1..100).for_each(learn);
+        assert_eq!(learner.recent.lock().order.len(), 1, "only the first one had a place");
+        assert_eq!(waiting.try_recv().unwrap().id, user(1));
+        learn(1);
+        assert!(waiting.try_recv().is_err(), "it was recorded a moment ago");
+        learn(2);
+        assert_eq!(waiting.try_recv().unwrap().id, user(2));
     }
 
     #[test]

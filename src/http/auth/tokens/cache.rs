@@ -135,7 +135,9 @@ fn size(accepted: &Accepted) -> usize {
         Groups::Restricted { groups, deny_only } => size_of_groups(groups) + size_of_groups(deny_only),
         Groups::Unknown => 0,
     };
-    ENTRY + size_of::<Caller>() + caller.name.len() + groups
+    let sid = caller.sid.as_ref().map_or(0, |sid| sid.as_str().len());
+    let upn = caller.upn.as_ref().map_or(0, |upn| upn.as_str().len());
+    ENTRY + size_of::<Caller>() + caller.name.len() + sid + upn + groups
 }
 
 fn size_of_groups(groups: &[Sid]) -> usize {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::UserId;
+use crate::domain::{Upn, UserId};
 
 const SECOND: i64 = 1_000_000;
 const NOW: Generation = Generation { keys: 7, denied: 1 };
@@ -85,6 +85,15 @@ fn results_are_bounded_in_bytes() {
         assert!(cache.results.lock().unwrap().bytes <= 2 * large);
     }
     assert_eq!(cache.results.lock().unwrap().order, [digest(98), digest(99)]);
+    let named = Accepted {
+        caller: Arc::new(Caller {
+            upn: Upn::parse(&format!("{}@a", "u".repeat(998))),
+            ..(*accepted(0, 0).caller).clone()
+        }),
+        expires_at: at(0),
+        confirmation: None,
+    };
+    assert_eq!(size(&named), size(&accepted(0, 0)) + 1_000, "a name counts");
     let tiny = super::tests::cache(usize::MAX, 1);
     tiny.insert(digest(1), 0, NOW, accepted(3_600, 0), at(0));
     let results = tiny.results.lock().unwrap();
