@@ -16,6 +16,7 @@ use super::*;
 use crate::domain::{Proof, ProofMethod, UserId};
 use crate::http::auth::jwt::Rejection;
 use crate::http::auth::negotiate::Refusal as TicketRefusal;
+use crate::http::auth::proxy::IdentityRejection;
 use crate::http::server::CertificateRefused;
 
 /// The pages that explain checks, in the order of the constant.
@@ -146,6 +147,9 @@ fn refused_connections_and_unknown_proofs_are_named() {
         let found = lines(|| Audit::default().refused(&attempt(), &parts, &refusal));
         ["check", "proof", "peer"].map(|name| found[0][name].as_str().unwrap().to_owned())
     };
+    let by_proxy = AuthRefusal::from(IdentityRejection::BesideAuthorization);
+    assert_eq!(by_proxy.entry(), Some("proxy"));
+    assert_eq!(of(by_proxy), ["identity_and_token", "proxy_headers", "unix"]);
     let missing = AuthRefusal::of_connection(CertificateRefused::Missing);
     assert_eq!(of(missing), ["connection_certificate_missing", "none", "unix"]);
     let withdrawn = AuthRefusal::of_connection(CertificateRefused::Withdrawn);
