@@ -140,7 +140,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::{Feed, KEPT_BYTES};
-    use crate::domain::{EventType, Position, RequestId, Shard, ShardCount, Timestamp, Version};
+    use crate::domain::{EventType, Position, RequestId, Shard, ShardCount, Timestamp, Trace, Version};
     use crate::store::LoggedEvent;
 
     fn event(shard: Shard, position: u64, bytes: usize) -> LoggedEvent {
@@ -151,7 +151,7 @@ mod tests {
             version: Version::FIRST,
             event_type: EventType::Created,
             at: Timestamp::from_micros(0).unwrap(),
-            traceparent: None,
+            trace: Trace::default(),
             payload: Bytes::from(vec![0; bytes]),
         }
     }

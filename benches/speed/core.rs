@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cmgate::cli::Settings;
 use cmgate::config::templates;
 use cmgate::domain::{
-    Caller, Comment, CorrelationId, CredentialIds, Draft, RequestType, ShardCount, Sid, TemplateId, UserId,
+    Caller, Comment, CorrelationId, CredentialIds, Draft, RequestType, ShardCount, Sid, TemplateId, Trace, UserId,
 };
 use cmgate::feed::Feed;
 use cmgate::runtime::clock::Clock;
@@ -45,14 +45,15 @@ impl Core {
         let service = Service::new(store, writer, Arc::new(catalog), Clock::System, authority);
         let user = UserId::new(Uuid::new_v4());
         let caller = Caller::unproven(user, "measure");
-        let correlation = CorrelationId::new(Uuid::new_v4());
+        let correlation = CorrelationId::of_uuid(Uuid::new_v4());
         Self {
             service,
             call: Call {
                 caller: Arc::new(caller),
                 deadline: None,
                 correlation,
-                traceparent: None,
+                trace: Trace::default(),
+                facts: Arc::default(),
                 memory: cmgate::service::Reservation::default(),
             },
         }

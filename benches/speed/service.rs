@@ -48,7 +48,7 @@ fn program() -> Command {
     program
         .env("CMGATE__LISTEN", "127.0.0.1:0")
         .env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0")
-        .env("CMGATE__LOG__FILTER", "info,cmgate::http::call=warn")
+        .env("CMGATE__LOG__FILTER", "info,cmgate::call=warn,cmgate::http::call=warn")
         .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"));
     program
 }

@@ -106,7 +106,9 @@ fn block_on(
     warnings: &[String],
     command: impl Future<Output = Result<(), ExitError>>,
 ) -> Result<(), ExitError> {
-    telemetry::start_log(log.format, &log.filter).map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
+    let instance = if log.instance.is_empty() { telemetry::host_name() } else { log.instance.clone() };
+    telemetry::start_log(log.format, &log.filter, &instance)
+        .map_err(|error| ExitError::of(ExitStatus::Usage, &error))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

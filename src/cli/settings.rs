@@ -106,6 +106,8 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// A level, or directives such as `info,cmgate::relay=debug`.
     pub filter: String,
+    /// Name of this process; empty: the name of the host.
+    pub instance: String,
 }
 
 /// Which database, and how to open it.
@@ -144,7 +146,11 @@ impl Settings {
     pub fn of(config: &Config) -> Self {
         Self {
             mode: config.mode,
-            log: LogSettings { format: config.log.format, filter: config.log.filter.clone() },
+            log: LogSettings {
+                format: config.log.format,
+                filter: config.log.filter.clone(),
+                instance: config.log.instance.clone(),
+            },
             grace: config.shutdown.grace,
             templates: config.templates.clone(),
             store: store(config),
@@ -248,6 +254,7 @@ fn api(config: &Config) -> ApiSettings {
         max_duration: config.limits.call_time,
         max_memory_bytes: config.limits.memory_bytes,
         caller_limits: limits::callers(config),
+        logged_successes: config.log.sample,
         rest: FacadeSettings {
             body_bytes: config.limits.message_bytes,
             descriptor_nul_tail: config.rest.descriptor_nul_tail,

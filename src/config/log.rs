@@ -18,11 +18,17 @@ pub struct Log {
     /// What is logged: a level, or directives such as `info,cmgate::relay=debug`. Default: `info`.
     #[serde(with = "setting")]
     pub filter: String,
+    /// One of how many successful calls is logged; 0 logs none. Failed calls are always logged. Default: 1.
+    #[serde(deserialize_with = "setting::deserialize")]
+    pub sample: usize,
+    /// Name of this process in JSON lines; empty: the name of the host. Default: empty.
+    #[serde(with = "setting")]
+    pub instance: String,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".to_owned() }
+        Self { format: LogFormat::Text, filter: "info".to_owned(), sample: 1, instance: String::new() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Caller, Comment, Creation, CredentialIds, CredentialStatus, DataItem, IdempotencyKey, PhysicalCard, RequestId,
-    SmartcardId, Timestamp, Version,
+    SmartcardId, Timestamp, Trace, Version,
 };
 
 /// One command of one caller for one request.
@@ -22,8 +22,8 @@ pub struct Command {
     pub expected: Option<Version>,
     /// Apply once, however often the caller repeats the call.
     pub idempotent: Option<Idempotent>,
-    /// W3C trace context of the call, copied to the event.
-    pub traceparent: Option<String>,
+    /// Ids of the call, copied to the event.
+    pub trace: Trace,
 }
 
 /// What to do with a request.

@@ -51,7 +51,7 @@ pub fn decide(command: &Command, current: Option<&Request>, known: &Credentials)
         at,
         comment: step.comment,
         credentials: step.credentials,
-        traceparent: command.traceparent.clone(),
+        trace: command.trace.clone(),
     }))
 }
 
@@ -71,7 +71,7 @@ fn created(command: &Command, creation: &Creation, known: &Credentials) -> Resul
         at: request.submitted_at,
         comment: request.comment.clone(),
         credentials: Vec::new(),
-        traceparent: command.traceparent.clone(),
+        trace: command.trace.clone(),
         request: Arc::new(request),
     })
 }

@@ -9,7 +9,7 @@ use super::{
     Action, Actor, Approval, Atr, Caller, CancelReason, Command, Comment, Conclusion, Creation, Credential,
     CredentialIds, CredentialStatus, Credentials, Draft, Execution, FailReason, Item, Lineage, Medium, PhysicalCard,
     Policy, Priority, ProfileId, ProfileTemplate, Request, RequestId, RequestType, SerialNumber, Sid,
-    SmartcardConfiguration, SmartcardId, State, Status, TemplateId, TemplateRef, Timestamp, UserId, Version,
+    SmartcardConfiguration, SmartcardId, State, Status, TemplateId, TemplateRef, Timestamp, Trace, UserId, Version,
 };
 
 pub(super) const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
@@ -113,7 +113,7 @@ pub(super) fn command(user: UserId, action: Action) -> Command {
         now: at(1),
         expected: None,
         idempotent: None,
-        traceparent: None,
+        trace: Trace::default(),
     }
 }
 

@@ -70,11 +70,6 @@ uuid_id! {
     /// Identifies a smart card.
     SmartcardId
 }
-uuid_id! {
-    /// Identifies one call in its response, in the log and in error reports of callers.
-    CorrelationId
-}
-
 impl UserId {
     /// The id of a user whom an identity provider names by a subject instead of a UUID: a version 8 UUID (RFC 9562, 5.8) from the
     /// SHA-256 of `provider~subject`. It never changes; a provider's name cannot contain `~`.

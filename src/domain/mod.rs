@@ -22,6 +22,7 @@ mod shard;
 mod sid;
 mod template;
 mod timestamp;
+mod trace;
 mod user;
 
 pub use caller::{Actor, Caller, Groups, Principal, Proof, ProofMethod};
@@ -34,7 +35,7 @@ pub use credential::{
 };
 pub use decide::decide;
 pub use idempotency_key::IdempotencyKey;
-pub use ids::{CorrelationId, ProfileId, RequestId, SmartcardId, TemplateId, UserId};
+pub use ids::{ProfileId, RequestId, SmartcardId, TemplateId, UserId};
 pub use priority::Priority;
 pub use query::{CredentialPage, CredentialQuery, Cursor, Listing, PAGE_BYTES_MAX, PAGE_SIZE_MAX, Page, Query};
 pub use refusal::{ErrorKind, FieldViolation, Refusal};
@@ -49,6 +50,7 @@ pub use template::{
     ProfileTemplate, Provider, SmartcardConfiguration, TemplateRef, TemporaryCards,
 };
 pub use timestamp::Timestamp;
+pub use trace::{CorrelationId, NotACorrelationId, Trace};
 pub use user::{
     DisplayName, KnownUser, LearnedUsers, Recognition, USER_GROUPS_MAX, Upn, User, UserChanges, UserCursor, UserKeys,
     UserName, UserPage, UserQuery, UserSource, UserStatus, import_users, learn_user, recognize,

@@ -49,7 +49,7 @@ impl CredentialService for Credentials {
         let name = decode::credential_name(&message).map_err(|refusal| refuse(&call, refusal))?;
         match self.named(name).await {
             Ok(credential) => answer(v1::GetCredentialResponse { credential: Some(contract::credential(&credential)) }),
-            Err(error) => Err(CallError::from(error).status(call.correlation)),
+            Err(error) => Err(CallError::from(error).status(&call)),
         }
     }
 
@@ -60,9 +60,9 @@ impl CredentialService for Credentials {
         let (call, message) = split(request)?;
         let list = decode::credential_list(call.caller.user, &message).map_err(|refusal| refuse(&call, refusal))?;
         let found = self.service.list_credentials(&call, &list.query, list.page).await;
-        let found = found.map_err(|error| CallError::from(error).status(call.correlation))?;
-        let (credentials, has_more) = page::of(&call, &found, contract::credential)
-            .map_err(|error| CallError::from(error).status(call.correlation))?;
+        let found = found.map_err(|error| CallError::from(error).status(&call))?;
+        let (credentials, has_more) =
+            page::of(&call, &found, contract::credential).map_err(|error| CallError::from(error).status(&call))?;
         let next = found.members[..credentials.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format_id(last.id(), &list.query)).unwrap_or_default();
         answer(v1::GetCredentialsResponse { credentials, next_page_token })
@@ -76,7 +76,7 @@ impl CredentialService for Credentials {
         let credentials = decode::credentials(message).map_err(|refusal| refuse(&call, refusal))?;
         match self.service.import(&call, &credentials).await {
             Ok(()) => answer(v1::ImportCredentialsResponse {}),
-            Err(error) => Err(CallError::from(error).status(call.correlation)),
+            Err(error) => Err(CallError::from(error).status(&call)),
         }
     }
 }

@@ -34,7 +34,7 @@ impl DirectoryService for Users {
         let name = decode::user_name(&message).map_err(|refusal| refuse(&call, refusal))?;
         match self.service.user(&call, name).await {
             Ok(user) => answer(v1::GetUserResponse { user: Some(contract::user(&user)) }),
-            Err(error) => Err(CallError::from(error).status(call.correlation)),
+            Err(error) => Err(CallError::from(error).status(&call)),
         }
     }
 
@@ -42,9 +42,9 @@ impl DirectoryService for Users {
         let (call, message) = split(request)?;
         let list = decode::user_list(&message).map_err(|refusal| refuse(&call, refusal))?;
         let found = self.service.list_users(&call, &list.query, &list.page).await;
-        let found = found.map_err(|error| CallError::from(error).status(call.correlation))?;
+        let found = found.map_err(|error| CallError::from(error).status(&call))?;
         let (users, has_more) =
-            page::of(&call, &found, contract::user).map_err(|error| CallError::from(error).status(call.correlation))?;
+            page::of(&call, &found, contract::user).map_err(|error| CallError::from(error).status(&call))?;
         let next = found.members[..users.len()].last().filter(|_| has_more);
         let next_page_token =
             next.map(|last| page_token::format_user(&UserCursor::of(last), &list.query)).unwrap_or_default();
@@ -56,7 +56,7 @@ impl DirectoryService for Users {
         let users = decode::users(message).map_err(|refusal| refuse(&call, refusal))?;
         match self.service.import_users(&call, users).await {
             Ok(()) => answer(v1::ImportUsersResponse {}),
-            Err(error) => Err(CallError::from(error).status(call.correlation)),
+            Err(error) => Err(CallError::from(error).status(&call)),
         }
     }
 }

@@ -11,7 +11,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::contract::v1;
 use crate::domain::{CorrelationId, ErrorKind, FieldViolation, Refusal, RequestId};
-use crate::service::{Error, log_failure, row};
+use crate::service::{Call, CallFacts, Error, log_failure, row};
 
 /// `domain` of every `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "cmgate";
@@ -48,8 +48,13 @@ impl CallError {
         Self { request: Some(request), ..Self::from(error) }
     }
 
-    /// Logs the error and converts it to the status of a call.
-    pub(super) fn status(self, correlation: CorrelationId) -> Status {
+    /// Logs the error and converts it to the status of its call.
+    pub(super) fn status(self, call: &Call) -> Status {
+        call.facts.note_reason(self.error.reason());
+        self.to_status(&call.correlation)
+    }
+
+    fn to_status(&self, correlation: &CorrelationId) -> Status {
         log_failure(&self.error);
         let kind = self.error.kind();
         let violations = self.violations();
@@ -107,13 +112,13 @@ impl CallError {
 }
 
 /// The status of an error that does not come from a use case.
-pub(super) fn plain(kind: ErrorKind, reason: &str, message: &str, correlation: CorrelationId) -> Status {
+pub(super) fn plain(kind: ErrorKind, reason: &str, message: &str, correlation: &CorrelationId) -> Status {
     Status::with_error_details(row(kind).code, message, details(kind, reason, correlation))
 }
 
 /// Rewrites errors of the gRPC library to the form of all other errors. The library reports unreadable messages without a
 /// reason, and with codes that stand for server errors.
-pub fn rewrite_library_errors(response: &mut Response<Body>, correlation: CorrelationId) {
+pub fn rewrite_library_errors(response: &mut Response<Body>, correlation: &CorrelationId, facts: &CallFacts) {
     let headers = response.headers_mut();
     let is_bare = headers.contains_key(Status::GRPC_STATUS) && !headers.contains_key(Status::GRPC_STATUS_DETAILS);
     let Some(bare) = is_bare.then(|| Status::from_header_map(headers)).flatten() else { return };
@@ -136,12 +141,13 @@ pub fn rewrite_library_errors(response: &mut Response<Body>, correlation: Correl
         | Code::DataLoss
         | Code::Unauthenticated => return,
     };
+    facts.note_reason(reason);
     let message = if bare.message().is_empty() { row(kind).title } else { bare.message() };
     // Fails only for text that is not a valid header value; a percent-encoded message and base64 always are.
     let _ = plain(kind, reason, message, correlation).add_header(headers);
 }
 
-fn details(kind: ErrorKind, reason: &str, correlation: CorrelationId) -> ErrorDetails {
+fn details(kind: ErrorKind, reason: &str, correlation: &CorrelationId) -> ErrorDetails {
     let row = row(kind);
     let metadata =
         [("correlation_id".to_owned(), correlation.to_string()), ("problem".to_owned(), row.problem.to_owned())];

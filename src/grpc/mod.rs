@@ -85,7 +85,7 @@ impl Requests {
         let id = step.id;
         match self.service.act(call, id, step.action, step.expected, step.key).await {
             Ok(request) => Ok(contract::request(&request)),
-            Err(error) => Err(CallError::about(id, error).status(call.correlation)),
+            Err(error) => Err(CallError::about(id, error).status(call)),
         }
     }
 }
@@ -99,7 +99,7 @@ impl RequestService for Requests {
         let (call, message) = split(request)?;
         match self.create(&call, "", message).await {
             Ok(request) => answer(v1::CreateRequestResponse { request: Some(contract::request(&request)) }),
-            Err(failure) => Err(failure.status(call.correlation)),
+            Err(failure) => Err(failure.status(&call)),
         }
     }
 
@@ -125,7 +125,7 @@ impl RequestService for Requests {
         let id = decode::id(&message.id).map_err(|refusal| refuse(&call, refusal))?;
         match self.service.get(&call, id).await {
             Ok(request) => answer(v1::GetRequestResponse { request: Some(contract::request(&request)) }),
-            Err(error) => Err(CallError::about(id, error).status(call.correlation)),
+            Err(error) => Err(CallError::about(id, error).status(&call)),
         }
     }
 
@@ -133,9 +133,9 @@ impl RequestService for Requests {
         let (call, message) = split(request)?;
         let list = decode::list(&message).map_err(|refusal| refuse(&call, refusal))?;
         let found = self.service.list(&call, &list.query, list.page).await;
-        let found = found.map_err(|error| CallError::from(error).status(call.correlation))?;
-        let (requests, has_more) = page::of(&call, &found, contract::request)
-            .map_err(|error| CallError::from(error).status(call.correlation))?;
+        let found = found.map_err(|error| CallError::from(error).status(&call))?;
+        let (requests, has_more) =
+            page::of(&call, &found, contract::request).map_err(|error| CallError::from(error).status(&call))?;
         let next = found.members[..requests.len()].last().filter(|_| has_more);
         let next_page_token = next.map(|last| page_token::format(cursor(last), &list.query)).unwrap_or_default();
         answer(v1::GetRequestsResponse { requests, next_page_token })
@@ -209,27 +209,27 @@ impl RequestService for Requests {
 
 /// A gRPC error response for a call that does not reach a handler.
 #[must_use]
-pub fn refusal(kind: ErrorKind, reason: &'static str, message: &str, correlation: CorrelationId) -> Response<Body> {
+pub fn refusal(kind: ErrorKind, reason: &'static str, message: &str, correlation: &CorrelationId) -> Response<Body> {
     errors::plain(kind, reason, message, correlation).into_http()
 }
 
 /// The error of a call whose message does not fit into the memory budget.
 #[must_use]
-pub fn over_budget(correlation: CorrelationId) -> Status {
+pub fn over_budget(correlation: &CorrelationId) -> Status {
     let error = Error::Overloaded;
     errors::plain(error.kind(), error.reason(), &error.to_string(), correlation)
 }
 
 /// The error of a call whose message cannot be decompressed.
 #[must_use]
-pub fn malformed(correlation: CorrelationId) -> Status {
+pub fn malformed(correlation: &CorrelationId) -> Status {
     let reason = v1::ErrorReason::MalformedMessage.as_str_name();
     errors::plain(ErrorKind::Invalid, reason, "the message is not valid gzip", correlation)
 }
 
 /// The error of a call whose message decompresses to more than `limit` bytes.
 #[must_use]
-pub fn too_large(limit: usize, correlation: CorrelationId) -> Status {
+pub fn too_large(limit: usize, correlation: &CorrelationId) -> Status {
     let message =
         format!("the message has more than {limit} bytes; limits.message_bytes of the service sets the limit");
     errors::plain(ErrorKind::TooLarge, v1::ErrorReason::MessageTooLarge.as_str_name(), &message, correlation)
@@ -245,7 +245,7 @@ fn split<M>(request: tonic::Request<M>) -> Result<(Call, M), Status> {
 }
 
 fn refuse(call: &Call, refusal: Refusal) -> Status {
-    CallError::from(refusal).status(call.correlation)
+    CallError::from(refusal).status(call)
 }
 
 /// The answer with a message. It is compressed if its size makes that worthwhile and the client accepts gzip.

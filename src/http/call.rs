@@ -17,8 +17,9 @@ use axum::body::Body;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
-use tracing::field::display;
+use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
+use uuid::Uuid;
 
 use self::body::Counted;
 use self::observed::{Observed, Outcome};
@@ -26,15 +27,16 @@ use self::transport::Mismatch;
 use super::rest::problem::Problem;
 use super::server::{Answers, CertificateRefused, MayUseHttp1, NeedsHttp1};
 use crate::contract::v1::ErrorReason;
-use crate::domain::{CorrelationId, ErrorKind};
+use crate::domain::{CorrelationId, ErrorKind, Trace};
 use crate::http::auth::{
     Admission, AdmissionError, Attempt, Audit, AuthError, AuthRefusal, Authenticated, Authentication, Tickets,
 };
 use crate::mimcm::RouteLabel;
-use crate::service::{Budget, Call, CallerLimits, Error, InFlight, row};
+use crate::service::{Budget, Call, CallFacts, CallerLimits, Error, InFlight, row};
 use crate::{grpc, mimcm};
 
 pub use headers::CORRELATION_HEADER;
+pub use observed::Sample;
 pub use transport::Transport;
 
 /// Settings of the layer.
@@ -54,6 +56,8 @@ pub struct CallSettings {
     pub memory: Budget,
     /// Limit on what a compressed message or body decompresses to, in bytes.
     pub max_message_bytes: usize,
+    /// Which successful calls are logged.
+    pub sample: Sample,
 }
 
 /// Wraps services in the layer, all with the same settings and the same memory budget.
@@ -112,28 +116,31 @@ where
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let transport = Transport::of(&parts.headers, parts.uri.path());
-        let correlation = headers::correlation(&parts.headers);
+        let trace = headers::trace(&parts.headers);
+        let correlation = trace.correlation.clone().unwrap_or_else(|| CorrelationId::of_uuid(Uuid::new_v4()));
         if let Some(mismatch) = Mismatch::of(&parts) {
-            return Box::pin(ready(Ok(refuse(mismatch, correlation, begun))));
+            return Box::pin(ready(Ok(refuse(mismatch, &correlation, begun))));
         }
         let deadline = begun + self.settings.time_for(&parts);
         let method = method(transport, &parts);
-        let observed = Observed::begin(transport, method, begun);
-        let span = tracing::info_span!("call", %correlation, method = observed.method(), user = tracing::field::Empty);
+        let facts = Arc::new(CallFacts::default());
+        let observed = Observed::begin(transport, method, begun, Arc::clone(&facts), self.settings.sample.clone());
+        let span = call_span(&correlation, &observed, &trace);
 
         let (settings, inner) = (Arc::clone(&self.settings), self.inner.clone());
         let tickets = Tickets::of(transport, &parts);
-        let attempt = Attempt { transport: transport.name(), method: observed.method(), correlation };
+        let attempt = Attempt { transport: transport.name(), method: observed.method(), correlation: correlation.clone() };
         let answering = async move {
-            let admitted = Admitted { transport, method, deadline, attempt };
+            let admitted = Admitted { transport, method, trace, facts: Arc::clone(&facts), deadline, attempt };
             let answer = in_time(admitted.answer(&settings, inner, parts, body), deadline).await;
             let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| {
+                facts.note_reason(reason);
                 let mut response = match transport {
-                    Transport::Grpc => grpc::refusal(kind, reason, &message, correlation),
+                    Transport::Grpc => grpc::refusal(kind, reason, &message, &correlation),
                     Transport::Rest => {
-                        Problem { reason, detail: &message, ..Problem::of(kind) }.response(Some(correlation))
+                        Problem { reason, detail: &message, ..Problem::of(kind) }.response(Some(&correlation))
                     }
-                    Transport::Legacy => mimcm::refusal(kind, &message, correlation),
+                    Transport::Legacy => mimcm::refusal(kind, &message, &correlation),
                 };
                 if kind == ErrorKind::Unauthenticated {
                     settings.authentication.challenge(tickets, reason, response.headers_mut());
@@ -144,10 +151,10 @@ where
                 response
             });
             match transport {
-                Transport::Grpc => grpc::rewrite_library_errors(&mut response, correlation),
+                Transport::Grpc => grpc::rewrite_library_errors(&mut response, &correlation, &facts),
                 Transport::Rest | Transport::Legacy => mimcm::add_caching_headers(&mut response),
             }
-            add_correlation_header(&mut response, correlation);
+            add_correlation_header(&mut response, &correlation);
             observed.answered(&Outcome::of(transport, &response));
             Ok(response)
         };
@@ -156,10 +163,11 @@ where
 }
 
 /// A call that fits its transport.
-#[derive(Clone, Copy)]
 struct Admitted {
     transport: Transport,
     method: Option<&'static str>,
+    trace: Trace,
+    facts: Arc<CallFacts>,
     deadline: Instant,
     attempt: Attempt,
 }
@@ -176,7 +184,7 @@ impl Admitted {
     where
         S: tower::Service<Request<Counted<B>>, Response = Response<Body>, Error = Infallible>,
     {
-        let Self { transport, method, deadline, attempt } = self;
+        let Self { transport, method, trace, facts, deadline, attempt } = self;
         let caller = settings.caller(transport, &mut parts).await.inspect_err(|error| {
             if let AdmissionError::Refused(refusal) = error {
                 settings.audit.refused(&attempt, &parts, refusal);
@@ -199,9 +207,8 @@ impl Admitted {
         let mut proof_of_service = None;
         if let Some(Authenticated { caller, answer }) = caller {
             proof_of_service = answer;
-            let traceparent = headers::traceparent(&parts.headers);
-            let (deadline, memory, correlation) = (Some(deadline), memory.clone(), attempt.correlation);
-            parts.extensions.insert(Call { caller, deadline, correlation, traceparent, memory });
+            let (deadline, memory, correlation) = (Some(deadline), memory.clone(), attempt.correlation.clone());
+            parts.extensions.insert(Call { caller, deadline, correlation, trace, facts, memory });
         }
         let decompression = body::decompression(transport, &mut parts.headers, settings.max_message_bytes);
         let body = Counted::new(body, memory.clone(), attempt.correlation, transport, decompression);
@@ -245,10 +252,16 @@ impl Tickets {
     }
 }
 
+/// The span of everything that is logged about a call.
+fn call_span(correlation: &CorrelationId, observed: &Observed, trace: &Trace) -> Span {
+    let trace = trace.traceparent.as_deref().and_then(headers::trace_id);
+    tracing::info_span!("call", id = correlation.as_str(), method = observed.method(), trace, user = Empty)
+}
+
 /// The response to a call that fits no transport.
-fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Response<Body> {
-    let observed = Observed::begin(Transport::Legacy, None, begun);
-    let _entered = tracing::info_span!("call", %correlation, method = observed.method()).entered();
+fn refuse(mismatch: Mismatch, correlation: &CorrelationId, begun: Instant) -> Response<Body> {
+    let observed = Observed::begin(Transport::Legacy, None, begun, Arc::default(), Sample::default());
+    let _entered = call_span(correlation, &observed, &Trace::default()).entered();
     let mut response = mimcm::mismatch(mismatch.status(), mismatch.message(), correlation);
     if mismatch == Mismatch::NotPost {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -259,9 +272,9 @@ fn refuse(mismatch: Mismatch, correlation: CorrelationId, begun: Instant) -> Res
     response
 }
 
-fn add_correlation_header(response: &mut Response<Body>, correlation: CorrelationId) {
-    // A UUID is always a valid header value.
-    if let Ok(value) = HeaderValue::try_from(correlation.to_string()) {
+fn add_correlation_header(response: &mut Response<Body>, correlation: &CorrelationId) {
+    // Visible ASCII is always a valid header value.
+    if let Ok(value) = HeaderValue::from_str(correlation.as_str()) {
         response.headers_mut().insert(CORRELATION_HEADER, value);
     }
 }

@@ -17,7 +17,7 @@ use tonic_reflection::server::{Builder, Error as ReflectionError};
 use tower::{Layer, Service as _};
 
 use super::auth::{Admission, Audit, Authentication};
-use super::call::{CallFuture, CallLayer, CallSettings, Calls, Transport};
+use super::call::{CallFuture, CallLayer, CallSettings, Calls, Sample, Transport};
 use super::rest;
 use crate::contract::{DESCRIPTORS, JsonFormError};
 use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, Users, health};
@@ -35,6 +35,8 @@ pub struct ApiSettings {
     pub max_memory_bytes: usize,
     /// The limits of each caller.
     pub caller_limits: CallerLimitSettings,
+    /// One of how many successful calls is logged; 0 logs none.
+    pub logged_successes: usize,
     /// Settings of the REST facade.
     pub rest: FacadeSettings,
 }
@@ -91,6 +93,7 @@ pub fn assemble(service: Service, authentication: Authentication, settings: ApiS
         max_duration: settings.max_duration,
         memory: Budget::new(settings.max_memory_bytes),
         max_message_bytes: settings.max_message_bytes,
+        sample: Sample::new(settings.logged_successes),
     });
     // `Calls` refuses unknown methods, so they do not reach the fallback of `Routes`.
     let grpc = layer.layer(grpc.with_state(()));

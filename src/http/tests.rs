@@ -23,7 +23,7 @@ use tower::{Layer, ServiceExt};
 
 use self::support::{AWAY, api, authentication, service};
 use super::auth::{Admission, Audit};
-use super::call::{CORRELATION_HEADER, CallLayer, CallSettings, Calls};
+use super::call::{CORRELATION_HEADER, CallLayer, CallSettings, Calls, Sample};
 use crate::contract::v1;
 use crate::contract::v1::request_service_client::RequestServiceClient;
 use crate::service::{Budget, Call, CallerLimitSettings, CallerLimits};
@@ -206,6 +206,7 @@ fn limited(router: Router, max_duration: Duration, limits: CallerLimitSettings) 
         max_duration,
         memory: Budget::new(1 << 20),
         max_message_bytes: 1 << 20,
+        sample: Sample::default(),
     };
     CallLayer::new(settings).layer(router)
 }
@@ -250,7 +251,7 @@ fn a_call_is_counted_under_its_route() {
 async fn handlers_get_the_call_and_responses_its_id() {
     let router = Router::new().fallback(async |request: Request<Body>| {
         let call = request.extensions().get::<Call>().unwrap();
-        assert!(call.deadline.is_some() && call.traceparent.is_some());
+        assert!(call.deadline.is_some() && call.trace.traceparent.is_some());
         call.caller.user.to_string()
     });
     let request = Request::get("/")

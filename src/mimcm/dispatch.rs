@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::mem;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, State};
@@ -159,7 +160,7 @@ where
         let message = "authorization has been denied for this request".to_owned();
         return HttpError::Refused(ErrorKind::Unauthenticated, message).respond(None);
     };
-    let correlation = call.correlation;
+    let (correlation, facts) = (call.correlation.clone(), Arc::clone(&call.facts));
     let if_none_match = IfNoneMatch::of(&request);
     let (mut parts, body) = request.into_parts();
     let values = RawPathParams::from_request_parts(&mut parts, &()).await;
@@ -169,7 +170,13 @@ where
         Some(path) => handler(facade, Incoming { call, path, request }).await,
         None => Err(HttpError::UnknownAddress(address(&request))),
     };
-    answered.map_or_else(|error| error.respond(Some(correlation)), |response| if_none_match.apply(response))
+    match answered {
+        Ok(response) => if_none_match.apply(response),
+        Err(error) => {
+            facts.note_reason(error.reason());
+            error.respond(Some(&correlation))
+        }
+    }
 }
 
 /// Answers 404.

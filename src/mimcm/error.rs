@@ -63,12 +63,12 @@ pub(super) enum HttpError {
 struct Body<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<CorrelationId>,
+    correlation_id: Option<&'a CorrelationId>,
 }
 
 impl HttpError {
     /// The error answer. `Message` ends with the correlation id, because users report only that text.
-    pub(super) fn respond(self, correlation: Option<CorrelationId>) -> Response {
+    pub(super) fn respond(self, correlation: Option<&CorrelationId>) -> Response {
         if let Self::Service(error) = &self {
             log_failure(error);
         }
@@ -86,6 +86,21 @@ impl HttpError {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+
+    /// Stable name of the reason, for the log.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Service(error) => error.reason(),
+            Self::Mismatch(..) => "TRANSPORT_MISMATCH",
+            Self::UnknownAddress(_) => "UNKNOWN_ADDRESS",
+            Self::WrongMethod(..) => "WRONG_METHOD",
+            Self::WrongMediaType(_) | Self::Compressed(_) => "UNSUPPORTED_MEDIA_TYPE",
+            Self::BodyTooLong(_) => "BODY_TOO_LONG",
+            Self::NeverMatches(_) => row(ErrorKind::VersionMismatch).problem,
+            Self::Unsupported(_) => row(ErrorKind::Unimplemented).problem,
+            Self::Refused(kind, _) => row(*kind).problem,
+        }
     }
 
     /// The kind of the error, or the status of one that only HTTP has.
@@ -156,13 +171,13 @@ impl HttpError {
 
 /// The facade's error answer to a call that is refused before it reaches the facade.
 #[must_use]
-pub fn refusal(kind: ErrorKind, message: &str, correlation: CorrelationId) -> Response {
+pub fn refusal(kind: ErrorKind, message: &str, correlation: &CorrelationId) -> Response {
     HttpError::Refused(kind, message.to_owned()).respond(Some(correlation))
 }
 
 /// Like [`refusal`], with a status that no [`ErrorKind`] has.
 #[must_use]
-pub fn mismatch(status: StatusCode, message: &str, correlation: CorrelationId) -> Response {
+pub fn mismatch(status: StatusCode, message: &str, correlation: &CorrelationId) -> Response {
     HttpError::Mismatch(status, message.to_owned()).respond(Some(correlation))
 }
 

@@ -185,7 +185,7 @@ fn rest<P: Pages>(list: List<P>) -> impl Stream<Item = Result<Bytes, io::Error>>
 }
 
 fn aborted(call: &Call, error: &Error) -> io::Error {
-    tracing::error!(correlation = %call.correlation, error = %error_chain(error), "list aborted");
+    tracing::error!(id = %call.correlation, error = %error_chain(error), "list aborted");
     io::Error::other("the list was aborted")
 }
 

@@ -33,7 +33,7 @@ use super::{FacadeSettings, RestApi};
 use crate::cli::Settings;
 use crate::domain::{
     Caller, DataItemDefinition, DataItemType, Distribution, Medium, OneTimePasswords, Policy, Principal, Priority,
-    ProfileTemplate, Provider, RequestType, Sid, SmartcardConfiguration, TemporaryCards, UserId,
+    ProfileTemplate, Provider, RequestType, Sid, SmartcardConfiguration, TemporaryCards, Trace, UserId,
 };
 use crate::feed::Feed;
 use crate::runtime::clock::Clock;
@@ -144,7 +144,8 @@ fn call() -> Call {
         caller: Arc::new(caller()),
         deadline: None,
         correlation: CORRELATION.parse().unwrap(),
-        traceparent: None,
+        trace: Trace::default(),
+        facts: Arc::default(),
         memory: crate::service::Reservation::default(),
     }
 }

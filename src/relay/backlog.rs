@@ -213,7 +213,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{EventType, RequestId, Timestamp, Version};
+    use crate::domain::{EventType, RequestId, Timestamp, Trace, Version};
 
     const ROOM: usize = 10_000;
 
@@ -267,7 +267,7 @@ mod tests {
             version: Version::FIRST,
             event_type: EventType::Created,
             at: Timestamp::from_micros(0).unwrap(),
-            traceparent: None,
+            trace: Trace::default(),
             payload: Bytes::from(vec![0; *size]),
         };
         (1..).zip(sizes).map(event).collect()

@@ -114,9 +114,9 @@ fn decide_member(command: &Command, rows: &mut LockedRows, writes: &mut Writes) 
         rows.credentials.put(credential.clone());
     }
     let smartcard = named_smartcard(command, &event.credentials);
-    let Event { event_type, request, at, traceparent, .. } = event;
+    let Event { event_type, request, at, trace, .. } = event;
     let key = command.idempotent.clone();
-    writes.changes.push(Change { request, is_new, event_type, at, traceparent, payload, key, smartcard });
+    writes.changes.push(Change { request, is_new, event_type, at, trace, payload, key, smartcard });
     Ok(Outcome::Changed(command.request))
 }
 

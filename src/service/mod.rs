@@ -8,6 +8,7 @@ mod credentials;
 mod directory;
 mod error;
 mod error_table;
+mod facts;
 mod fingerprint;
 mod limits;
 mod reader;
@@ -24,7 +25,7 @@ use uuid::Uuid;
 use crate::domain::{
     Action, Atr, Caller, Catalog, Command, Comment, CorrelationId, Creation, Credential, CredentialStatus, Draft,
     IdempotencyKey, Idempotent, Listing, Page, PhysicalCard, Principal, ProfileTemplate, Query, Refusal, Request,
-    RequestId, SerialNumber, Sid, SmartcardId, TemplateId, Timestamp, Version,
+    RequestId, SerialNumber, Sid, SmartcardId, TemplateId, Timestamp, Trace, Version,
 };
 use crate::runtime::clock::Clock;
 use crate::store::Store;
@@ -35,6 +36,7 @@ pub use catalog::load_catalog;
 pub use directory::{Directory, NotAdmitted};
 pub use error::Error;
 pub use error_table::{Row, Severity, log_failure, row, severity_of_code, severity_of_status};
+pub use facts::CallFacts;
 pub use limits::{CallerLimit, CallerLimitSettings, CallerLimits, Exceeded, InFlight, Rate};
 use reader::Reader;
 pub use violations::Violations;
@@ -52,8 +54,10 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Identifies the call in logs and errors.
     pub correlation: CorrelationId,
-    /// W3C trace context from the caller.
-    pub traceparent: Option<String>,
+    /// Ids that the caller sent.
+    pub trace: Trace,
+    /// What the log says about the call.
+    pub facts: Arc<CallFacts>,
     /// Memory that is reserved for the call.
     pub memory: Reservation,
 }
@@ -124,13 +128,17 @@ impl Service {
             now,
             expected: None,
             idempotent,
-            traceparent: call.traceparent.clone(),
+            trace: call.trace.clone(),
         };
         Ok(self.write(call, command).await?.request)
     }
 
     async fn write(&self, call: &Call, command: Command) -> Result<Written, Error> {
+        if command.idempotent.is_some() {
+            call.facts.note_key();
+        }
         let written = self.writer.submit(command, call.deadline, call.memory.clone()).await?;
+        call.facts.note_request(written.request.id);
         // The answer holds a copy of the request.
         call.memory.hold_anyway(size::of_request(&written.request));
         Ok(written)
@@ -184,6 +192,7 @@ impl Service {
         expected: Option<Version>,
         key: Option<IdempotencyKey>,
     ) -> Result<Written, Error> {
+        call.facts.note_request(id);
         let idempotent = key.map(|key| Idempotent { key, fingerprint: fingerprint::of_step(id, &action, expected) });
         let command = Command {
             request: id,
@@ -192,7 +201,7 @@ impl Service {
             now: self.clock.now(),
             expected,
             idempotent,
-            traceparent: call.traceparent.clone(),
+            trace: call.trace.clone(),
         };
         self.write(call, command).await
     }
@@ -202,6 +211,7 @@ impl Service {
     /// # Errors
     /// [`Refusal::RequestNotFound`], or a failure of the service; see [`Error`].
     pub async fn get(&self, call: &Call, id: RequestId) -> Result<Arc<Request>, Error> {
+        call.facts.note_request(id);
         let request = self.reader.get(id).await?.ok_or(Refusal::RequestNotFound(id))?;
         call.memory.hold(size::of_request(&request))?;
         Ok(request)

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{CredentialRows, LoggedEvent};
 use crate::domain::{
     Credential, Credentials, EventType, IdempotencyKey, Idempotent, LockSet, Refusal, Request, RequestId, Timestamp,
+    Trace,
 };
 
 /// A batch that its caller decides while the store holds the rows locked.
@@ -94,8 +95,8 @@ pub struct Change {
     pub event_type: EventType,
     /// Time of the change.
     pub at: Timestamp,
-    /// W3C trace context of the call that caused it.
-    pub traceparent: Option<String>,
+    /// Ids of the call that caused it.
+    pub trace: Trace,
     /// The encoded event, without its shard and position.
     pub payload: Bytes,
     /// The key to store with the change.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, EventType, LearnedUsers, Listing, Page, Position, ProfileTemplate,
-    Query, Refusal, Request, RequestId, SerialNumber, Shard, ShardCount, TemplateId, Timestamp, User, UserKeys,
+    Query, Refusal, Request, RequestId, SerialNumber, Shard, ShardCount, TemplateId, Timestamp, Trace, User, UserKeys,
     UserPage, UserQuery, Version,
 };
 
@@ -92,8 +92,8 @@ pub struct LoggedEvent {
     pub event_type: EventType,
     /// Time of the change.
     pub at: Timestamp,
-    /// W3C trace context of the call that caused it.
-    pub traceparent: Option<String>,
+    /// Ids of the call that caused it.
+    pub trace: Trace,
     /// The encoded `cmgate.v1.RequestEvent`, without its shard and position.
     pub payload: Bytes,
 }

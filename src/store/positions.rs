@@ -51,7 +51,7 @@ impl Positions {
             version: change.request.version,
             event_type: change.event_type,
             at: change.at,
-            traceparent: change.traceparent.clone(),
+            trace: change.trace.clone(),
             payload: change.payload.clone(),
         };
         changes.iter().zip(&self.places).map(event).collect()

@@ -10,7 +10,8 @@ use cmgate::cli::Settings;
 use cmgate::config::Config;
 use cmgate::config::templates;
 use cmgate::domain::{
-    Action, Atr, Caller, Comment, CorrelationId, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId, UserId,
+    Action, Atr, Caller, Comment, CorrelationId, CredentialIds, ProfileId, RequestId, SerialNumber, SmartcardId, Trace,
+    UserId,
 };
 use cmgate::feed::Feed;
 use cmgate::mimcm::{FacadeSettings, RestApi};
@@ -157,8 +158,9 @@ fn call(caller: Caller) -> Call {
     Call {
         caller: Arc::new(caller),
         deadline: None,
-        correlation: CorrelationId::new(Uuid::nil()),
-        traceparent: None,
+        correlation: CorrelationId::of_uuid(Uuid::nil()),
+        trace: Trace::default(),
+        facts: Arc::default(),
         memory: Reservation::default(),
     }
 }

@@ -46,7 +46,10 @@ fn compose() -> Vec<(String, String)> {
 }
 
 fn assert_defaults(settings: &Settings) {
-    assert_eq!(settings.log, LogSettings { format: LogFormat::Text, filter: "info".to_owned() });
+    assert_eq!(
+        settings.log,
+        LogSettings { format: LogFormat::Text, filter: "info".to_owned(), instance: String::new() }
+    );
     assert_eq!((settings.grace, settings.keep_keys), (Duration::from_secs(20), Duration::from_hours(24)));
     assert_eq!(settings.templates, Path::new("deploy/templates"));
     let StoreSettings::Sqlite(store) = &settings.store else { panic!("{:?}", settings.store) };
@@ -72,7 +75,14 @@ fn assert_defaults(settings: &Settings) {
     let rest = FacadeSettings { body_bytes: 1 << 20, descriptor_nul_tail: 0 };
     let max_duration = Duration::from_secs(30);
     let caller_limits = CallerLimitSettings::default();
-    let api = ApiSettings { max_message_bytes: 1 << 20, max_duration, max_memory_bytes: 48 << 20, caller_limits, rest };
+    let api = ApiSettings {
+        max_message_bytes: 1 << 20,
+        max_duration,
+        max_memory_bytes: 48 << 20,
+        caller_limits,
+        logged_successes: 1,
+        rest,
+    };
     assert_eq!(settings.api, api);
     let server = ServerSettings {
         max_connections: 10_000,
@@ -187,6 +197,8 @@ fn each_key_reaches_its_part() {
             ("CMGATE__AUTH__JWT__0__ISSUERS", "http://fs/trust"),
             ("CMGATE__AUTH__JWT__0__DISCOVERY", "https://fs/adfs"),
             ("CMGATE__AUTH__JWT__0__CA", "ca.pem"),
+            ("CMGATE__LOG__INSTANCE", "node-1"),
+            ("CMGATE__LOG__SAMPLE", "10"),
             ("CMGATE__LIMITS__CALLER__RATE", "12"),
             ("CMGATE__LIMITS__CALLER__BURST", "13"),
             ("CMGATE__LIMITS__CALLER__CALLS", "14"),
@@ -219,7 +231,9 @@ fn each_key_reaches_its_part() {
     assert_eq!(store.topology, Topology { shards: ShardCount::new(32).unwrap(), partition_groups: 16 });
     assert_eq!((settings.relay.kafka.replication_factor, settings.log.format), (3, LogFormat::Json));
     assert_eq!(settings.relay.kafka.properties.keys().collect::<Vec<_>>(), ["sasl.password"]);
-    let ApiSettings { max_message_bytes, max_duration, max_memory_bytes, caller_limits, rest } = settings.api.clone();
+    assert_eq!((settings.log.instance.as_str(), settings.api.logged_successes), ("node-1", 10));
+    let ApiSettings { max_message_bytes, max_duration, max_memory_bytes, caller_limits, rest, .. } =
+        settings.api.clone();
     assert_eq!((max_message_bytes, max_duration, max_memory_bytes), (2_048, Duration::from_secs(4), 9_000_000));
     assert_eq!(rest, FacadeSettings { body_bytes: 2_048, descriptor_nul_tail: 6 });
     let [per_second, burst, calls] = [12, 13, 14].map(NonZeroU32::new);

@@ -12,7 +12,8 @@ use super::*;
 use crate::contract::v1;
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, EventType, LearnedUsers, Listing, Page, ProfileTemplate, Query,
-    Refusal, Request, RequestId, SerialNumber, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery, Version,
+    Refusal, Request, RequestId, SerialNumber, TemplateId, Timestamp, Trace, User, UserKeys, UserPage, UserQuery,
+    Version,
 };
 use crate::store::{ChangeUsers, Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
 
@@ -52,7 +53,7 @@ fn event(shard: u16, position: u64) -> LoggedEvent {
         version: Version::FIRST,
         event_type: EventType::Created,
         at: Timestamp::from_micros(0).unwrap(),
-        traceparent: None,
+        trace: Trace::default(),
         payload: Bytes::from(message.encode_to_vec()),
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::{
     Action, Actor, Approval, Atr, Caller, Command, Comment, Creation, Credential, CredentialIds, CredentialStatus,
     Credentials, DataItem, Draft, Event, Item, Lineage, Medium, PhysicalCard, Policy, Position, ProfileId,
     ProfileTemplate, Refusal, Request, RequestId, RequestType, SerialNumber, Shard, Sid, SmartcardConfiguration,
-    SmartcardId, Status, TemplateId, TemplateRef, Timestamp, UserId, decide,
+    SmartcardId, Status, TemplateId, TemplateRef, Timestamp, Trace, UserId, decide,
 };
 
 const ORIGINATOR: UserId = UserId::new(Uuid::from_u128(1));
@@ -269,7 +269,7 @@ fn command(user: UserId, action: Action) -> Command {
         now: Timestamp::from_micros(1_700_000_000_000_000).unwrap(),
         expected: None,
         idempotent: None,
-        traceparent: None,
+        trace: Trace::default(),
     }
 }
 

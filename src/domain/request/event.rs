@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Actor, Comment, Credential, Request, Status, Timestamp};
+use crate::domain::{Actor, Comment, Credential, Request, Status, Timestamp, Trace};
 
 /// One change of one request. Each version of a request has exactly one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub struct Event {
     pub comment: Comment,
     /// Profiles and smart cards that the change created or updated, after the change.
     pub credentials: Vec<Credential>,
-    /// W3C trace context of the call.
-    pub traceparent: Option<String>,
+    /// Ids of the call that made the change.
+    pub trace: Trace,
 }
 
 /// What happened to a request.

@@ -13,13 +13,13 @@ use crate::domain::{
     CorrelationId, ErrorKind, FieldViolation, IdempotencyKey, Refusal, RequestId, Status as State, TemplateId, UserId,
     Version,
 };
-use crate::service::{Error, row};
+use crate::service::{CallFacts, Error, row};
 use crate::store::StoreError;
 
 const SECRET: &str = "password authentication failed";
 
 fn correlation() -> CorrelationId {
-    CorrelationId::new(Uuid::from_u128(9))
+    CorrelationId::of_uuid(Uuid::from_u128(9))
 }
 
 fn id() -> RequestId {
@@ -60,7 +60,7 @@ fn reason(status: &Status) -> String {
 fn every_error_of_a_use_case_has_its_code_and_its_reason() {
     for error in errors() {
         let (kind, expected) = (error.kind(), error.reason());
-        let status = CallError::about(id(), error).status(correlation());
+        let status = CallError::about(id(), error).to_status(&correlation());
         assert_eq!(status.code(), row(kind).code, "{expected}");
         assert_eq!(reason(&status), expected);
         let details = status.get_error_details();
@@ -74,7 +74,7 @@ fn every_error_of_a_use_case_has_its_code_and_its_reason() {
 #[test]
 fn a_batch_member_gets_the_same_error_as_a_call() {
     for (alone, member) in errors().into_iter().zip(errors()) {
-        let status = CallError::from(alone).status(correlation());
+        let status = CallError::from(alone).to_status(&correlation());
         let member = CallError::from(member).member();
         assert_eq!(Code::from_i32(member.code), status.code());
         assert_eq!(member.message, status.message());
@@ -85,7 +85,7 @@ fn a_batch_member_gets_the_same_error_as_a_call() {
 #[test]
 fn errors_do_not_reveal_internal_causes() {
     for error in errors() {
-        let response: Response<()> = CallError::from(error).status(correlation()).into_http();
+        let response: Response<()> = CallError::from(error).to_status(&correlation()).into_http();
         assert!(!format!("{response:?}").contains(SECRET));
         let status = Status::from_header_map(response.headers()).unwrap();
         assert!(!String::from_utf8_lossy(status.details()).contains(SECRET));
@@ -101,7 +101,7 @@ fn fields_are_named_by_their_complete_path() {
     assert_eq!(member.message, "requests[3].draft.old_credential must be absent");
 
     let error = Refusal::TemplateNotFound(TemplateId::new(Uuid::from_u128(3))).into();
-    let status = CallError::within("draft.".to_owned(), error).status(correlation());
+    let status = CallError::within("draft.".to_owned(), error).to_status(&correlation());
     let violations = status.get_details_bad_request().unwrap().field_violations;
     assert_eq!(violations[0].field, "draft.profile_template");
     assert_eq!(reason(&status), "PROFILE_TEMPLATE_NOT_FOUND");
@@ -111,7 +111,7 @@ fn fields_are_named_by_their_complete_path() {
 fn an_error_with_many_invalid_fields_fits_into_the_headers() {
     let wrong = |index| FieldViolation { field: format!("data_items[{index}].name"), problem: "ä{".repeat(2_000) };
     let error = Refusal::Invalid((0..200).map(wrong).collect()).into();
-    let response: Response<()> = CallError::within("draft.".to_owned(), error).status(correlation()).into_http();
+    let response: Response<()> = CallError::within("draft.".to_owned(), error).to_status(&correlation()).into_http();
     let bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     assert!(bytes < 8 << 10, "{bytes}");
     let status = Status::from_header_map(response.headers()).unwrap();
@@ -128,7 +128,7 @@ fn errors_of_the_library_take_the_form_of_all_others() {
         (Status::unimplemented(""), Code::Unimplemented, "UNIMPLEMENTED"),
     ] {
         let mut response: Response<Body> = bare.into_http();
-        rewrite_library_errors(&mut response, correlation());
+        rewrite_library_errors(&mut response, &correlation(), &CallFacts::default());
         let status = Status::from_header_map(response.headers()).unwrap();
         assert_eq!((status.code(), reason(&status).as_str()), (code, expected));
         assert!(!status.message().is_empty());
@@ -137,11 +137,11 @@ fn errors_of_the_library_take_the_form_of_all_others() {
 
 #[test]
 fn complete_answers_are_left_unchanged() {
-    let own: Response<Body> = CallError::from(Error::Internal(store_error())).status(correlation()).into_http();
+    let own: Response<Body> = CallError::from(Error::Internal(store_error())).to_status(&correlation()).into_http();
     for response in [own, Status::not_found("no such service").into_http(), Response::new(Body::empty())] {
         let before = response.headers().clone();
         let mut response = response;
-        rewrite_library_errors(&mut response, correlation());
+        rewrite_library_errors(&mut response, &correlation(), &CallFacts::default());
         assert_eq!(*response.headers(), before);
     }
 }

@@ -55,7 +55,7 @@ impl<B> Counted<B> {
         self.received += frame.data_ref().map_or(0, Bytes::len);
         match self.memory.hold(self.received) {
             Ok(()) => Ok(frame),
-            Err(_) => Err(over_budget(self.correlation)),
+            Err(_) => Err(over_budget(&self.correlation)),
         }
     }
 
@@ -64,7 +64,7 @@ impl<B> Counted<B> {
         let Some(decompression) = &mut self.decompression else { return frame.map(Ok) };
         let output = match frame.map(Frame::into_data) {
             Some(Ok(data)) => {
-                let (memory, received, correlation) = (&self.memory, self.received, self.correlation);
+                let (memory, received, correlation) = (&self.memory, self.received, &self.correlation);
                 let hold = |bytes| memory.hold(received.saturating_add(bytes)).map_err(|_| over_budget(correlation));
                 decompression.decode(data, hold)
             }
@@ -75,13 +75,13 @@ impl<B> Counted<B> {
         match output {
             Ok(output) if output.is_empty() => None,
             Ok(output) => Some(Ok(Frame::data(output))),
-            Err(error) => Some(Err(unreadable(error, self.transport, self.correlation))),
+            Err(error) => Some(Err(unreadable(error, self.transport, &self.correlation))),
         }
     }
 }
 
 /// The error of a body in the form in which its transport looks for it.
-fn unreadable(error: GzipError, transport: Transport, correlation: CorrelationId) -> BoxError {
+fn unreadable(error: GzipError, transport: Transport, correlation: &CorrelationId) -> BoxError {
     match (error, transport) {
         (GzipError::OverBudget(error), _) => error,
         (GzipError::Malformed(malformed), Transport::Legacy | Transport::Rest) => malformed.into(),
@@ -90,7 +90,7 @@ fn unreadable(error: GzipError, transport: Transport, correlation: CorrelationId
     }
 }
 
-fn over_budget(correlation: CorrelationId) -> BoxError {
+fn over_budget(correlation: &CorrelationId) -> BoxError {
     OverBudget::new(grpc::over_budget(correlation)).into()
 }
 

@@ -1,14 +1,17 @@
 //! Observes a call for operators: one log line, one count and one duration.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use http::{HeaderMap, Response, StatusCode};
 use tonic::{Code, Status};
+use tracing::field::display;
 
 use super::Transport;
-use crate::runtime::telemetry::names;
-use crate::service::{Severity, severity_of_code, severity_of_status};
+use crate::runtime::telemetry::{CALL_TARGET, names};
+use crate::service::{CallFacts, Severity, severity_of_code, severity_of_status};
 
 /// Label of unknown methods. Callers choose those names, and each would become a time series of its own.
 const OTHER: &str = "other";
@@ -19,6 +22,7 @@ pub(super) struct Outcome {
     name: Cow<'static, str>,
     /// Severity of the log line.
     severity: Severity,
+    is_success: bool,
 }
 
 impl Outcome {
@@ -51,7 +55,7 @@ impl Outcome {
             Code::DataLoss => "DATA_LOSS",
             Code::Unauthenticated => "UNAUTHENTICATED",
         };
-        Self { name: Cow::Borrowed(name), severity: severity_of_code(code) }
+        Self { name: Cow::Borrowed(name), severity: severity_of_code(code), is_success: code == Code::Ok }
     }
 
     fn of_status(status: StatusCode) -> Self {
@@ -61,14 +65,16 @@ impl Outcome {
             StatusCode::NO_CONTENT => Cow::Borrowed("204"),
             other => Cow::Owned(other.as_str().to_owned()),
         };
-        Self { name, severity: severity_of_status(status) }
+        Self { name, severity: severity_of_status(status), is_success: status.is_success() }
     }
 
     /// The caller disconnected before the response was ready. HTTP has no status for this; proxies log 499.
     fn canceled(transport: Transport) -> Self {
         match transport {
             Transport::Grpc => Self::of_code(Code::Cancelled),
-            Transport::Rest | Transport::Legacy => Self { name: Cow::Borrowed("499"), severity: Severity::Info },
+            Transport::Rest | Transport::Legacy => {
+                Self { name: Cow::Borrowed("499"), severity: Severity::Info, is_success: false }
+            }
         }
     }
 }
@@ -77,21 +83,58 @@ fn grpc_code(headers: &HeaderMap) -> Code {
     headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
 }
 
+/// Selects the successful calls that are logged: one of every so many. Clones share the count.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    every: usize,
+    successes: Arc<AtomicUsize>,
+}
+
+impl Sample {
+    /// Selects one of `every` successful calls; 0 selects none.
+    #[must_use]
+    pub fn new(every: usize) -> Self {
+        Self { every, successes: Arc::default() }
+    }
+
+    fn selects_next(&self) -> bool {
+        self.every > 0 && self.successes.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.every)
+    }
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
 /// A call in flight. It is recorded when it is answered, or as canceled when it is dropped earlier.
 pub(super) struct Observed {
     transport: Transport,
     method: &'static str,
     begun: Instant,
+    facts: Arc<CallFacts>,
+    sample: Sample,
     is_answered: bool,
 }
 
 impl Observed {
-    pub(super) fn begin(transport: Transport, method: Option<&'static str>, begun: Instant) -> Self {
-        Self { transport, method: method.unwrap_or(OTHER), begun, is_answered: false }
+    pub(super) fn begin(
+        transport: Transport,
+        method: Option<&'static str>,
+        begun: Instant,
+        facts: Arc<CallFacts>,
+        sample: Sample,
+    ) -> Self {
+        Self { transport, method: method.unwrap_or(OTHER), begun, facts, sample, is_answered: false }
     }
 
-    pub(super) const fn method(&self) -> &'static str {
-        self.method
+    /// Name of the method in the log: without the service, which the name implies.
+    pub(super) fn method(&self) -> &'static str {
+        match self.transport {
+            Transport::Grpc => self.method.rsplit('/').next().unwrap_or(self.method),
+            Transport::Rest | Transport::Legacy => self.method,
+        }
     }
 
     pub(super) fn answered(mut self, outcome: &Outcome) {
@@ -104,12 +147,18 @@ impl Observed {
         let name = &outcome.name;
         metrics::counter!(names::CALLS, "method" => self.method, "outcome" => name.clone()).increment(1);
         metrics::histogram!(names::CALL_SECONDS, "method" => self.method, "outcome" => name.clone()).record(took);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let method = self.method;
+        if outcome.is_success && !self.sample.selects_next() {
+            return;
+        }
+        let code = name.as_ref();
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let request = self.facts.request().map(display);
+        let key = self.facts.has_key().then_some(true);
+        let reason = self.facts.reason();
         match outcome.severity {
-            Severity::Info => tracing::info!(outcome = %name, micros, "call of {method} ended with {name}"),
-            Severity::Warn => tracing::warn!(outcome = %name, micros, "call of {method} failed with {name}"),
-            Severity::Error => tracing::error!(outcome = %name, micros, "call of {method} failed with {name}"),
+            Severity::Info => tracing::info!(target: CALL_TARGET, code, us, request, key, reason),
+            Severity::Warn => tracing::warn!(target: CALL_TARGET, code, us, request, key, reason),
+            Severity::Error => tracing::error!(target: CALL_TARGET, code, us, request, key, reason),
         }
     }
 }
@@ -124,13 +173,14 @@ impl Drop for Observed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Instant;
 
     use http::{Response, StatusCode};
     use metrics_exporter_prometheus::PrometheusBuilder;
     use tonic::{Code, Status};
 
-    use super::{Observed, Outcome, Severity, Transport};
+    use super::{Observed, Outcome, Sample, Severity, Transport};
 
     #[test]
     fn the_outcome_of_grpc_is_its_status_not_that_of_http() {
@@ -158,10 +208,21 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_selects_one_of_so_many_successes() {
+        let selected = |every| {
+            let sample = Sample::new(every);
+            (0..10).filter(|_| sample.selects_next()).count()
+        };
+        assert_eq!((selected(1), selected(3), selected(100), selected(0)), (10, 4, 1, 0));
+    }
+
+    #[test]
     fn every_call_is_counted_once_even_if_it_is_canceled() {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
-            let begin = |transport, method| Observed::begin(transport, method, Instant::now());
+            let begin = |transport, method| {
+                Observed::begin(transport, method, Instant::now(), Arc::default(), Sample::default())
+            };
             begin(Transport::Grpc, None).answered(&Outcome::of_code(Code::Unimplemented));
             drop(begin(Transport::Grpc, Some("S/M")));
             drop(begin(Transport::Legacy, Some("GET /requests")));

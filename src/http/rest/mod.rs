@@ -20,11 +20,13 @@ use super::call::CallLayer;
 use crate::contract::{self, JsonForm, JsonFormError, v1};
 use crate::domain::ErrorKind;
 use crate::mimcm::RouteLabel;
-use crate::service::Call;
+use crate::service::{Call, row};
 
 /// The path of the caller.
 const WHOAMI: &str = "/v1/whoami";
 
+/// Reason of 405.
+const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The routes, each in the layer of calls.
@@ -48,16 +50,17 @@ async fn who_am_i(State(form): State<Arc<JsonForm>>, request: Request<Body>) -> 
     let json = form.message(&answer.encode_to_vec()).ok().and_then(|message| serde_json::to_vec(&message).ok());
     match json {
         Some(json) => ([(CONTENT_TYPE, JSON)], json).into_response(),
-        None => Problem::of(ErrorKind::Internal).response(Some(call.correlation)),
+        None => Problem::of(ErrorKind::Internal).response(Some(&call.correlation)),
     }
 }
 
 /// 405.
 async fn wrong_method(request: Request<Body>) -> Response {
     let Some(call) = request.extensions().get::<Call>() else { return unauthenticated() };
+    call.facts.note_reason(METHOD_NOT_ALLOWED);
     let detail = format!("{} allows only GET", request.uri().path());
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", &detail);
-    let mut response = problem.response(Some(call.correlation));
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED, &detail);
+    let mut response = problem.response(Some(&call.correlation));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
     response
 }
@@ -66,7 +69,9 @@ async fn wrong_method(request: Request<Body>) -> Response {
 async fn unknown_address(request: Request<Body>) -> Response {
     let Some(call) = request.extensions().get::<Call>() else { return unauthenticated() };
     let detail = format!("no resource has this path; {WHOAMI} exists");
-    Problem { detail: &detail, ..Problem::of(ErrorKind::NotFound) }.response(Some(call.correlation))
+    let problem = Problem { detail: &detail, ..Problem::of(ErrorKind::NotFound) };
+    call.facts.note_reason(row(ErrorKind::NotFound).problem);
+    problem.response(Some(&call.correlation))
 }
 
 /// The layer authenticates every call, so a call without a caller is refused.

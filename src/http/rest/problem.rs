@@ -32,7 +32,7 @@ struct Body<'a> {
     detail: &'a str,
     reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<CorrelationId>,
+    correlation_id: Option<&'a CorrelationId>,
 }
 
 impl<'a> Problem<'a> {
@@ -48,7 +48,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The response.
-    pub(in crate::http) fn response(self, correlation_id: Option<CorrelationId>) -> Response {
+    pub(in crate::http) fn response(self, correlation_id: Option<&CorrelationId>) -> Response {
         let title = self.status.canonical_reason().unwrap_or_default();
         let body =
             Body { title, status: self.status.as_u16(), detail: self.detail, reason: self.reason, correlation_id };

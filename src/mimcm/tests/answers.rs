@@ -157,7 +157,7 @@ async fn an_unavailable_database_is_reported_without_details() {
 
 #[tokio::test]
 async fn an_error_ends_with_the_correlation_id() {
-    let answer = refusal(ErrorKind::DeadlineExceeded, "the deadline passed.", super::call().correlation);
+    let answer = refusal(ErrorKind::DeadlineExceeded, "the deadline passed.", &super::call().correlation);
     assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
     let id = super::CORRELATION;

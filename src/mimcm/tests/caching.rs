@@ -9,7 +9,7 @@ use tower::{Layer, ServiceExt};
 
 use super::{CARD_TEMPLATE, CLOSED_TEMPLATE, Facade, REQUESTS};
 use crate::http::auth::{Admission, Audit, Authentication, Development};
-use crate::http::call::{CallLayer, CallSettings};
+use crate::http::call::{CallLayer, CallSettings, Sample};
 use crate::service::{Budget, CallerLimitSettings, CallerLimits};
 
 const HEADERS: [(&str, &str); 3] = [("cache-control", "no-store"), ("pragma", "no-cache"), ("expires", "-1")];
@@ -32,6 +32,7 @@ async fn answers_unstored(
         max_duration,
         memory: Budget::new(1 << 20),
         max_message_bytes: 1 << 20,
+        sample: Sample::default(),
     };
     let response = CallLayer::new(settings).layer(router).oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), status, "{shown}");

@@ -122,7 +122,7 @@ impl Store for Memory {
             version: change.request.version,
             event_type: change.event_type,
             at: change.at,
-            traceparent: change.traceparent.clone(),
+            trace: change.trace.clone(),
             payload: change.payload.clone(),
         };
         let events = writes.changes.iter().zip(log_end + 1..).map(event).collect();

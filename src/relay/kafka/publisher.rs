@@ -250,7 +250,7 @@ impl ClientContext for Watch {
         if facility == "FAIL" {
             self.was_disconnected.store(true, Ordering::Release);
         }
-        tracing::debug!(?level, facility, message, "Kafka client");
+        tracing::debug!(severity = ?level, facility, text = message, "Kafka client");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

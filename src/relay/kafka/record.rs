@@ -4,7 +4,7 @@ use chrono::SecondsFormat;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 
 use crate::contract;
-use crate::domain::{Position, RequestId, Version};
+use crate::domain::{CorrelationId, Position, RequestId, Trace, Version};
 use crate::store::LoggedEvent;
 
 /// Header with the shard.
@@ -13,6 +13,9 @@ const SHARD: &str = "x-shard";
 const POSITION: &str = "x-pos";
 /// Header with the version of the request.
 const VERSION: &str = "x-request-version";
+
+/// Header with the correlation id of the call, the extension attribute `correlationid` of CloudEvents.
+const CORRELATION: &str = "ce_correlationid";
 
 /// Most bytes of the lengths of a header: two numbers.
 const HEADER_OVERHEAD: usize = 10;
@@ -39,7 +42,7 @@ impl Record {
         let key = event.request.to_string();
         let id = format!("{}-{}", event.shard, event.position);
         let time = event.at.utc().to_rfc3339_opts(SecondsFormat::Micros, true);
-        let mut headers = OwnedHeaders::new_with_capacity(11)
+        let mut headers = OwnedHeaders::new_with_capacity(13)
             .insert(header("ce_specversion", "1.0"))
             .insert(header("ce_id", &id))
             .insert(header("ce_source", source))
@@ -50,8 +53,15 @@ impl Record {
             .insert(header(SHARD, &event.shard.to_string()))
             .insert(header(POSITION, &event.position.to_string()))
             .insert(header(VERSION, &event.version.to_string()));
-        if let Some(traceparent) = &event.traceparent {
-            headers = headers.insert(header("traceparent", traceparent));
+        let Trace { correlation, traceparent, tracestate } = &event.trace;
+        for (name, value) in [
+            (CORRELATION, correlation.as_ref().map(CorrelationId::as_str)),
+            ("traceparent", traceparent.as_deref()),
+            ("tracestate", tracestate.as_deref()),
+        ] {
+            if let Some(value) = value {
+                headers = headers.insert(header(name, value));
+            }
         }
         Self {
             partition: event.shard.number().into(),
@@ -112,7 +122,7 @@ mod tests {
 
     use super::Record;
     use crate::contract::MAX_EVENT_BYTES;
-    use crate::domain::{EventType, Position, RequestId, Shard, Timestamp, Version};
+    use crate::domain::{EventType, Position, RequestId, Shard, Timestamp, Trace, Version};
     use crate::store::LoggedEvent;
 
     /// `message.max.bytes` of librdkafka; `max.message.bytes` of a topic is 48,588 bytes more.
@@ -133,7 +143,11 @@ mod tests {
                 version: Version::new(u32::MAX),
                 event_type,
                 at: Timestamp::from_micros(0).unwrap(),
-                traceparent: Some("0".repeat(512)),
+                trace: Trace {
+                    correlation: Some("0".repeat(128).parse().unwrap()),
+                    traceparent: Some("0".repeat(512)),
+                    tracestate: Some("0".repeat(512)),
+                },
                 payload: vec![0; MAX_EVENT_BYTES].into(),
             };
             let record = Record::new(&event, &source);

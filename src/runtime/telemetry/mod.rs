@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fmt::Write;
 
 pub use limit::LineLimit;
-pub use log::{LogError, LogFormat, start_log};
+pub use log::{CALL_TARGET, LogError, LogFormat, host_name, start_log};
 pub use metrics::{Metrics, MetricsError};
 
 /// Formats an error and its chain of sources on one line, each cause once: some errors already quote theirs.

@@ -21,7 +21,7 @@ use crate::store::StoreError;
 use crate::{grpc, mimcm};
 
 fn correlation() -> CorrelationId {
-    CorrelationId::new(Uuid::from_u128(9))
+    CorrelationId::of_uuid(Uuid::from_u128(9))
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn both_transports_answer_what_the_table_says() {
     for kind in KINDS {
         let Row { code, status, problem, retry_after, .. } = row(*kind);
 
-        let answer = grpc::refusal(*kind, "REASON", "what is wrong", correlation());
+        let answer = grpc::refusal(*kind, "REASON", "what is wrong", &correlation());
         let decoded = tonic::Status::from_header_map(answer.headers()).unwrap();
         assert_eq!((decoded.code(), decoded.message()), (code, "what is wrong"), "{kind:?}");
         let details = decoded.get_error_details();
@@ -38,7 +38,7 @@ fn both_transports_answer_what_the_table_says() {
         assert_eq!((info.reason.as_str(), info.metadata["problem"].as_str()), ("REASON", problem));
         assert_eq!(info.metadata["correlation_id"], correlation().to_string());
 
-        let answer = mimcm::refusal(*kind, "what is wrong", correlation());
+        let answer = mimcm::refusal(*kind, "what is wrong", &correlation());
         assert_eq!(answer.status(), status, "{kind:?}");
         let seconds = answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().parse().unwrap());
         assert_eq!(seconds, retry_after.map(|pause| pause.as_secs()), "{kind:?} over REST");

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::conflict::{is_conflict, retry_on_conflict};
 use super::pool::{commit_error, roll_back};
 use super::{Postgres, credential, shard_number};
-use crate::domain::{Credential, IdempotencyKey, Position, Request, RequestId, Shard, ShardCount};
+use crate::domain::{CorrelationId, Credential, IdempotencyKey, Position, Request, RequestId, Shard, ShardCount};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::positions::Positions;
 use crate::store::{
@@ -40,9 +40,10 @@ macro_rules! write_statement {
     WITH change AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::smallint[], $5::smallint[], $6::uuid[],
                              $7::uuid[], $8::uuid[], $9::timestamptz[], $10::text[], $11::smallint[], $12::bigint[],
-                             $13::smallint[], $14::text[], $15::bytea[], $16::uuid[], $17::text[], $18::bytea[], $19::text[])
+                             $13::smallint[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::uuid[], $19::text[],
+                             $20::bytea[], $21::text[])
              AS change (id, is_new, version, status, type, target, originator, template, at, document, shard, nth,
-                        event, traceparent, payload, caller, key, fingerprint, smartcard)
+                        event, correlation, traceparent, tracestate, payload, caller, key, fingerprint, smartcard)
     ), created AS (
         INSERT INTO request (id, version, status, type, target, originator, template, submitted_at, document)
         SELECT id, version, status, type, target, originator, template, at, document::json FROM change WHERE is_new
@@ -50,12 +51,13 @@ macro_rules! write_statement {
             $changed,
             $keyed,
             "taken AS MATERIALIZED (
-        SELECT shard, first FROM take_positions($20, $21) ",
+        SELECT shard, first FROM take_positions($22, $23) ",
             $after_keys,
             "
     ), appended AS (
-        INSERT INTO event_log (shard, pos, request_id, version, type, at, day, traceparent, payload)
-        SELECT shard, taken.first + nth, id, version, event, at, (at AT TIME ZONE 'UTC')::date, traceparent, payload
+        INSERT INTO event_log (shard, pos, request_id, version, type, at, day, correlation, traceparent, tracestate, payload)
+        SELECT shard, taken.first + nth, id, version, event, at, (at AT TIME ZONE 'UTC')::date, correlation, traceparent,
+               tracestate, payload
         FROM change LEFT JOIN taken USING (shard)
     )
     SELECT shard, first FROM taken"
@@ -74,7 +76,7 @@ const WRITE: &str = write_statement!(
         SELECT caller, key, fingerprint, document::json, smartcard::json, at FROM change WHERE key IS NOT NULL
         UNION ALL
         SELECT caller, key, fingerprint, document::json, smartcard::json, at
-        FROM unnest($22::uuid[], $23::text[], $24::bytea[], $25::text[], $26::text[], $27::timestamptz[])
+        FROM unnest($24::uuid[], $25::text[], $26::bytea[], $27::text[], $28::text[], $29::timestamptz[])
              AS kept (caller, key, fingerprint, document, smartcard, at)
         ORDER BY caller, key
         RETURNING 1
@@ -251,7 +253,9 @@ async fn write(
         .bind(positions.shards().map(shard_number).collect::<Vec<_>>())
         .bind(positions.offset_in_shard().map(u64::cast_signed).collect::<Vec<_>>())
         .bind(column(writes, |change| event_number(change.event_type)))
-        .bind(column(writes, |change| change.traceparent.as_deref()))
+        .bind(column(writes, |change| change.trace.correlation.as_ref().map(CorrelationId::as_str)))
+        .bind(column(writes, |change| change.trace.traceparent.as_deref()))
+        .bind(column(writes, |change| change.trace.tracestate.as_deref()))
         .bind(column(writes, |change| &change.payload[..]))
         .bind(column(writes, |change| change.key.as_ref().map(|idempotent| idempotent.key.user.uuid())))
         .bind(column(writes, |change| change.key.as_ref().map(|idempotent| idempotent.key.as_str())))

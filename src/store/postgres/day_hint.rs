@@ -55,7 +55,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{EventType, RequestId, Timestamp, Version};
+    use crate::domain::{EventType, RequestId, Timestamp, Trace, Version};
 
     const SHARD: Shard = Shard::new(3);
 
@@ -106,7 +106,7 @@ mod tests {
             version: Version::FIRST,
             event_type: EventType::Created,
             at: midnight(day),
-            traceparent: None,
+            trace: Trace::default(),
             payload: Bytes::new(),
         }
     }

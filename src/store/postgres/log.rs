@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::pool::ConnectionPool;
 use super::{Postgres, shard_number};
-use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
+use crate::domain::{Position, RequestId, Shard, Timestamp, Trace, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
 /// See [`crate::store::Store::log_ends`].
@@ -53,7 +53,7 @@ async fn read_from(
     limit: u32,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
     let sql = format!(
-        "SELECT pos, request_id, version, type, at, traceparent, payload
+        "SELECT pos, request_id, version, type, at, correlation, traceparent, tracestate, payload
          FROM event_log WHERE shard = $1 AND pos > $2 {} ORDER BY pos LIMIT $3",
         since(day)
     );
@@ -90,6 +90,9 @@ fn event(shard: Shard, row: &PgRow) -> Result<LoggedEvent, StoreError> {
     let event_type = document::event_type(number).ok_or_else(|| {
         StoreError::corrupt("event_log", format_args!("{shard}/{position}"), format!("unknown type {number}"))
     })?;
+    let correlation = row.try_get::<Option<String>, _>(5)?.map(|text| text.parse()).transpose().map_err(|error| {
+        StoreError::corrupt("event_log", format_args!("{shard}/{position}"), format!("correlation {error}"))
+    })?;
     Ok(LoggedEvent {
         shard,
         position,
@@ -97,8 +100,8 @@ fn event(shard: Shard, row: &PgRow) -> Result<LoggedEvent, StoreError> {
         version: Version::new(row.try_get::<i32, _>(2)?.cast_unsigned()),
         event_type,
         at: Timestamp::new(row.try_get(4)?),
-        traceparent: row.try_get(5)?,
-        payload: Bytes::from(row.try_get::<Vec<u8>, _>(6)?),
+        trace: Trace { correlation, traceparent: row.try_get(6)?, tracestate: row.try_get(7)? },
+        payload: Bytes::from(row.try_get::<Vec<u8>, _>(8)?),
     })
 }
 

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, credential};
-use crate::domain::{Credential, IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Timestamp};
+use crate::domain::{
+    CorrelationId, Credential, IdempotencyKey, Idempotent, Position, Request, RequestId, Shard, Timestamp,
+};
 use crate::store::document::{self, event_number, kind_number, status_number};
 use crate::store::positions::Positions;
 use crate::store::{
@@ -160,8 +162,8 @@ async fn write_key(
 
 async fn append(tx: &mut SqliteConnection, event: &LoggedEvent) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO event_log (shard, pos, request_id, version, type, at, traceparent, payload)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO event_log (shard, pos, request_id, version, type, at, correlation, traceparent, tracestate, payload)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(event.shard.number())
     .bind(event.position.get().cast_signed())
@@ -169,7 +171,9 @@ async fn append(tx: &mut SqliteConnection, event: &LoggedEvent) -> Result<(), St
     .bind(event.version.get())
     .bind(event_number(event.event_type))
     .bind(event.at.micros())
-    .bind(event.traceparent.as_deref())
+    .bind(event.trace.correlation.as_ref().map(CorrelationId::as_str))
+    .bind(event.trace.traceparent.as_deref())
+    .bind(event.trace.tracestate.as_deref())
     .bind(&event.payload[..])
     .execute(tx)
     .await?;

@@ -6,7 +6,7 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::writer::Writer;
-use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
+use crate::domain::{NotACorrelationId, Position, RequestId, Shard, Timestamp, Trace, Version};
 use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
 
 /// See [`crate::store::Store::log_ends`].
@@ -22,7 +22,7 @@ pub(super) async fn read(
     after: Position,
     limit: u32,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
-    let sql = "SELECT pos, request_id, version, type, at, traceparent, payload
+    let sql = "SELECT pos, request_id, version, type, at, correlation, traceparent, tracestate, payload
                FROM (SELECT *, sum(length(payload)) OVER (ORDER BY pos) - length(payload) AS bytes_before
                      FROM (SELECT * FROM event_log WHERE shard = ? AND pos > ? ORDER BY pos LIMIT ?))
                WHERE bytes_before < ? ORDER BY pos";
@@ -43,6 +43,8 @@ fn event(shard: Shard, row: &SqliteRow) -> Result<LoggedEvent, StoreError> {
     let event_type = document::event_type(number).ok_or_else(|| corrupt(format!("unknown type {number}")))?;
     let micros: i64 = row.try_get(4)?;
     let at = Timestamp::from_micros(micros).ok_or_else(|| corrupt(format!("impossible time {micros}")))?;
+    let correlation = row.try_get::<Option<String>, _>(5)?.map(|text| text.parse()).transpose();
+    let correlation = correlation.map_err(|error: NotACorrelationId| corrupt(format!("correlation {error}")))?;
     Ok(LoggedEvent {
         shard,
         position,
@@ -50,8 +52,8 @@ fn event(shard: Shard, row: &SqliteRow) -> Result<LoggedEvent, StoreError> {
         version: Version::new(row.try_get(2)?),
         event_type,
         at,
-        traceparent: row.try_get(5)?,
-        payload: Bytes::from(row.try_get::<Vec<u8>, _>(6)?),
+        trace: Trace { correlation, traceparent: row.try_get(6)?, tracestate: row.try_get(7)? },
+        payload: Bytes::from(row.try_get::<Vec<u8>, _>(8)?),
     })
 }
 

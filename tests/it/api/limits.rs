@@ -105,7 +105,7 @@ async fn a_caller_at_full_speed_is_limited_and_others_are_not_refused() {
     assert!(metrics.body.lines().any(|found| found == line), "{line}\n{}", metrics.body);
     let log = api.instance.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("call refused: the caller exceeds")).collect();
-    assert!(lines.iter().all(|line| line.contains(PAVLE) && line.contains("correlation")), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.contains(PAVLE) && line.contains("call{id=")), "{lines:#?}");
     let allowed = 1 + begun.elapsed().as_secs() / 10;
     assert!((1..=allowed).contains(&(lines.len() as u64)), "a line in ten seconds: {lines:#?}");
 }

@@ -64,7 +64,7 @@ async fn a_call_keeps_the_correlation_id_of_its_caller() {
     let error = client.get_request(named("?")).await.unwrap_err();
     assert_eq!(error.metadata().get("x-correlation-id").unwrap(), NAME);
     assert_eq!(info(&error).metadata["correlation_id"], NAME);
-    assert!(api.instance.log().contains(&format!("correlation={NAME}")), "the log has the correlation id");
+    assert!(api.instance.log().contains(&format!("id=\"{NAME}\"")), "the log has the correlation id");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,8 +13,8 @@ use super::evidence::{LogRow, RequestRow, Tables};
 type ShardPosition = (i64, i64);
 /// Id, version, status.
 type RequestColumns = (Uuid, i64, i64);
-/// Shard, position, request, version, type, microseconds since 1970, traceparent, payload.
-type LogColumns = (i64, i64, Uuid, i64, i64, i64, Option<String>, Vec<u8>);
+/// Shard, position, request, version, type, microseconds since 1970, correlation id, traceparent, tracestate, payload.
+type LogColumns = (i64, i64, Uuid, i64, i64, i64, Option<String>, Option<String>, Option<String>, Vec<u8>);
 
 /// Reads a Postgres or SQLite database.
 pub(super) async fn read(url: &str) -> anyhow::Result<Tables> {
@@ -46,7 +46,7 @@ where
     let requests = "SELECT id, CAST(version AS bigint), CAST(status AS bigint) FROM request";
     let log = format!(
         "SELECT CAST(shard AS bigint), CAST(pos AS bigint), request_id, CAST(version AS bigint), CAST(type AS bigint),
-                {micros}, traceparent, payload FROM event_log ORDER BY shard, pos"
+                {micros}, correlation, traceparent, tracestate, payload FROM event_log ORDER BY shard, pos"
     );
     let heads: Vec<ShardPosition> = sqlx::query_as(heads).fetch_all(&mut *connection).await?;
     let checkpoints: Vec<ShardPosition> = sqlx::query_as(checkpoints).fetch_all(&mut *connection).await?;
@@ -68,8 +68,10 @@ fn request((id, version, status): RequestColumns) -> anyhow::Result<RequestRow> 
     Ok(RequestRow { id, version: version.try_into().context("version")?, status: status.try_into().context("status")? })
 }
 
-fn event((shard, position, request, version, kind, at, traceparent, payload): LogColumns) -> anyhow::Result<LogRow> {
+fn event(columns: LogColumns) -> anyhow::Result<LogRow> {
+    let (shard, position, request, version, kind, at, correlation, traceparent, tracestate, payload) = columns;
     let (shard, position) = shard_position((shard, position))?;
     let (version, event_type) = (version.try_into().context("version")?, kind.try_into().context("type")?);
-    Ok(LogRow { shard, position, request, version, event_type, at, traceparent, payload })
+    let trace = [("ce_correlationid", correlation), ("traceparent", traceparent), ("tracestate", tracestate)];
+    Ok(LogRow { shard, position, request, version, event_type, at, trace, payload })
 }

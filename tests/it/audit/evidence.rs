@@ -48,7 +48,8 @@ pub(crate) struct LogRow {
     pub event_type: i32,
     /// Microseconds since 1970.
     pub at: i64,
-    pub traceparent: Option<String>,
+    /// Headers with the ids of the call, by name.
+    pub trace: [(&'static str, Option<String>); 3],
     pub payload: Vec<u8>,
 }
 

@@ -80,7 +80,7 @@ pub(super) fn headers(row: &LogRow) -> Vec<(&'static str, String)> {
         (POSITION, row.position.to_string()),
         ("x-request-version", row.version.to_string()),
     ];
-    headers.extend(row.traceparent.clone().map(|traceparent| ("traceparent", traceparent)));
+    headers.extend(row.trace.iter().filter_map(|(name, value)| Some((*name, value.clone()?))));
     headers
 }
 

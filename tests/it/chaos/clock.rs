@@ -10,7 +10,7 @@ use cmgate::config::Config;
 use cmgate::config::templates;
 use cmgate::domain::{
     Action, Caller, Comment, CorrelationId, CredentialIds, Draft, IdempotencyKey, Request, RequestId, RequestType,
-    Timestamp,
+    Timestamp, Trace,
 };
 use cmgate::feed::Feed;
 use cmgate::runtime::clock::Clock;
@@ -126,12 +126,13 @@ impl KeyedCaller {
     /// Takes a step, or creates a request.
     async fn ask(&self, key: &str, step: Option<(RequestId, Action)>) -> Request {
         let key = Some(IdempotencyKey::parse("key", self.caller.user, key).unwrap());
-        let correlation = CorrelationId::new(Uuid::nil());
+        let correlation = CorrelationId::of_uuid(Uuid::nil());
         let call = Call {
             caller: Arc::clone(&self.caller),
             deadline: None,
             correlation,
-            traceparent: None,
+            trace: Trace::default(),
+            facts: Arc::default(),
             memory: cmgate::service::Reservation::default(),
         };
         let answered = match step {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cmgate::domain::{EventType, Position, RequestId, Shard, Timestamp, Version};
+use cmgate::domain::{EventType, Position, RequestId, Shard, Timestamp, Trace, Version};
 use cmgate::relay::kafka::{Publisher, Record, read_tails};
 use cmgate::store::LoggedEvent;
 use rdkafka::ClientConfig;
@@ -74,7 +74,7 @@ fn record(shard: u16, position: u64) -> Record {
         version: Version::FIRST,
         event_type: EventType::Created,
         at: Timestamp::from_micros(0).unwrap(),
-        traceparent: None,
+        trace: Trace::default(),
         payload: Vec::new().into(),
     };
     Record::new(&event, "/test")

@@ -17,7 +17,9 @@ use crate::support::env::TestEnv;
 use crate::support::kafka::read_committed;
 use crate::support::servers::Share;
 
+const CORRELATION: &str = "order-17/step:1";
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const TRACESTATE: &str = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE";
 
 /// A topic with events of many types, whose service has ended.
 pub(super) struct Topic {
@@ -35,7 +37,11 @@ impl Topic {
         let mut client = instance.client();
         let mut create = async |template: &str| {
             let mut call = tonic::Request::new(creation(enrollment(template)));
-            call.metadata_mut().insert("traceparent", TRACEPARENT.parse().unwrap());
+            for (name, value) in
+                [("x-correlation-id", CORRELATION), ("traceparent", TRACEPARENT), ("tracestate", TRACESTATE)]
+            {
+                call.metadata_mut().insert(name, value.parse().unwrap());
+            }
             client.create_request(call).await.unwrap().into_inner().request.unwrap().id
         };
         let [approved, denied, canceled] = [create(PROFILES).await, create(PROFILES).await, create(PROFILES).await];
@@ -107,8 +113,10 @@ async fn records_have_the_headers_of_the_page() {
         assert_eq!(record.key, request.id.as_bytes());
         assert_eq!(u32::from(record.partition), event.shard);
     }
-    let traced = topic.records.iter().filter(|record| header(record, "traceparent") == Some(TRACEPARENT)).count();
-    assert_eq!(traced, 5, "the creates had a trace context, the other calls had none");
+    for (name, value) in [("ce_correlationid", CORRELATION), ("traceparent", TRACEPARENT), ("tracestate", TRACESTATE)] {
+        let values: Vec<&str> = topic.records.iter().filter_map(|record| header(record, name)).collect();
+        assert_eq!(values, [value; 5], "the creates sent {name}, the other calls did not");
+    }
 }
 
 #[test]

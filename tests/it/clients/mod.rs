@@ -11,6 +11,7 @@ mod consuming;
 mod contract;
 mod flaky;
 mod language;
+mod log_page;
 mod page;
 mod proto_text;
 mod retries;

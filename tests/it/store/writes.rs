@@ -1,6 +1,8 @@
 //! The effects of a batch.
 
-use cmgate::domain::{Action, Command, Comment, Position, Priority, Refusal, RequestId, RequestType, Status, Version};
+use cmgate::domain::{
+    Action, Command, Comment, Position, Priority, Refusal, RequestId, RequestType, Status, Trace, Version,
+};
 use cmgate::service::commit;
 use uuid::Uuid;
 
@@ -67,7 +69,11 @@ pub(super) async fn every_command_that_took_effect_has_one_event(database: &Test
     let new = request(1);
     let id = new.id;
     let traced = Command {
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        trace: Trace {
+            correlation: Some("order-17/step:1".parse().unwrap()),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            tracestate: Some("vendor=1".to_owned()),
+        },
         ..command(TARGET, id, start())
     };
     let mut acknowledged = Vec::new();

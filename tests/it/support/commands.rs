@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cmgate::domain::{
     Action, Atr, Caller, Command, Comment, Creation, CredentialIds, DataItem, Draft, IdempotencyKey, Idempotent,
     Medium, Origin, PhysicalCard, Policy, ProfileId, ProfileTemplate, Request, RequestId, RequestType, SerialNumber,
-    Sid, SmartcardConfiguration, SmartcardId, TemplateId, Timestamp, UserId, create,
+    Sid, SmartcardConfiguration, SmartcardId, TemplateId, Timestamp, Trace, UserId, create,
 };
 use uuid::Uuid;
 
@@ -164,7 +164,7 @@ fn command_at(now: Timestamp, user: UserId, request: RequestId, action: Action) 
         now,
         expected: None,
         idempotent: None,
-        traceparent: None,
+        trace: Trace::default(),
     }
 }
 

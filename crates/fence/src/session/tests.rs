@@ -193,6 +193,10 @@ async fn one_batch_of_a_partition_is_in_flight() {
     until(|| fake.count(ApiKey::Produce) == 1).await;
     session.append(0, records(1)).await.unwrap();
     session.append(1, records(1)).await.unwrap();
+    // The sender shares this thread: it takes both from its queue before the broker answers.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     // The broker reads the next request only after its answer to the first, so the second one tells what was sent meanwhile.
     fake.released.notify_one();
     until(|| fake.count(ApiKey::Produce) == 2).await;

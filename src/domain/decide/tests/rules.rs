@@ -7,7 +7,8 @@ use crate::domain::fixtures::{
 };
 use crate::domain::{
     Action, Approval, CancelReason, Command, Comment, Conclusion, CredentialEffect, CredentialIds, DataItem, Event,
-    Execution, FailReason, Medium, Policy, Principal, Refusal, Request, RequestType, State, Status, UserId, Version,
+    Execution, FailReason, Medium, Policy, Principal, Refusal, Request, RequestType, State, Status, Trace, UserId,
+    Version,
 };
 
 /// Who may do what under which policy: `open` names nobody, `named` names an approver, an initiator and an agent, `agent`
@@ -192,10 +193,14 @@ fn a_request_that_was_never_started_ends_without_an_execution() {
 
 #[test]
 fn the_trace_of_the_call_goes_with_the_event() {
-    let trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-    let command = Command { traceparent: trace.clone(), ..command(TARGET, action("start")) };
+    let trace = Trace {
+        correlation: Some("order-17".parse().unwrap()),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        tracestate: Some("vendor=1".to_owned()),
+    };
+    let command = Command { trace: trace.clone(), ..command(TARGET, action("start")) };
     let event = decide(&command, Some(&request(Status::Approved, needing(0)))).unwrap();
-    assert_eq!(event.traceparent, trace);
+    assert_eq!(event.trace, trace);
 }
 
 #[test]

@@ -23,7 +23,7 @@ const MAX_MESSAGE: usize = 500;
 const MAX_CLAIM: usize = 128;
 
 /// The call of an audit line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Attempt {
     /// Name of the transport.
     pub transport: &'static str,
@@ -56,7 +56,7 @@ impl Audit {
         if !self.admits(check, peer) {
             return;
         }
-        let Attempt { transport, method, correlation } = *attempt;
+        let Attempt { transport, method, correlation } = attempt;
         let proof = refusal.proof();
         let claimed = if proof == ProofKind::Token { jwt::claimed(&parts.headers) } else { jwt::Claimed::default() };
         let (issuer, key_id) = (claimed.issuer.as_deref().map(claim), claimed.key_id.as_deref().map(claim));
@@ -64,7 +64,7 @@ impl Audit {
         let message = printable(&refusal.to_string(), MAX_MESSAGE);
         // Without a parent: the line is complete on its own, whatever spans the filter of the log leaves out.
         tracing::info!(
-            target: "cmgate::audit", parent: None, check, %correlation, transport, method, peer = name(peer), proof = proof.name(),
+            target: "cmgate::audit", parent: None, check, id = %correlation, transport, method, peer = name(peer), proof = proof.name(),
             entry = refusal.entry(), user, unverified_issuer = issuer, unverified_key_id = key_id,
             "call not authenticated: {message}"
         );
@@ -80,10 +80,10 @@ impl Audit {
         if !self.admits(check, peer) {
             return;
         }
-        let Attempt { transport, method, correlation } = *attempt;
+        let Attempt { transport, method, correlation } = attempt;
         let (proof, entry) = (ProofKind::of(caller.proof.method).name(), caller.proof.entry.as_deref());
         tracing::info!(
-            target: "cmgate::audit", parent: None, check, %correlation, transport, method, peer = name(peer), proof, entry,
+            target: "cmgate::audit", parent: None, check, id = %correlation, transport, method, peer = name(peer), proof, entry,
             user = %caller.user, "limit exceeded: {exceeded}"
         );
     }

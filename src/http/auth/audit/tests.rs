@@ -59,7 +59,7 @@ fn lines(log: impl FnOnce()) -> Vec<Map<String, Value>> {
 }
 
 fn attempt() -> Attempt {
-    let correlation = CorrelationId::new(Uuid::from_u128(7));
+    let correlation = CorrelationId::of_uuid(Uuid::from_u128(7));
     Attempt { transport: "rest", method: "GET /v1/whoami", correlation }
 }
 
@@ -110,7 +110,7 @@ fn a_line_has_the_documented_fields_and_no_token() {
     let found = lines(|| Audit::default().refused(&attempt(), &parts(&token), &refusal));
     let expected = json!({
         "message": "call not authenticated: the token has expired", "check": "expired",
-        "correlation": "00000000-0000-0000-0000-000000000007", "transport": "rest", "method": "GET /v1/whoami",
+        "id": "00000000-0000-0000-0000-000000000007", "transport": "rest", "method": "GET /v1/whoami",
         "peer": "192.0.2.7:4711", "proof": "token", "entry": "idp", "unverified_issuer": "https://idp", "unverified_key_id": "k1",
     });
     assert_eq!(Value::from_iter(found[0].clone()), expected);

@@ -87,7 +87,7 @@ impl Setup {
         let checked = self.tokens.authenticate(&parts, peer).await;
         checked.map_err(|NotProven { entry, refusal }| {
             let refusal = AuthRefusal::of_entry(entry, refusal);
-            let correlation = CorrelationId::new(Uuid::nil());
+            let correlation = CorrelationId::of_uuid(Uuid::nil());
             self.audit.refused(&Attempt { transport: "rest", method: "other", correlation }, &parts, &refusal);
             refusal.error()
         })

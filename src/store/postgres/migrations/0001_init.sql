@@ -75,7 +75,9 @@ CREATE TABLE event_log (
     type        smallint    NOT NULL,
     at          timestamptz NOT NULL,
     day         date        NOT NULL,
+    correlation text,
     traceparent text,
+    tracestate  text,
     payload     bytea       NOT NULL,
     PRIMARY KEY (shard, pos, day)
 ) PARTITION BY RANGE (day);
@@ -87,7 +89,9 @@ COMMENT ON COLUMN event_log.version     IS 'Its version after the change.';
 COMMENT ON COLUMN event_log.type        IS 'Event type number.';
 COMMENT ON COLUMN event_log.at          IS 'Time of the change.';
 COMMENT ON COLUMN event_log.day         IS 'Day of the change in UTC; the partition key.';
-COMMENT ON COLUMN event_log.traceparent IS 'W3C trace context of the call that caused the change.';
+COMMENT ON COLUMN event_log.correlation IS 'Correlation id of the call that caused the change; null if the caller sent none.';
+COMMENT ON COLUMN event_log.traceparent IS 'W3C trace context of the call.';
+COMMENT ON COLUMN event_log.tracestate  IS 'W3C trace state of the call.';
 COMMENT ON COLUMN event_log.payload     IS 'cmgate.v1.RequestEvent without shard and position, which the relay appends.';
 
 -- Holds events of days without their own partition, so that a wrong clock cannot make a write fail.

@@ -40,7 +40,9 @@ CREATE TABLE event_log (
     version     INTEGER NOT NULL,                      -- its version after the change
     type        INTEGER NOT NULL,                      -- event type number
     at          INTEGER NOT NULL,                      -- time of the change
-    traceparent TEXT,                                  -- W3C trace context of the call that caused the change
+    correlation TEXT,                                  -- correlation id of the call that caused the change, if the caller sent one
+    traceparent TEXT,                                  -- W3C trace context of the call
+    tracestate  TEXT,                                  -- W3C trace state of the call
     payload     BLOB    NOT NULL,                      -- cmgate.v1.RequestEvent without shard and position
     PRIMARY KEY (shard, pos)
 ) STRICT, WITHOUT ROWID;

@@ -56,7 +56,11 @@ pub(super) fn written(lives: &[(Uuid, &[(Type, Status)])], shard_of: impl Fn(Uui
                 version,
                 event_type: life[step].0.into(),
                 at,
-                traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+                trace: [
+                    ("ce_correlationid", Some("order-17".to_owned())),
+                    ("traceparent", Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned())),
+                    ("tracestate", None),
+                ],
                 payload: event(*request, version, at, before, life[step]).encode_to_vec(),
             });
             *next += 1;
