@@ -129,7 +129,8 @@ where
 
         let (settings, inner) = (Arc::clone(&self.settings), self.inner.clone());
         let tickets = Tickets::of(transport, &parts);
-        let attempt = Attempt { transport: transport.name(), method: observed.method(), correlation: correlation.clone() };
+        let attempt =
+            Attempt { transport: transport.name(), method: observed.method(), correlation: correlation.clone() };
         let answering = async move {
             let admitted = Admitted { transport, method, trace, facts: Arc::clone(&facts), deadline, attempt };
             let answer = in_time(admitted.answer(&settings, inner, parts, body), deadline).await;
