@@ -40,7 +40,7 @@ async fn a_refused_call_has_one_line_over_each_transport() {
     let over_rest = guarded.http.send("GET", "/v1/whoami", &[("Authorization", &authorization)], "").await;
     let over_facade = guarded.http.send("GET", REQUESTS, &[("Authorization", &authorization)], "").await;
     for (correlation, transport, method) in [
-        (over_grpc.as_str(), "grpc", "cmgate.v1.CallerService/WhoAmI"),
+        (over_grpc.as_str(), "grpc", "WhoAmI"),
         (over_rest.header("x-correlation-id"), "rest", "GET /v1/whoami"),
         (over_facade.header("x-correlation-id"), "facade", "GET /requests"),
     ] {
