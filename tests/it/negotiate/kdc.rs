@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::curl::Curl;
 use crate::support::wait::wait_until;
@@ -17,10 +18,14 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/kerber
 /// The password of every user.
 const PASSWORD: &str = "Secret-1\n";
 
+/// Held by the test that runs Samba: two domain controllers share files in `/run`, and one of them ends.
+static SAMBA: Mutex<()> = Mutex::const_new(());
+
 /// A running KDC.
 pub(super) struct Kdc {
     directory: TempDir,
     process: Child,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 /// Its implementation.
@@ -50,6 +55,10 @@ impl Kdc {
             super::skip(&format!("this machine lacks {missing}"));
             return None;
         }
+        let alone = match kind {
+            Kind::Mit => None,
+            Kind::Samba => Some(SAMBA.lock().await),
+        };
         let directory = tempfile::tempdir().unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
         let process = Command::new(SCRIPT)
@@ -61,7 +70,7 @@ impl Kdc {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut kdc = Self { directory, process };
+        let mut kdc = Self { directory, process, _alone: alone };
         wait_until("the KDC is ready", async || {
             let ended = kdc.process.try_wait().unwrap();
             assert!(ended.is_none(), "the KDC ended: {}", fs::read_to_string(kdc.path("log")).unwrap());
