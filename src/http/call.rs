@@ -8,7 +8,7 @@ mod transport;
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -133,7 +133,9 @@ where
             Attempt { transport: transport.name(), method: observed.method(), correlation: correlation.clone() };
         let answering = async move {
             let admitted = Admitted { transport, method, trace, facts: Arc::clone(&facts), deadline, attempt };
-            let answer = in_time(admitted.answer(&settings, inner, parts, body), deadline).await;
+            // Pinned here, because each function that takes a future by value copies it.
+            let answer = pin!(admitted.answer(&settings, inner, parts, body));
+            let answer = in_time(answer, deadline).await;
             let mut response = answer.unwrap_or_else(|Refused { kind, reason, message }| {
                 facts.note_reason(reason);
                 let mut response = match transport {

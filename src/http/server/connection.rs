@@ -231,7 +231,8 @@ impl Protocols {
                 if version == Version::Http2 && client.is_encrypted() {
                     request.extensions_mut().insert(MayUseHttp1);
                 }
-                let answer = early.answer(service.clone(), request, ends_unread.clone());
+                // Boxed, because hyper and Tokio copy the future of a stream several times before its first poll.
+                let answer = Box::pin(early.answer(service.clone(), request, ends_unread.clone()));
                 let ends = ends.clone();
                 async move {
                     let Ok(mut response) = answer.await;

@@ -72,7 +72,8 @@ impl EarlyAnswers {
             }
             // Reading would send `100 Continue`, which asks the client for the body.
             Rest::Unread { is_untouched: true, .. } if expects_continue => false,
-            Rest::Unread { body, .. } => self.drain(body, UNANNOUNCED_BYTES).await,
+            // Boxed: the state of this rare case would enlarge the future of every call.
+            Rest::Unread { body, .. } => Box::pin(self.drain(body, UNANNOUNCED_BYTES)).await,
         };
         if !is_read {
             ends_unread.set();
