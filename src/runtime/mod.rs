@@ -1,6 +1,7 @@
-//! The clock, readings of other clocks, signals, the supervisor, small files, gzip, sockets, IP networks, TLS configurations, terms of
+//! The clock, readings of other clocks, signals, the supervisor, small files, bounded maps, gzip, sockets, IP networks, TLS configurations, terms of
 //! tokens, and telemetry of the process.
 
+pub mod bounded_map;
 pub mod clock;
 pub mod file;
 pub mod gzip;

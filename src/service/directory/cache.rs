@@ -1,10 +1,10 @@
 //! What the directory said about the latest callers. Every call asks; a look-up in the database takes a hundred times as long.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::{Recognition, UserKeys};
+use crate::runtime::bounded_map::BoundedMap;
 
 /// How long an answer is used: the time until which this process may miss an import of another one.
 const MAX_AGE: Duration = Duration::from_mins(1);
@@ -17,18 +17,11 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// Answers by the keys of callers.
 #[derive(Debug)]
-pub(super) struct Cache {
-    answers: Mutex<Answers>,
-    max_answers: usize,
-    max_bytes: usize,
-}
+pub(super) struct Cache(Mutex<Answers>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Answers {
-    by_keys: HashMap<Arc<UserKeys>, Answer>,
-    /// The keys in the order of their insertion, the oldest first.
-    order: VecDeque<Arc<UserKeys>>,
-    bytes: usize,
+    by_keys: BoundedMap<Arc<UserKeys>, Answer>,
     /// Number of times that the answers were cleared.
     generation: u64,
 }
@@ -37,27 +30,30 @@ struct Answers {
 struct Answer {
     recognition: Arc<Recognition>,
     since: Instant,
-    bytes: usize,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { answers: Mutex::default(), max_answers: MAX_ANSWERS, max_bytes: MAX_BYTES }
+        Self::within(MAX_ANSWERS, MAX_BYTES)
     }
 }
 
 impl Cache {
+    fn within(max_answers: usize, max_bytes: usize) -> Self {
+        Self(Mutex::new(Answers { by_keys: BoundedMap::new(max_answers, max_bytes), generation: 0 }))
+    }
+
     /// The answer for a caller, unless it is too old.
     pub(super) fn get(&self, keys: &UserKeys, now: Instant) -> Option<Arc<Recognition>> {
-        self.within(MAX_AGE, keys, now)
+        self.younger_than(MAX_AGE, keys, now)
     }
 
     /// The answer for a caller while the database is not available.
     pub(super) fn get_old(&self, keys: &UserKeys, now: Instant) -> Option<Arc<Recognition>> {
-        self.within(MAX_AGE_WITHOUT_DATABASE, keys, now)
+        self.younger_than(MAX_AGE_WITHOUT_DATABASE, keys, now)
     }
 
-    fn within(&self, max_age: Duration, keys: &UserKeys, now: Instant) -> Option<Arc<Recognition>> {
+    fn younger_than(&self, max_age: Duration, keys: &UserKeys, now: Instant) -> Option<Arc<Recognition>> {
         let answers = self.lock();
         let answer = answers.by_keys.get(keys)?;
         (now.saturating_duration_since(answer.since) < max_age).then(|| Arc::clone(&answer.recognition))
@@ -71,42 +67,22 @@ impl Cache {
     /// Keeps an answer, unless the answers were cleared since `generation` was read: it may be older than the change.
     pub(super) fn insert(&self, keys: UserKeys, recognition: &Arc<Recognition>, generation: u64, now: Instant) {
         let bytes = size(&keys, recognition);
-        let keys = Arc::new(keys);
         let mut answers = self.lock();
-        if answers.generation != generation {
-            return;
-        }
-        let answer = Answer { recognition: Arc::clone(recognition), since: now, bytes };
-        match answers.by_keys.insert(Arc::clone(&keys), answer) {
-            Some(replaced) => answers.bytes -= replaced.bytes,
-            None => answers.order.push_back(keys),
-        }
-        answers.bytes += bytes;
-        while answers.by_keys.len() > self.max_answers || answers.bytes > self.max_bytes {
-            if answers.remove_oldest().is_none() {
-                break;
-            }
+        if answers.generation == generation {
+            let answer = Answer { recognition: Arc::clone(recognition), since: now };
+            answers.by_keys.insert(Arc::new(keys), answer, bytes);
         }
     }
 
     /// Forgets all answers.
     pub(super) fn clear(&self) {
         let mut answers = self.lock();
-        let generation = answers.generation.wrapping_add(1);
-        *answers = Answers { generation, ..Answers::default() };
+        answers.generation = answers.generation.wrapping_add(1);
+        answers.by_keys.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Answers> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Answers {
-    fn remove_oldest(&mut self) -> Option<()> {
-        let oldest = self.order.pop_front()?;
-        let removed = self.by_keys.remove(&oldest)?;
-        self.bytes -= removed.bytes;
-        Some(())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +91,7 @@ fn size(keys: &UserKeys, recognition: &Recognition) -> usize {
     /// Bytes of a text besides its characters, with the overhead of the allocator.
     const TEXT: usize = size_of::<String>() + 16;
     /// Bytes of the entry itself with its keys, its place in the order, and the free slots of the map.
-    const ENTRY: usize = 2 * (size_of::<Answer>() + 2 * size_of::<usize>()) + size_of::<UserKeys>() + 64;
+    const ENTRY: usize = 2 * (size_of::<Answer>() + 3 * size_of::<usize>()) + size_of::<UserKeys>() + 64;
     let named = |sid: Option<usize>, upn: Option<usize>| 2 * TEXT + sid.unwrap_or(0) + upn.unwrap_or(0);
     let own = named(keys.sid.as_ref().map(|sid| sid.as_str().len()), keys.upn.as_ref().map(|upn| upn.as_str().len()));
     let user = match recognition {
@@ -189,7 +165,7 @@ mod tests {
     #[test]
     fn answers_are_bounded_in_number_and_bytes_and_the_oldest_goes_first() {
         let now = Instant::now();
-        let cache = Cache { max_answers: 3, ..Cache::default() };
+        let cache = Cache::within(3, MAX_BYTES);
         for number in 0..100 {
             cache.insert(keys(number), &stranger(), 0, now);
             cache.insert(keys(number), &stranger(), 0, now);
@@ -197,18 +173,18 @@ mod tests {
         let kept: Vec<u128> = (0..100).filter(|number| cache.get(&keys(*number), now).is_some()).collect();
         assert_eq!(kept, [97, 98, 99]);
         let answers = cache.lock();
-        assert_eq!((answers.by_keys.len(), answers.order.len()), (3, 3));
-        assert_eq!(answers.bytes, 3 * size(&keys(1), &stranger()));
+        assert_eq!(answers.by_keys.keys().len(), 3);
+        assert_eq!(answers.by_keys.bytes(), 3 * size(&keys(1), &stranger()));
         drop(answers);
 
         let large = size(&keys(1), &member(1_000));
         assert!(large > 60_000, "1,000 SIDs of 50 characters take {large} bytes");
-        let cache = Cache { max_bytes: 2 * large, ..Cache::default() };
+        let cache = Cache::within(MAX_ANSWERS, 2 * large);
         for number in 0..10 {
             cache.insert(keys(number), &member(1_000), 0, now);
-            assert!(cache.lock().bytes <= 2 * large);
+            assert!(cache.lock().by_keys.bytes() <= 2 * large);
         }
-        assert_eq!(cache.lock().order.len(), 2);
+        assert_eq!(cache.lock().by_keys.keys().len(), 2);
         assert_eq!(cache.get(&keys(9), now), Some(member(1_000)));
     }
 }

@@ -1,6 +1,5 @@
 //! Records users that the directory does not know, from the proofs of their calls: beside the calls, at a limited rate.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::domain::{
     Caller, DisplayName, KnownUser, Refusal, User, UserChanges, UserId, UserKeys, UserSource, UserStatus, learn_user,
 };
+use crate::runtime::bounded_map::BoundedMap;
 use crate::runtime::telemetry::{LineLimit, error_chain};
 use crate::store::{ChangeUsers, Store};
 
@@ -31,7 +31,7 @@ impl Learner {
     /// Starts the task that records.
     pub(super) fn start(store: &Arc<dyn Store>) -> Self {
         let (sender, waiting) = mpsc::channel(MAX_WAITING);
-        let recent = Arc::new(Recent { remembered: Mutex::default(), max: MAX_REMEMBERED });
+        let recent = Arc::new(Recent::new(MAX_REMEMBERED));
         tokio::spawn(run(Arc::clone(store), waiting, Arc::clone(&recent)));
         Self { waiting: sender, recent }
     }
@@ -96,51 +96,36 @@ impl ChangeUsers for Learning {
     }
 }
 
-/// Users that were recorded within the last hour.
-struct Recent {
-    remembered: Mutex<Remembered>,
-    max: usize,
-}
-
-#[derive(Default)]
-struct Remembered {
-    since: HashMap<Seen, Instant>,
-    /// The users in the order of their insertion, the oldest first.
-    order: VecDeque<Seen>,
-}
+/// Users that were recorded within the last hour, and when.
+struct Recent(Mutex<BoundedMap<Seen, Instant>>);
 
 /// A user and the entry that it is known from.
 type Seen = (UserId, Arc<str>);
 
 impl Recent {
+    /// Remembers at most `max` users, whose memory is small.
+    fn new(max: usize) -> Self {
+        Self(Mutex::new(BoundedMap::new(max, usize::MAX)))
+    }
+
     /// Whether a user may be recorded now; if so, the user is remembered.
     fn admits(&self, (user, entry): (UserId, &Arc<str>), now: Instant) -> bool {
         let seen = (user, Arc::clone(entry));
         let mut remembered = self.lock();
-        match remembered.since.get_mut(&seen) {
-            Some(since) if now.saturating_duration_since(*since) < INTERVAL => return false,
-            Some(since) => *since = now,
-            None => {
-                remembered.since.insert(seen.clone(), now);
-                remembered.order.push_back(seen);
-            }
+        let is_due = remembered.get(&seen).is_none_or(|since| now.saturating_duration_since(*since) >= INTERVAL);
+        if is_due {
+            remembered.insert(seen, now, 0);
         }
-        while remembered.order.len() > self.max {
-            let Some(oldest) = remembered.order.pop_front() else { break };
-            remembered.since.remove(&oldest);
-        }
-        true
+        is_due
     }
 
     /// Lets a user be recorded again.
     fn forget(&self, user: UserId, entry: &str) {
-        let mut remembered = self.lock();
-        remembered.since.retain(|(id, of), _| *id != user || **of != *entry);
-        remembered.order.retain(|(id, of)| *id != user || **of != *entry);
+        self.lock().remove(&(user, Arc::from(entry)));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Remembered> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BoundedMap<Seen, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,10 +138,6 @@ mod tests {
 
     fn user(number: u128) -> UserId {
         UserId::new(Uuid::from_u128(number))
-    }
-
-    fn recent(max: usize) -> Recent {
-        Recent { remembered: Mutex::default(), max }
     }
 
     #[test]
@@ -172,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_user_of_an_entry_is_recorded_at_most_once_an_hour() {
-        let (recent, start) = (recent(10), Instant::now());
+        let (recent, start) = (Recent::new(10), Instant::now());
         let [here, there] = ["adfs", "entra"].map(Arc::from);
         assert!(recent.admits((user(1), &here), start) && recent.admits((user(1), &there), start));
         assert!(!recent.admits((user(1), &here), start + INTERVAL / 2));
@@ -181,13 +162,13 @@ mod tests {
         recent.forget(user(1), "adfs");
         assert!(recent.admits((user(1), &here), start + INTERVAL), "a failed record is tried again");
         assert!(!recent.admits((user(1), &there), start + INTERVAL / 2));
-        assert_eq!(recent.lock().order.len(), 2);
+        assert_eq!(recent.lock().keys().len(), 2);
     }
 
     #[test]
     fn a_caller_who_finds_no_place_is_recorded_by_a_later_call() {
         let (sender, mut waiting) = mpsc::channel(1);
-        let learner = Learner { waiting: sender, recent: Arc::new(recent(10)) };
+        let learner = Learner { waiting: sender, recent: Arc::new(Recent::new(10)) };
         let now = Instant::now();
         let learn = |number| {
             let proof = Proof { method: ProofMethod::Token, entry: Some(Arc::from("adfs")), expires_at: None };
@@ -195,7 +176,7 @@ mod tests {
             learner.learn(&Caller { sid, proof, ..Caller::unproven(user(number), "a") }, now);
         };
         (1..100).for_each(learn);
-        assert_eq!(learner.recent.lock().order.len(), 1, "only the first one had a place");
+        assert_eq!(learner.recent.lock().keys().len(), 1, "only the first one had a place");
         assert_eq!(waiting.try_recv().unwrap().id, user(1));
         learn(1);
         assert!(waiting.try_recv().is_err(), "it was recorded a moment ago");
@@ -205,11 +186,10 @@ mod tests {
 
     #[test]
     fn few_users_are_remembered() {
-        let (recent, now, entry) = (recent(3), Instant::now(), Arc::from("adfs"));
+        let (recent, now, entry) = (Recent::new(3), Instant::now(), Arc::from("adfs"));
         for number in 0..100 {
             assert!(recent.admits((user(number), &entry), now));
         }
-        let remembered = recent.lock();
-        assert_eq!((remembered.since.len(), remembered.order.len()), (3, 3));
+        assert_eq!(recent.lock().keys().len(), 3);
     }
 }

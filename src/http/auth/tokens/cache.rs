@@ -1,11 +1,11 @@
 //! The results of the latest checks. A signature costs 25 to 80 us of processor time, a look-up less than one.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::{Caller, Groups, Sid, Timestamp};
 use crate::http::auth::jwt::CertificateThumbprint;
+use crate::runtime::bounded_map::BoundedMap;
 
 /// How long a result is used: the time until which a change of the rules for an accepted token may go unnoticed.
 const MAX_AGE: Duration = Duration::from_mins(1);
@@ -36,20 +36,9 @@ pub(super) struct Generation {
 type TokenDigest = [u8; 32];
 
 /// Accepted tokens by their digests. Refusals are not kept: callers could fill the cache with them.
+/// All results live about equally long, so the oldest make room for new ones.
 #[derive(Debug)]
-pub(super) struct Cache {
-    results: Mutex<Results>,
-    max_results: usize,
-    max_bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Results {
-    by_digest: HashMap<TokenDigest, Entry>,
-    /// The digests in the order of their insertion, the oldest first. All results live about equally long.
-    order: VecDeque<TokenDigest>,
-    bytes: usize,
-}
+pub(super) struct Cache(Mutex<BoundedMap<TokenDigest, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -59,12 +48,11 @@ struct Entry {
     generation: Generation,
     inserted: Timestamp,
     until: Timestamp,
-    bytes: usize,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { results: Mutex::default(), max_results: MAX_RESULTS, max_bytes: MAX_BYTES }
+        Self(Mutex::new(BoundedMap::new(MAX_RESULTS, MAX_BYTES)))
     }
 }
 
@@ -77,8 +65,8 @@ impl Cache {
         now: Timestamp,
         generation: impl FnOnce(usize) -> Option<Generation>,
     ) -> Option<(usize, Arc<Accepted>)> {
-        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = results.by_digest.get(digest)?;
+        let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = results.get(digest)?;
         // A clock that was set back must not prolong a result.
         let is_fresh = entry.inserted <= now && now < entry.until;
         let found = (entry.issuer, Arc::clone(&entry.accepted), entry.generation);
@@ -100,35 +88,16 @@ impl Cache {
         let max_age = i64::try_from(MAX_AGE.as_micros()).unwrap_or(i64::MAX);
         let latest = Timestamp::from_micros(now.micros().saturating_add(max_age)).unwrap_or(now);
         let until = accepted.expires_at.min(latest);
-        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = Entry { accepted, issuer, generation, inserted: now, until, bytes };
-        match results.by_digest.insert(digest, entry) {
-            // Two calls checked the token at the same time, or the result was too old.
-            Some(replaced) => results.bytes -= replaced.bytes,
-            None => results.order.push_back(digest),
-        }
-        results.bytes += bytes;
-        while results.by_digest.len() > self.max_results || results.bytes > self.max_bytes {
-            if results.remove_oldest().is_none() {
-                break;
-            }
-        }
-    }
-}
-
-impl Results {
-    fn remove_oldest(&mut self) -> Option<()> {
-        let oldest = self.order.pop_front()?;
-        let removed = self.by_digest.remove(&oldest)?;
-        self.bytes -= removed.bytes;
-        Some(())
+        let entry = Entry { accepted, issuer, generation, inserted: now, until };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, entry, bytes);
     }
 }
 
 /// Memory of a result in bytes.
 fn size(accepted: &Accepted) -> usize {
     /// Bytes of the entry itself, its digest in both collections, and the free slots of the map.
-    const ENTRY: usize = 3 * (size_of::<Entry>() + 2 * size_of::<TokenDigest>()) + size_of::<Accepted>();
+    const ENTRY: usize =
+        3 * (size_of::<Entry>() + size_of::<usize>() + 2 * size_of::<TokenDigest>()) + size_of::<Accepted>();
     let caller = &*accepted.caller;
     let groups = match &caller.groups {
         Groups::Known(groups) => size_of_groups(groups),

@@ -26,7 +26,7 @@ fn digest(number: usize) -> TokenDigest {
 }
 
 fn cache(max_results: usize, max_bytes: usize) -> Cache {
-    Cache { max_results, max_bytes, ..Cache::default() }
+    Cache(Mutex::new(BoundedMap::new(max_results, max_bytes)))
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn results_are_bounded_in_number_and_the_oldest_goes_first() {
     let is_kept = |number| cache.get(&digest(number), at(0), |_| Some(NOW)).is_some();
     let kept: Vec<usize> = (0..100).filter(|number| is_kept(*number)).collect();
     assert_eq!(kept, [97, 98, 99]);
-    let results = cache.results.lock().unwrap();
-    assert_eq!((results.by_digest.len(), results.order.len()), (3, 3));
-    assert_eq!(results.bytes, 3 * size(&accepted(3_600, 0)));
+    let results = cache.0.lock().unwrap();
+    assert_eq!(results.keys().len(), 3);
+    assert_eq!(results.bytes(), 3 * size(&accepted(3_600, 0)));
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn results_are_bounded_in_bytes() {
     let cache = cache(usize::MAX, 2 * large);
     for number in 0..100 {
         cache.insert(digest(number), 0, NOW, accepted(3_600, 1_000), at(0));
-        assert!(cache.results.lock().unwrap().bytes <= 2 * large);
+        assert!(cache.0.lock().unwrap().bytes() <= 2 * large);
     }
-    assert_eq!(cache.results.lock().unwrap().order, [digest(98), digest(99)]);
+    assert_eq!(cache.0.lock().unwrap().keys(), [digest(98), digest(99)]);
     let named = Accepted {
         caller: Arc::new(Caller {
             upn: Upn::parse(&format!("{}@a", "u".repeat(998))),
@@ -96,6 +96,6 @@ fn results_are_bounded_in_bytes() {
     assert_eq!(size(&named), size(&accepted(0, 0)) + 1_000, "a name counts");
     let tiny = super::tests::cache(usize::MAX, 1);
     tiny.insert(digest(1), 0, NOW, accepted(3_600, 0), at(0));
-    let results = tiny.results.lock().unwrap();
-    assert_eq!((results.by_digest.len(), results.bytes), (0, 0), "a result that is too large is not kept");
+    let results = tiny.0.lock().unwrap();
+    assert_eq!((results.keys().len(), results.bytes()), (0, 0), "a result that is too large is not kept");
 }
