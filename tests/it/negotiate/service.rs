@@ -12,8 +12,6 @@ pub(super) const EMPTY: u16 = 204;
 pub(super) struct Service {
     pub(super) instance: Instance,
     pub(super) http: Http,
-    /// Holds the directory of the database, which would be deleted while the service runs.
-    _env: TestEnv,
 }
 
 impl Service {
@@ -21,9 +19,8 @@ impl Service {
     pub(super) fn start(kdc: &Kdc, settings: &[(&str, &str)]) -> Self {
         let environment = environment(kdc);
         let own = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let env = TestEnv::sqlite();
-        let instance = env.start_with(&[&own[..], settings].concat());
-        Self { http: Http::public(&instance), instance, _env: env }
+        let instance = TestEnv::sqlite().start_with(&[&own[..], settings].concat());
+        Self { http: Http::public(&instance), instance }
     }
 
     /// Lists the requests, of which there are none, with an arbitrary header Authorization.

@@ -36,6 +36,8 @@ pub(crate) struct Instance {
     /// A client of health and metrics.
     pub(crate) private: Http,
     directory: TempDir,
+    /// Keeps the database as long as the service runs.
+    _env: TestEnv,
 }
 
 impl Instance {
@@ -53,7 +55,7 @@ impl Instance {
             let status = child.wait().unwrap();
             panic!("the service does not listen ({status}):\n{}", read_log(&directory));
         };
-        Self { child, public, private: Http::at(private), directory }
+        Self { child, public, private: Http::at(private), directory, _env: env.clone() }
     }
 
     /// A client of this instance.
