@@ -20,9 +20,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::{
-    Credential, CredentialPage, CredentialQuery, EventType, LearnedUsers, Listing, Page, Position, ProfileTemplate,
-    Query, Refusal, Request, RequestId, SerialNumber, Shard, ShardCount, TemplateId, Timestamp, Trace, User, UserKeys,
-    UserPage, UserQuery, Version,
+    Credential, CredentialPage, CredentialQuery, EventType, LearnedUsers, Listing, NotACorrelationId, Page, Position,
+    ProfileTemplate, Query, Refusal, Request, RequestId, SerialNumber, Shard, ShardCount, TemplateId, Timestamp, Trace,
+    User, UserKeys, UserPage, UserQuery, Version,
 };
 
 pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Outcome, StoredReply, Workload, Writes};
@@ -96,6 +96,15 @@ pub struct LoggedEvent {
     pub trace: Trace,
     /// The encoded `cmgate.v1.RequestEvent`, without its shard and position.
     pub payload: Bytes,
+}
+
+/// The ids of a call from the columns of its event.
+fn stored_trace(
+    correlation: Option<&str>,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
+) -> Result<Trace, NotACorrelationId> {
+    Ok(Trace { correlation: correlation.map(str::parse).transpose()?, traceparent, tracestate })
 }
 
 /// How far the relay is known to have published a shard.

@@ -1,6 +1,8 @@
 //! The interface between a store and the caller that decides a change of users, and what both stores have in common.
 
-use crate::domain::{KnownUser, Refusal, UserChanges, UserId, UserKeys, UserSource};
+use uuid::Uuid;
+
+use crate::domain::{KnownUser, Refusal, Sid, Upn, UserChanges, UserId, UserKeys, UserSource};
 
 /// A change of users that its caller decides while no other change is in progress.
 pub trait ChangeUsers: Send + Sync {
@@ -27,8 +29,18 @@ pub(super) fn entry_of(source: &UserSource) -> &str {
 }
 
 /// The source that the column `entry` stands for.
-pub(super) fn source_of(entry: &str) -> UserSource {
+fn source_of(entry: &str) -> UserSource {
     if entry.is_empty() { UserSource::Imported } else { UserSource::Learned(entry.into()) }
+}
+
+/// The keys of a stored user, from the columns of its row.
+pub(super) fn known_user(id: Uuid, entry: &str, sid: Option<&str>, upn: Option<&str>) -> KnownUser {
+    KnownUser {
+        source: source_of(entry),
+        id: UserId::new(id),
+        sid: sid.and_then(Sid::parse),
+        upn: upn.and_then(Upn::parse),
+    }
 }
 
 /// The first text after all those that begin with a prefix, in the order of code points, which is that of UTF-8; `None` if there is

@@ -128,9 +128,7 @@ pub(super) fn target(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or(user);
     match options.get_socket() {
         Some(socket) => format!("database {database} at {} as user {user}", socket.display()),
-        None => {
-            format!("database {database} at {}:{} as user {user}", options.get_host(), options.get_port())
-        }
+        None => format!("database {database} at {}:{} as user {user}", options.get_host(), options.get_port()),
     }
 }
 

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::pool::ConnectionPool;
 use super::{Postgres, shard_number};
-use crate::domain::{Position, RequestId, Shard, Timestamp, Trace, Version};
-use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
+use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
+use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document, stored_trace};
 
 /// See [`crate::store::Store::log_ends`].
 pub(super) async fn log_ends(pool: &ConnectionPool) -> Result<Vec<Position>, StoreError> {
@@ -90,7 +90,7 @@ fn event(shard: Shard, row: &PgRow) -> Result<LoggedEvent, StoreError> {
     let event_type = document::event_type(number).ok_or_else(|| {
         StoreError::corrupt("event_log", format_args!("{shard}/{position}"), format!("unknown type {number}"))
     })?;
-    let correlation = row.try_get::<Option<String>, _>(5)?.map(|text| text.parse()).transpose().map_err(|error| {
+    let trace = stored_trace(row.try_get(5)?, row.try_get(6)?, row.try_get(7)?).map_err(|error| {
         StoreError::corrupt("event_log", format_args!("{shard}/{position}"), format!("correlation {error}"))
     })?;
     Ok(LoggedEvent {
@@ -100,7 +100,7 @@ fn event(shard: Shard, row: &PgRow) -> Result<LoggedEvent, StoreError> {
         version: Version::new(row.try_get::<i32, _>(2)?.cast_unsigned()),
         event_type,
         at: Timestamp::new(row.try_get(4)?),
-        trace: Trace { correlation, traceparent: row.try_get(6)?, tracestate: row.try_get(7)? },
+        trace,
         payload: Bytes::from(row.try_get::<Vec<u8>, _>(8)?),
     })
 }

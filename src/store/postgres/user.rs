@@ -13,7 +13,7 @@ use crate::domain::{
     KnownUser, LearnedUsers, Listing, Refusal, Sid, Upn, User, UserChanges, UserId, UserKeys, UserPage, UserQuery,
 };
 use crate::store::document::{self, user_status_number};
-use crate::store::users::{after_prefix, deleted, entry_of, source_of};
+use crate::store::users::{after_prefix, deleted, entry_of, known_user};
 use crate::store::{ChangeUsers, StoreError};
 
 /// Maximum wait for users by their keys, which take milliseconds. Every call waits for its caller.
@@ -129,14 +129,7 @@ async fn decide_and_write(tx: &mut PgConnection, change: &dyn ChangeUsers) -> Re
 }
 
 fn read_known(row: &PgRow) -> Result<KnownUser, StoreError> {
-    let (id, entry): (Uuid, &str) = (row.try_get(0)?, row.try_get(1)?);
-    let (sid, upn): (Option<&str>, Option<&str>) = (row.try_get(2)?, row.try_get(3)?);
-    Ok(KnownUser {
-        source: source_of(entry),
-        id: UserId::new(id),
-        sid: sid.and_then(Sid::parse),
-        upn: upn.and_then(Upn::parse),
-    })
+    Ok(known_user(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
 }
 
 async fn write(tx: &mut PgConnection, changes: &UserChanges) -> Result<(), StoreError> {

@@ -6,8 +6,8 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::writer::Writer;
-use crate::domain::{NotACorrelationId, Position, RequestId, Shard, Timestamp, Trace, Version};
-use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document};
+use crate::domain::{Position, RequestId, Shard, Timestamp, Version};
+use crate::store::{Checkpoint, LOG_READ_BYTES, LoggedEvent, StoreError, document, stored_trace};
 
 /// See [`crate::store::Store::log_ends`].
 pub(super) async fn log_ends(pool: &SqlitePool) -> Result<Vec<Position>, StoreError> {
@@ -43,8 +43,8 @@ fn event(shard: Shard, row: &SqliteRow) -> Result<LoggedEvent, StoreError> {
     let event_type = document::event_type(number).ok_or_else(|| corrupt(format!("unknown type {number}")))?;
     let micros: i64 = row.try_get(4)?;
     let at = Timestamp::from_micros(micros).ok_or_else(|| corrupt(format!("impossible time {micros}")))?;
-    let correlation = row.try_get::<Option<String>, _>(5)?.map(|text| text.parse()).transpose();
-    let correlation = correlation.map_err(|error: NotACorrelationId| corrupt(format!("correlation {error}")))?;
+    let trace = stored_trace(row.try_get(5)?, row.try_get(6)?, row.try_get(7)?);
+    let trace = trace.map_err(|error| corrupt(format!("correlation {error}")))?;
     Ok(LoggedEvent {
         shard,
         position,
@@ -52,7 +52,7 @@ fn event(shard: Shard, row: &SqliteRow) -> Result<LoggedEvent, StoreError> {
         version: Version::new(row.try_get(2)?),
         event_type,
         at,
-        trace: Trace { correlation, traceparent: row.try_get(6)?, tracestate: row.try_get(7)? },
+        trace,
         payload: Bytes::from(row.try_get::<Vec<u8>, _>(8)?),
     })
 }

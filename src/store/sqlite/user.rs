@@ -2,7 +2,6 @@
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, SqliteConnection, SqlitePool};
-use uuid::Uuid;
 
 use super::read::{any_of, read_document, read_page};
 use super::writer::Writer;
@@ -10,7 +9,7 @@ use crate::domain::{
     KnownUser, LearnedUsers, Listing, Refusal, Sid, Upn, User, UserChanges, UserId, UserKeys, UserPage, UserQuery,
 };
 use crate::store::document::{self, user_status_number};
-use crate::store::users::{after_prefix, deleted, entry_of, source_of};
+use crate::store::users::{after_prefix, deleted, entry_of, known_user};
 use crate::store::{ChangeUsers, StoreError};
 
 const BY_KEYS: &str = "
@@ -101,14 +100,7 @@ pub(super) async fn change(writer: &Writer, change: &dyn ChangeUsers) -> Result<
 }
 
 fn read_known(row: &SqliteRow) -> Result<KnownUser, StoreError> {
-    let (id, entry): (Uuid, &str) = (row.try_get(0)?, row.try_get(1)?);
-    let (sid, upn): (Option<&str>, Option<&str>) = (row.try_get(2)?, row.try_get(3)?);
-    Ok(KnownUser {
-        source: source_of(entry),
-        id: UserId::new(id),
-        sid: sid.and_then(Sid::parse),
-        upn: upn.and_then(Upn::parse),
-    })
+    Ok(known_user(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
 }
 
 async fn write(tx: &mut SqliteConnection, changes: &UserChanges) -> Result<(), StoreError> {
