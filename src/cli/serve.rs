@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt::Display;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -179,12 +179,11 @@ async fn serve_public(
     let Api { calls, serving } =
         assemble(service, authentication, settings.api.clone()).map_err(|error| internal(&error))?;
     let calls = calls.with_origins(settings.origins.clone());
-    let socket = settings.listen_unix.as_deref();
-    let socket = socket.map(|path| server::serve_unix(path, calls.clone(), settings.server, stop.clone())).transpose();
-    let socket = socket.map_err(|error| {
-        let path = settings.listen_unix.as_deref().unwrap_or(Path::new(""));
-        cannot_listen("listen_unix", path.display(), &error)
-    })?;
+    let socket = settings.listen_unix.as_deref().map(|path| {
+        server::serve_unix(path, calls.clone(), settings.server, stop.clone())
+            .map_err(|error| cannot_listen("listen_unix", path.display(), &error))
+    });
+    let socket = socket.transpose()?;
     let port = server::serve(settings.listen, calls, settings.server, ports.public(settings), stop).await;
     Ok(PublicPorts { port: port.map_err(|error| cannot_listen("listen", settings.listen, &error))?, socket, serving })
 }

@@ -173,9 +173,8 @@ impl Layer {
                 insert(&mut values, &["kafka", "replication_factor"], Value::from(3));
                 insert(&mut values, &["log", "format"], Value::from("json"));
                 let GeneralCallerLimits { rate, burst: _, calls } = GeneralCallerLimits::PRODUCTION;
-                let caller = [("rate", rate), ("calls", calls)];
-                let caller: Dict = caller.map(|(key, number)| (key.to_owned(), Value::from(number))).into();
-                insert(&mut values, &["limits", "caller"], Value::from(caller));
+                insert(&mut values, &["limits", "caller", "rate"], Value::from(rate));
+                insert(&mut values, &["limits", "caller", "calls"], Value::from(calls));
             }
         }
         Self { name: None, values }
@@ -240,7 +239,7 @@ fn insert(values: &mut Dict, keys: &[&str], value: Value) {
             values.insert((*key).to_owned(), value);
         }
         [key, rest @ ..] => {
-            let mut inner = Dict::new();
+            let mut inner = values.remove(*key).and_then(Value::into_dict).unwrap_or_default();
             insert(&mut inner, rest, value);
             values.insert((*key).to_owned(), Value::from(inner));
         }

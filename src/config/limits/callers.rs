@@ -63,10 +63,8 @@ impl GeneralCallerLimits {
     pub(in super::super) const PRODUCTION: Self = Self { rate: 1_000, burst: 0, calls: 512 };
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        let numbers = [("rate", self.rate), ("burst", self.burst), ("calls", self.calls)];
-        numbers
-            .into_iter()
-            .try_for_each(|(name, number)| require_within(format!("limits.caller.{name}"), &number, &(0..=MAX)))
+        let limits = CallerLimits { rate: Some(self.rate), burst: Some(self.burst), calls: Some(self.calls) };
+        limits.check(|name| format!("limits.caller.{name}"))
     }
 }
 

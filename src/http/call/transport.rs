@@ -24,9 +24,7 @@ impl Transport {
             ContentType::GrpcWeb | ContentType::NotGrpc => Self::Legacy,
         }
     }
-}
 
-impl Transport {
     /// Its name in audit lines.
     pub(super) const fn name(self) -> &'static str {
         match self {
