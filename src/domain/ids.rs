@@ -86,12 +86,12 @@ impl UserId {
     #[must_use]
     pub fn of_provider(uuid: Uuid) -> Option<Self> {
         let user = Self(uuid);
-        (!uuid.is_nil() && !uuid.is_max() && !user.is_made()).then_some(user)
+        (!uuid.is_nil() && !uuid.is_max() && !user.is_derived()).then_some(user)
     }
 
     /// Whether the id has the version of those that [`UserId::of_subject`] makes. No directory and no provider assigns one.
     #[must_use]
-    pub fn is_made(self) -> bool {
+    pub fn is_derived(self) -> bool {
         self.0.get_version() == Some(Version::Custom)
     }
 }
@@ -109,9 +109,9 @@ mod tests {
         assert_eq!(id.to_string(), "9db1243c-15c2-86a2-b29f-5e28be47f1c5");
         assert_ne!(id, UserId::of_subject("entra", "S-1-5-21-1-2-3-1105"));
         assert_ne!(UserId::of_subject("a", "b~c"), UserId::of_subject("a", "b"));
-        assert!(id.is_made());
+        assert!(id.is_derived());
         let assigned: UserId = "a9b4b42c-cc50-4c9b-89d1-bbc0bcd5a099".parse().unwrap();
-        assert!(!assigned.is_made());
+        assert!(!assigned.is_derived());
     }
 
     #[test]

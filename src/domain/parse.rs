@@ -33,7 +33,7 @@ impl UserId {
         if id.uuid().is_nil() || id.uuid().is_max() {
             return Err(Refusal::invalid(field, "must identify a user"));
         }
-        if id.is_made() {
+        if id.is_derived() {
             return Err(Refusal::invalid(
                 field,
                 "must not have version 8, as ids have that the service makes from subjects",

@@ -66,7 +66,7 @@ impl Backlog {
     }
 
     /// The events of a shard from the cursor to the log end: as many as fit into `free_bytes`, but at least one if there is any; and
-    /// whether so many more wait that the next transaction is a large one without any pause.
+    /// whether enough events remain for another large transaction.
     pub(super) fn next(
         &mut self,
         context: &Context,
@@ -93,7 +93,7 @@ impl Backlog {
         let count = self.batch_len(&buffer.events, free_bytes);
         let events: Vec<LoggedEvent> = buffer.events.drain(..count).collect();
         let last = events.last().map_or(cursor, |event| event.position);
-        // A few that arrived meanwhile are no reason to go on at once: they would make a small transaction.
+        // Few remaining events wait for others, because they would make a small transaction.
         let has_more = !buffer.events.is_empty() || log_end.since(last) >= SHARD_BATCH as u64;
         self.shards.insert(shard, buffer);
         Ok((events, has_more))

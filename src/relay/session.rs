@@ -1,5 +1,6 @@
 //! One session of a worker: fence, read the tails, check them, stream. It ends at the first outcome other than a clean commit.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ struct Batch {
     events: Vec<LoggedEvent>,
     /// Approximate size of the records.
     bytes: usize,
-    /// Whether the next transaction is a large one without a pause.
+    /// Whether enough events remain for another large transaction.
     has_more: bool,
 }
 
@@ -208,7 +209,7 @@ impl<'a> Session<'a> {
 
     fn publish(&mut self, batch: Batch) -> Result<Published, Stop> {
         self.mark_inexact(&batch.events)?;
-        let ends: Vec<(Shard, Position)> = batch.events.iter().map(|event| (event.shard, event.position)).collect();
+        let ends: BTreeMap<Shard, Position> = batch.events.iter().map(|event| (event.shard, event.position)).collect();
         let mut limit = self.context.volume.get();
         let begun = Instant::now();
         // Each event is dropped when its record is built, so that the batch is not in memory twice.

@@ -11,8 +11,10 @@ const SUBJECT: &str = "directory";
 pub(super) fn judge(users: UserCounts, proofs: Option<&ProofSettings>) -> Finding {
     let UserCounts { imported, inactive, learned } = users;
     if imported == 0 && proofs.is_some_and(names_accounts) {
-        let text =
-            format!("no user is imported, {} learned: callers with SID or UPN have made UUIDs", count(learned, "user"));
+        let text = format!(
+            "no user is imported, {} learned: callers known by SID or UPN get derived UUIDs",
+            count(learned, "user")
+        );
         return Finding::warning(
             SUBJECT,
             text,

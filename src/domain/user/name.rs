@@ -79,7 +79,7 @@ impl UserKeys {
     /// The keys that a caller's proof vouches for. An id made by the service is none of them.
     #[must_use]
     pub fn of_caller(caller: &Caller) -> Self {
-        let id = (!caller.user.is_made()).then_some(caller.user);
+        let id = (!caller.user.is_derived()).then_some(caller.user);
         Self { id, sid: caller.sid.clone(), upn: caller.upn.clone() }
     }
 

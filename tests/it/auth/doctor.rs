@@ -46,7 +46,8 @@ async fn the_files_and_limits_of_access_have_their_lines() {
         ("ok", "limits: each caller: 7 in flight; 1 entry and 0 callers have limits of their own".to_owned()),
         (
             "warning",
-            "directory: no user is imported, 0 users learned: callers with SID or UPN have made UUIDs -> ".to_owned(),
+            "directory: no user is imported, 0 users learned: callers known by SID or UPN get derived UUIDs -> "
+                .to_owned(),
         ),
     ] {
         found.assert_line(level, &begin);

@@ -58,7 +58,7 @@ async fn the_user_of_a_ticket_has_the_uuid_of_its_account() {
     let env = TestEnv::sqlite();
     let (alice, bob) = (kdc.log_in("alice").await, kdc.log_in("bob").await);
     let (alices, bobs) = (account(&kdc, "alice"), account(&kdc, "bob"));
-    assert!(alices.id.parse::<UserId>().is_ok_and(|id| !id.is_made()), "{alices:?}");
+    assert!(alices.id.parse::<UserId>().is_ok_and(|id| !id.is_derived()), "{alices:?}");
     let enrollment = |target: &str| {
         format!(
             r#"{{"type":"Enroll","profiletemplateuuid":"{PROFILES}","datacollection":[],"comment":"","target":"{target}"}}"#
