@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use cmgate::domain::{Position, ShardCount};
 use cmgate::relay::kafka::{KafkaSettings, Publisher, Record, describe_or_create_topic, read_tails};
+use cmgate::store::Publishing;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Message, OwnedHeaders};
@@ -43,6 +44,7 @@ pub(crate) fn settings(topic: &str) -> KafkaSettings {
         partitions: ShardCount::new(TOPOLOGY.0).unwrap(),
         replication_factor: 1,
         source: "/cmgate".to_owned(),
+        publishing: Publishing::Transactions,
         transaction_timeout: Duration::from_secs(10),
         is_volatile: false,
         properties: BTreeMap::new(),

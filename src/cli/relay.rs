@@ -17,6 +17,7 @@ pub(super) async fn decide(settings: &Settings, command: &Relay) -> Result<(), E
         return Err(ExitError::new(ExitStatus::Usage, message));
     }
     let store = wiring::store(&settings.store).await?;
+    wiring::check_publishing(&*store, settings).await?;
     let outcome = carry_out(Operator { store: &*store, kafka: &settings.relay.kafka }, command).await;
     store.close().await;
     Ok(outcome?)

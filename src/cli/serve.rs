@@ -56,6 +56,7 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<
     let templates = templates::load(&settings.templates)?;
     wiring::check_kafka(&settings)?;
     let store = wiring::store(&settings.store).await?;
+    wiring::check_publishing(&*store, &settings).await?;
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
     upkeep.maintain().await;
     import_listed(&*store, &clock, templates.credentials).await?;

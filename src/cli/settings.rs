@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use secrecy::SecretString;
 
-use crate::config::{Config, DatabaseKind, LogFormat, Mode};
+use crate::config::{Config, DatabaseKind, LogFormat, Mode, Publish};
 use crate::domain::Principal;
 use crate::grpc::Origins;
 use crate::http::ApiSettings;
@@ -27,7 +27,7 @@ use crate::relay::kafka::KafkaSettings;
 use crate::runtime::network::Networks;
 use crate::runtime::tls::TlsSettings;
 use crate::service::{Authority, WriterSettings};
-use crate::store::{PostgresSettings, SqliteSettings, Topology};
+use crate::store::{PostgresSettings, Publishing, SqliteSettings, Topology};
 
 /// Interval at which the relay polls for events of other processes that share the database.
 const SHARED_POLL: Duration = Duration::from_millis(2);
@@ -213,6 +213,10 @@ fn kafka(config: &Config) -> KafkaSettings {
         partitions: kafka.partitions,
         replication_factor: kafka.replication_factor,
         source: kafka.source.clone(),
+        publishing: match kafka.publish {
+            Publish::Transactions => Publishing::Transactions,
+            Publish::Fenced => Publishing::Fenced,
+        },
         transaction_timeout: kafka.transaction_timeout,
         is_volatile: false,
         properties: kafka.properties.expose().map(secret).collect(),

@@ -16,7 +16,17 @@ pub(super) async fn store(settings: &StoreSettings) -> Result<Arc<dyn Store>, Ex
     Ok(store)
 }
 
-/// Checks that librdkafka accepts the properties.
+/// Checks that the database publishes in the configured mode, unless it has published nothing yet.
+pub(super) async fn check_publishing(store: &dyn Store, settings: &Settings) -> Result<(), ExitError> {
+    match store.publishing().await? {
+        Some(bound) if !settings.has_test_broker() && bound != settings.relay.kafka.publishing => {
+            Err(ExitError::new(ExitStatus::Usage, bound.conflict()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the Kafka clients accept the properties.
 pub(super) fn check_kafka(settings: &Settings) -> Result<(), ExitError> {
     settings.relay.kafka.check().map_err(|error| ExitError::of(ExitStatus::Usage, &error))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Invalid, require, require_within};
 use super::properties::{Properties, PropertyFiles};
-use super::setting;
+use super::setting::{self, Setting};
 use crate::domain::ShardCount;
 
 /// `[kafka]`: the brokers and the topic of the events.
@@ -33,6 +33,10 @@ pub struct Kafka {
     /// Source of the events (`ce_source` of their records), a URI reference. Default: `/cmgate`.
     #[serde(with = "setting")]
     pub source: String,
+    /// How events get to the topic: `transactions`, or `fenced` for less latency, on brokers that pass a test at the first start. Fixed
+    /// when the database is first published. Default: `transactions`.
+    #[serde(with = "setting")]
+    pub publish: Publish,
     /// How long a transaction may stay open before the broker aborts it; also bounds the wait for a commit. At most the
     /// broker's `transaction.max.timeout.ms`. Default: `10s`.
     #[serde(with = "setting")]
@@ -52,10 +56,40 @@ impl Default for Kafka {
             replication_factor: 1,
             partition_groups: 2,
             source: "/cmgate".to_owned(),
+            publish: Publish::Transactions,
             transaction_timeout: Duration::from_secs(10),
             properties: Properties(BTreeMap::new()),
             properties_file: PropertyFiles::default(),
         }
+    }
+}
+
+/// How events get to the topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publish {
+    /// One Kafka transaction per batch.
+    Transactions,
+    /// Idempotent batches of a producer that has fenced its predecessors.
+    Fenced,
+}
+
+impl Setting for Publish {
+    const EXPECTED: &'static str = "\"transactions\" or \"fenced\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "transactions" => Some(Self::Transactions),
+            "fenced" => Some(Self::Fenced),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Transactions => "transactions",
+            Self::Fenced => "fenced",
+        }
+        .to_owned()
     }
 }
 
@@ -102,6 +136,11 @@ impl Kafka {
         let source_is_valid = !self.source.is_empty() && self.source.bytes().all(|byte| byte.is_ascii_graphic());
         require(source_is_valid, "kafka.source", "must be a URI reference: visible ASCII characters without spaces")?;
         require(self.source.len() <= MAX_SOURCE, "kafka.source", format!("must have at most {MAX_SOURCE} characters"))?;
+        require(
+            self.publish == Publish::Transactions || !self.brokers.is_empty(),
+            "kafka.publish",
+            "must be \"transactions\" unless kafka.brokers is set: the test broker does not refuse fenced producers",
+        )?;
         let timeouts = Duration::from_secs(1)..=Duration::from_mins(15);
         require_within("kafka.transaction_timeout", &self.transaction_timeout, &timeouts)?;
         self.properties.check()

@@ -44,7 +44,7 @@ pub use cors::Cors;
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use environment::ignored_variables;
 pub use error::{ConfigError, ConfigErrors};
-pub use kafka::Kafka;
+pub use kafka::{Kafka, Publish};
 pub use limits::{CallerLimitEntry, CallerLimits, GeneralCallerLimits, Idempotency, Limits, Shutdown, Writer};
 pub use list::List;
 pub use log::{Log, LogFormat};

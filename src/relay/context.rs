@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,8 @@ pub(super) struct Context {
     pub(super) drain: CancellationToken,
     /// Kept over all sessions: it describes the cluster.
     pub(super) volume: Cell<VolumeLimit>,
+    /// When a fence first found another producer id than the stored one; `None` if the last fence did not. Kept over all sessions.
+    pub(super) replaced: Cell<Option<Instant>>,
     pub(super) runtime: Handle,
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::kafka::{KafkaFailure, KafkaSettings, TopicDescription};
 use crate::domain::{Position, Shard};
-use crate::store::TopicIdentity;
+use crate::store::{Publishing, TopicIdentity};
 
 /// How to start an empty topic.
 const START_EMPTY: &str = "`cmgate relay allow-empty-topic --from-checkpoint` (the topic starts with the first event that \
@@ -216,6 +216,18 @@ pub enum Halt {
     /// The topic does not accept an event, even alone in a batch.
     #[error("{0}")]
     RecordTooLarge(String),
+    /// The configuration has another mode than the one in which this database publishes.
+    #[error("{}", bound.conflict())]
+    OtherPublishing {
+        /// The mode of the database.
+        bound: Publishing,
+    },
+    /// The cluster accepts batches of fenced producers.
+    #[error(
+        "the cluster did not pass the test of kafka.publish = \"fenced\": {0}. Set `kafka.publish` to \"transactions\", which does not \
+         need it"
+    )]
+    NotEnforced(String),
     /// A shard has no checkpoint.
     #[error(
         "shard {shard} has no row in table relay_checkpoint. The database is inconsistent. Restore a consistent one"
@@ -249,7 +261,14 @@ impl Halt {
                 start: *start,
             }),
             KafkaFailure::RecordTooLarge { .. } => Some(Self::RecordTooLarge(failure.to_string())),
+            KafkaFailure::NotEnforced(failure) => Some(Self::NotEnforced(failure.to_string())),
             KafkaFailure::Settings(_)
+            | KafkaFailure::Property(_)
+            | KafkaFailure::Fence(_)
+            | KafkaFailure::Session(_)
+            | KafkaFailure::FenceRenewal
+            | KafkaFailure::ProducerReplaced { .. }
+            | KafkaFailure::SelfTestTimeout
             | KafkaFailure::Call(..)
             | KafkaFailure::Describe(_)
             | KafkaFailure::CreateTopic { .. }

@@ -8,6 +8,7 @@ pub mod kafka;
 
 mod backlog;
 mod check;
+mod claim;
 mod context;
 mod cursor;
 mod figures;
@@ -88,6 +89,7 @@ impl Relay {
                 status: Arc::clone(&status),
                 drain: drain.clone(),
                 volume: Cell::new(VolumeLimit::new(topology.partition_groups, settings.kafka.transaction_timeout)),
+                replaced: Cell::new(None),
                 runtime: Handle::current(),
             });
             let guard = broken.clone().drop_guard();

@@ -2,6 +2,7 @@
 //! keep. Each command reads the topic first and refuses what contradicts it. Halted workers pick the decision up by themselves. The
 //! calls to Kafka block.
 
+use cmgate_fence::{Previous, ProducerId};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -9,11 +10,11 @@ use super::check::compare_last;
 use super::group::PartitionGroup;
 use super::halt::Halt;
 use super::kafka::{
-    KafkaFailure, KafkaSettings, Publisher, Tail, TopicDescription, describe_or_create_topic, describe_topic,
-    peek_tails, read_tails,
+    FencedClaim, KafkaFailure, KafkaSettings, Publisher, Tail, TopicDescription, describe_or_create_topic,
+    describe_topic, peek_tails, read_tails,
 };
 use crate::domain::{Position, Shard};
-use crate::store::{Checkpoint, Store, StoreError, TopicIdentity};
+use crate::store::{Checkpoint, Publishing, Store, StoreError, TopicIdentity};
 
 /// Attempts to store a decision between the sessions of workers that are not halted.
 const ATTEMPTS: u32 = 10;
@@ -81,7 +82,7 @@ impl Operator<'_> {
                     checkpoint.exact = false;
                 }
             };
-            let still_empty = async || Ok(self.final_tails(&empty)?.iter().all(is_empty));
+            let still_empty = async || Ok(self.final_tails(&topic.identity, &empty).await?.iter().all(is_empty));
             if let Some(decided) = self.decide(&topic.identity, &empty, still_empty, decide).await? {
                 return Ok(decided);
             }
@@ -147,7 +148,7 @@ impl Operator<'_> {
                     format!("shard {shard}: nothing is missing; {known} is the last position known to be published");
                 return Err(refused(text));
             }
-            let still_ends_there = async || check(self.final_tails(&[shard])?).await;
+            let still_ends_there = async || check(self.final_tails(&topic.identity, &[shard]).await?).await;
             let set_back = |checkpoint: &mut Checkpoint| {
                 checkpoint.position = after;
                 checkpoint.exact = false;
@@ -249,12 +250,39 @@ impl Operator<'_> {
     }
 
     /// The final tails of shards: their owners are fenced first.
-    fn final_tails(self, shards: &[Shard]) -> Result<Vec<Tail>, OperatorError> {
+    async fn final_tails(self, topic: &TopicIdentity, shards: &[Shard]) -> Result<Vec<Tail>, OperatorError> {
         let is_wanted = |group: &PartitionGroup| shards.iter().any(|shard| group.shards.contains(shard));
         let groups = PartitionGroup::all(self.store.topology()).filter(is_wanted);
-        let fences = groups.map(|group| Publisher::fence(self.kafka, group.number));
-        let _publishers = fences.collect::<Result<Vec<_>, _>>()?;
-        read_tails(self.kafka, shards).map_err(|failure| self.failed(failure))
+        match self.kafka.publishing {
+            Publishing::Transactions => {
+                let fences = groups.map(|group| Publisher::fence(self.kafka, group.number));
+                let _publishers = fences.collect::<Result<Vec<_>, _>>()?;
+                read_tails(self.kafka, shards).map_err(|failure| self.failed(failure))
+            }
+            Publishing::Fenced => {
+                let mut tails = Vec::new();
+                for group in groups {
+                    tails.extend(self.fenced_tails(topic, &group).await?);
+                }
+                tails.retain(|tail| shards.contains(&tail.shard));
+                tails.sort_by_key(|tail| tail.shard);
+                Ok(tails)
+            }
+        }
+    }
+
+    /// The tails of a group whose fence this process has now.
+    async fn fenced_tails(self, topic: &TopicIdentity, group: &PartitionGroup) -> Result<Vec<Tail>, OperatorError> {
+        let stored = self.store.producer_id(group.number, topic).await?;
+        let previous = stored.map_or(Previous::None, |id| Previous::Recorded(ProducerId::new(id)));
+        let claim = FencedClaim::take(self.kafka, group.number, &group.shards, previous);
+        let claim = claim.await.map_err(|failure| self.failed(failure))?;
+        let id = claim.producer_id().get();
+        if stored != Some(id) {
+            self.store.put_producer_id(group.number, topic, id).await?;
+        }
+        let fenced = claim.fence().await.map_err(|failure| self.failed(failure))?;
+        Ok(fenced.1)
     }
 
     fn failed(self, failure: KafkaFailure) -> OperatorError {

@@ -11,18 +11,12 @@ use super::backlog::Backlog;
 use super::check::checkpoint_of;
 use super::context::Context;
 use super::halt::Halt;
-use super::kafka::{KafkaFailure, Published, Publisher, Record, Tail, read_tails};
+use super::kafka::{GroupPublisher, KafkaFailure, Published, Record, Tail};
 use super::status::WorkerState;
 use super::stop::{Ended, Stop};
 use super::topic_watch::TopicWatch;
 use crate::domain::{Position, Shard};
 use crate::store::{Checkpoint, LoggedEvent, PartitionGroupLock};
-
-/// Time to linger after a transaction, for each of its events but the first. A transaction costs the broker as much as a hundred
-/// events, so a busy worker makes few large ones; a worker with little to publish does not wait.
-const LINGER_PER_EVENT: Duration = Duration::from_micros(200);
-/// Longest time to linger.
-const LINGER_MAX: Duration = Duration::from_millis(60);
 
 /// How often an idle worker checks its lock and whether the service drains.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
@@ -32,7 +26,7 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Session<'a> {
     context: &'a Context,
-    publisher: Publisher,
+    publisher: GroupPublisher,
     topic: TopicWatch,
     shards: Vec<ShardProgress>,
     backlog: Backlog,
@@ -84,10 +78,10 @@ impl<'a> Session<'a> {
         let shards = context.shards();
         let id = Uuid::new_v4();
         let topic = context.check_before_fence(halted)?;
-        let mut publisher = Publisher::fence(&context.kafka, context.group())?;
+        context.bind_publishing()?;
+        let claim = context.claim_group(topic.as_ref())?;
         context.query(context.store.claim_checkpoints(shards, id))?;
-        let tails = read_tails(&context.kafka, shards)?;
-        publisher.follow(&tails, &context.kafka, topic.as_ref());
+        let (publisher, tails) = claim.finish(&context.kafka, &context.runtime, shards, topic.as_ref())?;
         // Read after the tails: every record on the topic was in the log before.
         let log_ends = context.query(context.store.log_ends())?;
         let checkpoints = context.query(context.store.checkpoints())?;
@@ -143,6 +137,7 @@ impl<'a> Session<'a> {
             let is_draining = self.context.drain.is_cancelled();
             changes.mark_unchanged();
             self.topic.check(self.context)?;
+            self.publisher.check()?;
             let batch = self.collect()?;
             if batch.events.is_empty() {
                 if is_draining {
@@ -154,6 +149,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             let (count, has_more) = (batch.events.len(), batch.has_more);
+            let begun = Instant::now();
             let outcome = self.publish(batch)?;
             *published = true;
             if !std::mem::replace(&mut self.is_reported, true) {
@@ -164,7 +160,7 @@ impl<'a> Session<'a> {
                 return Ok(Ended::Reconnected);
             }
             if !has_more {
-                linger(count);
+                thread::sleep(self.publisher.linger(count, begun));
             }
         }
     }
@@ -218,6 +214,7 @@ impl<'a> Session<'a> {
         match &published {
             Ok(_) => limit.committed(batch.bytes, begun.elapsed()),
             Err(KafkaFailure::BatchTooLarge { bytes, .. }) => limit.refused(*bytes),
+            Err(KafkaFailure::FenceRenewal) => {}
             Err(_) => limit.failed(batch.bytes),
         }
         self.context.volume.set(limit);
@@ -279,10 +276,4 @@ impl<'a> Session<'a> {
     fn cursors(&self) -> Vec<Position> {
         self.shards.iter().map(|progress| progress.cursor).collect()
     }
-}
-
-/// Lets more events arrive, so that the next transaction is larger.
-fn linger(published: usize) {
-    let others = u32::try_from(published.saturating_sub(1)).unwrap_or(u32::MAX);
-    thread::sleep(LINGER_PER_EVENT.saturating_mul(others).min(LINGER_MAX));
 }

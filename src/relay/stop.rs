@@ -12,7 +12,7 @@ pub(super) enum Ended {
     Drained,
     /// The worker no longer holds the lock of its group.
     LockLost,
-    /// A connection to Kafka was lost during a commit that succeeded; the next session fences again.
+    /// The next session fences again: a connection to Kafka was lost during a commit that succeeded, or the fence is due for renewal.
     Reconnected,
     /// Something contradicts the guarantee.
     Halted(Halt),
@@ -41,6 +41,7 @@ impl Stop {
             Self::CheckpointFenced => {
                 Ended::Failed { error: "another session or an operator took over the checkpoints".into(), published }
             }
+            Self::Kafka(KafkaFailure::FenceRenewal) => Ended::Reconnected,
             Self::Kafka(failure) => match Halt::for_failure(&failure, kafka) {
                 Some(halt) => Ended::Halted(halt),
                 None => Ended::Failed { error: failure.into(), published },

@@ -12,6 +12,7 @@ mod inspection;
 mod migrations;
 mod positions;
 mod postgres;
+mod publishing;
 mod sqlite;
 mod users;
 
@@ -30,6 +31,7 @@ pub use credential_rows::CredentialRows;
 pub use error::{OpenFault, StoreError};
 pub use inspection::{Inspection, Rights, SchemaState, UserCounts};
 pub use postgres::{Postgres, PostgresSettings};
+pub use publishing::Publishing;
 pub use sqlite::{Sqlite, SqliteSettings};
 pub use users::ChangeUsers;
 
@@ -225,6 +227,18 @@ pub trait Store: Send + Sync + 'static {
     /// Binds the log to this topic regardless of the current one, and replaces these checkpoints. Returns false and changes
     /// nothing if one of the checkpoints has another owner.
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError>;
+
+    /// How the log is published; `None` until a mode is bound.
+    async fn publishing(&self) -> Result<Option<Publishing>, StoreError>;
+
+    /// Binds the log to this mode unless it already has one, and returns the bound mode.
+    async fn bind_publishing(&self, publishing: Publishing) -> Result<Publishing, StoreError>;
+
+    /// The producer id that was stored last for a partition group and a topic of this name and cluster. An unknown cluster may be any.
+    async fn producer_id(&self, group: u16, topic: &TopicIdentity) -> Result<Option<i64>, StoreError>;
+
+    /// Stores the producer id of a partition group for a topic of this name.
+    async fn put_producer_id(&self, group: u16, topic: &TopicIdentity, id: i64) -> Result<(), StoreError>;
 
     /// Locks a partition group; `None` if the lock is taken.
     async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError>;

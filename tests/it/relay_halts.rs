@@ -4,6 +4,7 @@
 mod away;
 mod figures;
 mod hanging;
+mod mode;
 mod strangers;
 mod topics;
 

@@ -90,6 +90,7 @@ suite! {
         checkpoints_that_are_not_put_stay
         a_fenced_owner_writes_no_checkpoint
         the_log_keeps_its_topic
+        the_log_keeps_its_mode_and_the_producers_of_its_topics
     }
     catalogue {
         a_completed_request_registers_its_credentials

@@ -15,7 +15,9 @@ use crate::domain::{
     Refusal, Request, RequestId, SerialNumber, TemplateId, Timestamp, Trace, User, UserKeys, UserPage, UserQuery,
     Version,
 };
-use crate::store::{ChangeUsers, Checkpoint, Committed, Decide, PartitionGroupLock, TopicIdentity, Topology};
+use crate::store::{
+    ChangeUsers, Checkpoint, Committed, Decide, PartitionGroupLock, Publishing, TopicIdentity, Topology,
+};
 
 /// A read-only log in memory. If it grows, each read of its log ends appends one event of shard 0.
 struct Log {
@@ -161,6 +163,22 @@ impl Store for Log {
     }
 
     async fn rebind_topic(&self, _topic: &TopicIdentity, _checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
+        not_asked()
+    }
+
+    async fn publishing(&self) -> Result<Option<Publishing>, StoreError> {
+        not_asked()
+    }
+
+    async fn bind_publishing(&self, _publishing: Publishing) -> Result<Publishing, StoreError> {
+        not_asked()
+    }
+
+    async fn producer_id(&self, _group: u16, _topic: &TopicIdentity) -> Result<Option<i64>, StoreError> {
+        not_asked()
+    }
+
+    async fn put_producer_id(&self, _group: u16, _topic: &TopicIdentity, _id: i64) -> Result<(), StoreError> {
         not_asked()
     }
 

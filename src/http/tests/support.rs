@@ -18,8 +18,8 @@ use crate::http::{Api, assemble};
 use crate::runtime::clock::Clock;
 use crate::service::{Authority, Service, Writer};
 use crate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
-    Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
+    TopicIdentity, Topology,
 };
 
 /// The error of every database call in the tests.
@@ -112,6 +112,18 @@ impl Store for NoStore {
         away()
     }
     async fn rebind_topic(&self, _topic: &TopicIdentity, _checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
+        away()
+    }
+    async fn publishing(&self) -> Result<Option<Publishing>, StoreError> {
+        away()
+    }
+    async fn bind_publishing(&self, _publishing: Publishing) -> Result<Publishing, StoreError> {
+        away()
+    }
+    async fn producer_id(&self, _group: u16, _topic: &TopicIdentity) -> Result<Option<i64>, StoreError> {
+        away()
+    }
+    async fn put_producer_id(&self, _group: u16, _topic: &TopicIdentity, _id: i64) -> Result<(), StoreError> {
         away()
     }
     async fn lock_partition_group(&self, _group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {

@@ -16,8 +16,8 @@ use crate::domain::{
     UserStatus,
 };
 use crate::store::{
-    Change, ChangeUsers, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, PartitionGroupLock, Store, StoreError,
-    TopicIdentity, Topology,
+    Change, ChangeUsers, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, PartitionGroupLock, Publishing, Store,
+    StoreError, TopicIdentity, Topology,
 };
 
 /// The smart card of the documented examples, with its profile.
@@ -241,6 +241,22 @@ impl Store for Memory {
 
     async fn rebind_topic(&self, _: &TopicIdentity, _: &[Checkpoint]) -> Result<bool, StoreError> {
         Ok(false)
+    }
+
+    async fn publishing(&self) -> Result<Option<Publishing>, StoreError> {
+        Ok(None)
+    }
+
+    async fn bind_publishing(&self, publishing: Publishing) -> Result<Publishing, StoreError> {
+        Ok(publishing)
+    }
+
+    async fn producer_id(&self, _group: u16, _topic: &TopicIdentity) -> Result<Option<i64>, StoreError> {
+        Ok(None)
+    }
+
+    async fn put_producer_id(&self, _group: u16, _topic: &TopicIdentity, _id: i64) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn lock_partition_group(&self, _: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {

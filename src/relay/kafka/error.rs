@@ -1,10 +1,13 @@
 //! Failures of Kafka, by what the relay does about them: begin a new session, or halt.
 
+use std::error::Error;
 use std::io;
 
+use cmgate_fence::{Ended, Failure};
 use rdkafka::error::KafkaError;
 use thiserror::Error;
 
+use super::property::PropertyError;
 use crate::domain::Shard;
 
 /// A failure of Kafka. `Display` omits the source; logs print the whole chain.
@@ -66,7 +69,7 @@ pub enum KafkaFailure {
         bytes: usize,
         /// What the broker said.
         #[source]
-        source: KafkaError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The topic does not accept a record, even alone in a batch.
     #[error(
@@ -93,4 +96,33 @@ pub enum KafkaFailure {
         /// Offset of its first record.
         start: i64,
     },
+    /// A property that the fenced publisher does not support.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+    /// A fence failed, so its session never began.
+    #[error("could not fence the predecessors")]
+    Fence(#[source] Failure),
+    /// A fenced session ended.
+    #[error("the fenced session ended")]
+    Session(#[source] Ended),
+    /// A fenced session is old enough for the next fence.
+    #[error("the fence is due for renewal")]
+    FenceRenewal,
+    /// The cluster gave the group a producer id whose fence does not cover the last session.
+    #[error(
+        "Kafka replaced producer id {recorded} of the last session by {found}, which does not fence that session; publishing \
+         continues once none of its connections can be left, after 25 minutes"
+    )]
+    ProducerReplaced {
+        /// The stored producer id.
+        recorded: i64,
+        /// The new one.
+        found: i64,
+    },
+    /// The cluster accepts batches of fenced producers.
+    #[error("the cluster accepts batches of fenced producers")]
+    NotEnforced(#[source] Failure),
+    /// The self-test took too long.
+    #[error("Kafka did not complete the self-test of kafka.publish = \"fenced\" in time")]
+    SelfTestTimeout,
 }

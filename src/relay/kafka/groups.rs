@@ -34,7 +34,9 @@ impl Groups {
             return KafkaFailure::Delivery(source);
         }
         match self.0.get(&partition) {
-            Some(group) if group.records > 1 => KafkaFailure::BatchTooLarge { bytes: group.bytes, source },
+            Some(group) if group.records > 1 => {
+                KafkaFailure::BatchTooLarge { bytes: group.bytes, source: source.into() }
+            }
             group => KafkaFailure::RecordTooLarge {
                 shard: Shard::new(u16::try_from(partition).unwrap_or(u16::MAX)),
                 bytes: group.map_or(0, |group| group.bytes) + BATCH_OVERHEAD,

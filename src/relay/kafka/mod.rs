@@ -3,12 +3,17 @@
 //! Everything here blocks, so it belongs on threads of its own.
 
 mod broker;
+mod cluster;
 mod ends;
 mod error;
+mod fenced;
+mod group;
 mod groups;
 mod inspect;
+mod property;
 mod publisher;
 mod record;
+mod self_test;
 mod settings;
 mod tail;
 mod topic;
@@ -17,10 +22,14 @@ mod wire;
 
 pub use broker::TestBroker;
 pub use error::KafkaFailure;
+pub use fenced::{FencedClaim, FencedPublisher};
+pub use group::{GroupClaim, GroupPublisher};
 pub use inspect::{ClusterReport, PartitionReport, TopicReport, Transactions, inspect};
+pub use property::PropertyError;
 pub use publisher::{Published, Publisher};
 pub use record::{PublishedEvent, Record};
-pub use settings::{KafkaSettings, PropertyError};
+pub use self_test::self_test;
+pub use settings::KafkaSettings;
 pub use tail::{Tail, peek_tails, read_tails};
 pub use topic::{TopicDescription, describe_or_create_topic, describe_topic};
 

@@ -94,13 +94,15 @@ impl PublishedEvent {
     /// Reads key and headers of a record; `None` if this service did not write it.
     pub(super) fn read<M: Message>(record: &M) -> Option<Self> {
         let headers = record.headers()?;
-        let header = |key| {
-            let header = headers.iter().find(|header| header.key == key)?;
-            std::str::from_utf8(header.value?).ok()
-        };
+        Self::from_parts(record.key(), |wanted| headers.iter().find(|header| header.key == wanted)?.value)
+    }
+
+    /// Reads a key and headers, which `find` finds by name; `None` if this service did not write them.
+    pub(super) fn from_parts<'a>(key: Option<&'a [u8]>, find: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Self> {
+        let header = |name| std::str::from_utf8(find(name)?).ok();
         Some(Self {
             position: Position::new(header(POSITION)?.parse().ok()?),
-            request: std::str::from_utf8(record.key()?).ok()?.parse().ok()?,
+            request: std::str::from_utf8(key?).ok()?.parse().ok()?,
             version: Version::new(header(VERSION)?.parse().ok()?),
         })
     }

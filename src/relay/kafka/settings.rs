@@ -7,10 +7,11 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::BaseProducer;
 use secrecy::{ExposeSecret, SecretString};
-use thiserror::Error;
 
+use super::property::PropertyError;
 use super::window;
 use crate::domain::ShardCount;
+use crate::store::Publishing;
 
 /// The cluster and the topic.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct KafkaSettings {
     pub replication_factor: u16,
     /// `ce_source` of every record.
     pub source: String,
+    /// How events get to the topic.
+    pub publishing: Publishing,
     /// How long a transaction may stay open, which bounds how long a relay that hangs can block consumers.
     pub transaction_timeout: Duration,
     /// Whether the cluster loses its data when it stops, as the built-in test broker does; the relay then starts at the first position
@@ -34,19 +37,15 @@ pub struct KafkaSettings {
     pub properties: BTreeMap<String, SecretString>,
 }
 
-/// Why librdkafka refuses a property.
-#[derive(Debug, Error)]
-#[error("kafka.properties: librdkafka says: {problem}")]
-pub struct PropertyError {
-    problem: String,
-}
-
 impl KafkaSettings {
-    /// Checks that librdkafka accepts the properties. Waits for no broker.
+    /// Checks that librdkafka accepts the properties, and the fenced publisher if it is configured. Waits for no broker.
     ///
     /// # Errors
-    /// Which property is unknown, or has a value that librdkafka refuses.
+    /// Which property is unknown, not supported, or has a value that is refused.
     pub fn check(&self) -> Result<(), PropertyError> {
+        if self.publishing == Publishing::Fenced {
+            self.cluster()?;
+        }
         let refused = |error| self.refused(error);
         self.consumer("read_committed").create_native_config().map(drop).map_err(refused)?;
         if self.brokers.is_empty() {
@@ -67,7 +66,7 @@ impl KafkaSettings {
         for value in self.properties.values().map(ExposeSecret::expose_secret).filter(|value| !value.is_empty()) {
             problem = problem.replace(&format!("\"{value}\""), "\"***\"");
         }
-        PropertyError { problem }
+        PropertyError::new(format!("librdkafka says: {problem}"))
     }
 
     /// Longest wait for one call, other than a commit.

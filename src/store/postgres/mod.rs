@@ -14,6 +14,7 @@ mod inspect;
 mod log;
 mod maintain;
 mod pool;
+mod publishing;
 mod read;
 mod topic;
 mod user;
@@ -26,8 +27,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
-    Topology, Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
+    TopicIdentity, Topology, Workload,
 };
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
@@ -170,6 +171,22 @@ impl Store for Postgres {
 
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
         topic::rebind(&self.relay_pool, topic, checkpoints).await
+    }
+
+    async fn publishing(&self) -> Result<Option<Publishing>, StoreError> {
+        publishing::get(&self.relay_pool).await
+    }
+
+    async fn bind_publishing(&self, publishing: Publishing) -> Result<Publishing, StoreError> {
+        self.health.note(publishing::bind(&self.relay_pool, publishing).await)
+    }
+
+    async fn producer_id(&self, group: u16, topic: &TopicIdentity) -> Result<Option<i64>, StoreError> {
+        publishing::producer_id(&self.relay_pool, group, topic).await
+    }
+
+    async fn put_producer_id(&self, group: u16, topic: &TopicIdentity, id: i64) -> Result<(), StoreError> {
+        self.health.note(publishing::put_producer_id(&self.relay_pool, group, topic, id).await)
     }
 
     async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {

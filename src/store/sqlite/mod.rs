@@ -10,6 +10,7 @@ mod group_lock;
 mod inspect;
 mod log;
 mod maintain;
+mod publishing;
 mod read;
 mod topic;
 mod user;
@@ -24,8 +25,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
-    Topology, Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
+    TopicIdentity, Topology, Workload,
 };
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
@@ -144,6 +145,22 @@ impl Store for Sqlite {
 
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
         self.health.note(topic::rebind(&self.writer, topic, checkpoints).await)
+    }
+
+    async fn publishing(&self) -> Result<Option<Publishing>, StoreError> {
+        publishing::get(&self.readers).await
+    }
+
+    async fn bind_publishing(&self, publishing: Publishing) -> Result<Publishing, StoreError> {
+        self.health.note(publishing::bind(&self.writer, publishing).await)
+    }
+
+    async fn producer_id(&self, group: u16, topic: &TopicIdentity) -> Result<Option<i64>, StoreError> {
+        publishing::producer_id(&self.readers, group, topic).await
+    }
+
+    async fn put_producer_id(&self, group: u16, topic: &TopicIdentity, id: i64) -> Result<(), StoreError> {
+        self.health.note(publishing::put_producer_id(&self.writer, group, topic, id).await)
     }
 
     async fn lock_partition_group(&self, group: u16) -> Result<Option<Box<dyn PartitionGroupLock>>, StoreError> {

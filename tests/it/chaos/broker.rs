@@ -3,11 +3,43 @@
 
 use std::time::{Duration, Instant};
 
+use cmgate::store::Publishing;
+
 use super::fleet::{COMMIT_TIMEOUT, Fleet, Wiring};
 use super::proxy::{Api, FaultAction, ProxyEvent};
 use super::{Kind, ROUNDS, play};
 use crate::support::random;
+use crate::support::relay::publishing;
 use crate::support::servers::{control, signal};
+
+/// When a connection is cut.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// Before the end of a batch is asked for.
+    EndAsked,
+    /// Before the answer to that.
+    EndAnswered,
+    /// Before records are sent.
+    RecordsAsked,
+    /// Before they are acknowledged.
+    RecordsAnswered,
+    /// Before the answer that begins a transaction; under a fence, before records are acknowledged.
+    BeginAnswered,
+}
+
+impl Moment {
+    fn event(self) -> ProxyEvent {
+        match (self, publishing()) {
+            (Self::EndAsked, _) => ProxyEvent::Asked(end()),
+            (Self::EndAnswered, _) => ProxyEvent::Answered(end()),
+            (Self::RecordsAsked, _) => ProxyEvent::Asked(Api::Produce),
+            (Self::RecordsAnswered, _) | (Self::BeginAnswered, Publishing::Fenced) => {
+                ProxyEvent::Answered(Api::Produce)
+            }
+            (Self::BeginAnswered, Publishing::Transactions) => ProxyEvent::Answered(Api::AddPartitionsToTxn),
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 enum BrokerFault {
@@ -22,12 +54,12 @@ enum BrokerFault {
     /// Every connection stalls without closing, as when a host or a network is lost.
     Silent,
     /// A connection is cut at a message.
-    Cut(ProxyEvent),
+    Cut(Moment),
     /// Every connection is cut at a message.
-    AllCut(ProxyEvent),
+    AllCut(Moment),
     /// The answer to a commit is lost, and the broker is unreachable for longer than the relay waits.
     Unknown,
-    /// A connection is cut, and the end of the transaction arrives after the relay has moved on (KAFKA-17754).
+    /// A connection is cut, and the end of the transaction (KAFKA-17754), or the batch, arrives after the relay has moved on.
     StrayEnd,
 }
 
@@ -35,21 +67,26 @@ enum BrokerFault {
 /// `tests/services/server.properties`): its partitions lose their leader for a moment.
 const BEYOND_A_TRANSACTION: Duration = Duration::from_millis(2_200);
 
-const END_ASKED: ProxyEvent = ProxyEvent::Asked(Api::EndTxn);
-const END_ANSWERED: ProxyEvent = ProxyEvent::Answered(Api::EndTxn);
+/// The request that makes a batch visible: the end of its transaction, or under a fence the batch itself.
+fn end() -> Api {
+    match publishing() {
+        Publishing::Transactions => Api::EndTxn,
+        Publishing::Fenced => Api::Produce,
+    }
+}
 
 const FAULTS: [BrokerFault; 13] = [
     BrokerFault::Killed,
-    BrokerFault::Cut(END_ANSWERED),
+    BrokerFault::Cut(Moment::EndAnswered),
     BrokerFault::StrayEnd,
-    BrokerFault::Cut(END_ASKED),
+    BrokerFault::Cut(Moment::EndAsked),
     BrokerFault::Killed,
-    BrokerFault::AllCut(END_ANSWERED),
-    BrokerFault::Cut(ProxyEvent::Answered(Api::Produce)),
+    BrokerFault::AllCut(Moment::EndAnswered),
+    BrokerFault::Cut(Moment::RecordsAnswered),
     BrokerFault::Unknown,
-    BrokerFault::AllCut(ProxyEvent::Answered(Api::AddPartitionsToTxn)),
+    BrokerFault::AllCut(Moment::BeginAnswered),
     BrokerFault::Stopped,
-    BrokerFault::AllCut(ProxyEvent::Asked(Api::Produce)),
+    BrokerFault::AllCut(Moment::RecordsAsked),
     BrokerFault::Disconnected,
     BrokerFault::Silent,
 ];
@@ -76,17 +113,17 @@ async fn nothing_is_lost_when_the_broker_or_its_connections_die() {
             }
             BrokerFault::Disconnected => fleet.proxy().cut_all(),
             BrokerFault::Silent => fleet.proxy().fall_silent(),
-            BrokerFault::Cut(event) => fleet.proxy().set(event, FaultAction::Cut).sprung().await,
-            BrokerFault::AllCut(event) => fleet.proxy().set(event, FaultAction::CutAll).sprung().await,
+            BrokerFault::Cut(moment) => fleet.proxy().set(moment.event(), FaultAction::Cut).sprung().await,
+            BrokerFault::AllCut(moment) => fleet.proxy().set(moment.event(), FaultAction::CutAll).sprung().await,
             BrokerFault::Unknown => {
-                fleet.proxy().set(END_ANSWERED, FaultAction::Cut).sprung().await;
+                fleet.proxy().set(Moment::EndAnswered.event(), FaultAction::Cut).sprung().await;
                 fleet.proxy().refuse(true);
                 tokio::time::sleep(COMMIT_TIMEOUT).await;
                 fleet.proxy().refuse(false);
             }
             BrokerFault::StrayEnd => {
                 let delay = random::up_to(&mut fleet.rng, Duration::from_secs(1));
-                fleet.proxy().set(END_ASKED, FaultAction::DeliverLate(delay)).sprung().await;
+                fleet.proxy().set(Moment::EndAsked.event(), FaultAction::DeliverLate(delay)).sprung().await;
                 tokio::time::sleep(delay).await;
             }
         }

@@ -9,8 +9,8 @@ use cmgate::domain::{
     Refusal, Request, RequestId, SerialNumber, Shard, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery,
 };
 use cmgate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Store, StoreError, TopicIdentity,
-    Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
+    TopicIdentity, Topology,
 };
 use uuid::Uuid;
 
@@ -50,6 +50,22 @@ impl Store for Unlocked {
 
     async fn rebind_topic(&self, topic: &TopicIdentity, checkpoints: &[Checkpoint]) -> Result<bool, StoreError> {
         self.0.rebind_topic(topic, checkpoints).await
+    }
+
+    async fn publishing(&self) -> Result<Option<Publishing>, StoreError> {
+        self.0.publishing().await
+    }
+
+    async fn bind_publishing(&self, publishing: Publishing) -> Result<Publishing, StoreError> {
+        self.0.bind_publishing(publishing).await
+    }
+
+    async fn producer_id(&self, group: u16, topic: &TopicIdentity) -> Result<Option<i64>, StoreError> {
+        self.0.producer_id(group, topic).await
+    }
+
+    async fn put_producer_id(&self, group: u16, topic: &TopicIdentity, id: i64) -> Result<(), StoreError> {
+        self.0.put_producer_id(group, topic, id).await
     }
 
     fn topology(&self) -> Topology {

@@ -1,7 +1,7 @@
 //! Reads of the log, and the relay's checkpoints.
 
 use cmgate::domain::{Position, Shard};
-use cmgate::store::{Checkpoint, TopicIdentity};
+use cmgate::store::{Checkpoint, Publishing, TopicIdentity};
 use uuid::Uuid;
 
 use super::steps::{carry_out, whole_log};
@@ -131,6 +131,36 @@ pub(super) async fn the_log_keeps_its_topic(database: &TestDatabase) {
     assert!(store.rebind_topic(&others[0], &put).await.unwrap());
     assert_eq!(store.topic().await.unwrap().as_ref(), Some(&others[0]));
     assert_eq!(store.checkpoints().await.unwrap()[1..3], put);
+}
+
+/// A database publishes in one mode. Producer ids are those of one topic on one cluster.
+pub(super) async fn the_log_keeps_its_mode_and_the_producers_of_its_topics(database: &TestDatabase) {
+    let store = database.open().await;
+    assert_eq!(store.publishing().await.unwrap(), None);
+    for mode in [Publishing::Fenced, Publishing::Transactions, Publishing::Fenced] {
+        assert_eq!(store.bind_publishing(mode).await.unwrap(), Publishing::Fenced);
+        assert_eq!(store.publishing().await.unwrap(), Some(Publishing::Fenced));
+    }
+    let topic = |name: &str, cluster: Option<&str>| TopicIdentity {
+        topic: name.to_owned(),
+        cluster: cluster.map(str::to_owned),
+        topic_id: None,
+    };
+    let a = topic("a", Some("c"));
+    for (group, id) in [(0, 4), (1, 5), (0, i64::MAX)] {
+        store.put_producer_id(group, &a, id).await.unwrap();
+        assert_eq!(store.producer_id(group, &a).await.unwrap(), Some(id));
+    }
+    let of_another_group = store.producer_id(1, &a).await.unwrap();
+    assert_eq!(of_another_group, Some(5));
+    for (other, found) in
+        [(topic("a", None), Some(i64::MAX)), (topic("a", Some("d")), None), (topic("b", Some("c")), None)]
+    {
+        assert_eq!(store.producer_id(0, &other).await.unwrap(), found, "{other:?}");
+    }
+    store.put_producer_id(0, &topic("b", None), 6).await.unwrap();
+    assert_eq!(store.producer_id(0, &topic("b", Some("c"))).await.unwrap(), Some(6));
+    assert_eq!(store.producer_id(0, &a).await.unwrap(), Some(i64::MAX));
 }
 
 fn checkpoint(shard: u16, position: u64, owner: Uuid) -> Checkpoint {

@@ -16,6 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::client::Http;
 use super::env::TestEnv;
+use super::relay::publishing;
 use super::servers;
 use super::wait::wait_until;
 
@@ -169,6 +170,7 @@ pub(super) fn program(env: &TestEnv, settings: &[(&str, &str)], directory: &Path
         .env("CMGATE__DATABASE__URL", env.database.url())
         .env("CMGATE__KAFKA__BROKERS", servers::kafka())
         .env("CMGATE__KAFKA__TOPIC", &env.topic)
+        .env("CMGATE__KAFKA__PUBLISH", publishing().name())
         .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"))
         .envs(settings.iter().copied());
     program

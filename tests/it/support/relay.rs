@@ -10,7 +10,7 @@ use cmgate::relay::kafka::KafkaSettings;
 use cmgate::relay::{Relay, RelaySettings, WorkerState};
 use cmgate::runtime::clock::Clock;
 use cmgate::service::commit;
-use cmgate::store::{Store, Topology};
+use cmgate::store::{Publishing, Store, Topology};
 
 use super::commands::{TARGET, approve, approver, command, complete, creation, fresh_card, request, start};
 use super::database::TestDatabase;
@@ -47,6 +47,7 @@ impl TestLog {
             partitions: shards,
             replication_factor: 1,
             source: "//cmgate.test".to_owned(),
+            publishing: publishing(),
             transaction_timeout: Duration::from_secs(10),
             is_volatile: false,
             properties: BTreeMap::new(),
@@ -73,6 +74,15 @@ impl TestLog {
     /// Audits the database and the topic against what was acknowledged.
     pub(crate) async fn audit(&self) -> Report {
         self.env.audit(self.acknowledged.clone()).await
+    }
+}
+
+/// The mode of every relay in this run: `CMGATE_TEST_PUBLISH`, else transactions.
+pub(crate) fn publishing() -> Publishing {
+    match std::env::var("CMGATE_TEST_PUBLISH").as_deref() {
+        Err(_) | Ok("transactions") => Publishing::Transactions,
+        Ok("fenced") => Publishing::Fenced,
+        Ok(other) => panic!("CMGATE_TEST_PUBLISH is {other:?}"),
     }
 }
 

@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    BrokerId, FindCoordinatorRequest, MetadataRequest, MetadataResponse, ProduceRequest, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::connection::{Api, Connection, Profile, tls};
 use crate::error::{check, check_partition, malformed};
@@ -25,6 +29,9 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// A coordinator of transactions, in `FindCoordinator`.
 const TRANSACTION: i8 = 1;
+
+/// First version of `Produce` that names a topic by its id.
+const PRODUCE_BY_ID: i16 = 13;
 
 /// A cluster to connect to. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -141,6 +148,21 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// The batches of a produce request, for the very topic of this layout if the broker knows topic ids.
+    pub(crate) fn produce(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        data: Vec<PartitionProduceData>,
+    ) -> Result<TopicProduceData, Failure> {
+        let topic = if connection.version::<ProduceRequest>()? < PRODUCE_BY_ID {
+            TopicProduceData::default().with_name(topic_name(topic))
+        } else {
+            TopicProduceData::default().with_topic_id(Uuid::from_u128(self.topic_id))
+        };
+        Ok(topic.with_partition_data(data))
     }
 
     /// The partitions that a broker leads.

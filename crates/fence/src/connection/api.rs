@@ -38,7 +38,8 @@ macro_rules! api {
     )*};
 }
 
-// AddPartitionsToTxn 4 is for brokers; FindCoordinator 4 asks for many; Fetch and Produce 13 name the topic by its id.
+// AddPartitionsToTxn 4 is for brokers; FindCoordinator 4 asks for many; Fetch 13 names the topic by its id. Produce 13 does, too, so
+// that a batch cannot land in another topic of the same name.
 // EndTxn 5 would change the epoch: 4 keeps the one of InitProducerId, on all brokers.
 api! {
     AddPartitionsToTxnRequest 0 3 |response| response.throttle_time_ms;
@@ -52,7 +53,7 @@ api! {
     InitProducerIdRequest 0 4 |response| response.throttle_time_ms;
     ListOffsetsRequest 2 7 |response| response.throttle_time_ms;
     MetadataRequest 5 12 |response| response.throttle_time_ms;
-    ProduceRequest 5 11 |response| response.throttle_time_ms;
+    ProduceRequest 5 13 |response| response.throttle_time_ms;
     SaslAuthenticateRequest 0 2 |_| 0;
     SaslHandshakeRequest 1 1 |_| 0;
 }

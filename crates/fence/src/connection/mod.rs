@@ -196,6 +196,11 @@ impl Connection {
         self.submit(request)?.response().await
     }
 
+    /// The version in which the broker gets a request.
+    pub(crate) fn version<R: Api>(&self) -> Result<i16, Failure> {
+        self.versions.of_api::<R>(&self.address)
+    }
+
     /// Queues a request behind those that were submitted before.
     pub(crate) fn submit<R: Api>(&mut self, request: &R) -> Result<Pending<R>, Failure> {
         self.submit_before(request, None)
@@ -207,7 +212,7 @@ impl Connection {
         request: &R,
         not_after: Option<Duration>,
     ) -> Result<Pending<R>, Failure> {
-        let version = self.versions.of_api::<R>(&self.address)?;
+        let version = self.version::<R>()?;
         self.submit_version(request, version, not_after)
     }
 

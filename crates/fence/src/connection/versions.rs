@@ -46,7 +46,7 @@ mod tests {
             Versions::of(&ApiVersionsResponse::default().with_api_keys(vec![api]))
         };
         for (oldest, newest, expected) in
-            [(0, 13, Some(11)), (11, 20, Some(11)), (0, 7, Some(7)), (12, 20, None), (0, 4, None), (3, -1, None)]
+            [(0, 13, Some(13)), (11, 20, Some(13)), (0, 7, Some(7)), (14, 20, None), (0, 4, None), (3, -1, None)]
         {
             assert_eq!(
                 versions(oldest, newest).of_api::<ProduceRequest>(&address).ok(),

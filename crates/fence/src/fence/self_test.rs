@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ProduceRequest;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_request::PartitionProduceData;
 use tokio::time::Instant;
 
 use super::transaction::Coordinator;
 use super::{Links, Marked, Producer, fence};
 use crate::batch::{Place, Record, encode};
-use crate::cluster::{Cluster, topic_name};
+use crate::cluster::Cluster;
 use crate::connection::Api;
 use crate::error::malformed;
 use crate::{Compression, Failure, Lane};
@@ -74,7 +74,7 @@ async fn append(
                 encode(Place { producer, sequence, timestamp }, std::slice::from_ref(&record), Compression::None)?;
             data.push(PartitionProduceData::default().with_index(*partition).with_records(Some(batch)));
         }
-        let topic = TopicProduceData::default().with_name(topic_name(&links.topic)).with_partition_data(data);
+        let topic = links.layout.produce(connection, &links.topic, data)?;
         let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(10_000).with_topic_data(vec![topic]);
         let response = connection.call(&request).await?;
         let found = response.responses.iter().flat_map(|topic| &topic.partition_responses);

@@ -40,12 +40,9 @@ pub struct Session {
     task: JoinHandle<()>,
 }
 
-/// Records for a partition.
+/// Records by partition, which leave in as few requests as possible.
 #[derive(Debug)]
-struct Work {
-    partition: i32,
-    records: Vec<Queued>,
-}
+struct Work(Vec<(i32, Vec<Queued>)>);
 
 /// Why a session is over.
 #[derive(Debug)]
@@ -125,28 +122,42 @@ impl Session {
     /// # Errors
     /// [`Ended`] if the session is over. A record that is too large for a batch ends it.
     pub async fn append(&mut self, partition: i32, records: Vec<Record>) -> Result<(), Ended> {
-        if !self.partitions.contains(&partition) {
-            return Err(self.fail(Failure::NoLeader(partition)));
-        }
-        let most = self.limits.queue_bytes.min(1 << 20).max(self.limits.batch_bytes);
-        let (mut chunk, mut bytes) = (Vec::new(), 0);
-        for record in records {
-            let size = record.max_size();
-            if HEADER_BYTES + size > self.limits.batch_bytes {
-                let limit = self.limits.batch_bytes;
-                return Err(self.fail(Failure::RecordTooLarge { partition, bytes: HEADER_BYTES + size, limit }));
-            }
-            if bytes + size > most {
-                self.queue(partition, std::mem::take(&mut chunk), std::mem::take(&mut bytes)).await?;
-            }
-            bytes += size;
-            chunk.push(Queued { record, size });
-        }
-        self.queue(partition, chunk, bytes).await
+        self.append_all(vec![(partition, records)]).await
     }
 
-    async fn queue(&self, partition: i32, records: Vec<Queued>, bytes: usize) -> Result<(), Ended> {
-        if records.is_empty() {
+    /// [`append`](Self::append) to several partitions. Those that fit into the queue together share a request to each leader.
+    ///
+    /// # Errors
+    /// [`Ended`] if the session is over. A record that is too large for a batch ends it.
+    pub async fn append_all(&mut self, batches: Vec<(i32, Vec<Record>)>) -> Result<(), Ended> {
+        let most = self.limits.queue_bytes.min(self.limits.request_bytes).max(self.limits.batch_bytes);
+        let (mut work, mut bytes) = (Vec::new(), 0);
+        for (partition, records) in batches {
+            if !self.partitions.contains(&partition) {
+                return Err(self.fail(Failure::NoLeader(partition)));
+            }
+            let mut chunk = Vec::new();
+            for record in records {
+                let size = record.max_size();
+                if HEADER_BYTES + size > self.limits.batch_bytes {
+                    let limit = self.limits.batch_bytes;
+                    return Err(self.fail(Failure::RecordTooLarge { partition, bytes: HEADER_BYTES + size, limit }));
+                }
+                if bytes + size > most {
+                    work.push((partition, std::mem::take(&mut chunk)));
+                    self.queue(std::mem::take(&mut work), std::mem::take(&mut bytes)).await?;
+                }
+                bytes += size;
+                chunk.push(Queued { record, size });
+            }
+            work.push((partition, chunk));
+        }
+        self.queue(work, bytes).await
+    }
+
+    async fn queue(&self, mut work: Vec<(i32, Vec<Queued>)>, bytes: usize) -> Result<(), Ended> {
+        work.retain(|(_, records)| !records.is_empty());
+        if work.is_empty() {
             return Ok(());
         }
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -155,7 +166,7 @@ impl Session {
             Ok(permits) => permits.forget(),
             Err(_) => return Err(self.progress.ended()),
         }
-        self.work.send(Work { partition, records }).map_err(|_| self.progress.ended())
+        self.work.send(Work(work)).map_err(|_| self.progress.ended())
     }
 
     /// What the brokers have acknowledged since the last call, at most one entry for each partition; waits for the first. Can be

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_request::PartitionProduceData;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{BrokerId, MetadataResponse, ProduceRequest, ProduceResponse};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::partition::Partition;
 use super::progress::Progress;
 use super::{End, Work};
-use crate::cluster::{Cluster, topic_name};
+use crate::cluster::Cluster;
 use crate::connection::Api;
 use crate::error::malformed;
 use crate::fence::{Links, Producer};
@@ -115,8 +115,9 @@ impl Sender {
     }
 
     fn accept(&mut self, work: Work) -> Result<(), Failure> {
-        let partition = self.partitions.get_mut(&work.partition).ok_or(Failure::NoLeader(work.partition))?;
-        partition.push(work.records);
+        for (number, records) in work.0 {
+            self.partitions.get_mut(&number).ok_or(Failure::NoLeader(number))?.push(records);
+        }
         Ok(())
     }
 
@@ -203,7 +204,7 @@ impl Sender {
             sent.push(*number);
             data.push(PartitionProduceData::default().with_index(*number).with_records(Some(batch)));
         }
-        let topic = TopicProduceData::default().with_name(topic_name(&self.lane.topic)).with_partition_data(data);
+        let topic = self.links.layout.produce(connection, &self.lane.topic, data)?;
         let request = ProduceRequest::default()
             .with_acks(ACKS_ALL)
             .with_timeout_ms(i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX))

@@ -57,6 +57,18 @@ async fn acknowledgements_add_up() {
 }
 
 #[tokio::test]
+async fn appends_to_several_partitions_share_a_request() {
+    let fake = Fake::start(8).await;
+    let mut session = session(&fake, &fake.lane()).await;
+    session.append_all((0..8).map(|partition| (partition, records(3))).collect()).await.unwrap();
+    let mut sum = 0;
+    while sum < 24 {
+        sum += session.acknowledged().await.unwrap().iter().map(|it| it.records).sum::<usize>();
+    }
+    assert_eq!(fake.count(ApiKey::Produce), 1);
+}
+
+#[tokio::test]
 async fn every_error_of_a_partition_ends_the_session() {
     for error in [
         ResponseError::NotLeaderOrFollower,

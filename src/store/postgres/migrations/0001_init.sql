@@ -126,6 +126,27 @@ COMMENT ON COLUMN relay_topic.topic    IS 'Name of the topic.';
 COMMENT ON COLUMN relay_topic.cluster  IS 'Id of the Kafka cluster, if known.';
 COMMENT ON COLUMN relay_topic.topic_id IS 'Id that the cluster assigned to the topic at its creation, if known.';
 
+CREATE TABLE relay_publishing (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    mode     text NOT NULL CHECK (mode IN ('transactions', 'fenced'))
+);
+COMMENT ON TABLE  relay_publishing          IS 'How the log is published. Written once: writers of different modes do not fence each other.';
+COMMENT ON COLUMN relay_publishing.only_row IS 'Keeps the table at one row.';
+COMMENT ON COLUMN relay_publishing.mode     IS 'kafka.publish of every process.';
+
+CREATE TABLE relay_producer (
+    partition_group smallint,
+    topic           text,
+    cluster         text,
+    producer_id     bigint NOT NULL,
+    PRIMARY KEY (partition_group, topic)
+);
+COMMENT ON TABLE  relay_producer                 IS 'The producer of each partition group; used by kafka.publish = "fenced" alone.';
+COMMENT ON COLUMN relay_producer.partition_group IS 'Partition group.';
+COMMENT ON COLUMN relay_producer.topic           IS 'Topic; the coordinator of each has its own producers.';
+COMMENT ON COLUMN relay_producer.cluster         IS 'Id of the Kafka cluster, if known.';
+COMMENT ON COLUMN relay_producer.producer_id     IS 'Producer id of the last session. A session with another id has to prove that the last one is over.';
+
 CREATE TABLE idempotency_key (
     caller      uuid        NOT NULL,
     key         text        NOT NULL,

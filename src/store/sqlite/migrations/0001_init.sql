@@ -65,6 +65,21 @@ CREATE TABLE relay_topic (
     topic_id BLOB                                       -- id that the cluster assigned to the topic, if known
 ) STRICT;
 
+-- How the log is published. Written once: writers of different modes do not fence each other.
+CREATE TABLE relay_publishing (
+    only_row INTEGER PRIMARY KEY DEFAULT 1 CHECK (only_row = 1),      -- keeps the table at one row
+    mode     TEXT NOT NULL CHECK (mode IN ('transactions', 'fenced')) -- kafka.publish of every process
+) STRICT;
+
+-- The producer of each partition group; used by kafka.publish = "fenced" alone.
+CREATE TABLE relay_producer (
+    partition_group INTEGER NOT NULL, -- partition group
+    topic           TEXT    NOT NULL, -- topic
+    cluster         TEXT,             -- id of the Kafka cluster, if known
+    producer_id     INTEGER NOT NULL, -- producer id of the last session
+    PRIMARY KEY (partition_group, topic)
+) STRICT, WITHOUT ROWID;
+
 -- Idempotency keys of callers with the stored replies.
 CREATE TABLE idempotency_key (
     caller      BLOB    NOT NULL,                      -- caller who used the key
