@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,9 +20,9 @@ use crate::config::templates;
 use crate::domain::Credential;
 use crate::feed::Feed;
 use crate::grpc::Serving;
-use crate::http::admin::{Readiness, WorkerHealth};
+use crate::http::admin::{Readiness, WorkerHealth, report_readiness};
 use crate::http::auth::Authentication;
-use crate::http::server::{self, Server};
+use crate::http::server::{self, Server, Stop};
 use crate::http::{Api, admin, assemble};
 use crate::relay::{Relay, WorkerState, WorkerStatus};
 use crate::runtime::clock::Clock;
@@ -44,7 +44,7 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<
     let supervisor =
         supervisor.map_err(|error| ExitError::new(ExitStatus::Usage, format!("{SOCKET_VARIABLE}: {error}")))?;
     let shutdown = Shutdown::new();
-    tokio::spawn(shutdown.on_signals(settings.grace).map_err(|error| internal(&error))?);
+    tokio::spawn(shutdown.on_signals(settings.shutdown).map_err(|error| internal(&error))?);
     let metrics = Metrics::start().map_err(|error| internal(&error))?;
     tokio::spawn(metrics.clone().upkeep(shutdown.hard().clone()));
 
@@ -71,9 +71,9 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<
     let service = Service::new(Arc::clone(&store), writer, catalog, clock, settings.authority.clone());
     tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(upkeep.keep_going()));
 
-    let draining = Arc::new(AtomicBool::new(false));
-    let (public, private) = (CancellationToken::new(), CancellationToken::new());
-    let readiness = readiness(&store, relay.workers(), &draining);
+    let public = Stop { soon: shutdown.leaving().clone(), now: CancellationToken::new() };
+    let private = CancellationToken::new();
+    let readiness = Arc::new(readiness(&store, relay.workers(), &shutdown));
     let served = serve_public(&settings, &protection, service, authentication.clone(), public.clone());
     let PublicPorts { port: public_port, socket, serving } = served.await?;
     let (recorded, watched) = (protection.clone(), authentication.clone());
@@ -82,7 +82,9 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<
         recorded.record_gauges();
         metrics.render()
     };
-    let private_port = serve_private(&settings, &protection, readiness, Box::new(render), private.clone()).await?;
+    tokio::spawn(report_readiness(Arc::clone(&readiness), serving.clone()));
+    let router = admin::router(readiness, &serving, Box::new(render), protection.tokens.clone());
+    let private_port = serve_private(&settings, &protection, router, private.clone()).await?;
     protection.watch(&settings, &hangups, &shutdown);
     watched.watch(settings.reload_interval, &hangups, shutdown.hard());
     let banner = Banner {
@@ -100,12 +102,10 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<
     banner.print(&mut io::stdout());
     supervisor.ready(&format!("gRPC and REST at {}://{}", banner.public_scheme, banner.public));
 
-    let outcome = ended(&shutdown, &parts).await;
-    supervisor.stopping();
+    let outcome = ended(&shutdown, &parts, &supervisor).await;
     let drain = async {
-        draining.store(true, Ordering::Release);
         serving.end();
-        public.cancel();
+        public.now.cancel();
         public_port.ended().await;
         if let Some(socket) = socket {
             socket.ended().await;
@@ -138,15 +138,21 @@ fn log_start(settings: &Settings, database: &str) {
     );
 }
 
-/// Waits for a shutdown, or for the failure of an essential part.
-async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2]) -> Result<(), ExitError> {
+/// Waits until the service should drain: after a signal and the delay, or after the failure of an essential part.
+async fn ended(shutdown: &Shutdown, parts: &[CancellationToken; 2], supervisor: &Supervisor) -> Result<(), ExitError> {
     let [writer, relay] = parts;
+    let asked = async {
+        shutdown.leaving().cancelled().await;
+        supervisor.stopping();
+        shutdown.soft().cancelled().await;
+    };
     let part = tokio::select! {
-        () = shutdown.soft().cancelled() => return Ok(()),
+        () = asked => return Ok(()),
         () = writer.cancelled() => "writer",
         () = relay.cancelled() => "relay",
     };
     tracing::error!(part, "a part of the service failed, stopping");
+    supervisor.stopping();
     shutdown.begin();
     Err(ExitError::new(ExitStatus::Internal, format!("the {part} failed; see the log")))
 }
@@ -175,7 +181,7 @@ async fn serve_public(
     ports: &Ports,
     service: Service,
     authentication: Authentication,
-    stop: CancellationToken,
+    stop: Stop,
 ) -> Result<PublicPorts, ExitError> {
     let Api { calls, serving } =
         assemble(service, authentication, settings.api.clone()).map_err(|error| internal(&error))?;
@@ -192,20 +198,18 @@ async fn serve_public(
 async fn serve_private(
     settings: &Settings,
     ports: &Ports,
-    readiness: Readiness,
-    metrics: admin::Metrics,
+    router: Router,
     stop: CancellationToken,
 ) -> Result<Server, ExitError> {
-    let router = admin::router(readiness, metrics, ports.tokens.clone());
     let port = server::serve(settings.admin_listen, router, settings.server, ports.private(), stop).await;
     port.map_err(|error| cannot_listen("admin_listen", settings.admin_listen, &error))
 }
 
-fn readiness(store: &Arc<dyn Store>, workers: &[Arc<WorkerStatus>], draining: &Arc<AtomicBool>) -> Readiness {
+fn readiness(store: &Arc<dyn Store>, workers: &[Arc<WorkerStatus>], shutdown: &Shutdown) -> Readiness {
     let workers = workers.to_vec();
     Readiness {
         store: Arc::clone(store),
-        draining: Arc::clone(draining),
+        leaving: shutdown.leaving().clone(),
         relay: Box::new(move || workers.iter().map(|worker| worker_health(worker)).collect()),
     }
 }

@@ -25,6 +25,7 @@ use crate::mimcm::FacadeSettings;
 use crate::relay::RelaySettings;
 use crate::relay::kafka::KafkaSettings;
 use crate::runtime::network::Networks;
+use crate::runtime::shutdown::ShutdownTimes;
 use crate::runtime::tls::TlsSettings;
 use crate::service::{Authority, WriterSettings};
 use crate::store::{PostgresSettings, Publishing, SqliteSettings, Topology};
@@ -58,7 +59,7 @@ pub struct Settings {
     /// The log.
     pub log: LogSettings,
     /// How long the process may take to stop.
-    pub grace: Duration,
+    pub shutdown: ShutdownTimes,
     /// Directory of the profile templates.
     pub templates: PathBuf,
     /// The database.
@@ -151,7 +152,7 @@ impl Settings {
                 filter: config.log.filter.clone(),
                 instance: config.log.instance.clone(),
             },
-            grace: config.shutdown.grace,
+            shutdown: ShutdownTimes { delay: config.shutdown.delay, grace: config.shutdown.grace },
             templates: config.templates.clone(),
             store: store(config),
             keep_keys: config.idempotency.keep,

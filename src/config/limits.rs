@@ -144,19 +144,24 @@ impl Writer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shutdown {
-    /// How long calls in progress and the relay may take to finish after the signal to stop. Default: `20s`.
+    /// How long calls are still served after SIGTERM has turned readiness off, so that load balancers notice in time. Default: `0ms`,
+    /// in production `5s`.
+    #[serde(with = "setting")]
+    pub delay: Duration,
+    /// How long calls in progress and the relay may take to finish after the delay. Default: `20s`.
     #[serde(with = "setting")]
     pub grace: Duration,
 }
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(20) }
+        Self { delay: Duration::ZERO, grace: Duration::from_secs(20) }
     }
 }
 
 impl Shutdown {
     pub(super) fn check(&self) -> Result<(), Invalid> {
+        require_within("shutdown.delay", &self.delay, &(Duration::ZERO..=HOUR))?;
         require_within("shutdown.grace", &self.grace, &(Duration::from_secs(1)..=HOUR))
     }
 }

@@ -172,6 +172,7 @@ impl Layer {
             Mode::Production => {
                 insert(&mut values, &["kafka", "replication_factor"], Value::from(3));
                 insert(&mut values, &["log", "format"], Value::from("json"));
+                insert(&mut values, &["shutdown", "delay"], Value::from("5s"));
                 let GeneralCallerLimits { rate, burst: _, calls } = GeneralCallerLimits::PRODUCTION;
                 insert(&mut values, &["limits", "caller", "rate"], Value::from(rate));
                 insert(&mut values, &["limits", "caller", "calls"], Value::from(calls));

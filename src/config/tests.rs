@@ -62,11 +62,12 @@ fn production_has_its_own_defaults_and_needs_brokers() {
     let config =
         load(&format!("mode = 'production'\nkafka.brokers = 'a:9092,[::1]:9093'\n{ISSUER}"), &[DATABASE]).unwrap();
     assert_eq!((config.mode, config.kafka.replication_factor), (Mode::Production, 3));
-    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!((config.log.format, config.shutdown.delay), (LogFormat::Json, Duration::from_secs(5)));
 
-    let own = "mode = 'production'\nlog.format = 'text'\n[kafka]\nbrokers = 'a:1'\nreplication_factor = 2";
+    let own = "mode = 'production'\nlog.format = 'text'\nshutdown.delay = '0s'\n[kafka]\nbrokers = 'a:1'\nreplication_factor = 2";
     let config = load(&format!("{own}\n{ISSUER}"), &[DATABASE]).unwrap();
     assert_eq!((config.kafka.replication_factor, config.log.format), (2, LogFormat::Text));
+    assert_eq!(config.shutdown.delay, Duration::ZERO);
 
     let refused = load(ISSUER, &[("CMGATE__MODE", "production")]).unwrap_err();
     assert_eq!(refused, "kafka.brokers is required in production, such as host1:9092,host2:9092");

@@ -33,7 +33,7 @@ pub use callers::Callers;
 pub use credentials::Credentials;
 pub use directory::Users;
 pub use errors::rewrite_library_errors;
-pub use health::{HealthService, Serving, health};
+pub use health::{HealthService, Serving};
 pub use web::{Browser, Origins};
 
 /// Implements `cmgate.v1.RequestService` with the use cases.

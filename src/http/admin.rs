@@ -1,10 +1,10 @@
-//! The admin port: liveness, readiness and metrics. With tokens, metrics and the details of readiness require one.
+//! The admin port: liveness, readiness, gRPC health and metrics. With tokens, metrics and the details of readiness require one.
 
+mod serving;
 mod tokens;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,22 +14,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
+use tonic_health::pb::health_server::HealthServer;
+use tower::ServiceExt;
 
+use crate::grpc::{HealthService, Serving};
 use crate::runtime::telemetry::error_chain;
 use crate::runtime::watched_file::WatchedFile;
 use crate::store::Store;
 
+pub use serving::report_readiness;
 pub use tokens::{AdminTokens, admin_token_file};
 
-/// How long the database may take to respond before it counts as unavailable.
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the database may take to respond before it counts as unavailable. With the pause between two checks of the gRPC health
+/// service, it is less than two seconds.
+const PING_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The inputs of the readiness report.
 pub struct Readiness {
     /// Pinged for each report.
     pub store: Arc<dyn Store>,
-    /// Whether shutdown has started.
-    pub draining: Arc<AtomicBool>,
+    /// Cancelled when shutdown starts.
+    pub leaving: CancellationToken,
     /// The state of each relay worker.
     pub relay: Box<dyn Fn() -> Vec<WorkerHealth> + Send + Sync>,
 }
@@ -75,13 +82,17 @@ struct Check {
 /// The tokens of the admin port; `None` if it requires none.
 pub type Guard = Option<WatchedFile<AdminTokens>>;
 
-/// The routes of the admin port. Probes need no token: `/livez` and the status of `/readyz` are open.
-pub fn router(readiness: Readiness, metrics: Metrics, guard: Guard) -> Router {
+/// The routes of the admin port. Probes need no token: `/livez`, the status of `/readyz` and gRPC health are open.
+pub fn router(readiness: Arc<Readiness>, serving: &Serving, metrics: Metrics, guard: Guard) -> Router {
     let metrics = get(metrics_text).with_state(Arc::new(metrics));
     let guarded = metrics.layer(middleware::from_fn_with_state(guard.clone(), require_token));
     Router::new()
         .route("/livez", get(async || "alive\n"))
-        .route("/readyz", get(readyz).with_state((Arc::new(readiness), guard)))
+        .route("/readyz", get(readyz).with_state((readiness, guard)))
+        .route_service(
+            &format!("/{}/{{*method}}", HealthServer::<HealthService>::NAME),
+            serving.service().map_request(|request: Request| request.map(tonic::body::Body::new)),
+        )
         .route("/metrics", guarded)
 }
 
@@ -101,8 +112,7 @@ fn may_see(guard: &Guard, headers: &HeaderMap) -> bool {
 
 async fn readyz(State((readiness, guard)): State<(Arc<Readiness>, Guard)>, headers: HeaderMap) -> Response {
     let database = readiness.database().await;
-    let accepting =
-        if readiness.draining.load(Ordering::Acquire) { Check::failed("the process is stopping") } else { Check::OK };
+    let accepting = if readiness.leaving.is_cancelled() { Check::failed("the process is stopping") } else { Check::OK };
     let ready = database.ok && accepting.ok;
     let checks = may_see(&guard, &headers).then(|| Checks { database, accepting, relay: (readiness.relay)() });
     let report = Report { ready, checks };
@@ -119,7 +129,7 @@ impl Readiness {
         match tokio::time::timeout(PING_TIMEOUT, self.store.ping()).await {
             Ok(Ok(())) => Check::OK,
             Ok(Err(error)) => Check::failed(error_chain(&error)),
-            Err(_elapsed) => Check::failed(format!("no answer within {} s", PING_TIMEOUT.as_secs())),
+            Err(_elapsed) => Check::failed(format!("no answer within {PING_TIMEOUT:?}")),
         }
     }
 }
@@ -134,7 +144,7 @@ impl Check {
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Readiness").field("draining", &self.draining).finish_non_exhaustive()
+        f.debug_struct("Readiness").field("leaving", &self.leaving).finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,7 @@ use super::auth::{Admission, Audit, Authentication};
 use super::call::{CallFuture, CallLayer, CallSettings, Calls, Sample, Transport};
 use super::rest;
 use crate::contract::{DESCRIPTORS, JsonFormError};
-use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, Users, health};
+use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, Users};
 use crate::mimcm::{FacadeSettings, RestApi};
 use crate::service::{Budget, CallerLimitSettings, CallerLimits, Service};
 
@@ -76,12 +76,12 @@ pub enum AssembleError {
 /// # Errors
 /// The compiled-in descriptors cannot be parsed.
 pub fn assemble(service: Service, authentication: Authentication, settings: ApiSettings) -> Result<Api, AssembleError> {
-    let (serving, health) = health();
+    let serving = Serving::default();
     let grpc = Routes::new(Requests::server(service.clone(), settings.max_message_bytes))
         .add_service(Credentials::server(service.clone(), settings.max_message_bytes))
         .add_service(Callers::server())
         .add_service(Users::server(service.clone(), settings.max_message_bytes))
-        .add_service(health)
+        .add_service(serving.service())
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .into_axum_router();

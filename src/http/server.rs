@@ -71,6 +71,22 @@ pub enum Security {
     Tls(Tls),
 }
 
+/// The two steps in which a port stops. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// The port will stop: an HTTP/1 connection ends with its next answer, so that its client does not use it when it closes.
+    pub soon: CancellationToken,
+    /// The port stops.
+    pub now: CancellationToken,
+}
+
+impl From<CancellationToken> for Stop {
+    /// A port that stops without notice.
+    fn from(now: CancellationToken) -> Self {
+        Self { soon: now.clone(), now }
+    }
+}
+
 /// Pause after `accept` failed, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -98,7 +114,7 @@ impl<A: fmt::Debug> Server<A> {
     }
 }
 
-/// Serves a port until `stop`. Then it accepts no connection, lets each connection finish its calls in flight, and cuts off
+/// Serves a port until `stop.now`. Then it accepts no connection, lets each connection finish its calls in flight, and cuts off
 /// those that have not ended within `drain_timeout`.
 ///
 /// # Errors
@@ -108,7 +124,7 @@ pub async fn serve<S>(
     service: S,
     settings: ServerSettings,
     security: Security,
-    stop: CancellationToken,
+    stop: impl Into<Stop>,
 ) -> io::Result<Server>
 where
     S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
@@ -118,7 +134,7 @@ where
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let protocols = Protocols::new(settings, security);
-    let ended = tokio::spawn(accept(Listener::Tcp(listener), service, protocols, settings, stop));
+    let ended = tokio::spawn(accept(Listener::Tcp(listener), service, protocols, settings, stop.into()));
     Ok(Server { address, ended })
 }
 
@@ -130,7 +146,7 @@ pub fn serve_unix<S>(
     path: &Path,
     service: S,
     settings: ServerSettings,
-    stop: CancellationToken,
+    stop: impl Into<Stop>,
 ) -> io::Result<Server<PathBuf>>
 where
     S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
@@ -139,17 +155,12 @@ where
 {
     let listener = Listener::unix(path)?;
     let protocols = Protocols::new(settings, Security::Plain);
-    let ended = tokio::spawn(accept(listener, service, protocols, settings, stop));
+    let ended = tokio::spawn(accept(listener, service, protocols, settings, stop.into()));
     Ok(Server { address: path.to_owned(), ended })
 }
 
-async fn accept<S>(
-    listener: Listener,
-    service: S,
-    protocols: Protocols,
-    settings: ServerSettings,
-    stop: CancellationToken,
-) where
+async fn accept<S>(listener: Listener, service: S, protocols: Protocols, settings: ServerSettings, stop: Stop)
+where
     S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -158,7 +169,9 @@ async fn accept<S>(
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
-    while let Some(Some((socket, peer, permit))) = stop.run_until_cancelled(next(&listener, &room, &protocols)).await {
+    while let Some(Some((socket, peer, permit))) =
+        stop.now.run_until_cancelled(next(&listener, &room, &protocols)).await
+    {
         let connection = Arc::clone(&protocols).serve(socket, peer, service.clone(), stop.clone());
         let cut = cut.clone();
         connections.spawn(async move {

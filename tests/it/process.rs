@@ -6,6 +6,7 @@ mod deployment;
 mod doctor;
 mod drain;
 mod mistakes;
+mod rolling;
 
 use std::fs;
 use std::process::Output;

@@ -50,7 +50,7 @@ fn assert_defaults(settings: &Settings) {
         settings.log,
         LogSettings { format: LogFormat::Text, filter: "info".to_owned(), instance: String::new() }
     );
-    assert_eq!((settings.grace, settings.keep_keys), (Duration::from_secs(20), Duration::from_hours(24)));
+    assert_eq!((settings.shutdown.grace, settings.keep_keys), (Duration::from_secs(20), Duration::from_hours(24)));
     assert_eq!(settings.templates, Path::new("deploy/templates"));
     let StoreSettings::Sqlite(store) = &settings.store else { panic!("{:?}", settings.store) };
     assert_eq!(store.path, Path::new("data/cmgate.db"));
@@ -245,7 +245,7 @@ fn each_key_reaches_its_part() {
     assert_eq!((stall_timeout, drain_timeout), (Duration::from_secs(6), Duration::from_secs(5)));
     let WriterSettings { workers, max_batch, max_waiting } = settings.writer;
     assert_eq!((workers, max_batch, max_waiting), (7, 8, 9));
-    assert_eq!((settings.grace, settings.keep_keys), (Duration::from_secs(10), Duration::from_mins(11)));
+    assert_eq!((settings.shutdown.grace, settings.keep_keys), (Duration::from_secs(10), Duration::from_mins(11)));
     assert_eq!((settings.listen.port(), settings.admin_listen.port()), (1, 2));
     assert!(settings.authority.administrators.is_empty() && !settings.shows_examples);
     assert!(!format!("{settings:?}").contains("canary"));

@@ -1,7 +1,6 @@
 //! The responses of the admin port, with and without a database.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
@@ -9,29 +8,60 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Builder;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use tower::ServiceExt;
 
 use super::{Guard, Readiness, WorkerHealth, admin_token_file, router};
-use crate::http::tests::support::NoStore;
+use crate::grpc::Serving;
+use crate::http::tests::support::{NoStore, Pings};
 use crate::runtime::watched_file::WatchedFile;
 
 /// Gets a path of a process with a halted relay worker.
-async fn get(path: &str, is_database_there: bool, is_draining: bool) -> (StatusCode, String) {
-    let response = answer(Request::get(path), is_database_there, is_draining, None).await;
+async fn get(path: &str, is_database_there: bool, is_leaving: bool) -> (StatusCode, String) {
+    let response = answer(Request::get(path), is_database_there, is_leaving, None).await;
     let status = response.status();
     let body = to_bytes(response.into_body(), 10_000).await.unwrap();
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-async fn answer(request: Builder, is_database_there: bool, is_draining: bool, guard: Guard) -> Response {
+async fn answer(request: Builder, is_database_there: bool, is_leaving: bool, guard: Guard) -> Response {
     let halted = WorkerHealth { group: 0, state: "halted", detail: Some("the topic is empty".to_owned()) };
+    let leaving = CancellationToken::new();
+    if is_leaving {
+        leaving.cancel();
+    }
     let readiness = Readiness {
-        store: Arc::new(NoStore { answers_pings: is_database_there }),
-        draining: Arc::new(AtomicBool::new(is_draining)),
+        store: Arc::new(NoStore::pinged(if is_database_there { Pings::Answered } else { Pings::Refused })),
+        leaving,
         relay: Box::new(move || vec![halted.clone()]),
     };
-    let router = router(readiness, Box::new(|| "cmgate_calls_total 1\n".to_owned()), guard);
-    router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    admin(readiness, &Serving::default(), guard).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+fn admin(readiness: Readiness, serving: &Serving, guard: Guard) -> axum::Router {
+    router(Arc::new(readiness), serving, Box::new(|| "cmgate_calls_total 1\n".to_owned()), guard)
+}
+
+#[tokio::test]
+async fn grpc_health_needs_no_token() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "a-token-of-the-scraper\n").unwrap();
+    let guard = WatchedFile::load(admin_token_file(file.path().to_owned())).unwrap();
+    let readiness =
+        Readiness { store: Arc::new(NoStore::default()), leaving: CancellationToken::new(), relay: Box::new(Vec::new) };
+    let serving = Serving::default();
+    let router = admin(readiness, &serving, Some(guard));
+    let mut client = HealthClient::new(router.clone());
+    serving.set(false);
+    for (service, status) in [("", ServingStatus::NotServing), ("liveness", ServingStatus::Serving)] {
+        let answer = client.check(HealthCheckRequest { service: service.to_owned() }).await.unwrap();
+        assert_eq!(answer.into_inner().status(), status, "{service:?}");
+    }
+    let unknown = router.oneshot(Request::get("/cmgate.v1.RequestService/GetRequests").body(Body::empty()).unwrap());
+    assert_eq!(unknown.await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -46,14 +76,14 @@ async fn metrics_are_served() {
 
 #[tokio::test]
 async fn a_process_is_ready_while_its_database_responds_and_it_is_not_stopping() {
-    for (is_database_there, is_draining) in [(true, false), (true, true), (false, false), (false, true)] {
-        let (status, body) = get("/readyz", is_database_there, is_draining).await;
+    for (is_database_there, is_leaving) in [(true, false), (true, true), (false, false), (false, true)] {
+        let (status, body) = get("/readyz", is_database_there, is_leaving).await;
         let report: Value = serde_json::from_str(&body).unwrap();
-        let is_ready = is_database_there && !is_draining;
+        let is_ready = is_database_there && !is_leaving;
         assert_eq!(status, if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE });
         assert_eq!(report["ready"], json!(is_ready));
         assert_eq!(report["checks"]["database"]["ok"], json!(is_database_there));
-        assert_eq!(report["checks"]["accepting"]["ok"], json!(!is_draining));
+        assert_eq!(report["checks"]["accepting"]["ok"], json!(!is_leaving));
         let workers = json!([{"group": 0, "state": "halted", "detail": "the topic is empty"}]);
         assert_eq!(report["checks"]["relay"], workers);
     }

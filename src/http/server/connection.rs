@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::early::{EarlyAnswers, EndsUnread};
 use super::fallback::{MayUseHttp1, response_or_reset};
 use super::tls::{Client, Handshakes, Opened};
-use super::{Answers, PeerAddress, RequestBody, Security, ServerSettings};
+use super::{Answers, PeerAddress, RequestBody, Security, ServerSettings, Stop};
 use crate::runtime::jitter::jittered;
 use crate::runtime::socket::{Socket, UnixSocket, lend, linger};
 use crate::runtime::telemetry::{LineLimit, error_chain, names};
@@ -139,14 +139,9 @@ impl Protocols {
         }
     }
 
-    /// Serves a connection to its end. `stop` ends it gracefully.
-    pub(super) async fn serve<S>(
-        self: Arc<Self>,
-        socket: Socket,
-        peer: Option<SocketAddr>,
-        service: S,
-        stop: CancellationToken,
-    ) where
+    /// Serves a connection to its end. `stop.now` ends it gracefully.
+    pub(super) async fn serve<S>(self: Arc<Self>, socket: Socket, peer: Option<SocketAddr>, service: S, stop: Stop)
+    where
         S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -172,24 +167,18 @@ impl Protocols {
             }
         };
         let detecting = tokio::time::timeout(self.head_timeout, detecting);
-        let Some(Ok(Ok((version, socket, client)))) = stop.run_until_cancelled(detecting).await else { return };
+        let Some(Ok(Ok((version, socket, client)))) = stop.now.run_until_cancelled(detecting).await else { return };
         let (socket, returned) = lend(socket);
         self.talk(version, socket, returned, client.at(peer), service, stop).await;
     }
 
-    async fn serve_tls<S>(
-        &self,
-        tls: &Tls,
-        stream: TcpStream,
-        peer: Option<SocketAddr>,
-        service: S,
-        stop: CancellationToken,
-    ) where
+    async fn serve_tls<S>(&self, tls: &Tls, stream: TcpStream, peer: Option<SocketAddr>, service: S, stop: Stop)
+    where
         S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
-        let Some(opened) = stop.run_until_cancelled(self.handshakes.open(tls, stream)).await else { return };
+        let Some(opened) = stop.now.run_until_cancelled(self.handshakes.open(tls, stream)).await else { return };
         match opened {
             Opened::Established(established) => {
                 let version = if established.is_http2() { Version::Http2 } else { Version::Http1 };
@@ -209,7 +198,7 @@ impl Protocols {
         returned: oneshot::Receiver<Socket>,
         Remote { client, peer }: Remote,
         service: S,
-        stop: CancellationToken,
+        stop: Stop,
     ) where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         S: tower::Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>,
@@ -219,7 +208,8 @@ impl Protocols {
         let (early, ends_unread, answers) = (self.early, EndsUnread::default(), Answers::default());
         let too_old = self.age.map(|age| Instant::now() + jittered(age));
         // Also ends the connection when its client certificate is no longer valid.
-        let ends = stop.child_token();
+        let ends = stop.now.child_token();
+        let soon = stop.soon;
         let calls = {
             let (ends_unread, answers, ends) = (ends_unread.clone(), answers.clone(), ends.clone());
             service_fn(move |mut request| {
@@ -233,12 +223,15 @@ impl Protocols {
                 }
                 // Boxed, because hyper and Tokio copy the future of a stream several times before its first poll.
                 let answer = Box::pin(early.answer(service.clone(), request, ends_unread.clone()));
-                let ends = ends.clone();
+                let (ends, soon) = (ends.clone(), soon.clone());
                 async move {
                     let Ok(mut response) = answer.await;
                     // An idle HTTP/1 connection stays open beyond its age: closing it could lose a request on its way. The head
                     // timeout closes it soon.
-                    if !is_admitted || too_old.is_some_and(|at| at <= Instant::now()) {
+                    let is_too_old = too_old.is_some_and(|at| at <= Instant::now());
+                    // GOAWAY loses no call, so an HTTP/2 connection can stay until the port stops.
+                    let is_leaving = version == Version::Http1 && soon.is_cancelled();
+                    if !is_admitted || is_too_old || is_leaving {
                         end_after(&mut response, version, &ends);
                     }
                     response_or_reset(response)

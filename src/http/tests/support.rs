@@ -1,6 +1,6 @@
 //! Support for tests of the transports: a service without a database.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
@@ -26,8 +26,27 @@ use crate::store::{
 pub(crate) const AWAY: &str = "nobody listens on the port of the database";
 
 /// A database that is unavailable, or answers only pings.
-pub(crate) struct NoStore {
-    pub(crate) answers_pings: bool,
+#[derive(Default)]
+pub(crate) struct NoStore(Mutex<Pings>);
+
+/// What a ping of the database gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pings {
+    #[default]
+    Answered,
+    Refused,
+    /// Neither an answer nor an error.
+    Silent,
+}
+
+impl NoStore {
+    pub(crate) fn pinged(pings: Pings) -> Self {
+        Self(Mutex::new(pings))
+    }
+
+    pub(crate) fn set(&self, pings: Pings) {
+        *self.0.lock().unwrap() = pings;
+    }
 }
 
 fn away<T>() -> Result<T, StoreError> {
@@ -133,14 +152,19 @@ impl Store for NoStore {
         away()
     }
     async fn ping(&self) -> Result<(), StoreError> {
-        if self.answers_pings { Ok(()) } else { away() }
+        let pings = *self.0.lock().unwrap();
+        match pings {
+            Pings::Answered => Ok(()),
+            Pings::Refused => away(),
+            Pings::Silent => std::future::pending().await,
+        }
     }
     async fn close(&self) {}
 }
 
 /// Use cases without a database and without a template.
 pub(crate) fn service() -> Service {
-    let store: Arc<dyn Store> = Arc::new(NoStore { answers_pings: false });
+    let store: Arc<dyn Store> = Arc::new(NoStore::pinged(Pings::Refused));
     let feed = Arc::new(Feed::new(store.topology().shards));
     let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
     let authority = Authority { account: Sid::parse("S-1-5-21-1-2-3-500").unwrap(), administrators: Vec::new() };

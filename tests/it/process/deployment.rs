@@ -92,6 +92,7 @@ async fn the_trial_serves_its_tokens_over_tls() {
     let mut program = trial_files.program();
     program.env("CMGATE__KAFKA__BROKERS", kafka()).env("CMGATE__KAFKA__TOPIC", fresh_topic());
     program.env("CMGATE__LISTEN", "127.0.0.1:0").env("CMGATE__ADMIN_LISTEN", "127.0.0.1:0");
+    program.env("CMGATE__SHUTDOWN__DELAY", "0s");
     let mut service = Service::start(program.arg("serve"));
     let address = service.address();
     assert!(service.greeting.contains("production mode, Postgres database "), "{}", service.greeting);
@@ -141,6 +142,25 @@ fn the_supervisor_is_notified() {
     assert_eq!(received(), format!("READY=1\nSTATUS=gRPC and REST at http://{}\n", instance.public));
     assert!(instance.terminate().success());
     assert_eq!(received(), "STOPPING=1\n");
+}
+
+/// A supervisor that kills the process before the drain is over would cut off calls.
+#[test]
+fn supervisors_wait_longer_than_a_shutdown_takes() {
+    let trial = Trial::new();
+    let shown: toml::Table = shown(&trial.program().arg("check-config").output().unwrap()).parse().unwrap();
+    let seconds = |text: &str| -> u64 { text.trim_end_matches('s').parse().unwrap() };
+    let times = ["delay", "grace"].map(|key| seconds(shown["shutdown"][key].as_str().unwrap()));
+    assert!(times[0] > 0, "production tells load balancers before it stops");
+    for (name, key) in [
+        ("cmgate.service", "TimeoutStopSec="),
+        ("compose.yaml", "stop_grace_period: "),
+        ("kubernetes.yaml", "terminationGracePeriodSeconds: "),
+    ] {
+        let text = text(name);
+        let value = text.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap_or_else(|| panic!("{name}"));
+        assert!(seconds(value) > times[0] + times[1], "{name}: {key}{value} against {times:?}");
+    }
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tonic_health::pb::health_check_response::ServingStatus::{self, NotServing, Serving};
 
 use crate::load::{Addresses, Answered, Load};
-use crate::support::client::{CARDS, REQUESTS, create_many};
+use crate::support::client::{CARDS, Http, REQUESTS, create_many, health};
 use crate::support::env::TestEnv;
 use crate::support::random;
 use crate::support::wait::wait_until;
@@ -63,6 +64,45 @@ async fn a_stopping_service_answers_calls_in_progress_and_refuses_new_ones() {
     assert_eq!(report.records, 2, "{report}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn during_the_delay_the_service_is_not_ready_but_serves() {
+    let env = TestEnv::sqlite();
+    let instance = env.start_with(&[("CMGATE__SHUTDOWN__DELAY", "10m"), ("CMGATE__KAFKA__BROKERS", "")]);
+    let (private, public) = (instance.private.clone(), Http::public(&instance));
+    let ports = [instance.public, private.address()];
+    assert_eq!((private.get("/readyz").await.status, healths(ports).await), (200, [[Serving; 2]; 2]));
+    let connected = public.post(&[], &creation_body()).await;
+    assert_eq!((connected.status, connected.headers.get("connection")), (201, None));
+
+    instance.signal("TERM");
+    wait_until("the service is not ready", async || private.get("/readyz").await.status == 503).await;
+    // The server is not serving, its liveness is: nothing should restart it.
+    wait_until("health is off", async || healths(ports).await == [[NotServing, Serving]; 2]).await;
+    let answer = public.post(&[], &creation_body()).await;
+    assert_eq!((answer.status, answer.header("connection")), (201, "close"), "{answer:?}");
+    create_many(&mut instance.client(), 1).await;
+    assert_eq!(private.get("/livez").await.status, 200);
+
+    instance.signal("TERM");
+    instance.ended().await;
+    assert_eq!(env.database.count("request").await, 3);
+}
+
+/// The health of the server and its liveness, on each port.
+async fn healths(ports: [SocketAddr; 2]) -> [[ServingStatus; 2]; 2] {
+    let mut found = [[ServingStatus::Unknown; 2]; 2];
+    for (port, statuses) in ports.into_iter().zip(&mut found) {
+        for (service, status) in ["", "liveness"].into_iter().zip(statuses) {
+            *status = health(port, service).await;
+        }
+    }
+    found
+}
+
+fn creation_body() -> String {
+    format!(r#"{{"type": "Enroll", "profiletemplateuuid": "{CARDS}", "datacollection": "[]", "comment": ""}}"#)
+}
+
 /// A create call whose body is sent when the test decides.
 struct SlowCall {
     connection: TcpStream,
@@ -72,8 +112,7 @@ struct SlowCall {
 impl SlowCall {
     /// Sends the head, and waits for `100 Continue`, which shows that the handler reads the body.
     async fn begin(address: SocketAddr) -> Self {
-        let body =
-            format!(r#"{{"type": "Enroll", "profiletemplateuuid": "{CARDS}", "datacollection": "[]", "comment": ""}}"#);
+        let body = creation_body();
         let head = format!(
             "POST {REQUESTS} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
              Expect: 100-continue\r\n\r\n",

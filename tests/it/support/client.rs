@@ -8,10 +8,13 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tonic::Status;
 use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::{ErrorInfo, StatusExt};
 
 use super::env::TestEnv;
-use super::instance::Instance;
+use super::instance::{Instance, channel};
 use super::wait::PATIENCE;
 
 /// The default user of callers.
@@ -64,6 +67,13 @@ pub(crate) async fn create_many(client: &mut RequestServiceClient<Channel>, coun
         created.push(create(client, enrollment(CARDS)).await);
     }
     created
+}
+
+/// The gRPC health of a service at a port; `Unknown` if the call failed.
+pub(crate) async fn health(port: SocketAddr, service: &str) -> ServingStatus {
+    let request = HealthCheckRequest { service: service.to_owned() };
+    let answer = HealthClient::new(channel(port)).check(request).await;
+    answer.map_or(ServingStatus::Unknown, |answer| answer.into_inner().status())
 }
 
 /// The `ErrorInfo` of an error.
