@@ -23,7 +23,7 @@ impl Cli {
     /// The command; `serve` if none was given.
     #[must_use]
     pub fn command(&self) -> Command {
-        self.command.clone().unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or_else(|| Command::Serve(Serve::default()))
     }
 }
 
@@ -31,11 +31,13 @@ impl Cli {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve requests and publish events (the default)
-    Serve,
+    Serve(Serve),
     /// Serve with TLS and tokens as in production, with a throw-away CA and issuer, and print a first session to paste
     Demo(Demo),
     /// Migrate the schema of the database and exit
     Migrate,
+    /// Print the SQL that lets a role serve a Postgres database with `serve --no-migrate`, without the right to change its schema
+    Grants(Grants),
     /// Check the configuration and the templates, and print the effective configuration with secrets masked
     CheckConfig,
     /// Check the configuration and everything outside that it names: database, Kafka, certificates, issuers, keytab, clocks
@@ -45,6 +47,22 @@ pub enum Command {
     /// Override a halted relay
     #[command(subcommand)]
     Relay(Relay),
+}
+
+/// How to serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub struct Serve {
+    /// Refuse to start with a schema that is not up to date instead of migrating it
+    #[arg(long)]
+    pub no_migrate: bool,
+}
+
+/// Who gets the rights.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Grants {
+    /// The role
+    #[arg(value_name = "ROLE")]
+    pub role: String,
 }
 
 /// What to check. One line for each finding: ok, warning or fault, what it is about, and what to do. Nothing is changed.
@@ -210,9 +228,11 @@ mod tests {
 
     #[test]
     fn serve_is_the_default() {
-        assert_eq!(parse("cmgate").unwrap().command(), Command::Serve);
+        let serve = |no_migrate| Command::Serve(Serve { no_migrate });
+        assert_eq!(parse("cmgate").unwrap().command(), serve(false));
+        assert_eq!(parse("cmgate serve --no-migrate").unwrap().command(), serve(true));
         let cli = parse("cmgate --config a.toml").unwrap();
-        assert_eq!((cli.command(), cli.config), (Command::Serve, Some(PathBuf::from("a.toml"))));
+        assert_eq!((cli.command(), cli.config), (serve(false), Some(PathBuf::from("a.toml"))));
         let cli = parse("cmgate check-config --config a.toml").unwrap();
         assert_eq!((cli.command(), cli.config), (Command::CheckConfig, Some(PathBuf::from("a.toml"))));
     }

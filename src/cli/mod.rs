@@ -19,7 +19,7 @@ use std::io::{self, Write};
 
 use tokio::runtime;
 
-use self::arguments::Tail;
+use self::arguments::{Serve, Tail};
 use self::banner::Examples;
 use self::ports::Ports;
 use self::tail::TailSettings;
@@ -27,6 +27,7 @@ use crate::config::{Config, ConfigErrors, ignored_variables, templates};
 use crate::http::auth::negotiate::keytab::Keytab;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry;
+use crate::store::{Postgres, SchemaUpdate};
 
 pub use arguments::{Cli, Command};
 pub use exit::{ExitError, ExitStatus};
@@ -48,7 +49,8 @@ pub fn run(cli: &Cli, environment: Vec<(OsString, OsString)>) -> Result<(), Exit
             let prepared = demo::prepare(&demo.directory, Clock::System.now())?;
             (Some(prepared.configuration), Examples::Demo(prepared.session))
         }
-        Command::Serve
+        Command::Grants(grants) => return print_grants(&grants.role, &mut io::stdout()),
+        Command::Serve(_)
         | Command::Migrate
         | Command::CheckConfig
         | Command::Doctor(_)
@@ -66,10 +68,16 @@ pub fn run(cli: &Cli, environment: Vec<(OsString, OsString)>) -> Result<(), Exit
             let (config, settings) = accepted(config)?;
             check_config(&config, &settings, io::stdout())
         }
-        Command::Serve | Command::Demo(_) => {
+        Command::Serve(_) | Command::Demo(_) => {
             let (_, settings) = accepted(config)?;
-            block_on(&settings.log.clone(), &warnings, serve::serve(settings, examples))
+            let update = match &command {
+                Command::Serve(Serve { no_migrate: true }) => SchemaUpdate::Refuse,
+                _ => SchemaUpdate::Migrate,
+            };
+            block_on(&settings.log.clone(), &warnings, serve::serve(settings, examples, update))
         }
+        // It needs no configuration.
+        Command::Grants(_) => Ok(()),
         Command::Migrate => {
             let (_, settings) = accepted(config)?;
             block_on(&settings.log, &warnings, migrate(&settings))
@@ -83,6 +91,11 @@ pub fn run(cli: &Cli, environment: Vec<(OsString, OsString)>) -> Result<(), Exit
             block_on(&settings.log, &warnings, relay::decide(&settings, command))
         }
     }
+}
+
+/// Prints the statements that let a role serve without migrating.
+fn print_grants(role: &str, output: &mut impl Write) -> Result<(), ExitError> {
+    output.write_all(Postgres::grants(role).as_bytes()).map_err(|error| ExitError::of(ExitStatus::Unavailable, &error))
 }
 
 /// Writes warnings about the environment where there is no log.
@@ -126,12 +139,12 @@ fn run_to_end<T>(command: impl Future<Output = Result<T, ExitError>>) -> Result<
 
 /// Migrates the schema by opening the store.
 async fn migrate(settings: &Settings) -> Result<(), ExitError> {
-    wiring::store(&settings.store).await?.close().await;
+    wiring::store(&settings.store, SchemaUpdate::Migrate).await?.close().await;
     Ok(())
 }
 
 async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> {
-    let store = wiring::store(&settings.store).await?;
+    let store = wiring::store(&settings.store, SchemaUpdate::Migrate).await?;
     let wanted = TailSettings { shard: wanted.shard, from: wanted.from, follow: wanted.follow() };
     tail::tail(&*store, wanted, &mut io::stdout()).await?;
     store.close().await;

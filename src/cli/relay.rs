@@ -6,6 +6,7 @@ use super::settings::Settings;
 use super::wiring;
 use crate::relay::kafka::KafkaFailure;
 use crate::relay::{Operator, OperatorError, StartFrom};
+use crate::store::SchemaUpdate;
 
 /// Runs an operator override.
 ///
@@ -16,7 +17,7 @@ pub(super) async fn decide(settings: &Settings, command: &Relay) -> Result<(), E
         let message = "kafka.brokers is not set; the built-in test broker needs no relay commands";
         return Err(ExitError::new(ExitStatus::Usage, message));
     }
-    let store = wiring::store(&settings.store).await?;
+    let store = wiring::store(&settings.store, SchemaUpdate::Migrate).await?;
     wiring::check_publishing(&*store, settings).await?;
     let outcome = carry_out(Operator { store: &*store, kafka: &settings.relay.kafka }, command).await;
     store.close().await;

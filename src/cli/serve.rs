@@ -31,13 +31,15 @@ use crate::runtime::shutdown::Shutdown;
 use crate::runtime::supervisor::{SOCKET_VARIABLE, Supervisor};
 use crate::runtime::telemetry::Metrics;
 use crate::service::{Service, Writer, import_credentials, load_catalog};
-use crate::store::{Store, StoreError};
+use crate::store::{SchemaUpdate, Store, StoreError};
 
 /// Serves until a signal.
 ///
 /// # Errors
 /// Why the service could not start, or which essential part failed.
-pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<(), ExitError> {
+pub(super) async fn serve(mut settings: Settings, examples: Examples, update: SchemaUpdate) -> Result<(), ExitError> {
+    // First, because SIGHUP would end a process without a handler.
+    let hangups = Hangups::listen().map_err(|error| internal(&error))?;
     let database = settings.store.target();
     log_start(&settings, &database);
     let supervisor = Supervisor::at(env::var_os(SOCKET_VARIABLE).as_deref());
@@ -52,10 +54,9 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples) -> Result<
     let authentication = Authentication::start(settings.authentication.clone(), clock.clone(), shutdown.hard());
     let authentication = authentication.await.map_err(|error| ExitError::of_files(&error))?;
     let protection = Ports::load(&settings, &clock)?;
-    let hangups = Hangups::listen().map_err(|error| internal(&error))?;
     let templates = templates::load(&settings.templates)?;
     wiring::check_kafka(&settings)?;
-    let store = wiring::store(&settings.store).await?;
+    let store = wiring::store(&settings.store, update).await?;
     wiring::check_publishing(&*store, &settings).await?;
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
     upkeep.maintain().await;

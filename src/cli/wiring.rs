@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::exit::{ExitError, ExitStatus, is_denied};
 use super::settings::{Settings, StoreSettings};
 use crate::relay::kafka::TestBroker;
-use crate::store::{OpenFault, Postgres, Sqlite, Store, StoreError};
+use crate::store::{OpenFault, Postgres, SchemaUpdate, Sqlite, Store, StoreError};
 
-/// Opens the store, which migrates it.
-pub(super) async fn store(settings: &StoreSettings) -> Result<Arc<dyn Store>, ExitError> {
+/// Opens the store, which migrates it or refuses a schema that is not up to date.
+pub(super) async fn store(settings: &StoreSettings, update: SchemaUpdate) -> Result<Arc<dyn Store>, ExitError> {
     let store: Arc<dyn Store> = match settings {
-        StoreSettings::Postgres(settings) => Arc::new(Postgres::connect(settings).await?),
-        StoreSettings::Sqlite(settings) => Arc::new(Sqlite::open(settings).await?),
+        StoreSettings::Postgres(settings) => Arc::new(Postgres::connect_with(settings, update).await?),
+        StoreSettings::Sqlite(settings) => Arc::new(Sqlite::open_with(settings, update).await?),
     };
     Ok(store)
 }

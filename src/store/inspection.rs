@@ -2,7 +2,7 @@
 
 use sqlx::migrate::Migrator;
 
-use super::TopicIdentity;
+use super::{StoreError, TopicIdentity};
 use crate::runtime::server_time::ServerTime;
 
 /// The state of a database.
@@ -65,10 +65,12 @@ pub enum SchemaState {
 /// Whether the role has the privileges that the service needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
-    /// Tables that the role may not read and write.
+    /// Tables that the role may not use as the service does.
     pub denied: Vec<String>,
     /// Whether the role may create and change tables.
     pub may_migrate: bool,
+    /// Whether the role may add partitions to the event log.
+    pub may_partition: bool,
 }
 
 /// A migration as the database records it: version, checksum, and whether it was successful.
@@ -91,10 +93,39 @@ impl SchemaState {
     }
 }
 
+impl SchemaState {
+    /// Refuses a schema that is not up to date.
+    pub(super) fn require_current(self) -> Result<(), StoreError> {
+        let problem = match self {
+            Self::Current => return Ok(()),
+            Self::Missing => {
+                "the database has no schema yet; run `cmgate migrate` with the role that owns it".to_owned()
+            }
+            Self::Pending(count) => {
+                format!(
+                    "{count} migrations of the schema are not applied yet; run `cmgate migrate` with the role that owns it"
+                )
+            }
+            Self::Newer(version) => {
+                format!("the schema of the database is newer than this program: it has migration {version}")
+            }
+            Self::Damaged(version) => {
+                format!("migration {version} of the database was applied with another text, or failed halfway")
+            }
+            Self::Unreadable => {
+                "the role may not read the table _sqlx_migrations; execute the output of `cmgate grants` \
+                                 with the role that owns it"
+                    .to_owned()
+            }
+        };
+        Err(StoreError::Unfit(problem))
+    }
+}
+
 impl Rights {
     /// All privileges.
     pub(super) const fn all() -> Self {
-        Self { denied: Vec::new(), may_migrate: true }
+        Self { denied: Vec::new(), may_migrate: true, may_partition: true }
     }
 }
 
@@ -113,6 +144,7 @@ impl UserCounts {
 }
 
 /// The tables that a migrator creates.
+#[cfg(test)]
 pub(super) fn tables(migrator: &Migrator) -> Vec<String> {
     let created = |sql: &str| -> Vec<String> {
         let words: Vec<&str> = sql.split_whitespace().collect();

@@ -7,6 +7,15 @@ use std::sync::LazyLock;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
+/// What opening a store does about its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaUpdate {
+    /// Migrates a schema that is not up to date.
+    Migrate,
+    /// Refuses a schema that is not up to date. Needs no rights to create or change tables.
+    Refuse,
+}
+
 /// Migrations of the Postgres store.
 pub(super) static POSTGRES: LazyLock<Migrator> =
     LazyLock::new(|| migrator(&[(1, "init", include_str!("postgres/migrations/0001_init.sql"))]));

@@ -30,6 +30,7 @@ pub use batch::{Change, Committed, Decide, KeptReply, LockedRows, MemberRows, Ou
 pub use credential_rows::CredentialRows;
 pub use error::{OpenFault, StoreError};
 pub use inspection::{Inspection, Rights, SchemaState, UserCounts};
+pub use migrations::SchemaUpdate;
 pub use postgres::{Postgres, PostgresSettings};
 pub use publishing::Publishing;
 pub use sqlite::{Sqlite, SqliteSettings};

@@ -6,6 +6,7 @@ mod deployment;
 mod doctor;
 mod drain;
 mod mistakes;
+mod rights;
 mod rolling;
 
 use std::fs;

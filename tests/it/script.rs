@@ -15,6 +15,7 @@ use crate::audit::{Acknowledged, read_topic};
 use crate::support::client::{CARDS, DEV, Http};
 use crate::support::database::TestDatabase;
 use crate::support::env::TestEnv;
+use crate::support::instance::Instance;
 use crate::support::servers::kafka;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,6 +32,11 @@ async fn one_script_ends_in_equal_state_over_both_transports_on_both_stores() {
             assert_eq!(end[index], first[index], "{}: {variant} against gRPC on Postgres", scenario.name);
         }
     }
+}
+
+/// Plays the script over gRPC on an instance without requests.
+pub(crate) async fn play(instance: &Instance) {
+    Player::new(instance, Via::Grpc).play().await;
 }
 
 /// Plays the script on a new database and topic, lets the service drain, and audits the database and the topic.

@@ -113,16 +113,20 @@ fn rights(found: &Inspection) -> Option<Finding> {
     let (subject, denied) = ("database rights", &found.rights.denied);
     if !denied.is_empty() {
         let text = format!("the role may not read and write {}", denied.join(", "));
-        let advice = "make the role the owner of these tables, or grant it SELECT, INSERT, UPDATE and DELETE";
+        let advice = "make the role the owner of these tables, or execute the output of `cmgate grants` as their owner";
         return Some(Finding::fault(subject, text, advice));
     }
     match found.schema {
         SchemaState::Current if found.rights.may_migrate => {
             Some(Finding::ok(subject, "the role may read, write and migrate"))
         }
+        SchemaState::Current if found.rights.may_partition => {
+            Some(Finding::ok(subject, "the role may read and write, but not migrate; serve with --no-migrate"))
+        }
         SchemaState::Current => {
-            let text = "the role may not create and change tables, so the event log gets no partitions for coming days";
-            let advice = "make the role the owner of the tables, and grant it CREATE on the schema";
+            let text =
+                "the role may not execute add_log_partition, so the event log gets no partitions for coming days";
+            let advice = "execute the output of `cmgate grants` as the owner of the tables";
             Some(Finding::warning(subject, text, advice))
         }
         // The finding about the schema says it.

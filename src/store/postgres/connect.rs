@@ -9,8 +9,10 @@ use sqlx::{Connection, PgConnection};
 
 use super::connection_budget::warn_if_scarce;
 use super::pool::{ConnectionPool, connect};
-use super::{Postgres, PostgresSettings, StoreError, Topology, WriteHealth};
-use crate::store::migrations;
+use super::schema::{schema, stored_topology};
+use super::{Postgres, PostgresSettings, StoreError, Topology, WriteHealth, privileges};
+use crate::store::inspection::SchemaState;
+use crate::store::migrations::{self, SchemaUpdate};
 
 /// Overrides a default of the database or role: at a stricter isolation level, concurrent batches would fail instead of waiting
 /// for each other.
@@ -63,10 +65,24 @@ impl Postgres {
     /// [`StoreError::Unfit`] if the server is too old, may lose acknowledged commits, or has a newer schema, another topology or
     /// another encoding; otherwise the error of the failed step.
     pub async fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        Self::connect_with(settings, SchemaUpdate::Migrate).await
+    }
+
+    /// The statements that give a role the privileges to serve without those to migrate.
+    #[must_use]
+    pub fn grants(role: &str) -> String {
+        privileges::grants(role)
+    }
+
+    /// The same with a choice about the schema.
+    ///
+    /// # Errors
+    /// As above, and [`StoreError::Unfit`] if the schema must be up to date and is not.
+    pub async fn connect_with(settings: &PostgresSettings, update: SchemaUpdate) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(&settings.url).map_err(StoreError::from);
         let options = options.map_err(|error| error.while_opening(|| "the database".to_owned()))?;
         let options = options.application_name("cmgate").options(KEEPALIVES).options([ISOLATION]);
-        prepare(&options, settings).await.map_err(|error| error.while_opening(|| target(&options)))?;
+        prepare(&options, settings, update).await.map_err(|error| error.while_opening(|| target(&options)))?;
         let by_key = options.clone().options(PLANS);
         let in_transactions = options.clone().options([IDLE_IN_TRANSACTION]);
         let write = by_key.clone().options([IDLE_IN_TRANSACTION, WRITE_LOCK_TIMEOUT]);
@@ -91,10 +107,20 @@ impl Postgres {
 
 /// Checks the server, migrates the schema and inserts the initial rows. The migrator holds an advisory lock, so that concurrent
 /// starts do not interfere.
-async fn prepare(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<(), StoreError> {
+async fn prepare(
+    options: &PgConnectOptions,
+    settings: &PostgresSettings,
+    update: SchemaUpdate,
+) -> Result<(), StoreError> {
     let mut connection = first_connection(options).await?;
     check_server(&mut connection).await?;
-    migrations::POSTGRES.run_direct(None, &mut connection, false).await?;
+    let found = schema(&mut connection).await?;
+    match update {
+        // Even a migrator without work would need the right to create tables.
+        SchemaUpdate::Migrate if found == SchemaState::Current => {}
+        SchemaUpdate::Migrate => migrations::POSTGRES.run_direct(None, &mut connection, false).await?,
+        SchemaUpdate::Refuse => found.require_current()?,
+    }
     agree_on_topology(&mut connection, settings.topology).await?;
     warn_if_scarce(settings, &mut connection).await?;
     // Everything is committed, however the connection ends.
@@ -160,6 +186,10 @@ pub(super) async fn check_server(connection: &mut PgConnection) -> Result<(), St
 }
 
 async fn agree_on_topology(connection: &mut PgConnection, wanted: Topology) -> Result<(), StoreError> {
+    // Once it is there, nothing is inserted, which a role may have no right to.
+    if let Some((shards, groups)) = stored_topology(connection).await? {
+        return wanted.check_stored(shards, groups);
+    }
     let (shards, groups) = (i32::from(wanted.shards.get()), i32::from(wanted.partition_groups));
     let mut tx = connection.begin().await?;
     sqlx::query("INSERT INTO topology (shards, partition_groups) VALUES ($1, $2) ON CONFLICT DO NOTHING")

@@ -11,13 +11,14 @@ use super::connect::{check_server, target};
 use super::connection_budget::{connections_left, connections_needed};
 use super::maintain::why_read_only;
 use super::pool::connect;
+use super::privileges::{FUNCTION, PRIVILEGES};
+use super::schema::{schema, stored_topology};
 use super::topic;
 use super::{Postgres, PostgresSettings, StoreError, Topology};
 use crate::domain::{Timestamp, UserStatus};
 use crate::runtime::server_time::ServerTime;
 use crate::store::document::user_status_number;
-use crate::store::inspection::{self, Applied, Inspection, Rights, SchemaState, UserCounts};
-use crate::store::migrations;
+use crate::store::inspection::{self, Inspection, Rights, SchemaState, UserCounts};
 
 /// The session cannot write, and no question waits for long.
 const LIMITS: [(&str, &str); 3] =
@@ -81,39 +82,27 @@ async fn show(connection: &mut PgConnection, setting: &'static str) -> Result<St
     Ok(sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(connection).await?)
 }
 
-async fn schema(connection: &mut PgConnection) -> Result<SchemaState, StoreError> {
-    let exists = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-    if !sqlx::query_scalar(exists).fetch_one(&mut *connection).await? {
-        return Ok(SchemaState::Missing);
-    }
-    let readable = "SELECT has_table_privilege('_sqlx_migrations', 'SELECT')";
-    if !sqlx::query_scalar(readable).fetch_one(&mut *connection).await? {
-        return Ok(SchemaState::Unreadable);
-    }
-    let sql = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
-    let applied: Vec<Applied> = sqlx::query_as(sql).fetch_all(connection).await?;
-    Ok(SchemaState::of(&migrations::POSTGRES, &applied))
-}
-
-/// The service reads and writes every table, adds partitions to the log, and migrates the schema.
 async fn rights(connection: &mut PgConnection) -> Result<Rights, StoreError> {
-    let denied = "SELECT relname::text FROM pg_catalog.pg_class
-                  WHERE relnamespace = to_regnamespace(current_schema()) AND relname = ANY($1) AND relkind IN ('r', 'p')
-                    AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
-                             AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+    let denied = "SELECT DISTINCT relname::text FROM pg_catalog.pg_class
+                  JOIN unnest($1::text[], $2::text[]) AS needed (name, privilege) ON relname = name
+                  WHERE relnamespace = to_regnamespace(current_schema()) AND relkind IN ('r', 'p')
+                    AND NOT has_table_privilege(oid, privilege)
                   ORDER BY relname";
-    let tables = inspection::tables(&migrations::POSTGRES);
-    let denied: Vec<String> = sqlx::query_scalar(denied).bind(tables).fetch_all(&mut *connection).await?;
+    let needed = PRIVILEGES.iter().flat_map(|(table, privileges)| privileges.iter().map(|name| (*table, *name)));
+    let (tables, privileges): (Vec<&str>, Vec<&str>) = needed.unzip();
+    let denied: Vec<String> =
+        sqlx::query_scalar(denied).bind(tables).bind(privileges).fetch_all(&mut *connection).await?;
     let may_migrate = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
                          AND coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
                                        WHERE relnamespace = to_regnamespace(current_schema())
                                          AND relname = 'event_log'), true)";
-    let may_migrate = sqlx::query_scalar(may_migrate).fetch_one(connection).await?;
-    Ok(Rights { denied, may_migrate })
+    let may_migrate = sqlx::query_scalar(may_migrate).fetch_one(&mut *connection).await?;
+    let may_partition = "SELECT coalesce(has_function_privilege(to_regprocedure($1), 'EXECUTE'), false)";
+    let may_partition = sqlx::query_scalar(may_partition).bind(FUNCTION).fetch_one(connection).await?;
+    Ok(Rights { denied, may_migrate, may_partition })
 }
 
 async fn topology_problem(connection: &mut PgConnection, wanted: Topology) -> Result<Option<String>, StoreError> {
-    let stored: Option<(i32, i32)> =
-        sqlx::query_as("SELECT shards, partition_groups FROM topology").fetch_optional(connection).await?;
+    let stored = stored_topology(connection).await?;
     Ok(stored.and_then(|(shards, groups)| wanted.difference(shards, groups)))
 }

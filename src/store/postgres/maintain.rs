@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::pool::ConnectionPool;
 use crate::domain::{ProfileTemplate, Timestamp};
@@ -16,6 +16,9 @@ const DELETE_CHUNK: i64 = 5_000;
 
 /// Key of the advisory lock for creating partitions ("cmgp").
 const PARTITION_LOCK: i64 = 0x636d_6770;
+
+/// Key of the advisory lock for adding versions of templates ("cmgt").
+const TEMPLATE_LOCK: i64 = 0x636d_6774;
 
 /// Creates missing partitions for the coming days. A failure does not stop the others.
 pub(super) async fn add_partitions(pool: &ConnectionPool, now: Timestamp) -> Result<(), StoreError> {
@@ -32,11 +35,9 @@ pub(super) async fn add_partitions(pool: &ConnectionPool, now: Timestamp) -> Res
     outcome
 }
 
-/// Attaches a finished table, because creating a partition in place would lock out writers. Attaching needs an exclusive lock on
-/// the default partition and gives up quickly behind a long reader of the log, such as a backup; otherwise the relay would queue
-/// behind it.
+/// Attaching needs an exclusive lock on the default partition and gives up quickly behind a long reader of the log, such as a backup;
+/// otherwise the relay would queue behind it.
 async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
-    let Some(next) = day.succ_opt() else { return Ok(()) };
     let table = format!("event_log_{}", day.format("%Y%m%d"));
     if exists(connection, &table).await? {
         return Ok(());
@@ -52,14 +53,8 @@ async fn add_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<
         tx.rollback().await?;
         return Ok(());
     }
-    let statements = [
-        "SET LOCAL lock_timeout = '100ms'".to_owned(),
-        format!("CREATE TABLE {table} (LIKE event_log INCLUDING DEFAULTS INCLUDING INDEXES)"),
-        format!("ALTER TABLE event_log ATTACH PARTITION {table} FOR VALUES FROM ('{day}') TO ('{next}')"),
-    ];
-    for statement in statements {
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
-    }
+    sqlx::query("SET LOCAL lock_timeout = '100ms'").execute(&mut *tx).await?;
+    sqlx::query("SELECT add_log_partition($1)").bind(day).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -130,8 +125,9 @@ pub(super) async fn put_template(
     let document = document::write("profile_template", id, template)?;
     let mut connection = pool.acquire().await?;
     let mut tx = connection.begin().await?;
-    // Processes that start together would otherwise both add the same version.
-    sqlx::query("LOCK TABLE profile_template IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+    // Processes that start together would otherwise both add the same version. A lock on the table would need the right to change
+    // versions, which the service never does.
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(TEMPLATE_LOCK).execute(&mut *tx).await?;
     let newest: Option<(i32, bool)> = sqlx::query_as(
         "SELECT version, document = $2::jsonb FROM profile_template WHERE id = $1 ORDER BY version DESC LIMIT 1",
     )

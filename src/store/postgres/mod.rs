@@ -14,8 +14,10 @@ mod inspect;
 mod log;
 mod maintain;
 mod pool;
+mod privileges;
 mod publishing;
 mod read;
+mod schema;
 mod topic;
 mod user;
 

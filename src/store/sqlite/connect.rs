@@ -10,7 +10,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::writer::Writer;
 use super::{Sqlite, StoreError, Topology, WriteHealth};
-use crate::store::migrations;
+use crate::store::inspection::{Applied, SchemaState};
+use crate::store::migrations::{self, SchemaUpdate};
 
 /// Maximum wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,13 +50,21 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unfit`] if the file has a newer schema or another topology; otherwise the error of the failed step.
     pub async fn open(settings: &SqliteSettings) -> Result<Self, StoreError> {
+        Self::open_with(settings, SchemaUpdate::Migrate).await
+    }
+
+    /// The same with a choice about the schema.
+    ///
+    /// # Errors
+    /// As above, and [`StoreError::Unfit`] if the schema must be up to date and is not.
+    pub async fn open_with(settings: &SqliteSettings, update: SchemaUpdate) -> Result<Self, StoreError> {
         let path = &settings.path;
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory).map_err(|source| file_error(directory, source))?;
         }
         let patience = Instant::now() + START_PATIENCE;
         loop {
-            match try_open(settings).await {
+            match try_open(settings, update).await {
                 Err(StoreError::Busy(_)) if Instant::now() < patience => tokio::time::sleep(START_PAUSE).await,
                 Err(StoreError::Unavailable(error)) => {
                     let unavailable = StoreError::Unavailable(error);
@@ -67,7 +76,7 @@ impl Sqlite {
     }
 }
 
-async fn try_open(settings: &SqliteSettings) -> Result<Sqlite, StoreError> {
+async fn try_open(settings: &SqliteSettings, update: SchemaUpdate) -> Result<Sqlite, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(&settings.path)
         .create_if_missing(true)
@@ -76,7 +85,7 @@ async fn try_open(settings: &SqliteSettings) -> Result<Sqlite, StoreError> {
         .busy_timeout(BUSY_TIMEOUT)
         .row_buffer_size(ROWS_AHEAD);
     let mut connection = options.connect().await?;
-    prepare(&mut connection, settings.topology).await?;
+    prepare(&mut connection, settings.topology, update).await?;
     let readers = options.clone().read_only(true);
     let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(readers).await?;
     Ok(Sqlite {
@@ -90,9 +99,16 @@ async fn try_open(settings: &SqliteSettings) -> Result<Sqlite, StoreError> {
 
 /// Migrates the schema and inserts the initial rows in one transaction, so that of concurrent starts one does it and the others
 /// wait.
-async fn prepare(connection: &mut SqliteConnection, topology: Topology) -> Result<(), StoreError> {
+async fn prepare(
+    connection: &mut SqliteConnection,
+    topology: Topology,
+    update: SchemaUpdate,
+) -> Result<(), StoreError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    migrations::SQLITE.run_direct(None, &mut *tx, false).await?;
+    match update {
+        SchemaUpdate::Migrate => migrations::SQLITE.run_direct(None, &mut *tx, false).await?,
+        SchemaUpdate::Refuse => schema(&mut tx).await?.require_current()?,
+    }
     agree_on_topology(&mut tx, topology).await?;
     tx.commit().await?;
     Ok(())
@@ -114,6 +130,17 @@ async fn agree_on_topology(tx: &mut SqliteConnection, wanted: Topology) -> Resul
         }
     }
     Ok(())
+}
+
+/// Compares the schema with the migrations of this program.
+pub(super) async fn schema(connection: &mut SqliteConnection) -> Result<SchemaState, StoreError> {
+    let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')";
+    if !sqlx::query_scalar::<_, bool>(exists).fetch_one(&mut *connection).await? {
+        return Ok(SchemaState::Missing);
+    }
+    let sql = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
+    let applied: Vec<Applied> = sqlx::query_as(sql).fetch_all(connection).await?;
+    Ok(SchemaState::of(&migrations::SQLITE, &applied))
 }
 
 /// The system's error for a file that SQLite could not open; SQLite does not report it.

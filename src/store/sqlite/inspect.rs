@@ -8,12 +8,11 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::connect::{file_error, target};
+use super::connect::{file_error, schema, target};
 use super::{Sqlite, SqliteSettings, StoreError, Topology, topic};
 use crate::domain::UserStatus;
 use crate::store::document::user_status_number;
-use crate::store::inspection::{Applied, COUNT_USERS, Inspection, Rights, SchemaState, UserCounts};
-use crate::store::migrations;
+use crate::store::inspection::{COUNT_USERS, Inspection, Rights, SchemaState, UserCounts};
 
 /// Maximum wait for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,16 +74,6 @@ fn wal(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     name.into()
-}
-
-async fn schema(connection: &mut SqliteConnection) -> Result<SchemaState, StoreError> {
-    let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')";
-    if !sqlx::query_scalar::<_, bool>(exists).fetch_one(&mut *connection).await? {
-        return Ok(SchemaState::Missing);
-    }
-    let sql = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
-    let applied: Vec<Applied> = sqlx::query_as(sql).fetch_all(connection).await?;
-    Ok(SchemaState::of(&migrations::SQLITE, &applied))
 }
 
 async fn topology_problem(connection: &mut SqliteConnection, wanted: Topology) -> Result<Option<String>, StoreError> {

@@ -83,16 +83,16 @@ async fn a_clock_that_steps_back_affects_neither_order_nor_keys() {
 }
 
 /// A call with its key, its answer, and its step unless it was a creation.
-type KeyedReply = (String, Request, Option<Action>);
+pub(crate) type KeyedReply = (String, Request, Option<Action>);
 
 /// Callers of a service whose clock is set by hand.
-struct KeyedCaller {
+pub(crate) struct KeyedCaller {
     service: Service,
     caller: Arc<Caller>,
 }
 
 impl KeyedCaller {
-    async fn new(log: &TestLog, time: &Arc<AtomicI64>) -> Self {
+    pub(crate) async fn new(log: &TestLog, time: &Arc<AtomicI64>) -> Self {
         let store = Arc::clone(&log.store);
         let clock = Clock::Manual(Arc::clone(time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
@@ -111,13 +111,13 @@ impl KeyedCaller {
         Self { service: Service::new(store, writer, catalog, clock, authority), caller }
     }
 
-    async fn create(&self) -> KeyedReply {
+    pub(crate) async fn create(&self) -> KeyedReply {
         let key = Uuid::new_v4().to_string();
         let request = self.ask(&key, None).await;
         (key, request, None)
     }
 
-    async fn step(&self, id: RequestId, action: Action) -> KeyedReply {
+    pub(crate) async fn step(&self, id: RequestId, action: Action) -> KeyedReply {
         let key = Uuid::new_v4().to_string();
         let request = self.ask(&key, Some((id, action.clone()))).await;
         (key, request, Some(action))

@@ -7,7 +7,7 @@
 //! write is acknowledged.
 
 mod broker;
-mod clock;
+pub(crate) mod clock;
 mod database;
 mod fencing;
 mod figures;

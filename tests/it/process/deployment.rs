@@ -163,6 +163,26 @@ fn supervisors_wait_longer_than_a_shutdown_takes() {
     }
 }
 
+/// The page states the versions that the tests run against.
+#[test]
+fn the_supported_versions_are_the_tested_ones() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (services, page) = (read("tests/services/pom.xml"), read("docs/operations.md"));
+    let version_after = |artifact: &str| {
+        let (_, rest) = services.split_once(&format!("<artifactId>{artifact}</artifactId>")).unwrap();
+        let (_, version) = rest.split_once("<version>").unwrap();
+        version.split_once("</version>").unwrap().0.to_owned()
+    };
+    for (name, artifact) in
+        [("Postgres", "embedded-postgres-binaries-${postgres.platform}"), ("Apache Kafka", "kafka_2.13")]
+    {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap();
+        let tested = row.trim_end_matches(" |").rsplit("| ").next().unwrap();
+        assert!(version_after(artifact).starts_with(tested), "{row} against {}", version_after(artifact));
+    }
+}
+
 #[test]
 fn systemd_accepts_the_unit() {
     let directory = tempfile::tempdir().unwrap();

@@ -51,7 +51,12 @@ impl TestEnv {
 
     /// Starts an instance with more settings, each the name and value of an environment variable.
     pub(crate) fn start_with(&self, settings: &[(&str, &str)]) -> Instance {
-        Instance::start(self, settings)
+        Instance::start(self, &[], settings)
+    }
+
+    /// The same with arguments of the program.
+    pub(crate) fn start_as(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Instance {
+        Instance::start(self, arguments, settings)
     }
 
     /// Runs a command of the program to its end, with more settings as above.

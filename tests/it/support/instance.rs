@@ -43,10 +43,11 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// See [`TestEnv::start_with`].
-    pub(super) fn start(env: &TestEnv, settings: &[(&str, &str)]) -> Self {
+    pub(super) fn start(env: &TestEnv, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
-        let mut child = program(env, settings, directory.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut program = program(env, settings, directory.path());
+        let mut child = program.args(arguments).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let (sender, greeting) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || sender.send(addresses(stdout)));

@@ -38,8 +38,13 @@ impl TestLog {
     }
 
     async fn open(database: TestDatabase) -> Self {
+        let store = database.open().await;
+        Self::on(store, database)
+    }
+
+    /// On a store that was opened in another way.
+    pub(crate) fn on(store: Arc<dyn Store>, database: TestDatabase) -> Self {
         let env = TestEnv::new(database);
-        let store = env.database.open().await;
         let Topology { shards, .. } = store.topology();
         let kafka = KafkaSettings {
             brokers: kafka(),

@@ -98,6 +98,23 @@ COMMENT ON COLUMN event_log.payload     IS 'cmgate.v1.RequestEvent without shard
 CREATE TABLE event_log_other PARTITION OF event_log DEFAULT;
 COMMENT ON TABLE event_log_other IS 'Events of days without their own partition.';
 
+-- Has the rights of the role that migrates, so that the role of the service needs none to create tables. Attaches a finished table,
+-- because creating a partition in place would lock out writers.
+CREATE FUNCTION add_log_partition(wanted date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    partition text := 'event_log_' || to_char(wanted, 'YYYYMMDD');
+BEGIN
+    EXECUTE format('CREATE TABLE %I (LIKE event_log INCLUDING DEFAULTS INCLUDING INDEXES)', partition);
+    EXECUTE format('ALTER TABLE event_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, wanted, wanted + 1);
+END $$;
+COMMENT ON FUNCTION add_log_partition IS 'Adds the partition of a day to the event log.';
+REVOKE EXECUTE ON FUNCTION add_log_partition FROM PUBLIC;
+-- The names in it are those of this schema, whatever the caller has in its search path.
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION add_log_partition SET search_path = %I, pg_temp', current_schema());
+END $$;
+
 CREATE TABLE relay_checkpoint (
     shard           smallint PRIMARY KEY,
     pos             bigint   NOT NULL DEFAULT 0 CHECK (pos >= 0),
