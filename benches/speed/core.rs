@@ -11,7 +11,7 @@ use cmgate::domain::{
 use cmgate::feed::Feed;
 use cmgate::runtime::clock::Clock;
 use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
-use cmgate::store::{Postgres, PostgresSettings, Store, Topology};
+use cmgate::store::{OlderTemplate, Postgres, PostgresSettings, Store, Topology};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ impl Core {
         let store = open_store(env).await;
         let directory = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"));
         let templates = templates::load(directory).unwrap().templates;
-        let catalog = load_catalog(&*store, &Clock::System, templates).await.unwrap();
+        let catalog = load_catalog(&*store, &Clock::System, templates, OlderTemplate::Keep).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(
             &store,

@@ -42,11 +42,21 @@ pub enum Command {
     CheckConfig,
     /// Check the configuration and everything outside that it names: database, Kafka, certificates, issuers, keytab, clocks
     Doctor(Doctor),
+    /// Compare the profile templates with those in the database
+    #[command(subcommand)]
+    Templates(Templates),
     /// Print the events of the log as JSON lines
     Tail(Tail),
     /// Override a halted relay
     #[command(subcommand)]
     Relay(Relay),
+}
+
+/// What to do with the templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Templates {
+    /// Print the templates whose files differ from the newest version in the database. Exit code: 0 without one, 1 with one
+    Diff,
 }
 
 /// How to serve.
@@ -230,6 +240,7 @@ mod tests {
     fn serve_is_the_default() {
         let serve = |no_migrate| Command::Serve(Serve { no_migrate });
         assert_eq!(parse("cmgate").unwrap().command(), serve(false));
+        assert_eq!(parse("cmgate templates diff").unwrap().command(), Command::Templates(Templates::Diff));
         assert_eq!(parse("cmgate serve --no-migrate").unwrap().command(), serve(true));
         let cli = parse("cmgate --config a.toml").unwrap();
         assert_eq!((cli.command(), cli.config), (serve(false), Some(PathBuf::from("a.toml"))));

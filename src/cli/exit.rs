@@ -13,7 +13,7 @@ use crate::runtime::tls::TlsError;
 /// The cause of a failure, with an exit code, mostly of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// 1: `cmgate doctor` found a fault.
+    /// 1: `cmgate doctor` found a fault, or `cmgate templates diff` a difference.
     Faults,
     /// 64: the configuration or the command line is wrong; a restart does not help.
     Usage,

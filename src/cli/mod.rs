@@ -10,6 +10,7 @@ mod relay;
 mod serve;
 mod settings;
 mod tail;
+mod templates;
 mod upkeep;
 mod wiring;
 
@@ -19,11 +20,11 @@ use std::io::{self, Write};
 
 use tokio::runtime;
 
-use self::arguments::{Serve, Tail};
+use self::arguments::{Serve, Tail, Templates};
 use self::banner::Examples;
 use self::ports::Ports;
 use self::tail::TailSettings;
-use crate::config::{Config, ConfigErrors, ignored_variables, templates};
+use crate::config::{self, Config, ConfigErrors, ignored_variables};
 use crate::http::auth::negotiate::keytab::Keytab;
 use crate::runtime::clock::Clock;
 use crate::runtime::telemetry;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli, environment: Vec<(OsString, OsString)>) -> Result<(), Exit
         | Command::CheckConfig
         | Command::Doctor(_)
         | Command::Tail(_)
+        | Command::Templates(_)
         | Command::Relay(_) => (cli.config.clone(), Examples::Development),
     };
     let config = Config::examine(file.as_deref(), environment);
@@ -81,6 +83,10 @@ pub fn run(cli: &Cli, environment: Vec<(OsString, OsString)>) -> Result<(), Exit
         Command::Migrate => {
             let (_, settings) = accepted(config)?;
             block_on(&settings.log, &warnings, migrate(&settings))
+        }
+        Command::Templates(Templates::Diff) => {
+            let (_, settings) = accepted(config)?;
+            block_on(&settings.log, &warnings, templates::diff(&settings, &mut io::stdout()))
         }
         Command::Tail(wanted) => {
             let (_, settings) = accepted(config)?;
@@ -153,7 +159,7 @@ async fn print_tail(settings: &Settings, wanted: Tail) -> Result<(), ExitError> 
 
 /// Checks the files that the configuration names, and prints the effective configuration.
 fn check_config(config: &Config, settings: &Settings, mut output: impl Write) -> Result<(), ExitError> {
-    templates::load(&config.templates)?;
+    config::templates::load(&config.templates)?;
     Ports::load(settings, &Clock::System)?;
     let checked = settings.authentication.check().map_err(|error| ExitError::of_files(&error))?;
     wiring::check_kafka(settings)?;

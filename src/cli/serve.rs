@@ -14,6 +14,7 @@ use super::banner::{Banner, Examples, Scheme};
 use super::exit::{ExitError, ExitStatus};
 use super::ports::Ports;
 use super::settings::Settings;
+use super::templates::TemplateReload;
 use super::upkeep::Upkeep;
 use super::wiring;
 use crate::config::templates;
@@ -61,7 +62,7 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples, update: Sc
     let mut upkeep = Upkeep::new(Arc::clone(&store), clock.clone(), settings.keep_keys);
     upkeep.maintain().await;
     import_listed(&*store, &clock, templates.credentials).await?;
-    let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await?);
+    let catalog = load_catalog(&*store, &clock, templates.templates, settings.older_templates).await?;
     let broker = wiring::test_broker(&mut settings)?;
 
     let feed = Arc::new(Feed::new(store.topology().shards));
@@ -69,7 +70,10 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples, update: Sc
     let tasks = TaskTracker::new();
     let writer = Writer::start(&store, &feed, settings.writer, &tasks);
     let parts = [writer.broken(), relay.broken()];
-    let service = Service::new(Arc::clone(&store), writer, catalog, clock, settings.authority.clone());
+    let reload = TemplateReload::new(&store, &clock, &settings);
+    let service = Service::new(Arc::clone(&store), writer, Arc::new(catalog), clock, settings.authority.clone());
+    let reloading = reload.at_each(hangups.clone(), service.catalog().clone());
+    tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(reloading));
     tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(upkeep.keep_going()));
 
     let public = Stop { soon: shutdown.leaving().clone(), now: CancellationToken::new() };

@@ -28,7 +28,7 @@ use crate::runtime::network::Networks;
 use crate::runtime::shutdown::ShutdownTimes;
 use crate::runtime::tls::TlsSettings;
 use crate::service::{Authority, WriterSettings};
-use crate::store::{PostgresSettings, Publishing, SqliteSettings, Topology};
+use crate::store::{OlderTemplate, PostgresSettings, Publishing, SqliteSettings, Topology};
 
 /// Interval at which the relay polls for events of other processes that share the database.
 const SHARED_POLL: Duration = Duration::from_millis(2);
@@ -62,6 +62,8 @@ pub struct Settings {
     pub shutdown: ShutdownTimes,
     /// Directory of the profile templates.
     pub templates: PathBuf,
+    /// What to do with templates older than those in the database.
+    pub older_templates: OlderTemplate,
     /// The database.
     pub store: StoreSettings,
     /// How long idempotency keys are kept.
@@ -154,6 +156,7 @@ impl Settings {
             },
             shutdown: ShutdownTimes { delay: config.shutdown.delay, grace: config.shutdown.grace },
             templates: config.templates.clone(),
+            older_templates: if config.templates_rollback { OlderTemplate::Restore } else { OlderTemplate::Keep },
             store: store(config),
             keep_keys: config.idempotency.keep,
             relay: RelaySettings { kafka: kafka(config), poll_interval: poll_interval(config) },

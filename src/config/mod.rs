@@ -75,6 +75,9 @@ pub struct Config {
     /// Directory of the profile templates, one per `*.toml`. Default: `deploy/templates`.
     #[serde(with = "setting")]
     pub templates: PathBuf,
+    /// Whether templates that equal an older stored version replace the newest one, instead of leaving it in force. Default: `false`.
+    #[serde(deserialize_with = "setting::deserialize")]
+    pub templates_rollback: bool,
     /// TLS of gRPC and REST.
     pub tls: Tls,
     /// TLS of health and metrics.
@@ -114,6 +117,7 @@ impl Default for Config {
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             admin_token_file: OptionalPath::default(),
             templates: PathBuf::from("deploy/templates"),
+            templates_rollback: false,
             tls: Tls::default(),
             admin_tls: AdminTls::default(),
             database: Database::default(),

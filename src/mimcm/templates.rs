@@ -21,9 +21,9 @@ impl Facade {
         if !violations.is_empty() {
             return Err(violations.refusal().into());
         }
-        let templates: Vec<TemplateView<'_>> =
-            self.service.templates(&call).into_iter().map(TemplateView::of).collect();
-        Ok(answer_with_list(&templates))
+        let templates = self.service.templates(&call);
+        let views: Vec<TemplateView<'_>> = templates.iter().map(TemplateView::of).collect();
+        Ok(answer_with_list(&views))
     }
 
     /// `GET /profiletemplates/{id}`
@@ -61,7 +61,7 @@ impl Facade {
         view: impl FnOnce(&ProfileTemplate) -> Response,
     ) -> Result<Response, HttpError> {
         match self.service.template(call, id) {
-            Ok(template) => Ok(view(template)),
+            Ok(template) => Ok(view(&template)),
             Err(Error::Refused(Refusal::TemplateNotFound(_))) => Ok(no_content()),
             Err(error) => Err(error.into()),
         }

@@ -38,7 +38,7 @@ use crate::domain::{
 use crate::feed::Feed;
 use crate::runtime::clock::Clock;
 use crate::service::{Authority, Call, Service, Writer, load_catalog};
-use crate::store::Store;
+use crate::store::{OlderTemplate, Store};
 
 const REQUESTS: &str = "/CertificateManagement/api/v1.0/requests";
 const USER: &str = "8f1590dc-d932-4b66-8e68-2e91c5880780";
@@ -86,7 +86,7 @@ impl Facade {
         let store: Arc<dyn Store> = Arc::clone(&memory) as _;
         // 2015-07-07T23:36:21.93Z
         let clock = Clock::Manual(Arc::new(AtomicI64::new(1_436_312_181_930_000)));
-        let catalog = load_catalog(&*store, &clock, templates).await.unwrap();
+        let catalog = load_catalog(&*store, &clock, templates, OlderTemplate::Keep).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
         let account = Sid::parse("S-1-5-21-1-2-3-1000").unwrap();

@@ -70,7 +70,8 @@ impl Service {
     /// The request types that the caller may create for a profile or card; none if its template is no longer in force.
     #[must_use]
     pub fn operations(&self, call: &Call, credential: &Credential) -> Vec<RequestType> {
-        let template = self.catalog.get(credential.template.id);
+        let catalog = self.catalog.get();
+        let template = catalog.get(credential.template.id);
         template.map(|(template, _)| offered(&call.caller, credential, template)).unwrap_or_default()
     }
 

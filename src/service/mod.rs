@@ -32,7 +32,7 @@ use crate::store::Store;
 
 pub use batch::{Applied, Reply, commit, import_credentials};
 pub use budget::{Budget, OverBudget, Reservation};
-pub use catalog::load_catalog;
+pub use catalog::{CurrentCatalog, load_catalog};
 pub use directory::{Directory, NotAdmitted};
 pub use error::Error;
 pub use error_table::{Row, Severity, log_failure, row, severity_of_code, severity_of_status};
@@ -69,7 +69,7 @@ pub struct Service {
     reader: Reader,
     writer: Writer,
     directory: Directory,
-    catalog: Arc<Catalog>,
+    catalog: CurrentCatalog,
     clock: Clock,
     authority: Authority,
     /// Limits concurrent list queries.
@@ -98,6 +98,7 @@ impl Service {
         let reader = Reader::start(&store);
         let directory = Directory::start(&store);
         let lists = Arc::new(Semaphore::new(LISTS_AT_ONCE));
+        let catalog = CurrentCatalog::new(catalog);
         Self { store, reader, writer, directory, catalog, clock, authority, lists }
     }
 
@@ -105,6 +106,12 @@ impl Service {
     #[must_use]
     pub const fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The catalog in force, which can be replaced.
+    #[must_use]
+    pub const fn catalog(&self) -> &CurrentCatalog {
+        &self.catalog
     }
 
     fn is_administrator(&self, call: &Call) -> bool {
@@ -120,7 +127,7 @@ impl Service {
         let target = self.target(&call.caller, &draft).await?;
         let now = self.clock.now();
         let id = RequestId::new(uuid_v7(now));
-        let (catalog, service) = (Arc::clone(&self.catalog), self.authority.account.clone());
+        let (catalog, service) = (self.catalog.get(), self.authority.account.clone());
         let command = Command {
             request: id,
             action: Action::Create(Box::new(Creation { draft, target, catalog, service })),
@@ -232,9 +239,9 @@ impl Service {
 
     /// The templates for which the caller may enroll, ordered by name, then id.
     #[must_use]
-    pub fn templates(&self, call: &Call) -> Vec<&ProfileTemplate> {
+    pub fn templates(&self, call: &Call) -> Vec<ProfileTemplate> {
         let offered = |template: &&ProfileTemplate| template.offers_enrollment_to(&call.caller);
-        let mut offered: Vec<&ProfileTemplate> = self.catalog.all().filter(offered).collect();
+        let mut offered: Vec<ProfileTemplate> = self.catalog.get().all().filter(offered).cloned().collect();
         offered.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
         offered
     }
@@ -243,10 +250,11 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::TemplateNotFound`], or [`Refusal::TemplateNotOffered`] if the caller may not enroll for it.
-    pub fn template(&self, call: &Call, id: TemplateId) -> Result<&ProfileTemplate, Error> {
-        let (template, _) = self.catalog.get(id).ok_or(Refusal::TemplateNotFound(id))?;
+    pub fn template(&self, call: &Call, id: TemplateId) -> Result<ProfileTemplate, Error> {
+        let catalog = self.catalog.get();
+        let (template, _) = catalog.get(id).ok_or(Refusal::TemplateNotFound(id))?;
         if template.offers_enrollment_to(&call.caller) {
-            Ok(template)
+            Ok(template.clone())
         } else {
             Err(Refusal::TemplateNotOffered { template: template.name.clone() }.into())
         }

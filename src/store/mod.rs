@@ -36,6 +36,15 @@ pub use publishing::Publishing;
 pub use sqlite::{Sqlite, SqliteSettings};
 pub use users::ChangeUsers;
 
+/// What to do with a template that equals a stored version older than the newest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OlderTemplate {
+    /// It is of a process that has not got the newest files yet: keep the stored versions as they are.
+    Keep,
+    /// It is meant to replace the newest version: store it as a new one.
+    Restore,
+}
+
 /// How the log is divided. Fixed for the life of a database: a process with another configuration is refused, because two
 /// processes that disagree would publish one shard from two partition groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,8 +201,13 @@ pub trait Store: Send + Sync + 'static {
     /// Changes users in one transaction, which runs beside no other change of users. A refusal changes nothing.
     async fn change_users(&self, change: &dyn ChangeUsers) -> Result<Result<(), Refusal>, StoreError>;
 
-    /// Stores a template and returns its version, a new one if the template differs from the newest stored version.
-    async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError>;
+    /// Stores a template and returns its version: the newest stored one that equals it, else a new one. See [`OlderTemplate`].
+    async fn put_template(
+        &self,
+        template: &ProfileTemplate,
+        older: OlderTemplate,
+        now: Timestamp,
+    ) -> Result<u32, StoreError>;
 
     /// The newest version of every stored template.
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError>;

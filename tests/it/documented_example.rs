@@ -17,7 +17,7 @@ use cmgate::feed::Feed;
 use cmgate::mimcm::{FacadeSettings, RestApi};
 use cmgate::runtime::clock::Clock;
 use cmgate::service::{Authority, Call, Reservation, Service, Writer, load_catalog};
-use cmgate::store::Store;
+use cmgate::store::{OlderTemplate, Store};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
@@ -74,7 +74,7 @@ impl Installation {
         let clock = Clock::Manual(Arc::clone(&time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
         // The credentials in the files are omitted: the request that issues the card registers it.
-        let catalog = load_catalog(&*store, &clock, templates.templates).await.unwrap();
+        let catalog = load_catalog(&*store, &clock, templates.templates, OlderTemplate::Keep).await.unwrap();
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(&store, &feed, Settings::default().writer, &TaskTracker::new());
         let authority = Authority { account: Config::default().service.sid, administrators: Vec::new() };

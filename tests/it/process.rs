@@ -8,6 +8,7 @@ mod drain;
 mod mistakes;
 mod rights;
 mod rolling;
+mod templates;
 
 use std::fs;
 use std::process::Output;

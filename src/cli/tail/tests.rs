@@ -16,7 +16,7 @@ use crate::domain::{
     Version,
 };
 use crate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, PartitionGroupLock, Publishing, TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, OlderTemplate, PartitionGroupLock, Publishing, TopicIdentity, Topology,
 };
 
 /// A read-only log in memory. If it grows, each read of its log ends appends one event of shard 0.
@@ -130,7 +130,7 @@ impl Store for Log {
         not_asked()
     }
 
-    async fn put_template(&self, _template: &ProfileTemplate, _now: Timestamp) -> Result<u32, StoreError> {
+    async fn put_template(&self, _: &ProfileTemplate, _: OlderTemplate, _: Timestamp) -> Result<u32, StoreError> {
         not_asked()
     }
 

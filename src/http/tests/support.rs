@@ -18,8 +18,8 @@ use crate::http::{Api, assemble};
 use crate::runtime::clock::Clock;
 use crate::service::{Authority, Service, Writer};
 use crate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
-    TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
+    StoreError, TopicIdentity, Topology,
 };
 
 /// The error of every database call in the tests.
@@ -100,7 +100,7 @@ impl Store for NoStore {
         away()
     }
 
-    async fn put_template(&self, _template: &ProfileTemplate, _now: Timestamp) -> Result<u32, StoreError> {
+    async fn put_template(&self, _: &ProfileTemplate, _: OlderTemplate, _: Timestamp) -> Result<u32, StoreError> {
         away()
     }
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {

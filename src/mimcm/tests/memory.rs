@@ -16,8 +16,8 @@ use crate::domain::{
     UserStatus,
 };
 use crate::store::{
-    Change, ChangeUsers, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, PartitionGroupLock, Publishing, Store,
-    StoreError, TopicIdentity, Topology,
+    Change, ChangeUsers, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, OlderTemplate, PartitionGroupLock,
+    Publishing, Store, StoreError, TopicIdentity, Topology,
 };
 
 /// The smart card of the documented examples, with its profile.
@@ -199,7 +199,7 @@ impl Store for Memory {
         Ok(Ok(()))
     }
 
-    async fn put_template(&self, _: &ProfileTemplate, _: Timestamp) -> Result<u32, StoreError> {
+    async fn put_template(&self, _: &ProfileTemplate, _: OlderTemplate, _: Timestamp) -> Result<u32, StoreError> {
         Ok(1)
     }
 

@@ -32,7 +32,7 @@ struct Metric {
     help: &'static str,
 }
 
-const METRICS: [Metric; 25] = [
+const METRICS: [Metric; 26] = [
     Metric {
         name: names::CALLS,
         kind: Kind::Counter,
@@ -146,6 +146,12 @@ const METRICS: [Metric; 25] = [
         kind: Kind::Counter,
         unit: Unit::Count,
         help: "Calls with identity headers on a connection that is not that of the trusted proxy; the headers were dropped.",
+    },
+    Metric {
+        name: names::TEMPLATE_VERSION,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Version of each profile template in force.",
     },
     Metric {
         name: names::FILE_RELOADS,

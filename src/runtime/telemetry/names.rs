@@ -38,6 +38,8 @@ pub const CONNECTIONS_REFUSED: &str = "cmgate_connections_refused_total";
 pub const DENIED_ENTRIES: &str = "cmgate_denied_entries";
 /// Calls with identity headers on a connection that is not that of the trusted proxy; the headers were dropped (counter).
 pub const IDENTITY_HEADERS_DROPPED: &str = "cmgate_identity_headers_dropped_total";
+/// The version of each `template` in force (gauge).
+pub const TEMPLATE_VERSION: &str = "cmgate_template_version";
 /// Attempts to read a changed `file` again, by `result` (counter).
 pub const FILE_RELOADS: &str = "cmgate_file_reloads_total";
 /// Time since the content in force of a `file` was confirmed (gauge, seconds).

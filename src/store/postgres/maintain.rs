@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection, Row};
 
 use super::pool::ConnectionPool;
 use crate::domain::{ProfileTemplate, Timestamp};
-use crate::store::{StoreError, document};
+use crate::store::{OlderTemplate, StoreError, document};
 
 /// Days ahead for which the log has its own partition. Events of other days, such as from a wrong clock, go to the default one.
 const DAYS_AHEAD: u64 = 7;
@@ -119,6 +119,7 @@ pub(super) async fn probe(pool: &ConnectionPool) -> Result<(), StoreError> {
 pub(super) async fn put_template(
     pool: &ConnectionPool,
     template: &ProfileTemplate,
+    older: OlderTemplate,
     now: Timestamp,
 ) -> Result<u32, StoreError> {
     let id = template.id.uuid();
@@ -128,22 +129,20 @@ pub(super) async fn put_template(
     // Processes that start together would otherwise both add the same version. A lock on the table would need the right to change
     // versions, which the service never does.
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(TEMPLATE_LOCK).execute(&mut *tx).await?;
-    let newest: Option<(i32, bool)> = sqlx::query_as(
-        "SELECT version, document = $2::jsonb FROM profile_template WHERE id = $1 ORDER BY version DESC LIMIT 1",
+    let (newest, equal): (i32, Option<i32>) = sqlx::query_as(
+        "SELECT coalesce(max(version), 0), max(version) FILTER (WHERE document = $2::jsonb)
+         FROM profile_template WHERE id = $1",
     )
     .bind(id)
     .bind(&document)
-    .fetch_optional(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
-    let version = match newest {
-        Some((version, true)) => {
-            tx.rollback().await?;
-            connection.release();
-            return Ok(version.cast_unsigned());
-        }
-        Some((version, false)) => version + 1,
-        None => 1,
-    };
+    if let Some(version) = equal.filter(|version| *version == newest || older == OlderTemplate::Keep) {
+        tx.rollback().await?;
+        connection.release();
+        return Ok(version.cast_unsigned());
+    }
+    let version = newest + 1;
     sqlx::query("INSERT INTO profile_template (id, version, document, created_at) VALUES ($1, $2, $3::jsonb, $4)")
         .bind(id)
         .bind(version)

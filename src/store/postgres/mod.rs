@@ -29,8 +29,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
-    TopicIdentity, Topology, Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
+    StoreError, TopicIdentity, Topology, Workload,
 };
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
@@ -131,8 +131,13 @@ impl Store for Postgres {
         self.health.note(user::change(&self.import_pool, change).await)
     }
 
-    async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        maintain::put_template(&self.upkeep_pool, template, now).await
+    async fn put_template(
+        &self,
+        template: &ProfileTemplate,
+        older: OlderTemplate,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        maintain::put_template(&self.upkeep_pool, template, older, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::writer::Writer;
 use crate::domain::{ProfileTemplate, Timestamp};
-use crate::store::{StoreError, document};
+use crate::store::{OlderTemplate, StoreError, document};
 
 /// Rows per DELETE, so that none delays a batch for long.
 const DELETE_CHUNK: u32 = 1_000;
@@ -38,26 +38,27 @@ pub(super) async fn probe(writer: &Writer) -> Result<(), StoreError> {
 pub(super) async fn put_template(
     writer: &Writer,
     template: &ProfileTemplate,
+    older: OlderTemplate,
     now: Timestamp,
 ) -> Result<u32, StoreError> {
     let id = template.id.uuid();
     let document = document::write("profile_template", id, template)?;
     let mut writer = writer.acquire().await?;
     let mut tx = writer.begin_immediate().await?;
-    let newest: Option<(u32, String)> =
-        sqlx::query_as("SELECT version, document FROM profile_template WHERE id = ? ORDER BY version DESC LIMIT 1")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?;
-    let version = match newest {
-        Some((version, kept)) if kept == document => {
-            tx.rollback().await?;
-            writer.release();
-            return Ok(version);
-        }
-        Some((version, _)) => version + 1,
-        None => 1,
-    };
+    let (newest, equal): (u32, Option<u32>) = sqlx::query_as(
+        "SELECT coalesce(max(version), 0), max(version) FILTER (WHERE document = ?2)
+         FROM profile_template WHERE id = ?1",
+    )
+    .bind(id)
+    .bind(&document)
+    .fetch_one(&mut *tx)
+    .await?;
+    if let Some(version) = equal.filter(|version| *version == newest || older == OlderTemplate::Keep) {
+        tx.rollback().await?;
+        writer.release();
+        return Ok(version);
+    }
+    let version = newest + 1;
     sqlx::query("INSERT INTO profile_template (id, version, document, created_at) VALUES (?, ?, ?, ?)")
         .bind(id)
         .bind(version)

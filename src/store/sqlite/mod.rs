@@ -25,8 +25,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
-    TopicIdentity, Topology, Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
+    StoreError, TopicIdentity, Topology, Workload,
 };
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
@@ -103,8 +103,13 @@ impl Store for Sqlite {
         self.health.note(user::change(&self.writer, change).await)
     }
 
-    async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        maintain::put_template(&self.writer, template, now).await
+    async fn put_template(
+        &self,
+        template: &ProfileTemplate,
+        older: OlderTemplate,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        maintain::put_template(&self.writer, template, older, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {

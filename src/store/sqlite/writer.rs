@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Medium, ProfileTemplate, ShardCount, SmartcardConfiguration, TemplateId, Timestamp};
-    use crate::store::{Sqlite as Store, SqliteSettings, Store as _, Topology};
+    use crate::store::{OlderTemplate, Sqlite as Store, SqliteSettings, Store as _, Topology};
 
     /// A template that needs more pages than a new database has.
     fn large_template() -> ProfileTemplate {
@@ -150,9 +150,9 @@ mod tests {
         let (store, template) = (open(&directory).await, large_template());
         let now = Timestamp::from_micros(0).unwrap();
         fill(&store).await;
-        let full = store.put_template(&template, now).await.unwrap_err();
+        let full = store.put_template(&template, OlderTemplate::Keep, now).await.unwrap_err();
         assert!(matches!(full, StoreError::Unavailable(_)), "{full:?}");
-        assert_eq!(store.put_template(&template, now).await.unwrap(), 1);
+        assert_eq!(store.put_template(&template, OlderTemplate::Keep, now).await.unwrap(), 1);
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use cmgate::domain::{
 use cmgate::feed::Feed;
 use cmgate::runtime::clock::Clock;
 use cmgate::service::{Authority, Call, Service, Writer, WriterSettings, load_catalog};
+use cmgate::store::OlderTemplate;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -96,7 +97,7 @@ impl KeyedCaller {
         let store = Arc::clone(&log.store);
         let clock = Clock::Manual(Arc::clone(time));
         let templates = templates::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/templates")).unwrap();
-        let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates).await.unwrap());
+        let catalog = Arc::new(load_catalog(&*store, &clock, templates.templates, OlderTemplate::Keep).await.unwrap());
         let feed = Arc::new(Feed::new(store.topology().shards));
         let writer = Writer::start(
             &store,

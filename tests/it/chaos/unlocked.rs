@@ -9,8 +9,8 @@ use cmgate::domain::{
     Refusal, Request, RequestId, SerialNumber, Shard, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery,
 };
 use cmgate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, PartitionGroupLock, Publishing, Store, StoreError,
-    TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
+    StoreError, TopicIdentity, Topology,
 };
 use uuid::Uuid;
 
@@ -117,8 +117,13 @@ impl Store for Unlocked {
         self.0.change_users(change).await
     }
 
-    async fn put_template(&self, template: &ProfileTemplate, now: Timestamp) -> Result<u32, StoreError> {
-        self.0.put_template(template, now).await
+    async fn put_template(
+        &self,
+        template: &ProfileTemplate,
+        older: OlderTemplate,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        self.0.put_template(template, older, now).await
     }
 
     async fn templates(&self) -> Result<Vec<(TemplateId, u32, ProfileTemplate)>, StoreError> {

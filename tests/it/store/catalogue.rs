@@ -5,7 +5,7 @@ use cmgate::domain::{
     RequestType, SerialNumber, SmartcardId, TemplateRef, UserId,
 };
 use cmgate::service::{commit, import_credentials};
-use cmgate::store::Store;
+use cmgate::store::{OlderTemplate, Store};
 use uuid::Uuid;
 
 use super::steps::{carry_out, commit_one, read, whole_log};
@@ -253,8 +253,18 @@ pub(super) async fn a_template_gets_a_new_version_only_when_it_differs(database:
         ..first.clone()
     };
     assert_eq!(store.templates().await.unwrap(), []);
-    for (template, version) in [(&first, 1), (&first, 1), (&second, 2), (&second, 2), (&other, 1), (&first, 3)] {
-        assert_eq!(store.put_template(template, at(0)).await.unwrap(), version);
+    for (template, older, version) in [
+        (&first, OlderTemplate::Keep, 1),
+        (&first, OlderTemplate::Restore, 1),
+        (&second, OlderTemplate::Keep, 2),
+        (&second, OlderTemplate::Restore, 2),
+        (&other, OlderTemplate::Keep, 1),
+        (&first, OlderTemplate::Keep, 1),
+        (&first, OlderTemplate::Restore, 3),
+        (&first, OlderTemplate::Keep, 3),
+        (&second, OlderTemplate::Keep, 2),
+    ] {
+        assert_eq!(store.put_template(template, older, at(0)).await.unwrap(), version, "{older:?}");
     }
     let mut kept = database.open().await.templates().await.unwrap();
     kept.sort_by_key(|(id, ..)| *id);

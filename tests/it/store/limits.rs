@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cmgate::domain::{Comment, Credential, CredentialStatus, Item, Lineage, SmartcardId, TemplateRef};
 use cmgate::service::{commit, import_credentials};
-use cmgate::store::{Postgres, PostgresSettings, StoreError};
+use cmgate::store::{OlderTemplate, Postgres, PostgresSettings, StoreError};
 use futures::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -79,14 +79,14 @@ async fn maintenance_that_waits_for_a_lock_gives_up() {
         .await
         .unwrap();
     let given_up = async {
-        let refused = store.put_template(&template(needing(0)), at(0)).await.unwrap_err();
+        let refused = store.put_template(&template(needing(0)), OlderTemplate::Keep, at(0)).await.unwrap_err();
         assert!(matches!(refused, StoreError::Busy(_)), "{refused:?}");
         let refused = store.maintain(at(0), at(-60)).await.unwrap_err();
         assert!(matches!(refused, StoreError::Busy(_)), "{refused:?}");
     };
     tokio::time::timeout(PATIENCE, given_up).await.expect("every call times out");
     tx.rollback().await.unwrap();
-    assert_eq!(store.put_template(&template(needing(0)), at(0)).await.unwrap(), 1);
+    assert_eq!(store.put_template(&template(needing(0)), OlderTemplate::Keep, at(0)).await.unwrap(), 1);
     store.maintain(at(0), at(-60)).await.unwrap();
 }
 
