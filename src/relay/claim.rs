@@ -1,18 +1,12 @@
 //! The claim of a partition group: the mode in which this database publishes, and the producer id of the last session.
 
-use std::time::{Duration, Instant};
-
-use cmgate_fence::{Previous, ProducerId};
+use std::time::Instant;
 
 use super::context::Context;
 use super::halt::Halt;
-use super::kafka::{GroupClaim, KafkaFailure, self_test};
+use super::kafka::{GroupClaim, self_test};
 use super::stop::Stop;
 use crate::store::{Publishing, TopicIdentity};
-
-/// Time after which no connection of a session with another producer id is left: twice the default of `connections.max.idle.ms`, and
-/// some.
-const ABANDONED_AFTER: Duration = Duration::from_mins(25);
 
 impl Context {
     /// Fails if this database publishes in another mode. A database without a mode gets the configured one, after a test of the
@@ -22,15 +16,17 @@ impl Context {
         if self.kafka.is_volatile {
             return Ok(());
         }
-        let bound = if let Some(bound) = self.query(self.store.publishing())? {
-            bound
-        } else {
-            if self.kafka.publishing == Publishing::Fenced {
-                self.runtime.block_on(self_test(&self.kafka))?;
-            }
-            self.query(self.store.bind_publishing(self.kafka.publishing))?
+        let (mode, found) = (self.kafka.publishing, self.query(self.store.publishing())?);
+        // Without a topic, the cluster may be another one than that of the last test.
+        let is_tested = || Ok::<_, Stop>(found.is_some() && self.query(self.store.topic())?.is_some());
+        if mode == Publishing::Fenced && found.is_none_or(|found| found == mode) && !is_tested()? {
+            self.runtime.block_on(self_test(&self.kafka))?;
+        }
+        let bound = match found {
+            Some(bound) => bound,
+            None => self.query(self.store.bind_publishing(mode))?,
         };
-        if bound == self.kafka.publishing { Ok(()) } else { Err(Halt::OtherPublishing { bound }.into()) }
+        if bound == mode { Ok(()) } else { Err(Halt::OtherPublishing { bound }.into()) }
     }
 
     /// Claims the group, and stores the producer id before the fence relies on it.
@@ -39,19 +35,9 @@ impl Context {
             (Publishing::Fenced, Some(topic)) => self.query(self.store.producer_id(self.group(), topic))?,
             (Publishing::Transactions, _) | (Publishing::Fenced, None) => None,
         };
-        let previous = match (stored, self.replaced.get()) {
-            (None, _) => Previous::None,
-            (Some(_), Some(since)) if since.elapsed() >= ABANDONED_AFTER => Previous::Abandoned,
-            (Some(id), _) => Previous::Recorded(ProducerId::new(id)),
-        };
+        let previous = self.replaced.previous(stored, Instant::now());
         let claim = GroupClaim::take(&self.kafka, &self.runtime, (self.group(), self.shards()), previous);
-        match &claim {
-            Err(KafkaFailure::ProducerReplaced { .. }) => {
-                self.replaced.set(self.replaced.get().or_else(|| Some(Instant::now())));
-            }
-            Ok(_) => self.replaced.set(None),
-            Err(_) => {}
-        }
+        self.replaced.note(claim.as_ref().map(|_| ()), Instant::now());
         let claim = claim?;
         if let (Some(id), Some(topic)) = (claim.producer_id().filter(|id| Some(*id) != stored), topic) {
             self.query(self.store.put_producer_id(self.group(), topic, id))?;

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::kafka::KafkaSettings;
+use super::replaced::Replaced;
 use super::status::WorkerStatus;
 use super::timeout::with_timeout;
 use super::volume::VolumeLimit;
@@ -24,8 +24,7 @@ pub(super) struct Context {
     pub(super) drain: CancellationToken,
     /// Kept over all sessions: it describes the cluster.
     pub(super) volume: Cell<VolumeLimit>,
-    /// When a fence first found another producer id than the stored one; `None` if the last fence did not. Kept over all sessions.
-    pub(super) replaced: Cell<Option<Instant>>,
+    pub(super) replaced: Replaced,
     pub(super) runtime: Handle,
 }
 

@@ -107,6 +107,9 @@ pub(super) async fn report(store: Arc<dyn Store>, feed: Arc<Feed>, workers: Vec<
         loop {
             ticks.tick().await;
             show(&knowledge.lock().unwrap_or_else(PoisonError::into_inner), &shards, clock.now());
+            for worker in &workers {
+                show_fence(worker);
+            }
         }
     };
     tokio::join!(looking, showing);
@@ -170,6 +173,11 @@ fn show(knowledge: &Knowledge, shards: &[Shard], now: Timestamp) {
     }
     let longest = longest(views.iter().map(|(_, view)| view.wait(now, *is_current)));
     metrics::gauge!(names::RELAY_LAG_SECONDS).set(longest.unwrap_or(f64::NAN));
+}
+
+fn show_fence(worker: &WorkerStatus) {
+    let age = worker.fence_age().map_or(f64::NAN, |age| age.as_secs_f64());
+    metrics::gauge!(names::RELAY_FENCE_AGE_SECONDS, "group" => worker.group.number.to_string()).set(age);
 }
 
 /// A gauge that is not a number is not rendered.

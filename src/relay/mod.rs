@@ -15,6 +15,7 @@ mod figures;
 mod group;
 mod halt;
 mod operator;
+mod replaced;
 mod session;
 mod status;
 mod stop;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::feed::Feed;
 use crate::runtime::clock::Clock;
+use crate::runtime::telemetry::names;
 use crate::store::Store;
 
 pub use group::PartitionGroup;
@@ -42,6 +44,7 @@ pub use status::{WorkerState, WorkerStatus};
 
 use context::Context;
 use kafka::KafkaSettings;
+use replaced::Replaced;
 use volume::VolumeLimit;
 use worker::RelayWorker;
 
@@ -89,7 +92,7 @@ impl Relay {
                 status: Arc::clone(&status),
                 drain: drain.clone(),
                 volume: Cell::new(VolumeLimit::new(topology.partition_groups, settings.kafka.transaction_timeout)),
-                replaced: Cell::new(None),
+                replaced: Replaced::default(),
                 runtime: Handle::current(),
             });
             let guard = broken.clone().drop_guard();
@@ -100,6 +103,7 @@ impl Relay {
             threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(run)?);
             workers.push(status);
         }
+        metrics::gauge!(names::RELAY_PUBLISHING, "mode" => settings.kafka.publishing.name()).set(1.0);
         let watch = status::watch_log(Arc::clone(store), Arc::clone(feed), workers.clone(), settings.poll_interval);
         let report = figures::report(Arc::clone(store), Arc::clone(feed), workers.clone(), clock.clone());
         tokio::spawn(drain.clone().run_until_cancelled_owned(watch));

@@ -11,7 +11,7 @@ use super::group::PartitionGroup;
 use super::halt::Halt;
 use super::kafka::{
     FencedClaim, KafkaFailure, KafkaSettings, Publisher, Tail, TopicDescription, describe_or_create_topic,
-    describe_topic, peek_tails, read_tails,
+    describe_topic, peek_tails, read_tails, self_test,
 };
 use crate::domain::{Position, Shard};
 use crate::store::{Checkpoint, Publishing, Store, StoreError, TopicIdentity};
@@ -62,6 +62,9 @@ impl Operator<'_> {
         let topic = describe_or_create_topic(self.kafka).await?;
         self.check_partitions(&topic)?;
         let is_new = bound.is_none_or(|bound| Halt::for_other_topic(&bound, &topic.identity).is_some());
+        if is_new {
+            self.test_cluster().await?;
+        }
         let log_ends = self.store.log_ends().await?;
         for _ in 0..ATTEMPTS {
             let tails = peek_tails(self.kafka, &self.all_shards())?;
@@ -98,6 +101,7 @@ impl Operator<'_> {
     pub async fn adopt_topic(self) -> Result<Vec<Halt>, OperatorError> {
         let topic = self.describe()?;
         self.check_partitions(&topic)?;
+        self.test_cluster().await?;
         for _ in 0..ATTEMPTS {
             let tails = peek_tails(self.kafka, &self.all_shards())?;
             if tails.iter().all(is_empty) {
@@ -237,6 +241,14 @@ impl Operator<'_> {
         topic.check_partitions(self.kafka).map_err(|failure| self.failed(failure))
     }
 
+    /// Checks that the cluster refuses fenced producers, if that matters: it may be another one than before.
+    async fn test_cluster(self) -> Result<(), OperatorError> {
+        match self.kafka.publishing {
+            Publishing::Transactions => Ok(()),
+            Publishing::Fenced => self_test(self.kafka).await.map_err(|failure| self.failed(failure)),
+        }
+    }
+
     /// Checks that the last record of a partition is an event of the log.
     async fn check_record(self, tail: &Tail) -> Result<(), OperatorError> {
         let (shard, stored) = (tail.shard, self.checkpoint(tail.shard).await?);
@@ -281,7 +293,7 @@ impl Operator<'_> {
         if stored != Some(id) {
             self.store.put_producer_id(group.number, topic, id).await?;
         }
-        let fenced = claim.fence().await.map_err(|failure| self.failed(failure))?;
+        let fenced = claim.fence(Some(topic)).await.map_err(|failure| self.failed(failure))?;
         Ok(fenced.1)
     }
 

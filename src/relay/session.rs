@@ -70,6 +70,7 @@ impl<'a> Session<'a> {
         tracing::info!(group = context.group(), cursors = ?session.cursors(), "relay worker streams");
         let mut published = false;
         let ended = session.stream(lock, &mut published);
+        context.status.set_fenced_since(None);
         ended.unwrap_or_else(|stop| stop.ended(published, &context.kafka))
     }
 
@@ -79,6 +80,7 @@ impl<'a> Session<'a> {
         let id = Uuid::new_v4();
         let topic = context.check_before_fence(halted)?;
         context.bind_publishing()?;
+        let begun = Instant::now();
         let claim = context.claim_group(topic.as_ref())?;
         context.query(context.store.claim_checkpoints(shards, id))?;
         let (publisher, tails) = claim.finish(&context.kafka, &context.runtime, shards, topic.as_ref())?;
@@ -112,6 +114,7 @@ impl<'a> Session<'a> {
         };
         session.consume_override(&tails)?;
         context.status.advance(session.cursors().into_iter());
+        context.status.set_fenced_since(session.publisher.renews_fence().then_some(begun));
         Ok(session)
     }
 

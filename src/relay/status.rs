@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::group::PartitionGroup;
 use super::timeout::with_timeout;
@@ -43,12 +43,21 @@ pub struct WorkerStatus {
     is_shown: AtomicBool,
     cursors: Vec<AtomicU64>,
     problem: Mutex<Option<String>>,
+    /// When the current session began to fence its predecessors, if it relies on the age of its fence.
+    fenced_since: Mutex<Option<Instant>>,
 }
 
 impl WorkerStatus {
     pub(super) fn new(group: PartitionGroup) -> Self {
         let cursors = group.shards.iter().map(|_| AtomicU64::new(UNKNOWN)).collect();
-        Self { group, state: AtomicU8::new(0), is_shown: AtomicBool::new(false), cursors, problem: Mutex::new(None) }
+        Self {
+            group,
+            state: AtomicU8::new(0),
+            is_shown: AtomicBool::new(false),
+            cursors,
+            problem: Mutex::default(),
+            fenced_since: Mutex::default(),
+        }
     }
 
     /// What the worker is doing.
@@ -101,6 +110,15 @@ impl WorkerStatus {
         }
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
         metrics::gauge!(names::RELAY_STATE, "group" => self.group.number.to_string()).set(f64::from(number));
+    }
+
+    /// Age of the fence of the current session, if there is one.
+    pub(super) fn fence_age(&self) -> Option<Duration> {
+        self.fenced_since.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+    }
+
+    pub(super) fn set_fenced_since(&self, since: Option<Instant>) {
+        *self.fenced_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
     pub(super) fn advance(&self, cursors: impl Iterator<Item = Position>) {

@@ -12,8 +12,10 @@ pub(super) enum Ended {
     Drained,
     /// The worker no longer holds the lock of its group.
     LockLost,
-    /// The next session fences again: a connection to Kafka was lost during a commit that succeeded, or the fence is due for renewal.
+    /// A connection to Kafka was lost during a commit that succeeded, so the next session fences again.
     Reconnected,
+    /// The fence is due for renewal.
+    FenceRenewal,
     /// Something contradicts the guarantee.
     Halted(Halt),
     /// A step failed; the next session reads from the topic what was published.
@@ -41,7 +43,7 @@ impl Stop {
             Self::CheckpointFenced => {
                 Ended::Failed { error: "another session or an operator took over the checkpoints".into(), published }
             }
-            Self::Kafka(KafkaFailure::FenceRenewal) => Ended::Reconnected,
+            Self::Kafka(KafkaFailure::FenceRenewal) => Ended::FenceRenewal,
             Self::Kafka(failure) => match Halt::for_failure(&failure, kafka) {
                 Some(halt) => Ended::Halted(halt),
                 None => Ended::Failed { error: failure.into(), published },

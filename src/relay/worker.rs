@@ -92,6 +92,11 @@ impl RelayWorker {
                     return halted;
                 }
                 Ended::Reconnected => pause = FAILURE_PAUSE,
+                Ended::FenceRenewal => {
+                    metrics::counter!(names::RELAY_FENCE_RENEWALS, "group" => self.context.group().to_string())
+                        .increment(1);
+                    pause = FAILURE_PAUSE;
+                }
                 Ended::Halted(halt) => {
                     // The same halt may name other positions than before.
                     let is_known =

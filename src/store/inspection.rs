@@ -2,7 +2,7 @@
 
 use sqlx::migrate::Migrator;
 
-use super::{StoreError, TopicIdentity};
+use super::{Publishing, StoreError, TopicIdentity};
 use crate::runtime::server_time::ServerTime;
 
 /// The state of a database.
@@ -26,6 +26,8 @@ pub struct Inspection {
     pub rights: Rights,
     /// The topic to which the log is published.
     pub topic: Option<TopicIdentity>,
+    /// How the log is published, once that is bound.
+    pub publishing: Option<Publishing>,
     /// The clock of the server, if it has one of its own.
     pub clock: Option<ServerTime>,
     /// The users of the directory, once there is a schema.

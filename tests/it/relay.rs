@@ -1,7 +1,10 @@
 //! The relay over a real Kafka: the whole log reaches the topic, and the auditor confirms it.
 
-use cmgate::domain::Refusal;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cmgate::domain::{Command, Refusal, Timestamp, Trace};
 use cmgate::service::commit;
+use cmgate::store::Publishing;
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -9,8 +12,9 @@ use tokio::task::spawn_blocking;
 
 use crate::audit::{TopicRecord, Violation, read_topic};
 use crate::support::commands::{creation, item, request};
+use crate::support::env::TestEnv;
 use crate::support::relay::{TestLog, TestRelay};
-use crate::support::servers::kafka;
+use crate::support::servers::{kafka, kafka_with_password};
 use crate::support::wait::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,6 +27,53 @@ async fn the_topic_has_the_whole_log_of_sqlite() {
     the_topic_has_the_whole_log(TestLog::sqlite().await).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_topic_has_the_whole_log_of_a_fenced_publisher() {
+    for env in [TestEnv::postgres().await, TestEnv::sqlite()] {
+        the_topic_has_the_whole_log(TestLog::open(env.published(Publishing::Fenced)).await).await;
+    }
+}
+
+/// Consumers need not know how the log is published. The events are old, the records are not: a broker forgets a producer, and with it
+/// the fence, once its last record is old.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_publishers_write_the_same_records_with_the_time_of_sending() {
+    let trace = Trace {
+        correlation: Some("ticket-7".parse().unwrap()),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        tracestate: Some("vendor=1".to_owned()),
+    };
+    let now = Timestamp::from_micros(1_577_880_000_000_000).unwrap();
+    let creations: Vec<Command> =
+        (0..25).map(|_| Command { now, trace: trace.clone(), ..creation(request(1)) }).collect();
+    let now_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let yesterday = now_unix.saturating_sub(Duration::from_hours(24));
+    let mut topics = Vec::new();
+    for publishing in [Publishing::Transactions, Publishing::Fenced] {
+        let log = TestLog::open(TestEnv::postgres().await.published(publishing)).await;
+        for reply in commit(&*log.store, &creations).await.unwrap() {
+            assert_eq!(reply.unwrap().request.changed_at, now);
+        }
+        let relay = TestRelay::start(&log).await;
+        relay.wait_until_published().await;
+        relay.stop().await;
+        let topic = log.kafka.topic.clone();
+        let records = spawn_blocking(move || read_topic(&kafka(), &topic).unwrap()).await.unwrap();
+        for record in &records {
+            assert!(u128::try_from(record.timestamp).unwrap() > yesterday.as_millis(), "{record:?}");
+            for name in ["ce_correlationid", "traceparent", "tracestate"] {
+                assert!(record.headers.iter().any(|(found, _)| found == name), "{name}: {record:?}");
+            }
+        }
+        topics.push(records);
+    }
+    let contents = |records: &Vec<TopicRecord>| -> Vec<_> {
+        records.iter().map(|it| (it.partition, it.key.clone(), it.value.clone(), it.headers.clone())).collect()
+    };
+    assert_eq!(topics[0].len(), 25);
+    assert_eq!(contents(&topics[0]), contents(&topics[1]));
+}
+
 async fn the_topic_has_the_whole_log(mut log: TestLog) {
     log.write().await;
     let relay = TestRelay::start(&log).await;
@@ -32,6 +83,21 @@ async fn the_topic_has_the_whole_log(mut log: TestLog) {
     let report = log.audit().await;
     report.assert_clean_and_published();
     assert_eq!((report.records, report.acknowledged), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_publishers_log_in_with_a_password() {
+    let (brokers, properties) = kafka_with_password();
+    for publishing in [Publishing::Transactions, Publishing::Fenced] {
+        let mut log = TestLog::open(TestEnv::postgres().await.published(publishing)).await;
+        log.kafka.brokers = brokers.clone();
+        let property = |(variable, value): (&str, &str)| {
+            let name = variable.trim_start_matches("CMGATE__KAFKA__PROPERTIES__").to_lowercase().replace('_', ".");
+            (name, value.into())
+        };
+        log.kafka.properties = properties.into_iter().map(property).collect();
+        the_topic_has_the_whole_log(log).await;
+    }
 }
 
 /// The positions of another database fit once it has written enough events, but the events differ.

@@ -30,6 +30,7 @@ mod cluster;
 mod connection;
 mod error;
 mod fence;
+mod observer;
 mod sasl;
 mod session;
 mod settings;
@@ -41,6 +42,7 @@ pub use error::Failure;
 #[cfg(feature = "control")]
 pub use fence::Unfenced;
 pub use fence::{Claim, LAST_EPOCH, Previous, Producer, ProducerId, Tail, self_test};
+pub use observer::{Observer, Outcome, Request};
 pub use session::{Acknowledged, End, Ended, Session};
 pub use settings::{
     Address, ClusterSettings, Compression, Lane, Limits, Sasl, ScramHash, TlsIdentity, TlsSettings, TokenSource,

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 
 use crate::clock::{Clock, SystemClock};
+use crate::observer::Observer;
 
 /// Host and port of a broker.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,8 @@ pub struct ClusterSettings {
     pub max_response_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Gets every request; `None` if nobody counts them.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl ClusterSettings {
@@ -80,6 +83,7 @@ impl ClusterSettings {
             request_timeout: Duration::from_secs(30),
             max_response_bytes: 64 << 20,
             clock: Arc::new(SystemClock),
+            observer: None,
         }
     }
 }

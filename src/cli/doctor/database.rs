@@ -5,7 +5,9 @@ use super::{TooSlow, bounded, too_slow};
 use crate::cli::settings::StoreSettings;
 use crate::runtime::server_time::ServerTime;
 use crate::runtime::telemetry::error_chain;
-use crate::store::{Inspection, OpenFault, Postgres, SchemaState, Sqlite, StoreError, TopicIdentity, UserCounts};
+use crate::store::{
+    Inspection, OpenFault, Postgres, Publishing, SchemaState, Sqlite, StoreError, TopicIdentity, UserCounts,
+};
 
 const SUBJECT: &str = "database";
 
@@ -15,6 +17,8 @@ pub(super) struct Examined {
     pub(super) findings: Vec<Finding>,
     /// The topic of the database.
     pub(super) topic: Option<TopicIdentity>,
+    /// How the database is published.
+    pub(super) publishing: Option<Publishing>,
     /// The clock of the server.
     pub(super) clock: Option<ServerTime>,
     /// The users of the directory.
@@ -30,7 +34,8 @@ pub(super) async fn examine(settings: &StoreSettings) -> Examined {
     let finding = match inspected {
         Ok(Ok(inspection)) => {
             let findings = judge(&inspection);
-            return Examined { findings, topic: inspection.topic, clock: inspection.clock, users: inspection.users };
+            let Inspection { topic, publishing, clock, users, .. } = inspection;
+            return Examined { findings, topic, publishing, clock, users };
         }
         Ok(Err(error)) => Finding::fault(SUBJECT, error_chain(&error), advice(&error)),
         Err(TooSlow) => too_slow(SUBJECT, "check host and port in database.url, and the network in between"),

@@ -1,5 +1,7 @@
 //! Kafka: the brokers, the topic, and the rights of the account.
 
+mod fence;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::relay::kafka::{
     ClusterReport, KafkaFailure, KafkaSettings, PartitionReport, TopicDescription, TopicReport, Transactions, inspect,
 };
 use crate::runtime::telemetry::error_chain;
-use crate::store::TopicIdentity;
+use crate::store::{Publishing, TopicIdentity};
 
 const BROKERS: &str = "kafka brokers";
 const TOPIC: &str = "kafka topic";
@@ -76,6 +78,19 @@ pub(super) async fn examine(settings: &Settings) -> Examined {
     }
 }
 
+/// Compares the mode of publishing with that of the database.
+pub(super) fn judge_mode(bound: Option<Publishing>, settings: &Settings) -> Option<Finding> {
+    let (subject, mode) = ("kafka publish", settings.relay.kafka.publishing);
+    if settings.has_test_broker() {
+        return None;
+    }
+    Some(match bound {
+        Some(bound) if bound != mode => Finding::plain_fault(subject, bound.conflict()),
+        Some(bound) => Finding::ok(subject, format!("{}, as the database", bound.name())),
+        None => Finding::ok(subject, format!("{}; the database is not published yet", mode.name())),
+    })
+}
+
 fn unreachable(error: &KafkaFailure) -> Finding {
     let advice = match error {
         KafkaFailure::Settings(_) => "correct kafka.properties",
@@ -92,6 +107,7 @@ fn judge(report: &ClusterReport, kafka: &KafkaSettings) -> Vec<Finding> {
         Finding::warning(BROKERS, text, "start it, or remove it from kafka.brokers")
     }));
     findings.push(transactions(report, kafka));
+    findings.extend(fence::judge(report, kafka));
     if let Some(topic) = &report.topic {
         findings.extend(replication(topic, kafka));
         findings.extend(rights(topic));

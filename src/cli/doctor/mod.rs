@@ -70,6 +70,7 @@ async fn everything(config: &Config, settings: &Settings) -> Vec<Finding> {
     findings.extend(database.users.map(|users| directory::judge(users, proofs(&settings.authentication))));
     findings.extend(kafka.findings);
     findings.extend(kafka.topic.judge(database.topic.as_ref(), &settings.relay.kafka));
+    findings.extend(kafka::judge_mode(database.publishing, settings));
     findings.extend(database.clock.map(|reading| clocks::compare("database", &reading, clock, skew)));
     for issuer in issuers {
         findings.extend(issuer.findings);

@@ -1,11 +1,13 @@
 //! The settings of `crates/fence` that follow from the properties of librdkafka. A property without an equivalent is refused.
 
 use std::fs;
+use std::sync::Arc;
 
 use cmgate_fence::{Address, ClusterSettings, Compression, Sasl, ScramHash, TlsIdentity, TlsSettings};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::KafkaSettings;
+use super::client_metrics::ClientMetrics;
 use super::property::PropertyError;
 
 /// What the properties say, by their names.
@@ -63,6 +65,7 @@ impl KafkaSettings {
         let mut settings = ClusterSettings::new(bootstrap);
         settings.connect_timeout = Self::CALL_TIMEOUT;
         settings.request_timeout = self.commit_timeout();
+        settings.observer = Some(Arc::new(ClientMetrics));
         if has_tls {
             let identity = match (&properties.certificates, &properties.key) {
                 (Some(certificates), Some(key)) => {

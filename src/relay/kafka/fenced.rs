@@ -15,6 +15,13 @@ use tokio::runtime::Handle;
 use super::publisher::transactional_id;
 use super::{KafkaFailure, KafkaSettings, PublishedEvent, Record, Tail};
 use crate::domain::Shard;
+use crate::store::TopicIdentity;
+
+/// Age at which a fence is renewed. It has to be well below the times after which a cluster forgets a producer.
+const RENEWAL: Duration = Duration::from_hours(1);
+
+/// Longest time for which a fence is relied on.
+pub const LONGEST_FENCE: Duration = Duration::from_hours(2);
 
 /// Largest batch in bytes: fits the largest event, and Kafka's default limit.
 const BATCH_BYTES: usize = 1_000_000;
@@ -54,6 +61,7 @@ impl FencedClaim {
         let partitions = shards.iter().map(|shard| shard.number().into()).collect();
         let lane = Lane {
             fence_timeout: settings.commit_timeout(),
+            renewal: RENEWAL,
             limits: Limits {
                 batch_bytes: BATCH_BYTES,
                 batch_records: BATCH_RECORDS,
@@ -74,11 +82,15 @@ impl FencedClaim {
         self.claim.producer().id
     }
 
-    /// Fences every predecessor, and reads what they published last.
+    /// Fences every predecessor, and reads what they published last. `topic` is the topic to publish to, if its identity is known.
     ///
     /// # Errors
-    /// What leaves a doubt about the fence or the tails.
-    pub async fn fence(self) -> Result<(FencedPublisher, Vec<Tail>), KafkaFailure> {
+    /// [`KafkaFailure::TopicReplaced`] if the topic has another id by now; otherwise what leaves a doubt about the fence or the tails.
+    pub async fn fence(self, topic: Option<&TopicIdentity>) -> Result<(FencedPublisher, Vec<Tail>), KafkaFailure> {
+        let expected = topic.and_then(|topic| topic.topic_id);
+        if expected.zip(self.claim.topic_id()).is_some_and(|(expected, found)| expected != found) {
+            return Err(KafkaFailure::TopicReplaced(self.topic));
+        }
         let (session, tails) = self.claim.fence(read).await?;
         let tails = tails.into_iter().map(|(partition, tail)| Tail {
             shard: shard_of(partition),

@@ -84,7 +84,7 @@ impl GroupClaim {
                 Ok((GroupPublisher::Transactions(publisher), tails))
             }
             Self::Fenced(claim) => {
-                let (publisher, tails) = runtime.block_on(claim.fence())?;
+                let (publisher, tails) = runtime.block_on(claim.fence(topic))?;
                 Ok((GroupPublisher::Fenced(Box::new(publisher)), tails))
             }
         }
@@ -112,6 +112,12 @@ impl GroupPublisher {
             Self::Transactions(_) => Ok(()),
             Self::Fenced(publisher) => publisher.check(),
         }
+    }
+
+    /// Whether its fence has to be renewed.
+    #[must_use]
+    pub const fn renews_fence(&self) -> bool {
+        matches!(self, Self::Fenced(_))
     }
 
     /// How long to let more events arrive after a batch of so many, which began at `begun`.

@@ -3,6 +3,7 @@
 //! Everything here blocks, so it belongs on threads of its own.
 
 mod broker;
+mod client_metrics;
 mod cluster;
 mod ends;
 mod error;
@@ -22,7 +23,7 @@ mod wire;
 
 pub use broker::TestBroker;
 pub use error::KafkaFailure;
-pub use fenced::{FencedClaim, FencedPublisher};
+pub use fenced::{FencedClaim, FencedPublisher, LONGEST_FENCE};
 pub use group::{GroupClaim, GroupPublisher};
 pub use inspect::{ClusterReport, PartitionReport, TopicReport, Transactions, inspect};
 pub use property::PropertyError;

@@ -178,11 +178,23 @@ impl Drop for Reader<'_> {
     }
 }
 
-/// Whether a partition has no leader yet.
+/// Whether a partition has no leader yet, or broker and client disagree about it because it is new.
 fn is_without_leader(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition};
-    let code = error.rdkafka_error_code();
-    matches!(code, Some(LeaderNotAvailable | NotLeaderForPartition | UnknownPartition | UnknownTopicOrPartition))
+    use RDKafkaErrorCode::{
+        FencedLeaderEpoch, LeaderNotAvailable, NotLeaderForPartition, UnknownLeaderEpoch, UnknownPartition,
+        UnknownTopicOrPartition,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            FencedLeaderEpoch
+                | LeaderNotAvailable
+                | NotLeaderForPartition
+                | UnknownLeaderEpoch
+                | UnknownPartition
+                | UnknownTopicOrPartition
+        )
+    )
 }
 
 /// The shard of a partition that was queried.

@@ -32,7 +32,7 @@ struct Metric {
     help: &'static str,
 }
 
-const METRICS: [Metric; 26] = [
+const METRICS: [Metric; 33] = [
     Metric {
         name: names::CALLS,
         kind: Kind::Counter,
@@ -92,6 +92,48 @@ const METRICS: [Metric; 26] = [
         kind: Kind::Counter,
         unit: Unit::Count,
         help: "Sessions that the relay worker of each partition group began again after a failure.",
+    },
+    Metric {
+        name: names::RELAY_PUBLISHING,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "1 for the mode in which this process publishes: transactions or fenced.",
+    },
+    Metric {
+        name: names::RELAY_FENCE_AGE_SECONDS,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Age of the fence of each partition group that this process publishes with kafka.publish = \"fenced\"; renewed after an hour, and not relied on after two. Absent while there is none.",
+    },
+    Metric {
+        name: names::RELAY_FENCE_RENEWALS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Sessions of each partition group that ended because their fence was due for renewal.",
+    },
+    Metric {
+        name: names::KAFKA_REQUESTS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Requests of the fenced publisher, by broker, API and outcome: answered, malformed, lost (the connection) or timed_out.",
+    },
+    Metric {
+        name: names::KAFKA_SENT_BYTES,
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        help: "Bytes that the fenced publisher sent to each broker.",
+    },
+    Metric {
+        name: names::KAFKA_RECEIVED_BYTES,
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        help: "Bytes that the fenced publisher received from each broker.",
+    },
+    Metric {
+        name: names::KAFKA_APPEND_SECONDS,
+        kind: Kind::Histogram(&SECONDS),
+        unit: Unit::Seconds,
+        help: "Time until a broker acknowledged the batches of a request of the fenced publisher.",
     },
     Metric {
         name: names::CALLS_NOT_AUTHENTICATED,

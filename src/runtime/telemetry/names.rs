@@ -20,6 +20,20 @@ pub const RELAY_LAG_SECONDS: &str = "cmgate_relay_lag_seconds";
 pub const RELAY_STATE: &str = "cmgate_relay_state";
 /// Sessions that the relay worker of each partition `group` began again after a failure (counter).
 pub const RELAY_RESTARTS: &str = "cmgate_relay_restarts_total";
+/// 1 for the `mode` in which this process publishes (gauge): `transactions` or `fenced`.
+pub const RELAY_PUBLISHING: &str = "cmgate_relay_publishing";
+/// Age of the fence of each partition `group` that this process publishes under one (gauge, seconds).
+pub const RELAY_FENCE_AGE_SECONDS: &str = "cmgate_relay_fence_age_seconds";
+/// Sessions of each partition `group` that ended because their fence was due for renewal (counter).
+pub const RELAY_FENCE_RENEWALS: &str = "cmgate_relay_fence_renewals_total";
+/// Requests of the fenced publisher, by `broker`, `api` and `outcome` (counter).
+pub const KAFKA_REQUESTS: &str = "cmgate_kafka_requests_total";
+/// Bytes that the fenced publisher sent to each `broker` (counter).
+pub const KAFKA_SENT_BYTES: &str = "cmgate_kafka_sent_bytes_total";
+/// Bytes that the fenced publisher received from each `broker` (counter).
+pub const KAFKA_RECEIVED_BYTES: &str = "cmgate_kafka_received_bytes_total";
+/// Time until a `broker` acknowledged the batches of a request (histogram, seconds).
+pub const KAFKA_APPEND_SECONDS: &str = "cmgate_kafka_append_seconds";
 /// Calls that were not authenticated, by the `check` that failed (counter).
 pub const CALLS_NOT_AUTHENTICATED: &str = "cmgate_calls_not_authenticated_total";
 /// Calls refused because their caller exceeded a `limit`, by the `entry` that proved its identity (counter).

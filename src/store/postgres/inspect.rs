@@ -13,8 +13,7 @@ use super::maintain::why_read_only;
 use super::pool::connect;
 use super::privileges::{FUNCTION, PRIVILEGES};
 use super::schema::{schema, stored_topology};
-use super::topic;
-use super::{Postgres, PostgresSettings, StoreError, Topology};
+use super::{Postgres, PostgresSettings, StoreError, Topology, publishing, topic};
 use crate::domain::{Timestamp, UserStatus};
 use crate::runtime::server_time::ServerTime;
 use crate::store::document::user_status_number;
@@ -63,6 +62,7 @@ async fn inspect(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
         schema: schema(&mut connection).await?,
         rights: rights(&mut connection).await?,
         topic: None,
+        publishing: None,
         clock: Some(clock),
         users: None,
         connections: Some((connections_left(&mut connection).await?, connections_needed(settings))),
@@ -70,6 +70,7 @@ async fn inspect(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
     if inspection.schema == SchemaState::Current && inspection.rights.denied.is_empty() {
         inspection.unfit.extend(topology_problem(&mut connection, settings.topology).await?);
         inspection.topic = topic::read(&mut connection).await?;
+        inspection.publishing = publishing::read(&mut connection).await?;
         let counted = sqlx::query_as(inspection::COUNT_USERS).bind(user_status_number(UserStatus::Inactive));
         inspection.users = Some(UserCounts::of(counted.fetch_one(&mut connection).await?));
     }

@@ -1,6 +1,6 @@
 //! How the log is published, and the producers that publish it.
 
-use sqlx::Row;
+use sqlx::{PgConnection, Row};
 
 use super::pool::ConnectionPool;
 use crate::store::{Publishing, StoreError, TopicIdentity};
@@ -9,6 +9,12 @@ use crate::store::{Publishing, StoreError, TopicIdentity};
 pub(super) async fn get(pool: &ConnectionPool) -> Result<Option<Publishing>, StoreError> {
     let rows = pool.fetch_all(sqlx::query("SELECT mode FROM relay_publishing")).await?;
     rows.first().map(|row| Publishing::read(row.try_get(0)?)).transpose()
+}
+
+/// The same over one connection.
+pub(super) async fn read(connection: &mut PgConnection) -> Result<Option<Publishing>, StoreError> {
+    let row = sqlx::query("SELECT mode FROM relay_publishing").fetch_optional(connection).await?;
+    row.map(|row| Publishing::read(row.try_get(0)?)).transpose()
 }
 
 /// See [`crate::store::Store::bind_publishing`].

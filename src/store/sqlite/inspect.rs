@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::connect::{file_error, schema, target};
-use super::{Sqlite, SqliteSettings, StoreError, Topology, topic};
+use super::{Sqlite, SqliteSettings, StoreError, Topology, publishing, topic};
 use crate::domain::UserStatus;
 use crate::store::document::user_status_number;
 use crate::store::inspection::{COUNT_USERS, Inspection, Rights, SchemaState, UserCounts};
@@ -34,6 +34,7 @@ impl Sqlite {
             schema: SchemaState::Missing,
             rights: Rights::all(),
             topic: None,
+            publishing: None,
             clock: None,
             users: None,
             connections: None,
@@ -62,6 +63,7 @@ async fn inspect(settings: &SqliteSettings, mut inspection: Inspection) -> Resul
     if inspection.schema == SchemaState::Current {
         inspection.unfit.extend(topology_problem(&mut connection, settings.topology).await?);
         inspection.topic = topic::read(&mut connection).await?;
+        inspection.publishing = publishing::read(&mut connection).await?;
         let counted = sqlx::query_as(COUNT_USERS).bind(user_status_number(UserStatus::Inactive));
         inspection.users = Some(UserCounts::of(counted.fetch_one(&mut connection).await?));
     }

@@ -58,6 +58,8 @@ pub(crate) struct LogRow {
 pub(crate) struct TopicRecord {
     pub partition: u16,
     pub offset: i64,
+    /// When it was sent, in milliseconds since 1970; -1 if that is unknown.
+    pub timestamp: i64,
     pub key: Vec<u8>,
     pub headers: Vec<(String, Vec<u8>)>,
     pub value: Vec<u8>,

@@ -136,6 +136,7 @@ fn record(message: &BorrowedMessage<'_>) -> anyhow::Result<TopicRecord> {
     Ok(TopicRecord {
         partition: message.partition().try_into().context("partition")?,
         offset: message.offset(),
+        timestamp: message.timestamp().to_millis().unwrap_or(-1),
         key: message.key().map(<[u8]>::to_vec).unwrap_or_default(),
         headers: message.headers().map(|headers| headers.iter().map(header).collect()).unwrap_or_default(),
         value: message.payload().map(<[u8]>::to_vec).unwrap_or_default(),

@@ -1,15 +1,17 @@
-//! Two relays share their transactional ids without a lock: Kafka's fencing alone must keep them apart.
+//! Two relays share their transactional ids without a lock: fencing alone must keep them apart.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cmgate::store::Publishing;
 use fastrand::Rng;
 
 use super::figures::Figures;
 use super::unlocked::Unlocked;
 use super::{FLEET_ROUNDS, rounds};
+use crate::support::env::TestEnv;
 use crate::support::random;
-use crate::support::relay::{TestLog, TestRelay};
+use crate::support::relay::{TestLog, TestRelay, publishing};
 use crate::support::wait::wait_until;
 
 /// Minimum number of batches written while both relays run.
@@ -17,11 +19,20 @@ const BATCHES: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_relays_without_locks_publish_every_position_once_and_in_order() {
+    without_locks("fencing_alone", publishing(), 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_fenced_relays_without_locks_publish_every_position_once_and_in_order() {
+    without_locks("fencing_alone_fenced", Publishing::Fenced, 2).await;
+}
+
+async fn without_locks(name: &'static str, publishing: Publishing, otherwise: u32) {
     let seed = random::seed();
-    let figures = Figures::new("fencing_alone", seed);
-    let rounds: Vec<u32> = (0..rounds(4)).collect();
+    let figures = Figures::new(name, seed);
+    let rounds: Vec<u32> = (0..rounds(otherwise)).collect();
     for some in rounds.chunks(FLEET_ROUNDS) {
-        let mut log = TestLog::postgres().await;
+        let mut log = TestLog::open(TestEnv::postgres().await.published(publishing)).await;
         let mut events = 0;
         for round in some {
             let mut rng = random::rng(seed, u64::from(*round));

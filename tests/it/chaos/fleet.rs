@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cmgate::store::Publishing;
 use fastrand::Rng;
 
 use super::figures::Figures;
@@ -66,11 +67,12 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Starts the fleet, on servers that this test has for itself or shares with others.
-    pub(super) async fn start(wiring: Wiring, servers: Option<&Exclusive>) -> Self {
+    pub(super) async fn start(publishing: Publishing, wiring: Wiring, servers: Option<&Exclusive>) -> Self {
         let env = match servers {
             Some(servers) => TestEnv::postgres_within(servers).await,
             None => TestEnv::postgres().await,
         };
+        let env = env.published(publishing);
         let mut settings: Vec<_> = SETTINGS.map(|(name, value)| (name, value.to_owned())).into();
         let proxy = proxy(wiring).await;
         match (wiring, &proxy) {

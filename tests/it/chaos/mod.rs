@@ -9,6 +9,7 @@
 mod broker;
 pub(crate) mod clock;
 mod database;
+mod enforced;
 mod fencing;
 mod figures;
 pub(crate) mod fleet;
@@ -33,9 +34,11 @@ use std::env;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
+use cmgate::store::Publishing;
 use futures::future::join_all;
 
 use crate::support::random;
+use crate::support::relay::publishing;
 use crate::support::servers::Exclusive;
 use figures::Figures;
 use fleet::{Fleet, Wiring};
@@ -68,11 +71,20 @@ struct Kind<'v, V> {
     rounds: u32,
 }
 
-/// Runs the rounds of a kind. A fault returns the moment at which it ended.
+/// Runs the rounds of a kind in the mode of the run. A fault returns the moment at which it ended.
 async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Fleet, V) -> Instant) {
+    play_in(publishing(), kind, fault).await;
+}
+
+/// Runs the rounds of a kind in a mode of publishing.
+async fn play_in<V: Copy + Debug>(
+    publishing: Publishing,
+    kind: Kind<'_, V>,
+    fault: impl AsyncFn(&mut Fleet, V) -> Instant,
+) {
     let servers = kind.fleets.is_none().then(Exclusive::take);
     let (seed, rounds) = (random::seed(), rounds(kind.rounds));
-    println!("chaos: kind={} seed={seed} rounds={rounds} begins", kind.name);
+    println!("chaos: kind={} publish={} seed={seed} rounds={rounds} begins", kind.name, publishing.name());
     let figures = Figures::new(kind.name, seed);
     let first = random::rng(seed, 0).usize(..kind.variants.len());
     let variant = |round: u32| match round {
@@ -83,7 +95,7 @@ async fn play<V: Copy + Debug>(kind: Kind<'_, V>, fault: impl AsyncFn(&mut Fleet
     let on_stage = async |number: usize| {
         let mine: Vec<u32> = (0..rounds).skip(number).step_by(fleets).collect();
         for some in mine.chunks(FLEET_ROUNDS) {
-            let mut fleet = Fleet::start(kind.wiring, servers.as_ref()).await;
+            let mut fleet = Fleet::start(publishing, kind.wiring, servers.as_ref()).await;
             for round in some {
                 fleet.begin(random::rng(seed, u64::from(*round))).await;
                 let variant = variant(*round);

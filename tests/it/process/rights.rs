@@ -47,7 +47,7 @@ impl Restricted {
 
     /// What the role does.
     fn env(&self) -> TestEnv {
-        TestEnv { database: TestDatabase::at(self.url()), topic: self.owner.topic.clone() }
+        TestEnv { database: TestDatabase::at(self.url()), ..self.owner.clone() }
     }
 
     /// Executes the output of `cmgate grants`.
@@ -138,7 +138,7 @@ async fn a_role_without_the_right_to_change_the_schema_serves_over_midnight() {
 
     // A month, because maintenance prepares the partitions of a week.
     let time = Arc::new(AtomicI64::new(at(0).micros() / DAY * DAY + DAY - 1));
-    let mut log = TestLog::on(Arc::clone(&store), restricted.owner.database.clone());
+    let mut log = TestLog::on(Arc::clone(&store), TestEnv::new(restricted.owner.database.clone()));
     let caller = KeyedCaller::new(&log, &time).await;
     let relay = TestRelay::start(&log).await;
     for day in 0..30 {

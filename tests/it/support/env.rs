@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::process::Output;
 
+use cmgate::store::Publishing;
+
 use super::client::create_many;
 use super::database::TestDatabase;
 use super::instance::{Instance, program};
 use super::kafka::read_committed;
+use super::relay::publishing;
 use super::servers::{Exclusive, fresh_topic, kafka};
 use crate::audit::{Acknowledged, Report, audit};
 
@@ -18,12 +21,14 @@ pub(crate) const MANY: usize = 40;
 pub(crate) struct TestEnv {
     pub(crate) database: TestDatabase,
     pub(crate) topic: String,
+    /// `kafka.publish`.
+    pub(crate) publishing: Publishing,
 }
 
 impl TestEnv {
     /// A database with a topic that does not exist yet.
     pub(crate) fn new(database: TestDatabase) -> Self {
-        Self { database, topic: fresh_topic() }
+        Self { database, topic: fresh_topic(), publishing: publishing() }
     }
 
     pub(crate) async fn postgres() -> Self {
@@ -39,9 +44,14 @@ impl TestEnv {
         Self::new(TestDatabase::sqlite())
     }
 
+    /// The same environment in this mode, whatever the mode of the run.
+    pub(crate) fn published(self, publishing: Publishing) -> Self {
+        Self { publishing, ..self }
+    }
+
     /// A copy of the database as it is now, with the same topic: what restoring a backup of this moment would give.
     pub(crate) async fn backup(&self) -> Self {
-        Self { database: self.database.copy().await, topic: self.topic.clone() }
+        Self { database: self.database.copy().await, ..self.clone() }
     }
 
     /// Starts an instance and waits until it listens.

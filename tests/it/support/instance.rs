@@ -10,13 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use cmgate::contract::v1::request_service_client::RequestServiceClient;
+use cmgate::store::Publishing;
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
 use super::client::Http;
 use super::env::TestEnv;
-use super::relay::publishing;
 use super::servers;
 use super::wait::wait_until;
 
@@ -164,6 +164,9 @@ impl Drop for Instance {
 /// The program with the database, the broker and the topic in its environment.
 pub(super) fn program(env: &TestEnv, settings: &[(&str, &str)], directory: &Path) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_cmgate"));
+    // The built-in test broker knows transactions only.
+    let has_broker = !settings.contains(&("CMGATE__KAFKA__BROKERS", ""));
+    let publishing = if has_broker { env.publishing } else { Publishing::Transactions };
     program
         .current_dir(directory)
         .env("CMGATE__LISTEN", "127.0.0.1:0")
@@ -171,7 +174,7 @@ pub(super) fn program(env: &TestEnv, settings: &[(&str, &str)], directory: &Path
         .env("CMGATE__DATABASE__URL", env.database.url())
         .env("CMGATE__KAFKA__BROKERS", servers::kafka())
         .env("CMGATE__KAFKA__TOPIC", &env.topic)
-        .env("CMGATE__KAFKA__PUBLISH", publishing().name())
+        .env("CMGATE__KAFKA__PUBLISH", publishing.name())
         .env("CMGATE__TEMPLATES", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/templates"))
         .envs(settings.iter().copied());
     program

@@ -13,7 +13,6 @@ use cmgate::service::commit;
 use cmgate::store::{Publishing, Store, Topology};
 
 use super::commands::{TARGET, approve, approver, command, complete, creation, fresh_card, request, start};
-use super::database::TestDatabase;
 use super::env::TestEnv;
 use super::servers::kafka;
 use super::wait::{PATIENCE, wait_until};
@@ -30,21 +29,20 @@ pub(crate) struct TestLog {
 
 impl TestLog {
     pub(crate) async fn postgres() -> Self {
-        Self::open(TestDatabase::postgres().await).await
+        Self::open(TestEnv::postgres().await).await
     }
 
     pub(crate) async fn sqlite() -> Self {
-        Self::open(TestDatabase::sqlite()).await
+        Self::open(TestEnv::sqlite()).await
     }
 
-    async fn open(database: TestDatabase) -> Self {
-        let store = database.open().await;
-        Self::on(store, database)
+    pub(crate) async fn open(env: TestEnv) -> Self {
+        let store = env.database.open().await;
+        Self::on(store, env)
     }
 
     /// On a store that was opened in another way.
-    pub(crate) fn on(store: Arc<dyn Store>, database: TestDatabase) -> Self {
-        let env = TestEnv::new(database);
+    pub(crate) fn on(store: Arc<dyn Store>, env: TestEnv) -> Self {
         let Topology { shards, .. } = store.topology();
         let kafka = KafkaSettings {
             brokers: kafka(),
@@ -52,7 +50,7 @@ impl TestLog {
             partitions: shards,
             replication_factor: 1,
             source: "//cmgate.test".to_owned(),
-            publishing: publishing(),
+            publishing: env.publishing,
             transaction_timeout: Duration::from_secs(10),
             is_volatile: false,
             properties: BTreeMap::new(),
@@ -82,7 +80,7 @@ impl TestLog {
     }
 }
 
-/// The mode of every relay in this run: `CMGATE_TEST_PUBLISH`, else transactions.
+/// The mode of the relays of this run, but for tests that choose one: `CMGATE_TEST_PUBLISH`, else transactions.
 pub(crate) fn publishing() -> Publishing {
     match std::env::var("CMGATE_TEST_PUBLISH").as_deref() {
         Err(_) | Ok("transactions") => Publishing::Transactions,
@@ -127,6 +125,16 @@ impl TestRelay {
         };
         wait_until("a worker has halted", async || reason().is_some()).await;
         reason().unwrap()
+    }
+
+    /// Waits until every worker of this relay has had this problem.
+    pub(crate) async fn wait_until_all_have_the_problem(&self, text: &str) {
+        let mut without: Vec<_> = self.relay.workers().iter().collect();
+        wait_until("every worker has the problem", async || {
+            without.retain(|worker| !worker.problem().is_some_and(|problem| problem.contains(text)));
+            without.is_empty()
+        })
+        .await;
     }
 
     /// Whether something keeps a worker of this relay from publishing.

@@ -24,6 +24,7 @@ pub(crate) use transport::tls;
 use versions::Versions;
 
 use crate::error::check;
+use crate::observer::{Observer, Outcome, Request};
 use crate::{Address, ClusterSettings, Failure, sasl};
 
 /// Most requests without an answer.
@@ -56,24 +57,53 @@ pub(crate) struct Connection {
 pub(crate) struct Pending<R: Api> {
     answer: oneshot::Receiver<Bytes>,
     version: i16,
-    deadline: Instant,
+    begun: Instant,
     limit: Duration,
+    sent_bytes: usize,
+    observer: Option<Arc<dyn Observer>>,
     shared: Arc<Shared>,
     request: std::marker::PhantomData<fn() -> R>,
 }
 
 impl<R: Api> Pending<R> {
     /// The answer. A missed deadline closes the connection, since what follows can't be trusted to be in time.
-    pub(crate) async fn response(self) -> Result<R::Response, Failure> {
-        let Ok(answer) = tokio::time::timeout_at(self.deadline, self.answer).await else {
-            self.shared.close("a request timed out");
-            return Err(Failure::TimedOut { address: self.shared.address.clone(), api: R::NAME, limit: self.limit });
-        };
-        let Ok(frame) = answer else { return Err(self.shared.lost()) };
-        let response =
-            frame::decode::<R>(frame, self.version).inspect_err(|_| self.shared.close("a malformed response"))?;
+    pub(crate) async fn response(mut self) -> Result<R::Response, Failure> {
+        let frame = self.frame().await?;
+        let received_bytes = frame.len();
+        let decoded = frame::decode::<R>(frame, self.version);
+        self.note(if decoded.is_ok() { Outcome::Answered } else { Outcome::Malformed }, received_bytes);
+        let response = decoded.inspect_err(|_| self.shared.close("a malformed response"))?;
         self.shared.throttle(R::throttle_millis(&response));
         Ok(response)
+    }
+
+    /// The bytes of the answer.
+    async fn frame(&mut self) -> Result<Bytes, Failure> {
+        match tokio::time::timeout_at(self.begun + self.limit, &mut self.answer).await {
+            Ok(Ok(frame)) => Ok(frame),
+            Ok(Err(_)) => {
+                self.note(Outcome::Lost, 0);
+                Err(self.shared.lost())
+            }
+            Err(_) => {
+                self.note(Outcome::TimedOut, 0);
+                self.shared.close("a request timed out");
+                Err(Failure::TimedOut { address: self.shared.address.clone(), api: R::NAME, limit: self.limit })
+            }
+        }
+    }
+
+    fn note(&self, outcome: Outcome, received_bytes: usize) {
+        if let Some(observer) = &self.observer {
+            observer.ended(&Request {
+                broker: &self.shared.address,
+                api: R::NAME,
+                outcome,
+                sent_bytes: self.sent_bytes,
+                received_bytes,
+                took: self.begun.elapsed(),
+            });
+        }
     }
 }
 
@@ -122,12 +152,9 @@ impl Connection {
         let request = ApiVersionsRequest::default()
             .with_client_software_name(StrBytes::from_static_str("cmgate"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-        let pending = self.submit_version(&request, ApiVersionsRequest::NEWEST, None)?;
-        let (deadline, limit) = (pending.deadline, pending.limit);
-        let Ok(answer) = tokio::time::timeout_at(deadline, pending.answer).await else {
-            return Err(Failure::TimedOut { address: self.address.clone(), api: ApiVersionsRequest::NAME, limit });
-        };
-        let answer = answer.map_err(|_| self.shared.lost())?;
+        let mut pending = self.submit_version(&request, ApiVersionsRequest::NEWEST, None)?;
+        let answer = pending.frame().await?;
+        pending.note(Outcome::Answered, answer.len());
         // A broker that does not know the version answers in version 0 (KIP-511).
         let code = answer.get(4..6).and_then(|code| code.try_into().ok()).map(i16::from_be_bytes);
         let is_unknown = code == Some(ResponseError::UnsupportedVersion.code());
@@ -235,13 +262,16 @@ impl Connection {
             pending.push_back((self.correlation, sender));
         }
         let limit = self.profile.settings.request_timeout;
+        let sent_bytes = bytes.len();
         // If the writer is gone, it has closed the connection, and the answer never comes.
         let _ = self.frames.send(Frame { bytes, not_after });
         Ok(Pending {
             answer,
             version,
-            deadline: Instant::now() + limit,
+            begun: Instant::now(),
             limit,
+            sent_bytes,
+            observer: self.profile.settings.observer.clone(),
             shared: Arc::clone(&self.shared),
             request: std::marker::PhantomData,
         })

@@ -65,6 +65,50 @@ async fn a_missed_deadline_ends_the_connection() {
     assert!(matches!(connection.call(&metadata_request("events")).await, Err(Failure::Lost { .. })));
 }
 
+/// Keeps what it is told: request, outcome, and whether there was an answer.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<(&'static str, Outcome, bool)>>);
+
+impl Observer for Notes {
+    fn ended(&self, request: &Request<'_>) {
+        assert!(request.sent_bytes > 8, "{request:?}");
+        self.0.lock().unwrap().push((request.api, request.outcome, request.received_bytes > 0));
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_observed_with_its_outcome() {
+    let fake = Fake::start(1).await;
+    let notes = Arc::new(Notes::default());
+    let observer: Arc<dyn Observer> = notes.clone();
+    let limit = Duration::from_millis(50);
+    let profile = profile(ClusterSettings { observer: Some(observer), request_timeout: limit, ..fake.settings() });
+    let mut connection = Connection::open(&profile, &fake.address).await.unwrap();
+    connection.call(&metadata_request("events")).await.unwrap();
+    // In a version in which the answer has another layout.
+    let other = connection.submit_version(&metadata_request("events"), 8, None).unwrap();
+    let misread = Pending { version: 12, ..other };
+    assert!(matches!(misread.response().await, Err(Failure::Malformed { .. })));
+    fake.state().silent.push(ApiKey::Metadata);
+    let mut connection = Connection::open(&profile, &fake.address).await.unwrap();
+    let cut = connection.submit(&metadata_request("events")).unwrap();
+    drop(connection);
+    assert!(matches!(cut.response().await, Err(Failure::Lost { .. })));
+    let mut connection = Connection::open(&profile, &fake.address).await.unwrap();
+    assert!(connection.call(&metadata_request("events")).await.is_err());
+    let versions = ("ApiVersions", Outcome::Answered, true);
+    let expected = [
+        versions,
+        ("Metadata", Outcome::Answered, true),
+        ("Metadata", Outcome::Malformed, true),
+        versions,
+        ("Metadata", Outcome::Lost, false),
+        versions,
+        ("Metadata", Outcome::TimedOut, false),
+    ];
+    assert_eq!(*notes.0.lock().unwrap(), expected);
+}
+
 #[tokio::test]
 async fn a_peer_that_is_no_broker_is_given_up() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 pub(crate) use links::Links;
 pub use producer::{LAST_EPOCH, Previous, Producer, ProducerId};
@@ -96,6 +97,12 @@ impl Claim {
     #[must_use]
     pub const fn producer(&self) -> Producer {
         self.producer
+    }
+
+    /// Id of the topic whose partitions this claim fences and appends to; `None` on brokers before 2.8, which have no ids.
+    #[must_use]
+    pub fn topic_id(&self) -> Option<Uuid> {
+        Some(Uuid::from_u128(self.links.layout.topic_id)).filter(|id| !id.is_nil())
     }
 
     /// Fences every predecessor and reads the tails: the last records that they appended. `select` says which records are the lane's own,

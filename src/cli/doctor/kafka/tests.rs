@@ -170,3 +170,74 @@ fn the_topic_is_judged_as_the_relay_would() {
         assert!(finding.level == Level::Fault && finding.text.starts_with(begin), "{finding}");
     }
 }
+
+#[test]
+fn what_a_fence_rests_on_is_judged_for_a_fenced_publisher_alone() {
+    let broker = |name: &str, value: &str| {
+        let mut settings = map(&[
+            ("transaction.max.timeout.ms", "900000"),
+            ("producer.id.expiration.ms", "86400000"),
+            ("transactional.id.expiration.ms", "604800000"),
+            ("connections.max.idle.ms", "600000"),
+        ]);
+        settings.insert(name.to_owned(), value.to_owned());
+        ClusterReport { broker_settings: Ok(settings), ..healthy() }
+    };
+    let fenced = KafkaSettings { publishing: Publishing::Fenced, ..kafka(1) };
+    let about = |report: &ClusterReport, kafka: &KafkaSettings| -> Vec<Finding> {
+        judge(report, kafka).into_iter().filter(|finding| finding.subject == "kafka fence").collect()
+    };
+    let unknown = ClusterReport { broker_settings: Err("x".to_owned()), ..healthy() };
+    for (report, level, begin) in [
+        (broker("connections.max.idle.ms", "600000"), Level::Ok, "the brokers remember it"),
+        (broker("connections.max.idle.ms", "-1"), Level::Ok, "the brokers remember it"),
+        (unknown, Level::Skipped, "the settings of the brokers cannot be read: x"),
+        (
+            broker("producer.id.expiration.ms", "7200000"),
+            Level::Fault,
+            "producer.id.expiration.ms of the brokers is 7200s",
+        ),
+        (broker("transactional.id.expiration.ms", "7200000"), Level::Fault, "transactional.id.expiration.ms of the"),
+        (
+            broker("connections.max.idle.ms", "60000"),
+            Level::Warning,
+            "connections.max.idle.ms of the brokers is 60s: an",
+        ),
+        (
+            broker("connections.max.idle.ms", "3600000"),
+            Level::Warning,
+            "connections.max.idle.ms of the brokers is 3600s: after",
+        ),
+        (
+            with_setting("unclean.leader.election.enable", "true"),
+            Level::Fault,
+            "unclean.leader.election.enable is true",
+        ),
+        (with_setting("unclean.leader.election.enable", "false"), Level::Ok, "the brokers remember it"),
+    ] {
+        let findings = about(&report, &fenced);
+        assert!(findings.len() == 1 && findings[0].level == level, "{begin}: {findings:?}");
+        assert!(findings[0].text.starts_with(begin), "{begin}: {findings:?}");
+        assert!(about(&report, &kafka(1)).is_empty(), "{begin}");
+    }
+}
+
+#[test]
+fn the_mode_of_publishing_is_that_of_the_database() {
+    let settings = |publishing| {
+        let mut settings = Settings::default();
+        settings.relay.kafka.publishing = publishing;
+        settings.relay.kafka.brokers = "b:1".to_owned();
+        settings
+    };
+    let fenced = settings(Publishing::Fenced);
+    for (bound, level, text) in [
+        (None, Level::Ok, "fenced; the database is not published yet"),
+        (Some(Publishing::Fenced), Level::Ok, "fenced, as the database"),
+        (Some(Publishing::Transactions), Level::Fault, "this database publishes with kafka.publish = \"transactions\""),
+    ] {
+        let finding = judge_mode(bound, &fenced).unwrap();
+        assert!(finding.level == level && finding.text.starts_with(text), "{finding}");
+    }
+    assert_eq!(judge_mode(Some(Publishing::Fenced), &settings(Publishing::Transactions)).unwrap().level, Level::Fault);
+}

@@ -106,6 +106,7 @@ pub(super) fn republish(evidence: &mut Evidence) {
         evidence.records.push(TopicRecord {
             partition: row.shard,
             offset: *offset,
+            timestamp: row.at / 1_000,
             key: row.request.to_string().into_bytes(),
             headers: headers.chain(texts.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))).collect(),
             value: record::value(row),

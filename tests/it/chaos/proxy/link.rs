@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::sync::CancellationToken;
 
+use super::accepted::report_accepted;
 use super::wire::{Conversation, Peer, read};
 use super::{FaultAction, Shared, connect};
 
@@ -61,6 +62,7 @@ async fn pass(
                 shared.cut_all();
                 return Ok(Interruption::Cut);
             }
+            Some(FaultAction::ReportAccepted) => target.write_all(&report_accepted(&message)).await?,
             Some(FaultAction::DeliverLate(delay)) => return Ok(Interruption::Late(message, delay)),
         }
     }

@@ -4,6 +4,7 @@
 //! the connection, so a request never reaches the server or an answer never reaches the client. The proxy can also stop
 //! forwarding without closing, as a broken network does, or forward slowly.
 
+mod accepted;
 mod link;
 mod wire;
 
@@ -31,6 +32,8 @@ pub(super) enum FaultAction {
     CutAll,
     /// The client is disconnected, and the server gets the message after a delay.
     DeliverLate(Duration),
+    /// The client is told that every batch was accepted, also those that were refused for their epoch. Stays until the next trap.
+    ReportAccepted,
 }
 
 /// A proxy that runs until this value is dropped.
@@ -64,7 +67,7 @@ struct Throttle {
 struct Trap {
     event: ProxyEvent,
     action: FaultAction,
-    sprung: oneshot::Sender<()>,
+    sprung: Option<oneshot::Sender<()>>,
 }
 
 /// A trap that waits for its message.
@@ -110,7 +113,7 @@ impl Proxy {
     /// Sets a trap for the next message of a kind.
     pub(super) fn set(&self, event: ProxyEvent, action: FaultAction) -> ArmedTrap {
         let (sprung, receiver) = oneshot::channel();
-        *self.shared.trap.lock().unwrap() = Some(Trap { event, action, sprung });
+        *self.shared.trap.lock().unwrap() = Some(Trap { event, action, sprung: Some(sprung) });
         ArmedTrap(receiver)
     }
 
@@ -167,10 +170,16 @@ impl Shared {
     /// Removes the trap that a message springs.
     fn springs(&self, event: ProxyEvent) -> Option<FaultAction> {
         let mut trap = self.trap.lock().unwrap();
-        let sprung = trap.take_if(|trap| trap.event == event)?;
-        // The test may not wait for it.
-        let _ = sprung.sprung.send(());
-        Some(sprung.action)
+        let sprung = trap.as_mut().filter(|trap| trap.event == event)?;
+        let action = sprung.action;
+        if let Some(sprung) = sprung.sprung.take() {
+            // The test may not wait for it.
+            let _ = sprung.send(());
+        }
+        if !matches!(action, FaultAction::ReportAccepted) {
+            *trap = None;
+        }
+        Some(action)
     }
 }
 
