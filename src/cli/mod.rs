@@ -12,6 +12,7 @@ mod settings;
 mod tail;
 mod templates;
 mod upkeep;
+mod vitals;
 mod wiring;
 
 use std::ffi::OsString;

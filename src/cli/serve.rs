@@ -16,14 +16,14 @@ use super::ports::Ports;
 use super::settings::Settings;
 use super::templates::TemplateReload;
 use super::upkeep::Upkeep;
-use super::wiring;
+use super::{vitals, wiring};
 use crate::config::templates;
 use crate::domain::Credential;
 use crate::feed::Feed;
 use crate::grpc::Serving;
 use crate::http::admin::{Readiness, WorkerHealth, report_readiness};
 use crate::http::auth::Authentication;
-use crate::http::server::{self, Server, Stop};
+use crate::http::server::{self, Server, ServerSettings, Stop};
 use crate::http::{Api, admin, assemble};
 use crate::relay::{Relay, WorkerState, WorkerStatus};
 use crate::runtime::clock::Clock;
@@ -50,6 +50,7 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples, update: Sc
     tokio::spawn(shutdown.on_signals(settings.shutdown).map_err(|error| internal(&error))?);
     let metrics = Metrics::start().map_err(|error| internal(&error))?;
     tokio::spawn(metrics.clone().upkeep(shutdown.hard().clone()));
+    vitals::record_build(&settings.store);
 
     let clock = Clock::System;
     let authentication = Authentication::start(settings.authentication.clone(), clock.clone(), shutdown.hard());
@@ -69,6 +70,7 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples, update: Sc
     let relay = Relay::start(&store, &feed, &clock, &settings.relay).map_err(|error| internal(&error))?;
     let tasks = TaskTracker::new();
     let writer = Writer::start(&store, &feed, settings.writer, &tasks);
+    tasks.spawn(shutdown.soft().clone().run_until_cancelled_owned(vitals::watch(Arc::clone(&store), clock.clone())));
     let parts = [writer.broken(), relay.broken()];
     let reload = TemplateReload::new(&store, &clock, &settings);
     let service = Service::new(Arc::clone(&store), writer, Arc::new(catalog), clock, settings.authority.clone());
@@ -82,7 +84,9 @@ pub(super) async fn serve(mut settings: Settings, examples: Examples, update: Sc
     let served = serve_public(&settings, &protection, service, authentication.clone(), public.clone());
     let PublicPorts { port: public_port, socket, serving } = served.await?;
     let (recorded, watched) = (protection.clone(), authentication.clone());
+    let pools = Arc::clone(&store);
     let render = move || {
+        vitals::record_pools(&*pools);
         authentication.record_gauges();
         recorded.record_gauges();
         metrics.render()
@@ -192,7 +196,8 @@ async fn serve_public(
         assemble(service, authentication, settings.api.clone()).map_err(|error| internal(&error))?;
     let calls = calls.with_origins(settings.origins.clone());
     let socket = settings.listen_unix.as_deref().map(|path| {
-        server::serve_unix(path, calls.clone(), settings.server, stop.clone())
+        let limits = ServerSettings { name: "unix", ..settings.server };
+        server::serve_unix(path, calls.clone(), limits, stop.clone())
             .map_err(|error| cannot_listen("listen_unix", path.display(), &error))
     });
     let socket = socket.transpose()?;
@@ -206,7 +211,8 @@ async fn serve_private(
     router: Router,
     stop: CancellationToken,
 ) -> Result<Server, ExitError> {
-    let port = server::serve(settings.admin_listen, router, settings.server, ports.private(), stop).await;
+    let limits = ServerSettings { name: "admin", ..settings.server };
+    let port = server::serve(settings.admin_listen, router, limits, ports.private(), stop).await;
     port.map_err(|error| cannot_listen("admin_listen", settings.admin_listen, &error))
 }
 

@@ -131,6 +131,15 @@ impl StoreSettings {
             Self::Sqlite(settings) => settings.target(),
         }
     }
+
+    /// The kind of the database, a label of metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
 }
 
 impl std::fmt::Debug for StoreSettings {
@@ -272,6 +281,7 @@ fn api(config: &Config) -> ApiSettings {
 
 fn server(config: &Config) -> ServerSettings {
     ServerSettings {
+        name: "public",
         max_connections: config.limits.connections,
         connection_age: Some(config.limits.connection_age).filter(|age| !age.is_zero()),
         max_handshakes: MAX_HANDSHAKES,

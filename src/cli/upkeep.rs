@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::domain::Timestamp;
 use crate::runtime::clock::Clock;
-use crate::runtime::telemetry::error_chain;
+use crate::runtime::telemetry::{error_chain, names};
 use crate::store::Store;
 
 /// How often the store is maintained.
@@ -38,6 +38,9 @@ impl Upkeep {
         if let Err(error) = self.store.maintain(now, keys_before).await {
             tracing::warn!(error = error_chain(&error), "cannot maintain the database; trying again later");
         }
+        let keys = self.store.idempotency_keys().await.ok().flatten();
+        // A gauge that is not a number is not rendered.
+        metrics::gauge!(names::IDEMPOTENCY_KEYS).set(keys.map_or(f64::NAN, |keys| keys as f64));
     }
 
     /// Maintains the store forever, starting after one interval, because the startup already maintains it once.

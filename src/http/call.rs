@@ -36,7 +36,7 @@ use crate::service::{Budget, Call, CallFacts, CallerLimits, Error, InFlight, row
 use crate::{grpc, mimcm};
 
 pub use headers::CORRELATION_HEADER;
-pub use observed::Sample;
+pub use observed::{Sample, begin_counting};
 pub use transport::Transport;
 
 /// Settings of the layer.

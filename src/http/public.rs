@@ -17,7 +17,7 @@ use tonic_reflection::server::{Builder, Error as ReflectionError};
 use tower::{Layer, Service as _};
 
 use super::auth::{Admission, Audit, Authentication};
-use super::call::{CallFuture, CallLayer, CallSettings, Calls, Sample, Transport};
+use super::call::{CallFuture, CallLayer, CallSettings, Calls, Sample, Transport, begin_counting};
 use super::rest;
 use crate::contract::{DESCRIPTORS, JsonFormError};
 use crate::grpc::{Callers, Credentials, Origins, Requests, Serving, Users};
@@ -85,6 +85,8 @@ pub fn assemble(service: Service, authentication: Authentication, settings: ApiS
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .into_axum_router();
+    begin_counting();
+    CallerLimits::begin_counting(authentication.entries());
     let layer = CallLayer::new(CallSettings {
         authentication,
         admission: Admission::new(service.directory().clone()),

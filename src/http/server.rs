@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, Response};
+use metrics::{Gauge, gauge};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use self::connection::Protocols;
 use crate::runtime::network::Networks;
 use crate::runtime::socket::{Listener, Socket};
+use crate::runtime::telemetry::names;
 use crate::runtime::tls::Tls;
 
 pub use body::RequestBody;
@@ -35,9 +37,11 @@ pub use peer::PeerAddress;
 pub use stall::{Answers, Progress};
 pub use tls::{CertificateRefused, LocalSocket};
 
-/// Limits of a port.
+/// Name and limits of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
+    /// Its name in metrics.
+    pub name: &'static str,
     /// Maximum number of connections; more wait in the operating system's backlog.
     pub max_connections: usize,
     /// Age at which a connection ends once its calls are answered, give or take a tenth; `None` for no limit.
@@ -167,6 +171,9 @@ where
 {
     let protocols = Arc::new(protocols);
     let room = Arc::new(Semaphore::new(settings.max_connections));
+    let open = gauge!(names::CONNECTIONS, "port" => settings.name);
+    open.increment(0.0);
+    gauge!(names::CONNECTIONS_LIMIT, "port" => settings.name).set(settings.max_connections as f64);
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     while let Some(Some((socket, peer, permit))) =
@@ -174,8 +181,9 @@ where
     {
         let connection = Arc::clone(&protocols).serve(socket, peer, service.clone(), stop.clone());
         let cut = cut.clone();
+        let counted = Counted::new(open.clone());
         connections.spawn(async move {
-            let _held = permit;
+            let _held = (permit, counted);
             cut.run_until_cancelled(connection).await;
         });
     }
@@ -186,6 +194,22 @@ where
         cut.cancel();
     }
     connections.wait().await;
+}
+
+/// An open connection in the metrics, until it is dropped.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(open: Gauge) -> Self {
+        open.increment(1.0);
+        Self(open)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 /// The next connection, within the limit on connections.

@@ -1,5 +1,7 @@
 //! Why a worker must not publish until an operator has resolved the cause. Each message says what is wrong and which commands resolve it.
 
+mod reason;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;

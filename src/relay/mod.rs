@@ -43,7 +43,7 @@ pub use operator::{Operator, OperatorError, StartFrom};
 pub use status::{WorkerState, WorkerStatus};
 
 use context::Context;
-use kafka::KafkaSettings;
+use kafka::{KafkaSettings, tally};
 use replaced::Replaced;
 use volume::VolumeLimit;
 use worker::RelayWorker;
@@ -82,8 +82,12 @@ impl Relay {
         let topology = store.topology();
         let mut workers = Vec::new();
         let mut threads = Vec::new();
+        Halt::begin_counting();
+        tally::begin_counting();
         for group in PartitionGroup::all(topology) {
             let number = group.number;
+            metrics::counter!(names::RELAY_RESTARTS, "group" => number.to_string()).increment(0);
+            metrics::counter!(names::RELAY_FENCE_RENEWALS, "group" => number.to_string()).increment(0);
             let status = Arc::new(WorkerStatus::new(group));
             let worker = RelayWorker::new(Context {
                 store: Arc::clone(store),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::halt::Halt;
+use super::kafka::tally;
 use super::session::Session;
 use super::status::WorkerState;
 use super::stop::Ended;
@@ -104,12 +105,14 @@ impl RelayWorker {
                     if is_known {
                         tracing::debug!(group = self.context.group(), reason = %halt, "relay worker is still halted");
                     } else {
+                        halt.count();
                         tracing::error!(group = self.context.group(), reason = %halt, "relay worker halted");
                     }
                     self.context.status.set(WorkerState::Halted, Some(halt.to_string()));
                     return Some(halt);
                 }
                 Ended::Failed { error, published } => {
+                    tally::count_cause(&*error);
                     let error = error_chain(&*error);
                     tracing::warn!(group = self.context.group(), error, "relay worker restarts its session");
                     metrics::counter!(names::RELAY_RESTARTS, "group" => self.context.group().to_string()).increment(1);

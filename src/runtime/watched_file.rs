@@ -64,6 +64,9 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
     /// # Errors
     /// The file cannot be used.
     pub fn load(file: FileSettings<T>) -> Result<Self, WatchedFileError> {
+        for result in ["applied", "failed"] {
+            metrics::counter!(names::FILE_RELOADS, "file" => file.key, "result" => result).increment(0);
+        }
         Ok(Self(Arc::new(Reloading::load(file)?)))
     }
 

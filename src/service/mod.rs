@@ -11,6 +11,7 @@ mod error_table;
 mod facts;
 mod fingerprint;
 mod limits;
+mod pending;
 mod reader;
 mod size;
 mod violations;

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::batch::{Applied, Reply, commit};
 use super::budget::Reservation;
 use super::concurrency::{AverageBatch, Concurrency};
+use super::pending::{Pending, PendingCount};
 use super::{Error, size};
 use crate::domain::{Action, Command, Credential, Request, ShardCount};
 use crate::feed::Feed;
@@ -49,6 +50,7 @@ pub struct Writer {
     workers: Arc<[mpsc::Sender<Submission>]>,
     concurrency: Arc<Concurrency>,
     shards: ShardCount,
+    pending: PendingCount,
     broken: CancellationToken,
 }
 
@@ -78,6 +80,8 @@ struct Waiting {
     bytes: usize,
     /// Held until the command has left memory, even if its caller is gone by then.
     memory: Reservation,
+    /// Counts the command in the metrics.
+    _pending: Pending,
 }
 
 impl Writer {
@@ -106,7 +110,7 @@ impl Writer {
             sender
         };
         let workers = (0..workers).map(start_worker).collect();
-        Self { workers, concurrency, shards, broken }
+        Self { workers, concurrency, shards, pending: PendingCount::begin(), broken }
     }
 
     /// Cancelled if a worker ends by a defect. Its shards accept no more writes, so the process should end.
@@ -126,7 +130,8 @@ impl Writer {
         memory: Reservation,
     ) -> Result<Written, Error> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { deadline, answer, bytes: size::of_command(&command), memory };
+        let bytes = size::of_command(&command);
+        let waiting = Waiting { deadline, answer, bytes, memory, _pending: self.pending.add(bytes) };
         let shard = self.shards.shard_of(command.request);
         let worker = || &self.workers[self.concurrency.worker_of(shard)];
         match worker().try_send(Submission { command, waiting }) {
@@ -298,6 +303,7 @@ fn split(reply: Reply) -> (Answer, Option<LoggedEvent>) {
 
 fn failed(members: usize, error: StoreError) -> Vec<Answer> {
     let error = Arc::new(error);
+    metrics::counter!(names::COMMITS_FAILED, "reason" => Error::from(Arc::clone(&error)).reason()).increment(1);
     tracing::error!(error = error_chain(&*error), members, "batch not committed");
     (0..members).map(|_| Err(Error::from(Arc::clone(&error)))).collect()
 }

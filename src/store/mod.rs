@@ -15,6 +15,7 @@ mod postgres;
 mod publishing;
 mod sqlite;
 mod users;
+mod vitals;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -35,6 +36,7 @@ pub use postgres::{Postgres, PostgresSettings};
 pub use publishing::Publishing;
 pub use sqlite::{Sqlite, SqliteSettings};
 pub use users::ChangeUsers;
+pub use vitals::{PoolUse, Vitals};
 
 /// What to do with a template that equals a stored version older than the newest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +161,15 @@ pub trait PartitionGroupLock: Send {
 pub trait Store: Send + Sync + 'static {
     /// How the log is divided.
     fn topology(&self) -> Topology;
+
+    /// The use of each pool of connections.
+    fn pools(&self) -> Vec<PoolUse>;
+
+    /// Readings for monitoring.
+    async fn vitals(&self) -> Result<Vitals, StoreError>;
+
+    /// The number of idempotency keys: an estimate where a count would be expensive, and `None` before the first one.
+    async fn idempotency_keys(&self) -> Result<Option<u64>, StoreError>;
 
     /// Locks the rows of a batch, decides it, and writes the result in one transaction: every change with one event, or nothing.
     ///

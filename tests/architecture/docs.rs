@@ -86,16 +86,16 @@ fn links_paths_and_definitions_are_found() {
     assert_eq!(names, ["B", "B::c", "B::e", "D", "D::e", "a", "y"]);
 }
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The documents at the top and in `docs`, by their paths.
-fn documents() -> Vec<(String, String)> {
+pub(super) fn documents() -> Vec<(String, String)> {
     let folder = |folder: &str| -> Vec<PathBuf> {
         fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect()
     };
@@ -120,7 +120,7 @@ fn links(text: &str) -> Vec<Link<'_>> {
 }
 
 /// The text between single backticks, outside of code blocks.
-fn code_spans(text: &str) -> Vec<&str> {
+pub(super) fn code_spans(text: &str) -> Vec<&str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|prose| prose.split('`').skip(1).step_by(2)).collect()
 }

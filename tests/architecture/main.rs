@@ -4,10 +4,12 @@
 //! A component is a folder or file directly under `src`, `proto` or `benches`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read the sources fails")]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 mod components;
 mod docs;
 mod graph;
+mod monitoring;
 mod source;
 mod tests;
 

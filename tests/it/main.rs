@@ -11,6 +11,7 @@ mod clients;
 mod documented_example;
 mod load;
 mod memory;
+mod metrics;
 mod negotiate;
 mod process;
 mod relay;

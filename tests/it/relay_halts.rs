@@ -38,6 +38,11 @@ async fn an_operator_can_have_a_new_topic_continue_after_the_checkpoint() {
         assert!(detail.contains("`cmgate relay allow-empty-topic --from-start`"), "{detail}");
     }
     assert_eq!(instance.private.get("/readyz").await.status, 200, "a halted relay does not affect readiness");
+    let metrics = instance.private.get("/metrics").await.body;
+    assert!(
+        metrics.contains("cmgate_relay_halts_total{reason=\"topic_missing\"} 2\n"),
+        "once for each worker\n{metrics}"
+    );
     create_many(&mut instance.client(), MANY).await;
     assert!(!exists(&env.topic).await, "only an operator can have the topic created");
 

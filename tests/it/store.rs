@@ -14,6 +14,7 @@ mod races;
 mod silence;
 mod steps;
 mod users;
+mod vitals;
 mod writes;
 
 pub(crate) use steps::whole_log;
@@ -130,5 +131,11 @@ suite! {
         a_clock_that_is_ahead_deletes_no_keys
         maintenance_can_begin_after_the_first_events
         a_reachable_store_answers_a_ping
+    }
+    vitals {
+        groups_without_an_owner_are_counted
+        idempotency_keys_are_counted
+        the_clock_and_the_files_are_read_where_there_are_any
+        idle_connections_are_counted
     }
 }

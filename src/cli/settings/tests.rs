@@ -85,6 +85,7 @@ fn assert_defaults(settings: &Settings) {
     };
     assert_eq!(settings.api, api);
     let server = ServerSettings {
+        name: "public",
         max_connections: 10_000,
         connection_age: Some(Duration::from_hours(1)),
         max_handshakes: 512,

@@ -16,7 +16,8 @@ use crate::domain::{
     Version,
 };
 use crate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, OlderTemplate, PartitionGroupLock, Publishing, TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, OlderTemplate, PartitionGroupLock, PoolUse, Publishing, TopicIdentity,
+    Topology, Vitals,
 };
 
 /// A read-only log in memory. If it grows, each read of its log ends appends one event of shard 0.
@@ -68,6 +69,18 @@ fn not_asked<T>() -> Result<T, StoreError> {
 impl Store for Log {
     fn topology(&self) -> Topology {
         Topology { shards: ShardCount::new(3).unwrap(), partition_groups: 1 }
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        Vec::new()
+    }
+
+    async fn vitals(&self) -> Result<Vitals, StoreError> {
+        not_asked()
+    }
+
+    async fn idempotency_keys(&self) -> Result<Option<u64>, StoreError> {
+        not_asked()
     }
 
     async fn log_ends(&self) -> Result<Vec<Position>, StoreError> {

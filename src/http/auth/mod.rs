@@ -256,6 +256,16 @@ impl Authentication {
         }
     }
 
+    /// The names of the entries that can prove the identity of a caller.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Arc<str>> {
+        let Self::Proof(proofs) = self else { return Vec::new() };
+        let mut names: Vec<Arc<str>> = proofs.tokens.entries().chain(proofs.certificates.entries()).cloned().collect();
+        names.extend(proofs.negotiate.as_ref().map(|_| Arc::from(negotiate::ENTRY)));
+        names.extend(proofs.proxy.as_ref().map(|_| Arc::from(proxy::ENTRY)));
+        names
+    }
+
     /// Records what the metrics show about the present state, such as the age of key sets.
     pub fn record_gauges(&self) {
         match self {

@@ -10,11 +10,27 @@ use tonic::{Code, Status};
 use tracing::field::display;
 
 use super::Transport;
+use super::transport::GRPC_METHODS;
+use crate::contract::v1::ErrorReason;
 use crate::runtime::telemetry::{CALL_TARGET, names};
 use crate::service::{CallFacts, Severity, severity_of_code, severity_of_status};
 
 /// Label of unknown methods. Callers choose those names, and each would become a time series of its own.
 const OTHER: &str = "other";
+
+/// Begins the counters of calls, so that monitoring sees the first call of a method and the first failure as changes.
+pub fn begin_counting() {
+    for method in GRPC_METHODS {
+        metrics::counter!(names::CALLS, "method" => method, "outcome" => "OK").increment(0);
+    }
+    let reasons = (1..MAX_REASONS).filter_map(|number| ErrorReason::try_from(number).ok());
+    for reason in reasons {
+        metrics::counter!(names::CALL_ERRORS, "reason" => reason.as_str_name()).increment(0);
+    }
+}
+
+/// Bound on the numbers of the reasons of errors.
+const MAX_REASONS: i32 = 1_000;
 
 /// The outcome of a call, for metrics and the log.
 pub(super) struct Outcome {
@@ -147,6 +163,9 @@ impl Observed {
         let name = &outcome.name;
         metrics::counter!(names::CALLS, "method" => self.method, "outcome" => name.clone()).increment(1);
         metrics::histogram!(names::CALL_SECONDS, "method" => self.method, "outcome" => name.clone()).record(took);
+        if let Some(reason) = self.facts.reason() {
+            metrics::counter!(names::CALL_ERRORS, "reason" => reason).increment(1);
+        }
         if outcome.is_success && !self.sample.selects_next() {
             return;
         }
@@ -180,7 +199,8 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
     use tonic::{Code, Status};
 
-    use super::{Observed, Outcome, Sample, Severity, Transport};
+    use super::{Observed, Outcome, Sample, Severity, Transport, begin_counting};
+    use crate::service::CallFacts;
 
     #[test]
     fn the_outcome_of_grpc_is_its_status_not_that_of_http() {
@@ -223,7 +243,12 @@ mod tests {
             let begin = |transport, method| {
                 Observed::begin(transport, method, Instant::now(), Arc::default(), Sample::default())
             };
+            begin_counting();
             begin(Transport::Grpc, None).answered(&Outcome::of_code(Code::Unimplemented));
+            let facts = Arc::new(CallFacts::default());
+            facts.note_reason("OVERLOADED");
+            let refused = Observed::begin(Transport::Grpc, None, Instant::now(), facts, Sample::default());
+            refused.answered(&Outcome::of_code(Code::ResourceExhausted));
             drop(begin(Transport::Grpc, Some("S/M")));
             drop(begin(Transport::Legacy, Some("GET /requests")));
         });
@@ -231,6 +256,10 @@ mod tests {
         for line in [
             r#"cmgate_calls_total{method="other",outcome="UNIMPLEMENTED"} 1"#,
             r#"cmgate_calls_total{method="S/M",outcome="CANCELLED"} 1"#,
+            r#"cmgate_calls_total{method="cmgate.v1.RequestService/CreateRequest",outcome="OK"} 0"#,
+            r#"cmgate_call_errors_total{reason="OVERLOADED"} 1"#,
+            r#"cmgate_call_errors_total{reason="INVALID_FIELD"} 0"#,
+            r#"cmgate_call_errors_total{reason="INTERNAL"} 0"#,
             r#"cmgate_calls_total{method="GET /requests",outcome="499"} 1"#,
             r#"cmgate_call_seconds_count{method="S/M",outcome="CANCELLED"} 1"#,
         ] {

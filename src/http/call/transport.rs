@@ -127,7 +127,7 @@ pub(super) fn has_known_codec(headers: &HeaderMap) -> bool {
 }
 
 /// All gRPC methods. Only these become labels of metrics, so callers cannot create time series.
-const GRPC_METHODS: [&str; 24] = [
+pub(super) const GRPC_METHODS: [&str; 24] = [
     "cmgate.v1.RequestService/CreateRequest",
     "cmgate.v1.RequestService/GetRequest",
     "cmgate.v1.RequestService/GetRequests",

@@ -110,6 +110,9 @@ impl Protocols {
             .max_local_error_reset_streams(LOCAL_RESET_STREAMS)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
+        if let Security::Tls(tls) = &security {
+            Handshakes::begin_counting(tls);
+        }
         Self {
             http1,
             http2,

@@ -18,8 +18,8 @@ use crate::http::{Api, assemble};
 use crate::runtime::clock::Clock;
 use crate::service::{Authority, Service, Writer};
 use crate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
-    StoreError, TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, PoolUse, Publishing,
+    Store, StoreError, TopicIdentity, Topology, Vitals,
 };
 
 /// The error of every database call in the tests.
@@ -57,6 +57,15 @@ fn away<T>() -> Result<T, StoreError> {
 impl Store for NoStore {
     fn topology(&self) -> Topology {
         Topology { shards: ShardCount::new(8).unwrap(), partition_groups: 1 }
+    }
+    fn pools(&self) -> Vec<PoolUse> {
+        Vec::new()
+    }
+    async fn vitals(&self) -> Result<Vitals, StoreError> {
+        away()
+    }
+    async fn idempotency_keys(&self) -> Result<Option<u64>, StoreError> {
+        away()
     }
     async fn commit(&self, _batch: &dyn Decide) -> Result<Committed, StoreError> {
         away()

@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::store::{
     Change, ChangeUsers, Checkpoint, Committed, Decide, LockedRows, LoggedEvent, OlderTemplate, PartitionGroupLock,
-    Publishing, Store, StoreError, TopicIdentity, Topology,
+    PoolUse, Publishing, Store, StoreError, TopicIdentity, Topology, Vitals,
 };
 
 /// The smart card of the documented examples, with its profile.
@@ -98,6 +98,18 @@ fn first_of<T>(mut members: Vec<T>, limit: u32) -> Listing<T> {
 impl Store for Memory {
     fn topology(&self) -> Topology {
         Topology { shards: ShardCount::new(1).unwrap(), partition_groups: 1 }
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        Vec::new()
+    }
+
+    async fn vitals(&self) -> Result<Vitals, StoreError> {
+        Ok(Vitals { groups_without_owner: 1, clock: None, files: Vec::new() })
+    }
+
+    async fn idempotency_keys(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {

@@ -17,6 +17,7 @@ mod record;
 mod self_test;
 mod settings;
 mod tail;
+pub(super) mod tally;
 mod topic;
 mod window;
 mod wire;

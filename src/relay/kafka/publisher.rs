@@ -16,7 +16,7 @@ use rdkafka::{ClientContext, Message};
 use super::ends::Ends;
 use super::groups::Groups;
 use super::topic::confirm_topic;
-use super::{KafkaFailure, KafkaSettings, Record, Tail, drop_elsewhere};
+use super::{KafkaFailure, KafkaSettings, Record, Tail, drop_elsewhere, tally};
 use crate::store::TopicIdentity;
 
 /// Transactional ids of a group. Never fewer than in an earlier release: a predecessor could still commit under an id that is not
@@ -261,6 +261,7 @@ impl ClientContext for Watch {
         if is_disconnect {
             self.was_disconnected.store(true, Ordering::Release);
         }
+        tally::count(&error);
         tracing::warn!(%error, reason, "Kafka reports an error");
     }
 }

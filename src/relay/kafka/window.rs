@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientContext, Message, Offset, Statistics, TopicPartitionList};
 
-use super::{KafkaFailure, PublishedEvent};
+use super::{KafkaFailure, PublishedEvent, tally};
 use crate::domain::Shard;
 
 /// First window, in offsets: room for the last record and its marker.
@@ -229,6 +229,7 @@ impl ClientContext for Progress {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        tally::count(&error);
         tracing::debug!(%error, reason, "Kafka reports an event");
     }
 }

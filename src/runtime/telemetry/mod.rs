@@ -5,6 +5,8 @@ pub mod names;
 mod limit;
 mod log;
 mod metrics;
+#[cfg(test)]
+mod page;
 
 use std::error::Error;
 use std::fmt::Write;

@@ -35,6 +35,9 @@ impl Tls {
     /// # Errors
     /// A file cannot be used; the error names its key and its path.
     pub fn load(settings: TlsSettings, clock: Clock) -> Result<Self, TlsError> {
+        for result in ["applied", "failed"] {
+            metrics::counter!(names::TLS_RELOADS, "port" => settings.port.label(), "result" => result).increment(0);
+        }
         let files = TlsFiles { settings, clock, recorded: Mutex::default(), refusals: Arc::new(LineLimit::default()) };
         let tls = Self(Arc::new(Reloading::load(files)?));
         tls.0.source().warn_of_expired(&tls.current());

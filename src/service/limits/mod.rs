@@ -18,6 +18,12 @@ use crate::runtime::telemetry::{LineLimit, names};
 pub use bucket::Rate;
 pub use table::InFlight;
 
+/// Labels of metrics: the limits, and the entry of a caller without one.
+const RATE: &str = "rate";
+const CALLS: &str = "calls";
+const LIMITS: [&str; 2] = [RATE, CALLS];
+const NO_ENTRY: &str = "none";
+
 /// The limits of one caller. The default has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallerLimit {
@@ -69,6 +75,16 @@ impl CallerLimits {
         Self { settings, table: Table::new(), begun: Instant::now(), lines: LineLimit::default() }
     }
 
+    /// Begins the counters of these entries, so that monitoring sees the first refusal as a change.
+    pub fn begin_counting(entries: impl IntoIterator<Item = Arc<str>>) {
+        for entry in entries.into_iter().chain([Arc::from(NO_ENTRY)]) {
+            for limit in LIMITS {
+                metrics::counter!(names::CALLS_OVER_LIMIT, "entry" => Arc::clone(&entry), "limit" => limit)
+                    .increment(0);
+            }
+        }
+    }
+
     /// Admits a call of a caller, which is in flight until the result is dropped.
     ///
     /// # Errors
@@ -86,7 +102,7 @@ impl CallerLimits {
     }
 
     fn report(&self, caller: &Caller, Refused { exceeded, line }: Refused) {
-        let entry = caller.proof.entry.clone().unwrap_or_else(|| Arc::from("none"));
+        let entry = caller.proof.entry.clone().unwrap_or_else(|| Arc::from(NO_ENTRY));
         metrics::counter!(names::CALLS_OVER_LIMIT, "entry" => entry, "limit" => exceeded.limit()).increment(1);
         let Some(refused) = line else { return };
         let Some(suppressed) = self.lines.admit() else { return };
@@ -108,8 +124,8 @@ impl Exceeded {
     /// Name of the limit: a label of metrics and of the log.
     const fn limit(self) -> &'static str {
         match self {
-            Self::Rate(_) => "rate",
-            Self::Calls(_) => "calls",
+            Self::Rate(_) => RATE,
+            Self::Calls(_) => CALLS,
         }
     }
 }

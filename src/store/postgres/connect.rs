@@ -90,12 +90,12 @@ impl Postgres {
         let upkeep = in_transactions.clone().options(UPKEEP_LIMITS);
         let list = options.clone().options([READ_TIMEOUT]);
         Ok(Self {
-            write_pool: Arc::new(ConnectionPool::new(write)),
-            read_pool: Arc::new(ConnectionPool::new(by_key.options([READ_TIMEOUT]))),
-            relay_pool: Arc::new(ConnectionPool::at_most(settings.relay_connections, in_transactions)),
-            import_pool: Arc::new(ConnectionPool::at_most(IMPORT_CONNECTIONS, import)),
-            upkeep_pool: Arc::new(ConnectionPool::at_most(UPKEEP_CONNECTIONS, upkeep)),
-            list_pool: Arc::new(ConnectionPool::at_most(settings.max_connections, list)),
+            write_pool: Arc::new(ConnectionPool::new("write", write)),
+            read_pool: Arc::new(ConnectionPool::new("read", by_key.options([READ_TIMEOUT]))),
+            relay_pool: Arc::new(ConnectionPool::at_most(settings.relay_connections, "relay", in_transactions)),
+            import_pool: Arc::new(ConnectionPool::at_most(IMPORT_CONNECTIONS, "import", import)),
+            upkeep_pool: Arc::new(ConnectionPool::at_most(UPKEEP_CONNECTIONS, "upkeep", upkeep)),
+            list_pool: Arc::new(ConnectionPool::at_most(settings.max_connections, "list", list)),
             options,
             topology: settings.topology,
             candidates: Arc::default(),

@@ -16,7 +16,7 @@ use super::pool::connect;
 use crate::store::{PartitionGroupLock, StoreError};
 
 /// First half of the key of every lock ("cmga"); the number of the group is the second half.
-const LOCK_CLASS: i32 = 0x636d_6761;
+pub(super) const LOCK_CLASS: i32 = 0x636d_6761;
 
 /// Interval between probes of the connection; when the connection is lost, so is the lock.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);

@@ -20,6 +20,7 @@ mod read;
 mod schema;
 mod topic;
 mod user;
+mod vitals;
 
 use std::sync::Arc;
 
@@ -29,8 +30,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
-    StoreError, TopicIdentity, Topology, Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, PoolUse, Publishing,
+    Store, StoreError, TopicIdentity, Topology, Vitals, Workload,
 };
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
@@ -77,6 +78,18 @@ pub struct Postgres {
 impl Store for Postgres {
     fn topology(&self) -> Topology {
         self.topology
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        vitals::pools(self)
+    }
+
+    async fn vitals(&self) -> Result<Vitals, StoreError> {
+        vitals::read(&self.relay_pool, self.topology).await
+    }
+
+    async fn idempotency_keys(&self) -> Result<Option<u64>, StoreError> {
+        vitals::idempotency_keys(&self.upkeep_pool).await
     }
 
     async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {

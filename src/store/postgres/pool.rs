@@ -13,7 +13,8 @@ use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgQueryResult, PgRow, Pg
 use sqlx::{ConnectOptions, Connection, Execute, Executor, PgConnection, Postgres, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::store::StoreError;
+use crate::runtime::telemetry::names;
+use crate::store::{PoolUse, StoreError};
 
 /// Maximum wait for a permit, and for a new connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +28,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// A pool of connections with the same options.
 #[derive(Debug)]
 pub(super) struct ConnectionPool {
+    /// What its connections are for, in metrics.
+    name: &'static str,
     options: PgConnectOptions,
+    limit: Option<usize>,
     permits: Semaphore,
     /// Idle connections, in the order of their release.
     idle: Mutex<Vec<Idle>>,
@@ -47,21 +51,32 @@ pub(super) struct PooledConnection<'p> {
 }
 
 impl ConnectionPool {
-    /// A pool of at most `limit` connections, opened on demand.
-    pub(super) fn at_most(limit: u32, options: PgConnectOptions) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { options, permits: Semaphore::new(limit), idle: Mutex::default() }
+    /// A pool of at most `limit` connections, opened on demand. `name` says what they are for.
+    pub(super) fn at_most(limit: u32, name: &'static str, options: PgConnectOptions) -> Self {
+        Self::with_limit(Some(usize::try_from(limit).unwrap_or(usize::MAX)), name, options)
     }
 
     /// A pool without a limit, for callers that bound their own concurrency.
-    pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self::at_most(u32::MAX, options)
+    pub(super) fn new(name: &'static str, options: PgConnectOptions) -> Self {
+        Self::with_limit(None, name, options)
+    }
+
+    fn with_limit(limit: Option<usize>, name: &'static str, options: PgConnectOptions) -> Self {
+        metrics::counter!(names::DATABASE_ACQUIRE_TIMEOUTS, "pool" => name).increment(0);
+        let permits = Semaphore::new(permits(limit));
+        Self { name, options, limit, permits, idle: Mutex::default() }
+    }
+
+    /// The use of the pool.
+    pub(super) fn usage(&self) -> PoolUse {
+        let in_use = permits(self.limit).saturating_sub(self.permits.available_permits());
+        PoolUse { name: self.name, in_use, idle: self.lock().len(), limit: self.limit }
     }
 
     /// Acquires a connection; one that was idle for long has answered a ping.
     pub(super) async fn acquire(&self) -> Result<PooledConnection<'_>, StoreError> {
         let permit = tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await;
-        let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let permit = permit.map_err(|_| self.timed_out())?.map_err(|_| sqlx::Error::PoolClosed)?;
         Ok(PooledConnection { connection: self.connection().await?, pool: self, _permit: permit })
     }
 
@@ -80,6 +95,11 @@ impl ConnectionPool {
         let mut connection = self.acquire().await?;
         let done = (&mut *connection).execute(statement).await;
         connection.finish(done.map_err(StoreError::from))
+    }
+
+    fn timed_out(&self) -> sqlx::Error {
+        metrics::counter!(names::DATABASE_ACQUIRE_TIMEOUTS, "pool" => self.name).increment(1);
+        sqlx::Error::PoolTimedOut
     }
 
     async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
@@ -108,6 +128,11 @@ impl ConnectionPool {
         // Each change of the list is one call, so a panic elsewhere cannot have left it inconsistent.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Permits of a pool with this limit.
+fn permits(limit: Option<usize>) -> usize {
+    limit.unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }
 
 /// Opens a connection; fails after [`ACQUIRE_TIMEOUT`] if the server stays silent.

@@ -14,6 +14,7 @@ mod publishing;
 mod read;
 mod topic;
 mod user;
+mod vitals;
 mod writer;
 
 use std::path::PathBuf;
@@ -25,8 +26,8 @@ use uuid::Uuid;
 
 use super::health::{Verdict, WriteHealth};
 use super::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
-    StoreError, TopicIdentity, Topology, Workload,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, PoolUse, Publishing,
+    Store, StoreError, TopicIdentity, Topology, Vitals, Workload,
 };
 use crate::domain::{
     Credential, CredentialPage, CredentialQuery, LearnedUsers, Listing, Page, Position, ProfileTemplate, Query,
@@ -49,6 +50,18 @@ pub struct Sqlite {
 impl Store for Sqlite {
     fn topology(&self) -> Topology {
         self.topology
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        vitals::pools(self)
+    }
+
+    async fn vitals(&self) -> Result<Vitals, StoreError> {
+        vitals::read(&self.path, self.topology)
+    }
+
+    async fn idempotency_keys(&self) -> Result<Option<u64>, StoreError> {
+        vitals::idempotency_keys(&self.readers).await
     }
 
     async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {

@@ -9,10 +9,14 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::store::StoreError;
+use crate::runtime::telemetry::names;
+use crate::store::{PoolUse, StoreError};
 
 /// Maximum wait for the other writers of this process.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Its name in metrics.
+const NAME: &str = "write";
 
 /// The write connection, or the options to open one.
 #[derive(Debug)]
@@ -36,13 +40,23 @@ pub(super) struct WriteConnection<'w> {
 impl Writer {
     /// A writer with a connection that was opened with these options.
     pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
+        metrics::counter!(names::DATABASE_ACQUIRE_TIMEOUTS, "pool" => NAME).increment(0);
         Self { options, slot: Mutex::new(Slot { connection: Some(connection), is_closed: false }) }
+    }
+
+    /// The use of the connection.
+    pub(super) fn usage(&self) -> PoolUse {
+        let (in_use, idle) = match self.slot.try_lock() {
+            Ok(slot) => (0, usize::from(slot.connection.is_some())),
+            Err(_in_use) => (1, 0),
+        };
+        PoolUse { name: NAME, in_use, idle, limit: Some(1) }
     }
 
     /// Acquires the connection, after the other writers of this process.
     pub(super) async fn acquire(&self) -> Result<WriteConnection<'_>, StoreError> {
         let slot = tokio::time::timeout(ACQUIRE_TIMEOUT, self.slot.lock()).await;
-        let mut slot = slot.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        let mut slot = slot.map_err(|_| timed_out())?;
         if slot.is_closed {
             return Err(sqlx::Error::PoolClosed.into());
         }
@@ -89,6 +103,11 @@ impl WriteConnection<'_> {
         let is_over = self.connection.execute("BEGIN").await.is_ok();
         Err(if is_over && wrote_no_commit_record(&error) { error.into() } else { StoreError::OutcomeUnknown(error) })
     }
+}
+
+fn timed_out() -> sqlx::Error {
+    metrics::counter!(names::DATABASE_ACQUIRE_TIMEOUTS, "pool" => NAME).increment(1);
+    sqlx::Error::PoolTimedOut
 }
 
 /// Whether a COMMIT that failed with this error wrote no complete commit record: 5 (busy) comes before the first write, 13 (full)

@@ -9,8 +9,8 @@ use cmgate::domain::{
     Refusal, Request, RequestId, SerialNumber, Shard, TemplateId, Timestamp, User, UserKeys, UserPage, UserQuery,
 };
 use cmgate::store::{
-    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, Publishing, Store,
-    StoreError, TopicIdentity, Topology,
+    ChangeUsers, Checkpoint, Committed, Decide, LoggedEvent, OlderTemplate, PartitionGroupLock, PoolUse, Publishing,
+    Store, StoreError, TopicIdentity, Topology, Vitals,
 };
 use uuid::Uuid;
 
@@ -70,6 +70,18 @@ impl Store for Unlocked {
 
     fn topology(&self) -> Topology {
         self.0.topology()
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        self.0.pools()
+    }
+
+    async fn vitals(&self) -> Result<Vitals, StoreError> {
+        self.0.vitals().await
+    }
+
+    async fn idempotency_keys(&self) -> Result<Option<u64>, StoreError> {
+        self.0.idempotency_keys().await
     }
 
     async fn commit(&self, batch: &dyn Decide) -> Result<Committed, StoreError> {

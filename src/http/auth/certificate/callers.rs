@@ -28,6 +28,11 @@ impl Certificates {
         self.rules.0.is_empty()
     }
 
+    /// The names of the rules' entries.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rules.0.iter().map(|rule| &rule.name)
+    }
+
     /// The caller that a certificate identifies.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub(super) const MAX_BYTES: usize = 2 << 10;
 const MAX_KEY_ID_BYTES: usize = 256;
 
 /// Members that name or carry a key. A token must not choose the key that verifies it (RFC 8725, 3.10), so they are ignored.
-const IGNORED: [&str; 4] = ["jku", "jwk", "x5u", "x5c"];
+pub(in crate::http::auth) const IGNORED: [&str; 4] = ["jku", "jwk", "x5u", "x5c"];
 
 /// What the check uses of a header.
 #[derive(Clone, Debug)]

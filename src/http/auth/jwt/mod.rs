@@ -28,6 +28,7 @@ mod token;
 pub use bearer::{bearer, is_token68};
 pub use claimed::{Claimed, claimed};
 pub use claims::CertificateThumbprint;
+pub(in crate::http::auth) use header::IGNORED;
 pub use issuer::{Issuer, Requirement};
 pub use json::Flaw;
 pub use key_set::{KeySet, KeySetError};

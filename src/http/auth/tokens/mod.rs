@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::cache::{Accepted, Cache, Generation};
 use super::jwt::keys::{IssuerKeys, KeySource, KeySourceError};
-use super::jwt::{CertificateThumbprint, Issuer, Token, bearer};
+use super::jwt::{CertificateThumbprint, IGNORED, Issuer, Token, bearer};
 use super::refusal::Refusal;
 use crate::domain::Caller;
 use crate::runtime::clock::Clock;
@@ -64,6 +64,9 @@ impl Tokens {
         clock: Clock,
         end: &CancellationToken,
     ) -> Result<Self, (usize, KeySourceError)> {
+        for member in IGNORED {
+            metrics::counter!(names::IGNORED_TOKEN_MEMBERS, "member" => member).increment(0);
+        }
         let mut keys = Vec::with_capacity(issuers.len());
         for (index, TokenIssuer { issuer, keys: source }) in issuers.iter().enumerate() {
             let started = IssuerKeys::start(Arc::clone(&issuer.name), source, end.clone()).await;
@@ -133,6 +136,11 @@ impl Tokens {
             self.cache.insert(digest, entry, of_keys(set.generation), Arc::clone(&accepted), now);
         }
         Ok((entry, accepted))
+    }
+
+    /// The names of the issuers' entries.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.issuers.iter().map(|issuer| &issuer.name)
     }
 
     /// Whether any token can be accepted.

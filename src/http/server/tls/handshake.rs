@@ -25,6 +25,12 @@ use crate::runtime::tls::{ServerEndPoint, Tls};
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\n\
     Connection: close\r\n\r\nthis port requires TLS; use an https:// URL\n";
 
+/// The results of handshakes in the metrics.
+const RESULTS: [&str; 7] = ["full", "resumed", "plaintext", "replaced", "certificate_refused", "failed", "timed_out"];
+
+/// Stands for the CA of a handshake without a client certificate.
+const NO_CA: &str = "none";
+
 /// The handshakes of a port.
 #[derive(Debug)]
 pub(in super::super) struct Handshakes {
@@ -61,6 +67,14 @@ impl Handshakes {
     /// At most `max` handshakes at a time, each within `timeout`, which includes the wait for the client's first byte.
     pub(in super::super) fn new(max: usize, timeout: Duration) -> Self {
         Self { max, timeout, next: AtomicU64::new(0), open: Mutex::default() }
+    }
+
+    /// Begins the counters of a port, so that monitoring sees the first handshake of a kind as a change.
+    pub(in super::super) fn begin_counting(tls: &Tls) {
+        for result in RESULTS {
+            let port = tls.settings().port.label();
+            metrics::counter!(names::TLS_HANDSHAKES, "port" => port, "result" => result, "ca" => NO_CA).increment(0);
+        }
     }
 
     /// Opens a connection.
@@ -164,7 +178,7 @@ fn is_about_certificate(error: &io::Error) -> bool {
 
 fn count(tls: &Tls, result: &'static str, ca: Option<String>) {
     let port = tls.settings().port.label();
-    let ca = ca.unwrap_or_else(|| "none".to_owned());
+    let ca = ca.unwrap_or_else(|| NO_CA.to_owned());
     metrics::counter!(names::TLS_HANDSHAKES, "port" => port, "result" => result, "ca" => ca).increment(1);
 }
 

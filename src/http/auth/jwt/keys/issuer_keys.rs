@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::KeySet;
 use super::demand::{Ask, Demand};
-use super::source::{KeySource, KeySourceError, Loaded, Source};
+use super::source::{KeySource, KeySourceError, Loaded, RESULTS, Source};
 use crate::runtime::jitter::jittered;
 use crate::runtime::telemetry::{error_chain, names};
 
@@ -83,6 +83,10 @@ impl IssuerKeys {
 
     /// Without a set and without a task.
     fn new(name: Arc<str>) -> Self {
+        metrics::counter!(names::UNKNOWN_KEY_IDS, "issuer" => Arc::clone(&name)).increment(0);
+        for result in RESULTS {
+            metrics::counter!(names::KEY_SET_READS, "issuer" => Arc::clone(&name), "result" => result).increment(0);
+        }
         let shared = Shared {
             name,
             in_force: ArcSwapOption::empty(),

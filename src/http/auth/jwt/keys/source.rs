@@ -277,8 +277,26 @@ fn truncated(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
+/// The results of a read: `ok`, or the name of the error.
+pub(super) const RESULTS: [&str; 14] = [
+    "ok",
+    "ca",
+    "url",
+    "file",
+    "connect",
+    "broken",
+    "timeout",
+    "status",
+    "too_large",
+    "discovery",
+    "wrong_issuer",
+    "unsafe_uri",
+    "key_set",
+    "no_keys",
+];
+
 impl KeySourceError {
-    /// Stable name of the error: a label of metrics.
+    /// Stable name of the error, one of [`RESULTS`]: a label of metrics.
     pub(super) const fn result(&self) -> &'static str {
         match self {
             Self::Roots(_) => "ca",
