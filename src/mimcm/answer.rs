@@ -11,6 +11,9 @@ use super::write::write_json;
 use crate::domain::ErrorKind;
 use crate::service::Error;
 
+/// Initial capacity of a body, in bytes: enough for the address of a new request.
+const ANSWER_BYTES: usize = 128;
+
 /// 204, the documented answer for a missing resource and for an empty list.
 pub(super) fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
@@ -37,7 +40,7 @@ pub(super) fn answer_with_list(members: &[impl Serialize]) -> Response {
 }
 
 pub(super) fn answer_with(status: StatusCode, value: &impl Serialize) -> Response {
-    let mut body = Vec::new();
+    let mut body = Vec::with_capacity(ANSWER_BYTES);
     write_json(&mut body, value);
     (status, [(CONTENT_TYPE, JSON)], body).into_response()
 }

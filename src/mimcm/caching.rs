@@ -15,7 +15,10 @@ const NO_STORE: [(HeaderName, HeaderValue); 3] = [
 
 /// Adds the caching headers, which every REST answer has, including answers that the facade does not build.
 pub fn add_caching_headers<B>(response: &mut http::Response<B>) {
-    response.headers_mut().extend(NO_STORE);
+    let headers = response.headers_mut();
+    // One allocation for these and the headers that the caller adds.
+    headers.reserve(NO_STORE.len() + 1);
+    headers.extend(NO_STORE);
 }
 
 /// The header `If-None-Match` of a call.

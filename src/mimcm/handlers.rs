@@ -28,7 +28,7 @@ use crate::service::{Call, Error, OverBudget, Service, Violations};
 /// The state of the handlers.
 #[derive(Clone)]
 pub(super) struct Facade {
-    pub(super) service: Service,
+    pub(super) service: Arc<Service>,
     pub(super) settings: FacadeSettings,
 }
 

@@ -121,13 +121,19 @@ impl Reader<'_> {
 
     fn string(&mut self) -> Result<String, SyntaxError> {
         let opening = self.bump();
+        let is_end = |c: char| opening.is_some_and(|opening| closes(opening, c));
         let mut text = String::new();
         loop {
+            // Plain text is copied in runs, since most strings have no escape.
+            let rest = self.rest.as_str();
+            let run = rest.find(|c| c == '\\' || is_end(c)).unwrap_or(rest.len());
+            let (run, rest) = rest.split_at(run);
+            text.push_str(run);
+            self.rest = rest.chars();
             match self.bump() {
                 None => return Err(self.error("an unterminated string")),
                 Some('\\') => text.push(self.escape()?),
-                Some(c) if opening.is_some_and(|opening| closes(opening, c)) => return Ok(text),
-                Some(c) => text.push(c),
+                Some(_) => return Ok(text),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Lists: the filters of requests, and the answers with lists, which are read from the store and sent page by page.
 
 use std::future::{Future, ready};
+use std::sync::Arc;
 use std::{io, vec};
 
 use axum::body::{Body, Bytes};
@@ -191,7 +192,7 @@ fn aborted(call: &Call, error: &Error) -> io::Error {
 
 /// A list of requests.
 pub(super) struct Requests {
-    pub(super) service: Service,
+    pub(super) service: Arc<Service>,
     pub(super) call: Call,
     pub(super) query: Query,
     /// Number of NULs at the end of a descriptor.
@@ -222,7 +223,7 @@ impl Pages for Requests {
 
 /// The profiles or the smart cards of the caller.
 pub(super) struct Credentials {
-    pub(super) service: Service,
+    pub(super) service: Arc<Service>,
     pub(super) call: Call,
     pub(super) statuses: Vec<CredentialStatus>,
     /// Lists smart cards; otherwise the profiles that are not on a card.

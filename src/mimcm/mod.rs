@@ -37,6 +37,7 @@ mod view;
 mod write;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -72,6 +73,8 @@ impl RestApi {
     /// call in the extensions of the request. Handlers expect a [`Call`](crate::service::Call) there and answer 401 without one.
     #[must_use]
     pub fn new(service: Service, settings: FacadeSettings, layer: impl RouteLayer) -> Self {
+        // Each call clones the state of the router several times.
+        let service = Arc::new(service);
         Self { router: routes::routes(layer).into_router(handlers::Facade { service, settings }) }
     }
 }

@@ -36,6 +36,9 @@ pub(super) fn normalize<B>(request: &mut Request<B>) {
 /// The canonical form of a path: its segments in lower case, percent-encoded so that no decoded character separates segments.
 /// `None` if [`segments`] refuses the path.
 fn canonical(path: &str) -> Option<String> {
+    if is_simple(path) {
+        return Some(path.to_ascii_lowercase());
+    }
     let mut canonical = String::with_capacity(path.len());
     for segment in segments(path)? {
         canonical.push('/');
@@ -47,6 +50,22 @@ fn canonical(path: &str) -> Option<String> {
         canonical.truncate(rest.len());
     }
     Some(canonical)
+}
+
+/// Whether a path is canonical but for upper case, as nearly all are: segments of unreserved characters, none of which is empty or
+/// begins or ends with a dot.
+fn is_simple(path: &str) -> bool {
+    let mut previous = b'/';
+    let is_simple = path.bytes().enumerate().all(|(index, byte)| {
+        let fits = match byte {
+            b'/' => index == 0 || !matches!(previous, b'/' | b'.'),
+            b'.' => previous != b'/',
+            _ => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~'),
+        };
+        previous = byte;
+        fits
+    });
+    is_simple && path.starts_with('/') && !matches!(previous, b'/' | b'.')
 }
 
 /// The decoded segments of a path. `None` if the path does not begin with a slash; a segment is `None` if it cannot be decoded or
@@ -217,9 +236,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_canonical_path_decodes_to_its_segments(path: String, text in "[/%?#{}. ~A-Za-z\u{E4}\u{3000}\\\\]{0,40}") {
+        fn a_canonical_path_decodes_to_its_segments(
+            path: String,
+            text in "[/%?#{}. ~A-Za-z\u{E4}\u{3000}\\\\]{0,40}",
+            simple in "(/[.~A-Za-z]{0,3}){1,5}",
+        ) {
             let encoded = text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
-            for path in [format!("{path}x"), format!("/{encoded}/{text}/{encoded}x")] {
+            for path in [format!("{path}x"), format!("/{encoded}/{text}/{encoded}x"), format!("{simple}x")] {
                 let Some(canonical) = canonical(&path) else { continue };
                 prop_assert!(canonical.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/%-._~".contains(&byte)));
                 let decoded = canonical.split('/').skip(1).map(|segment| decode(segment).unwrap());

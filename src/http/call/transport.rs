@@ -166,9 +166,9 @@ pub(super) fn grpc_method(path: &str) -> Option<&'static str> {
 
 /// Whether a path names a gRPC service of this port, with any method.
 fn names_grpc_service(path: &str) -> bool {
-    let service = |path: &'static str| path.split('/').next().unwrap_or_default();
     let named = path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(service, _)| service);
-    named.is_some_and(|named| GRPC_METHODS.into_iter().any(|method| service(method) == named))
+    let is_in = |method: &str, service: &str| method.strip_prefix(service).is_some_and(|rest| rest.starts_with('/'));
+    named.is_some_and(|named| GRPC_METHODS.into_iter().any(|method| is_in(method, named)))
 }
 
 /// Whether a gRPC path needs no authentication.
