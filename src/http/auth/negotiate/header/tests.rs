@@ -27,7 +27,8 @@ fn other_schemes_are_not_meant() {
 
 #[test]
 fn a_token_that_cannot_be_decoded_is_refused() {
-    let long = format!("Negotiate {}", "A".repeat(MAX_TICKET_BYTES));
+    let of_length = |bytes: usize| format!("Negotiate {}", "A".repeat(bytes - "Negotiate ".len()));
+    let (longest, too_long) = (of_length(MAX_TICKET_BYTES), of_length(MAX_TICKET_BYTES + 1));
     for (values, refusal) in [
         (&["Negotiate"][..], Refusal::Empty),
         (&["Negotiate  "], Refusal::Empty),
@@ -36,7 +37,8 @@ fn a_token_that_cannot_be_decoded_is_refused() {
         (&["Negotiate YWJj YWJj"], Refusal::NotBase64),
         (&["Negotiate YWJj", "Negotiate YWJj"], Refusal::Repeated),
         (&["Bearer x", "Negotiate YWJj"], Refusal::Repeated),
-        (&[&long], Refusal::TooLong),
+        (&[&longest], Refusal::NotBase64),
+        (&[&too_long], Refusal::TooLong),
     ] {
         assert!(is_present(&headers(values)));
         assert_eq!(token(&headers(values)), Err(refusal), "{values:.60?}");
