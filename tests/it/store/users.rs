@@ -167,6 +167,8 @@ pub(super) async fn a_learned_user_is_seen_by_its_entry_and_replaced_by_an_impor
     learn(&*store, &next).await;
     assert_eq!(all(&*store).await, [there, next]);
 
+    // The import replaces both of these, and this one by nothing but its id.
+    learn(&*store, &User { sid: Some(sid(30)), upn: None, ..learned(3, "Alice", "c") }).await;
     let imported = User { upn: Some(upn("alice")), ..user(3, "Alice") };
     assert_eq!(import(&*store, slice::from_ref(&imported)).await, Ok(()));
     assert_eq!(all(&*store).await, slice::from_ref(&imported));
