@@ -126,8 +126,8 @@ impl Reader<'_> {
         loop {
             // Plain text is copied in runs, since most strings have no escape.
             let rest = self.rest.as_str();
-            let run = rest.find(|c| c == '\\' || is_end(c)).unwrap_or(rest.len());
-            let (run, rest) = rest.split_at(run);
+            let end = rest.find(|c| c == '\\' || is_end(c)).unwrap_or(rest.len());
+            let (run, rest) = rest.split_at(end);
             text.push_str(run);
             self.rest = rest.chars();
             match self.bump() {

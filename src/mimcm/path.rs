@@ -60,7 +60,7 @@ fn is_simple(path: &str) -> bool {
         let fits = match byte {
             b'/' => index == 0 || !matches!(previous, b'/' | b'.'),
             b'.' => previous != b'/',
-            _ => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~'),
+            _ => is_unreserved(byte),
         };
         previous = byte;
         fits
@@ -92,18 +92,22 @@ fn trimmed(segment: Cow<'_, str>) -> Cow<'_, str> {
 
 /// Appends a segment, with all characters percent-encoded that have a meaning in a URI.
 fn encode(segment: &str, path: &mut String) {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    if segment.bytes().all(is_plain) {
+    if segment.bytes().all(is_unreserved) {
         return path.push_str(segment);
     }
     for byte in segment.bytes() {
-        if is_plain(byte) {
+        if is_unreserved(byte) {
             path.push(char::from(byte));
         } else {
             path.push('%');
             path.extend([byte >> 4, byte & 0xF].iter().filter_map(|digit| char::from_digit((*digit).into(), 16)));
         }
     }
+}
+
+/// Whether a byte is an unreserved character (RFC 3986, 2.3).
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// The URI with another path; `None` if it becomes too long.

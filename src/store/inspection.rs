@@ -93,21 +93,14 @@ impl SchemaState {
             pending => Self::Pending(pending),
         }
     }
-}
 
-impl SchemaState {
     /// Refuses a schema that is not up to date.
     pub(super) fn require_current(self) -> Result<(), StoreError> {
+        const MIGRATE: &str = "run `cmgate migrate` with the role that owns it";
         let problem = match self {
             Self::Current => return Ok(()),
-            Self::Missing => {
-                "the database has no schema yet; run `cmgate migrate` with the role that owns it".to_owned()
-            }
-            Self::Pending(count) => {
-                format!(
-                    "{count} migrations of the schema are not applied yet; run `cmgate migrate` with the role that owns it"
-                )
-            }
+            Self::Missing => format!("the database has no schema yet; {MIGRATE}"),
+            Self::Pending(count) => format!("{count} migrations of the schema are not applied yet; {MIGRATE}"),
             Self::Newer(version) => {
                 format!("the schema of the database is newer than this program: it has migration {version}")
             }
@@ -115,8 +108,8 @@ impl SchemaState {
                 format!("migration {version} of the database was applied with another text, or failed halfway")
             }
             Self::Unreadable => {
-                "the role may not read the table _sqlx_migrations; execute the output of `cmgate grants` \
-                                 with the role that owns it"
+                "the role may not read the table _sqlx_migrations; execute the output of `cmgate grants` with \
+                                 the role that owns it"
                     .to_owned()
             }
         };

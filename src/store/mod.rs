@@ -47,6 +47,13 @@ pub enum OlderTemplate {
     Restore,
 }
 
+impl OlderTemplate {
+    /// The stored version to use instead of a new one, given the newest version and the newest one that equals the template.
+    fn kept<V: PartialEq>(self, newest: &V, equal: Option<V>) -> Option<V> {
+        equal.filter(|version| version == newest || self == Self::Keep)
+    }
+}
+
 /// How the log is divided. Fixed for the life of a database: a process with another configuration is refused, because two
 /// processes that disagree would publish one shard from two partition groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,16 +68,10 @@ impl Postgres {
         Self::connect_with(settings, SchemaUpdate::Migrate).await
     }
 
-    /// The statements that give a role the privileges to serve without those to migrate.
-    #[must_use]
-    pub fn grants(role: &str) -> String {
-        privileges::grants(role)
-    }
-
-    /// The same with a choice about the schema.
+    /// Like [`Self::connect`]; `update` says what to do if the schema is not up to date.
     ///
     /// # Errors
-    /// As above, and [`StoreError::Unfit`] if the schema must be up to date and is not.
+    /// Those of [`Self::connect`], and [`StoreError::Unfit`] if the schema must be up to date and is not.
     pub async fn connect_with(settings: &PostgresSettings, update: SchemaUpdate) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(&settings.url).map_err(StoreError::from);
         let options = options.map_err(|error| error.while_opening(|| "the database".to_owned()))?;
@@ -102,6 +96,12 @@ impl Postgres {
             day_hints: Arc::default(),
             health: Arc::new(WriteHealth::with_row_locks()),
         })
+    }
+
+    /// The statements that give a role the privileges to serve without those to migrate.
+    #[must_use]
+    pub fn grants(role: &str) -> String {
+        privileges::grants(role)
     }
 }
 

@@ -137,7 +137,7 @@ pub(super) async fn put_template(
     .bind(&document)
     .fetch_one(&mut *tx)
     .await?;
-    if let Some(version) = equal.filter(|version| *version == newest || older == OlderTemplate::Keep) {
+    if let Some(version) = older.kept(&newest, equal) {
         tx.rollback().await?;
         connection.release();
         return Ok(version.cast_unsigned());

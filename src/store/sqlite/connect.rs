@@ -53,10 +53,10 @@ impl Sqlite {
         Self::open_with(settings, SchemaUpdate::Migrate).await
     }
 
-    /// The same with a choice about the schema.
+    /// Like [`Self::open`]; `update` says what to do if the schema is not up to date.
     ///
     /// # Errors
-    /// As above, and [`StoreError::Unfit`] if the schema must be up to date and is not.
+    /// Those of [`Self::open`], and [`StoreError::Unfit`] if the schema must be up to date and is not.
     pub async fn open_with(settings: &SqliteSettings, update: SchemaUpdate) -> Result<Self, StoreError> {
         let path = &settings.path;
         if let Some(directory) = path.parent() {

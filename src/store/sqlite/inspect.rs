@@ -62,8 +62,8 @@ async fn inspect(settings: &SqliteSettings, mut inspection: Inspection) -> Resul
     inspection.schema = schema(&mut connection).await?;
     if inspection.schema == SchemaState::Current {
         inspection.unfit.extend(topology_problem(&mut connection, settings.topology).await?);
-        inspection.topic = topic::read(&mut connection).await?;
-        inspection.publishing = publishing::read(&mut connection).await?;
+        inspection.topic = topic::get(&mut connection).await?;
+        inspection.publishing = publishing::get(&mut connection).await?;
         let counted = sqlx::query_as(COUNT_USERS).bind(user_status_number(UserStatus::Inactive));
         inspection.users = Some(UserCounts::of(counted.fetch_one(&mut connection).await?));
     }
@@ -72,7 +72,7 @@ async fn inspect(settings: &SqliteSettings, mut inspection: Inspection) -> Resul
 }
 
 /// The write-ahead log beside a database.
-fn wal(path: &Path) -> PathBuf {
+pub(super) fn wal(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     name.into()

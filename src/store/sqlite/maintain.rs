@@ -53,7 +53,7 @@ pub(super) async fn put_template(
     .bind(&document)
     .fetch_one(&mut *tx)
     .await?;
-    if let Some(version) = equal.filter(|version| *version == newest || older == OlderTemplate::Keep) {
+    if let Some(version) = older.kept(&newest, equal) {
         tx.rollback().await?;
         writer.release();
         return Ok(version);

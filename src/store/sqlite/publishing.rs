@@ -1,19 +1,13 @@
 //! How the log is published, and the producers that publish it.
 
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteExecutor, SqlitePool};
 
 use super::writer::Writer;
 use crate::store::{Publishing, StoreError, TopicIdentity};
 
 /// See [`crate::store::Store::publishing`].
-pub(super) async fn get(pool: &SqlitePool) -> Result<Option<Publishing>, StoreError> {
-    let row = sqlx::query("SELECT mode FROM relay_publishing").fetch_optional(pool).await?;
-    row.map(|row| Publishing::read(row.try_get(0)?)).transpose()
-}
-
-/// The same over one connection.
-pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Option<Publishing>, StoreError> {
-    let row = sqlx::query("SELECT mode FROM relay_publishing").fetch_optional(connection).await?;
+pub(super) async fn get(executor: impl SqliteExecutor<'_>) -> Result<Option<Publishing>, StoreError> {
+    let row = sqlx::query("SELECT mode FROM relay_publishing").fetch_optional(executor).await?;
     row.map(|row| Publishing::read(row.try_get(0)?)).transpose()
 }
 

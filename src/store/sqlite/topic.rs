@@ -1,21 +1,15 @@
 //! The topic to which the log is published.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteExecutor};
 
 use super::log;
 use super::writer::Writer;
 use crate::store::{Checkpoint, StoreError, TopicIdentity};
 
 /// See [`crate::store::Store::topic`].
-pub(super) async fn get(pool: &SqlitePool) -> Result<Option<TopicIdentity>, StoreError> {
-    let row = sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic").fetch_optional(pool).await?;
-    row.as_ref().map(identity).transpose()
-}
-
-/// The same over one connection.
-pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Option<TopicIdentity>, StoreError> {
-    let row = sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic").fetch_optional(connection).await?;
+pub(super) async fn get(executor: impl SqliteExecutor<'_>) -> Result<Option<TopicIdentity>, StoreError> {
+    let row = sqlx::query("SELECT topic, cluster, topic_id FROM relay_topic").fetch_optional(executor).await?;
     row.as_ref().map(identity).transpose()
 }
 

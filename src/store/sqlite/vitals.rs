@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sqlx::SqlitePool;
 
+use super::inspect::wal;
 use super::{Sqlite, StoreError, group_lock};
 use crate::store::{PoolUse, Topology, Vitals};
 
@@ -21,10 +22,8 @@ pub(super) fn read(path: &Path, topology: Topology) -> Result<Vitals, StoreError
     for group in 0..topology.partition_groups {
         groups_without_owner += u16::from(!group_lock::is_held(path, group)?);
     }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
     let size = |path: &Path| fs::metadata(path).ok().map(|file| file.len());
-    let files = [("database", size(path)), ("wal", size(Path::new(&log)))];
+    let files = [("database", size(path)), ("wal", size(&wal(path)))];
     let files = files.into_iter().filter_map(|(name, bytes)| Some((name, bytes?))).collect();
     Ok(Vitals { groups_without_owner, clock: None, files })
 }
